@@ -1,0 +1,191 @@
+//! Applies committed entries. The same entries give the same rows on every node.
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
+use crate::outcome::{Outcome, Refusal};
+use crate::time::Timestamp;
+use crate::{
+    Command, access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients, requests,
+};
+
+/// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
+#[derive(Debug, thiserror::Error)]
+#[error("cannot apply log entry {index}: this node's state database failed; check its disk")]
+pub struct ApplyError {
+    pub index: u64,
+    #[source]
+    pub source: sqlx::Error,
+}
+
+/// What apply may know of the entry it works on.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    pub index: u64,
+    /// The greater of the entry's stamp and every earlier one (DESIGN A10): `now` of this entry.
+    pub at: Timestamp,
+    pub leader: LeaderStamp,
+    pub envelope: &'a Envelope,
+}
+
+impl Entry<'_> {
+    /// 64 bits of chance for one use, the same on every node.
+    pub fn chance(&self, parts: &[&[u8]]) -> u64 {
+        let mut all: Vec<&[u8]> = vec![&self.envelope.seed];
+        all.extend_from_slice(parts);
+        let digest = crate::ids::digest16("chance", &all);
+        u64::from_be_bytes(digest[..8].try_into().expect("a digest of 16 bytes has 8"))
+    }
+}
+
+/// Applies `entries` in order inside the caller's transaction and returns one outcome for each.
+///
+/// A failure that a command provoked is rolled back and becomes [`Outcome::Defect`] with a row in `defect`; only a
+/// failing disk or memory is an error.
+pub async fn apply_batch(conn: &mut SqliteConnection, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
+    let Some(first) = entries.first() else { return Ok(Vec::new()) };
+    let fail = |source| ApplyError { index: first.index, source };
+    let start = stamp_of_last(conn).await.map_err(fail)?;
+    sqlx::query("savepoint batch").execute(&mut *conn).await.map_err(fail)?;
+    let outcomes = match apply_all(conn, entries, start).await {
+        Ok(outcomes) => outcomes,
+        Err((index, source)) if is_fatal(&source) => return Err(ApplyError { index, source }),
+        Err(_) => {
+            sqlx::query("rollback to batch").execute(&mut *conn).await.map_err(fail)?;
+            apply_guarded(conn, entries, start).await?
+        }
+    };
+    let last = entries.iter().map(|e| e.envelope.issued_at).max().unwrap_or(start).max(start);
+    sqlx::query("update stamp set stamp_ms = ? where id = 1").bind(last.0).execute(&mut *conn).await.map_err(fail)?;
+    sqlx::query("release batch").execute(&mut *conn).await.map_err(fail)?;
+    Ok(outcomes)
+}
+
+/// Stamp of the last applied entry: cluster time of the state as it stands. Zero before the first.
+pub async fn stamp_of_last(conn: &mut SqliteConnection) -> Result<Timestamp, sqlx::Error> {
+    sqlx::query_scalar("select stamp_ms from stamp where id = 1").fetch_one(conn).await.map(Timestamp)
+}
+
+async fn apply_all(
+    conn: &mut SqliteConnection,
+    entries: &[LogEntry],
+    mut at: Timestamp,
+) -> Result<Vec<Outcome>, (u64, sqlx::Error)> {
+    let mut outcomes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        at = at.max(entry.envelope.issued_at);
+        outcomes.push(apply_one(conn, entry, at).await.map_err(|e| (entry.index, e))?);
+    }
+    Ok(outcomes)
+}
+
+/// The slow path after a failure: each entry in a savepoint of its own, so that only the poisonous one is refused.
+async fn apply_guarded(
+    conn: &mut SqliteConnection,
+    entries: &[LogEntry],
+    mut at: Timestamp,
+) -> Result<Vec<Outcome>, ApplyError> {
+    let mut outcomes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let index = entry.index;
+        let fail = |source| ApplyError { index, source };
+        at = at.max(entry.envelope.issued_at);
+        sqlx::query("savepoint entry").execute(&mut *conn).await.map_err(fail)?;
+        match apply_one(conn, entry, at).await {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(source) if is_fatal(&source) => return Err(ApplyError { index, source }),
+            Err(source) => {
+                sqlx::query("rollback to entry").execute(&mut *conn).await.map_err(fail)?;
+                outcomes.push(note_defect(conn, entry, at, &source).await.map_err(fail)?);
+            }
+        }
+        sqlx::query("release entry").execute(&mut *conn).await.map_err(fail)?;
+    }
+    Ok(outcomes)
+}
+
+async fn apply_one(conn: &mut SqliteConnection, entry: &LogEntry, at: Timestamp) -> Result<Outcome, sqlx::Error> {
+    let envelope = &entry.envelope;
+    let context = Entry { index: entry.index, at, leader: entry.leader, envelope };
+    if envelope.decided_under.is_some_and(|decided| decided != entry.leader) {
+        return Ok(Outcome::Refused(Refusal::StaleLeadership));
+    }
+    let outside = matches!(envelope.actor, Actor::ApiKey { .. } | Actor::Operator { .. });
+    if outside && let Some(outcome) = requests::earlier_outcome(conn, envelope).await? {
+        return Ok(outcome);
+    }
+    let outcome = match &envelope.command {
+        Command::Requests(command) => requests::apply(conn, &context, command).await,
+        Command::Nodes(command) => nodes::apply(conn, &context, command).await,
+        Command::Access(command) => access::apply(conn, &context, command).await,
+        Command::Recipients(command) => recipients::apply(conn, &context, command).await,
+        Command::Deliveries(command) => deliveries::apply(conn, &context, command).await,
+        Command::Conversations(command) => conversations::apply(conn, &context, command).await,
+        Command::Escalation(command) => escalation::apply(conn, &context, command).await,
+        Command::Alerts(command) => alerts::apply(conn, &context, command).await,
+        Command::Inbound(command) => inbound::apply(conn, &context, command).await,
+    }?;
+    if outside {
+        requests::remember(conn, &context, &outcome).await?;
+    }
+    Ok(outcome)
+}
+
+async fn note_defect(
+    conn: &mut SqliteConnection,
+    entry: &LogEntry,
+    at: Timestamp,
+    source: &sqlx::Error,
+) -> Result<Outcome, sqlx::Error> {
+    let code = defect_code(source);
+    sqlx::query("insert into defect (log_index, request_id, code, at_ms) values (?, ?, ?, ?)")
+        .bind(entry.index.cast_signed())
+        .bind(entry.envelope.request.as_bytes())
+        .bind(&code)
+        .bind(at.0)
+        .execute(conn)
+        .await?;
+    Ok(Outcome::Defect(code))
+}
+
+/// A short code that is the same on every node: SQLite's extended result code, or the kind of conversion that failed.
+fn defect_code(source: &sqlx::Error) -> String {
+    match source.as_database_error().and_then(|e| e.code().map(|c| c.into_owned())) {
+        Some(code) => format!("sqlite-{code}"),
+        None => "conversion".to_owned(),
+    }
+}
+
+/// Failures of this node's own disk or memory, as opposed to those a command can provoke.
+fn is_fatal(error: &sqlx::Error) -> bool {
+    const NOMEM: i32 = 7;
+    const IOERR: i32 = 10;
+    const CORRUPT: i32 = 11;
+    const FULL: i32 = 13;
+    const NOTADB: i32 = 26;
+    if matches!(
+        error,
+        sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_)
+    ) {
+        return false;
+    }
+    match error.as_database_error() {
+        Some(database) => {
+            let code = database.code().and_then(|c| c.parse::<i32>().ok()).unwrap_or(IOERR);
+            matches!(code & 0xff, NOMEM | IOERR | CORRUPT | FULL | NOTADB)
+        }
+        None => true,
+    }
+}
+
+/// The log's poisonous entries, for people: index, code and time of each, newest first.
+pub async fn defects(conn: &mut SqliteConnection) -> Result<Vec<(u64, String, Timestamp)>, sqlx::Error> {
+    let rows = sqlx::query("select log_index, code, at_ms from defect order by log_index desc limit 100")
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((row.try_get::<i64, _>(0)?.cast_unsigned(), row.try_get(1)?, Timestamp(row.try_get(2)?)))
+        })
+        .collect()
+}

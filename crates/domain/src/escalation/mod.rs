@@ -1,0 +1,7 @@
+//! escalation
+
+mod command;
+mod apply;
+
+pub use self::command::*;
+pub(crate) use self::apply::apply;

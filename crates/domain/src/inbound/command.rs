@@ -1,0 +1,30 @@
+//! Commands about texts that came in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::NodeId;
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// A text arrived at a node's modem. The same `key` a second time changes nothing.
+    Receive(Receive),
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Receive {
+    /// Stable across re-reads: derived by the channel from SIM, sender, service centre stamp and content.
+    pub key: [u8; 16],
+    pub node: NodeId,
+    pub channel: String,
+    /// Sender as the network gave it.
+    pub from: String,
+    pub text: String,
+    /// Service centre time stamp, civil milliseconds, as claimed by the network.
+    pub sent_at_ms: Option<i64>,
+    /// The receiving node's wall clock, milliseconds, as evidence.
+    pub wall_ms: i64,
+    /// False for a single part of a longer text: only an answer is looked for in it.
+    pub whole: bool,
+    /// Parts were missing or could not be decoded.
+    pub damaged: bool,
+}

@@ -1,0 +1,32 @@
+//! What is true: vocabulary, commands, apply, queries, and the ports to the world.
+//!
+//! No network, clock, chance or task in here: everything apply depends on comes in the envelope (DESIGN A5).
+
+pub mod access;
+pub mod alerts;
+mod apply;
+pub mod codec;
+mod command;
+pub mod conversations;
+pub mod deliveries;
+pub mod envelope;
+pub mod escalation;
+pub mod ids;
+pub mod inbound;
+mod migrate;
+pub mod nodes;
+pub mod outcome;
+pub mod phone;
+pub mod ports;
+pub mod recipients;
+pub mod requests;
+pub mod texts;
+pub mod time;
+
+pub use apply::{ApplyError, Entry, apply_batch, defects, stamp_of_last};
+pub use command::Command;
+pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
+pub use ids::{AlertId, DeliveryId, GroupId, MessageId, NodeId, RecipientId, RequestId, RoomId};
+pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};
+pub use outcome::{Outcome, Receipt, Refusal};
+pub use time::Timestamp;

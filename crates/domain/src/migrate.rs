@@ -1,0 +1,41 @@
+//! Brings a state database to this version's schema. Additive only (DESIGN A11): a database written by a newer version
+//! is left as it is and used.
+
+use sqlx::{Connection, SqliteConnection};
+
+/// Migrations in order; the position counts, so lines are only ever added.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_spine.sql")];
+
+/// The schema version this program writes.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The state database could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error("cannot bring the state database to schema version {version}; restore it from a peer's snapshot")]
+    Failed {
+        version: i64,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("cannot read the state database's schema version")]
+    Version(#[source] sqlx::Error),
+}
+
+/// Runs the migrations that are missing, each in its own transaction.
+pub async fn migrate(conn: &mut SqliteConnection) -> Result<(), MigrateError> {
+    let found: i64 =
+        sqlx::query_scalar("pragma user_version").fetch_one(&mut *conn).await.map_err(MigrateError::Version)?;
+    for (sql, version) in MIGRATIONS.iter().zip(1..).filter(|(_, version)| *version > found) {
+        step(conn, sql, version).await.map_err(|source| MigrateError::Failed { version, source })?;
+    }
+    Ok(())
+}
+
+async fn step(conn: &mut SqliteConnection, sql: &'static str, version: i64) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    sqlx::raw_sql(sql).execute(&mut *tx).await?;
+    // A pragma takes no bound value; the number is ours, counted above.
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("pragma user_version = {version}"))).execute(&mut *tx).await?;
+    tx.commit().await
+}

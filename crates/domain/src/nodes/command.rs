@@ -1,0 +1,61 @@
+//! Commands about the members of the cluster and the health of their channels.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::NodeId;
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// The first entry of a cluster's life: who it is for, and its first node.
+    Found(Found),
+    /// Allows one node to join until `expires_in_ms` after this command's stamp.
+    IssueInvite { token_hash: [u8; 32], expires_in_ms: u64 },
+    /// Spends an invitation (compare-and-set) and gives the newcomer its id.
+    Admit(Admit),
+    /// Forgets a node that left. Its id is never used again.
+    Remove { node: NodeId },
+    /// What a node says of its own channels. Sent on change and every 30 s.
+    ReportChannels { node: NodeId, channels: Vec<ChannelReport> },
+    /// The leader's judgement of which nodes can be given work (loop command).
+    SetReachable { node: NodeId, reachable: bool },
+    /// Replaces a node's key pins (current and next) and addresses.
+    SetIdentity { node: NodeId, pins: Vec<[u8; 32]>, addresses: Vec<String> },
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    pub cluster_id: [u8; 16],
+    /// As shown in every text: "Aurora Energy".
+    pub organisation: String,
+    pub node_name: String,
+    pub pin: [u8; 32],
+    pub addresses: Vec<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Admit {
+    pub token_hash: [u8; 32],
+    pub node_name: String,
+    pub pin: [u8; 32],
+    pub addresses: Vec<String>,
+}
+
+/// One channel as its own node sees it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ChannelReport {
+    /// Name in that node's configuration.
+    pub name: String,
+    /// `sms` or `email`.
+    pub kind: String,
+    pub up: bool,
+    /// Why it is down or what limits it, in words; empty when all is well.
+    pub reason: String,
+    /// Mobile operator as the modem shows it; empty for e-mail.
+    pub operator: String,
+    /// The number answers go to; empty for e-mail.
+    pub number: String,
+    /// Received signal in dBm, when known.
+    pub signal_dbm: Option<i16>,
+    /// Parts (SMS) or mails it can send per minute.
+    pub rate_per_min: u32,
+}

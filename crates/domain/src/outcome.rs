@@ -1,0 +1,71 @@
+//! What applying a command came to. The same on every node.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AlertId, NodeId};
+
+/// The result of one command (DESIGN A6: whatever a command can say ends in one of these).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// State changed; the receipt names what was made.
+    Applied(Receipt),
+    /// The command asked for what already was.
+    Unchanged,
+    /// A rule said no.
+    Refused(Refusal),
+    /// This request id was used before with another body.
+    Conflict,
+    /// The command could not be applied (constraint or conversion). An alarm row tells people; life goes on.
+    Defect(String),
+}
+
+/// What a command made.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Receipt {
+    None,
+    /// An alert with the number people say aloud.
+    Alert { id: AlertId, number: u64 },
+    /// A node id given out at admission.
+    Node { id: NodeId },
+    /// How many rows a batch changed.
+    Count(u64),
+}
+
+/// Why a rule said no.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such alert")]
+    UnknownAlert,
+    #[error("the alert is closed; raise a new one")]
+    AlertClosed,
+    #[error("an alert cannot be joined into itself or into one that is closed or joined")]
+    CannotJoin,
+    #[error("the alert has no recipients; name people or groups that have members")]
+    NoRecipients,
+    #[error("unknown recipient {0}; add the person first or correct the key")]
+    UnknownRecipient(String),
+    #[error("unknown group {0}; add the group first or correct the key")]
+    UnknownGroup(String),
+    #[error("there is no such delivery")]
+    UnknownDelivery,
+    #[error("decided under an earlier leadership")]
+    StaleLeadership,
+    #[error("page {asked} is not the next page ({next})")]
+    NotNextPage { asked: u32, next: u32 },
+    #[error("there is no such node")]
+    UnknownNode,
+    #[error("the invitation is unknown; create a new one with `holdfast cluster invite`")]
+    UnknownInvite,
+    #[error("the invitation has expired; create a new one with `holdfast cluster invite`")]
+    InviteExpired,
+    #[error("the invitation was already used; create a new one with `holdfast cluster invite`")]
+    InviteUsed,
+    #[error("the cluster is already founded")]
+    AlreadyFounded,
+    #[error("there is no such API key")]
+    UnknownKey,
+    #[error("there is no such room")]
+    UnknownRoom,
+    #[error("{0}")]
+    Invalid(String),
+}

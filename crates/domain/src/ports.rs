@@ -1,0 +1,336 @@
+//! What the domain asks of the world: a replicated log, channels that carry words, and clocks. Implemented elsewhere.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use tokio::sync::{Notify, watch};
+
+use crate::deliveries::{AttemptRef, SendOutcome};
+use crate::envelope::{Actor, LeaderStamp};
+use crate::ids::{NodeId, RequestId};
+use crate::nodes::ChannelReport;
+use crate::outcome::Outcome;
+use crate::time::Timestamp;
+use crate::{Command, deliveries};
+
+/// A command on its way to the log; the replica adds stamp, node and seed.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub request: RequestId,
+    /// SHA-256 of what the outside asked for; zero for loop commands.
+    pub body: [u8; 32],
+    pub actor: Actor,
+    /// Set by the leader's loops; see [`crate::envelope::Envelope::decided_under`].
+    pub decided_under: Option<LeaderStamp>,
+    pub command: Command,
+}
+
+/// Where a command stands once it is answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Durability {
+    /// Fsynced on a majority and applied on the answering node.
+    Replicated,
+}
+
+/// A command's place in the log and what it came to.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub index: u64,
+    pub outcome: Outcome,
+    pub durability: Durability,
+}
+
+/// Why a proposal has no outcome to show.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ProposeError {
+    /// It may or may not be in the log; asking again with the same request id is safe.
+    #[error("no answer from the cluster in time; the outcome is unknown, repeat with the same request id")]
+    Unknown,
+    /// It is not in the log and will not be (no leader known, or this node was removed).
+    #[error("not accepted: {0}")]
+    Refused(String),
+    /// Too much is under way here.
+    #[error("too many requests are under way on this node; try again shortly or ask another node")]
+    Overloaded,
+}
+
+/// How current a read must be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Freshness {
+    /// Whatever this node has applied.
+    Local,
+    /// At least everything committed when the read was asked for (Raft read index). Fails without a majority.
+    Linearizable,
+    /// At least this log index applied here.
+    AtLeast(u64),
+}
+
+/// Why a read could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("no majority answered in time; ask for a local read to see this node's last known state")]
+    NoQuorum,
+    #[error("this node did not catch up to index {0} in time")]
+    Behind(u64),
+    #[error("cannot read the state database")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A read-only snapshot of the state. Hold it at most 5 s: a long reader stops checkpoints.
+pub struct ReadView {
+    tx: Transaction<'static, Sqlite>,
+    /// Log index of the last entry this view contains.
+    pub applied: u64,
+    /// Stamp of that entry: what the view shows was true then.
+    pub as_of: Timestamp,
+}
+
+impl ReadView {
+    /// Wraps a read-only transaction that has already read `applied` and `as_of`.
+    pub fn new(tx: Transaction<'static, Sqlite>, applied: u64, as_of: Timestamp) -> Self {
+        Self { tx, applied, as_of }
+    }
+}
+
+impl Deref for ReadView {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for ReadView {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.tx
+    }
+}
+
+impl fmt::Debug for ReadView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadView").field("applied", &self.applied).field("as_of", &self.as_of).finish_non_exhaustive()
+    }
+}
+
+/// Who leads, as this node knows it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Leadership {
+    /// The leader this node follows, if any.
+    pub leader: Option<NodeId>,
+    /// Set while this node leads and has applied the first entry of its own term: the scheduler may work.
+    pub leading: Option<LeaderStamp>,
+    /// While leading: how long ago this leadership was established.
+    pub leading_for: Duration,
+    /// Voters and learners by id.
+    pub voters: Vec<NodeId>,
+    pub learners: Vec<NodeId>,
+}
+
+/// The right to *start* sends until `until` on this node's boot clock (DESIGN C2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lease {
+    /// [`Clock::boot`] reading after which no new send may start.
+    pub until: Duration,
+}
+
+/// How long one lease lasts, counted from before it was asked for.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// How long after a node's last grant its work may be given to another: the lease and a margin.
+pub const LEASE_EXPIRED: Duration = Duration::from_secs(12);
+
+/// The replicated log as everything else sees it.
+#[async_trait]
+pub trait Replica: Send + Sync + 'static {
+    /// This node.
+    fn node(&self) -> NodeId;
+
+    /// Puts a command through the log and answers once this node has applied it. Retries and forwards by itself until
+    /// its own deadline; a repeated request id applies once.
+    async fn propose(&self, proposal: Proposal) -> Result<Committed, ProposeError>;
+
+    /// A read-only snapshot.
+    async fn read(&self, freshness: Freshness) -> Result<ReadView, ReadError>;
+
+    /// Wakes when something was applied or leadership changed. Carries a counter, no data: read the rows.
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Who leads.
+    fn leadership(&self) -> Leadership;
+
+    /// Cluster time now (DESIGN A10).
+    fn now(&self) -> Timestamp;
+
+    /// Asks the leader for a send lease; `None` when no leader granted one within its deadline.
+    async fn lease(&self) -> Option<Lease>;
+
+    /// While leading: how long ago each node was last granted a lease by this leadership. Nodes never granted are absent.
+    fn granted(&self) -> Vec<(NodeId, Duration)>;
+}
+
+/// Clocks of the machine.
+pub trait Clock: Send + Sync + 'static {
+    /// Time since boot, counting sleep (CLOCK_BOOTTIME). Never jumps.
+    fn boot(&self) -> Duration;
+
+    /// The machine's wall clock, for evidence only.
+    fn wall(&self) -> Timestamp;
+}
+
+/// What a channel carries.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Hash)]
+pub enum ChannelKind {
+    Sms,
+    Email,
+}
+
+/// One text ready to leave. Nothing in it is decided any more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outgoing {
+    pub attempt: AttemptRef,
+    /// E.164 number or mail address.
+    pub address: String,
+    /// Mail subject; unused by SMS.
+    pub subject: String,
+    pub body: String,
+    /// Parts of one text must not outlive their use; SMS validity period and mail expiry.
+    pub validity: Duration,
+    pub urgent: bool,
+}
+
+/// A text somebody sent us, held by the channel until it is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Incoming {
+    /// Hand back to [`Channel::stored`] once the text is durable in the cluster.
+    pub token: u64,
+    /// Stable across re-reads of the same text, so that a second reading changes nothing.
+    pub key: [u8; 16],
+    /// Sender as the network gave it: E.164, short code or name.
+    pub from: String,
+    pub text: String,
+    /// Service centre time stamp in civil milliseconds, as the network claims it.
+    pub sent_at_ms: Option<i64>,
+    /// False for one part of a longer text: only an answer may be looked for in it, nothing else is done with it.
+    pub whole: bool,
+    /// Parts were missing or bytes could not be decoded; the text is what was readable.
+    pub damaged: bool,
+}
+
+/// What a channel has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChannelEvent {
+    /// An attempt ended (for now): accepted, refused or unknown.
+    Ended { attempt: AttemptRef, outcome: SendOutcome },
+    /// The network's later word on an accepted attempt.
+    Report { attempt: AttemptRef, report: deliveries::Report },
+    /// A text came in.
+    Received(Incoming),
+    /// The channel's health changed.
+    Health(ChannelReport),
+}
+
+/// One path to people: a modem, a set of smarthosts. A bounded actor of its own; the worker drives it without waiting.
+pub trait Channel: Send + Sync + 'static {
+    /// Name in the configuration, unique on this node.
+    fn name(&self) -> &str;
+
+    fn kind(&self) -> ChannelKind;
+
+    /// How many further messages it takes now. Zero while busy or down.
+    fn free(&self) -> usize;
+
+    /// Takes a message to send. Its end comes as [`ChannelEvent::Ended`], always, also when the channel dies. Gives the
+    /// message back when there is no room.
+    fn submit(&self, message: Outgoing) -> Result<(), Outgoing>;
+
+    /// The next thing it has to say, if any.
+    fn poll_event(&self) -> Option<ChannelEvent>;
+
+    /// The text of [`Incoming::token`] is durable; the channel may forget it.
+    fn stored(&self, token: u64);
+
+    /// Notified whenever `free` grew or `poll_event` has something.
+    fn wake(&self) -> Arc<Notify>;
+}
+
+/// This node's memory of sends it has begun. Survives a crash and a snapshot install (DESIGN A3, C1).
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Durable before the channel is touched.
+    async fn started(&self, attempts: &[AttemptRef]) -> Result<(), JournalError>;
+
+    /// The outcome is in the cluster's log; the journal may forget these.
+    async fn ended(&self, attempts: &[AttemptRef]) -> Result<(), JournalError>;
+
+    /// Begun and not ended: after a restart their outcome is unknown.
+    async fn unfinished(&self) -> Result<Vec<AttemptRef>, JournalError>;
+}
+
+/// The node's own database failed; no send may start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use this node's journal; check the disk: {0}")]
+pub struct JournalError(pub String);
+
+/// One member as the answering node sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MemberStatus {
+    pub node: NodeId,
+    pub name: String,
+    pub addresses: Vec<String>,
+    /// `leader`, `voter` or `learner`.
+    pub role: &'static str,
+    /// Log entries it is behind the leader; known on the leader only.
+    pub lag: Option<u64>,
+    /// Time since it was last heard; known on the leader, and of the leader.
+    pub last_heard: Option<Duration>,
+}
+
+/// The cluster as the answering node sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClusterStatus {
+    pub node: NodeId,
+    pub term: u64,
+    pub leader: Option<NodeId>,
+    pub applied: u64,
+    pub last_log: u64,
+    pub snapshot: Option<u64>,
+    pub purged: Option<u64>,
+    pub members: Vec<MemberStatus>,
+}
+
+/// A token that lets one node join.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invitation {
+    pub token: String,
+    pub expires_at: Timestamp,
+}
+
+/// A membership change that did not happen, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct AdminError(pub String);
+
+/// Changes of membership, from any node; forwarded to the leader.
+#[async_trait]
+pub trait ClusterAdmin: Send + Sync + 'static {
+    fn status(&self) -> ClusterStatus;
+
+    /// Creates a single-use token, valid for `valid_for`.
+    async fn invite(&self, valid_for: Duration) -> Result<Invitation, AdminError>;
+
+    /// Joins in progress or done on this node in the last minutes: node id, name and the six digits both screens show.
+    fn joins(&self) -> Vec<(NodeId, String, String)>;
+
+    /// Makes a learner a voter once it has caught up.
+    async fn promote(&self, node: NodeId) -> Result<(), AdminError>;
+
+    /// Takes a node out for good.
+    async fn remove(&self, node: NodeId) -> Result<(), AdminError>;
+
+    /// Hands leadership to `to`, or to the most current voter.
+    async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError>;
+}

@@ -1,0 +1,62 @@
+//! Outcomes of outside requests, so that a retry or a second path applies once (DESIGN A7).
+
+mod command;
+
+use sqlx::{Row, SqliteConnection};
+
+pub use self::command::Command;
+use crate::apply::Entry;
+use crate::codec;
+use crate::envelope::Envelope;
+use crate::outcome::{Outcome, Receipt};
+
+/// The outcome of an earlier request with the same id: the stored one, or a conflict when its body differs.
+pub(crate) async fn earlier_outcome(
+    conn: &mut SqliteConnection,
+    envelope: &Envelope,
+) -> Result<Option<Outcome>, sqlx::Error> {
+    let found = sqlx::query("select body, outcome from request where request_id = ?")
+        .bind(envelope.request.as_bytes())
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    if row.try_get::<&[u8], _>(0)? != envelope.body {
+        return Ok(Some(Outcome::Conflict));
+    }
+    codec::decode(row.try_get::<&[u8], _>(1)?).map(Some).map_err(|e| sqlx::Error::Decode(e.into()))
+}
+
+/// Keeps the outcome of an outside request.
+pub(crate) async fn remember(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    outcome: &Outcome,
+) -> Result<(), sqlx::Error> {
+    let encoded = codec::encode(outcome).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    sqlx::query("insert into request (request_id, body, outcome, applied_at_ms) values (?, ?, ?, ?)")
+        .bind(entry.envelope.request.as_bytes())
+        .bind(entry.envelope.body.as_slice())
+        .bind(encoded)
+        .bind(entry.at.0)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn apply(
+    conn: &mut SqliteConnection,
+    _entry: &Entry<'_>,
+    command: &Command,
+) -> Result<Outcome, sqlx::Error> {
+    match command {
+        Command::Prune { before } => {
+            let done = sqlx::query("delete from request where applied_at_ms < ?").bind(before.0).execute(conn).await?;
+            Ok(Outcome::Applied(Receipt::Count(done.rows_affected())))
+        }
+    }
+}
+
+/// Whether any remembered request is older than `before`.
+pub async fn any_before(conn: &mut SqliteConnection, before: crate::Timestamp) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from request where applied_at_ms < ?)").bind(before.0).fetch_one(conn).await
+}

@@ -1,0 +1,1 @@
+//! All integration tests link into this one binary.
