@@ -1,0 +1,4 @@
+//! cluster
+
+pub mod store;
+pub mod types;

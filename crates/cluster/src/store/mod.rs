@@ -1,0 +1,1 @@
+//! Files of one node: log, state, snapshots, and what never leaves it.
