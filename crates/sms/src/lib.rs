@@ -9,6 +9,7 @@ pub mod address;
 pub mod alphabet;
 pub mod hex;
 pub mod pdu;
+pub mod reassembly;
 
 pub mod segment;
 
