@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod phone;
 pub mod ports;
 pub mod recipients;
+mod rows;
 pub mod requests;
 pub mod texts;
 pub mod time;

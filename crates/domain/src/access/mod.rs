@@ -1,7 +1,58 @@
-//! access
+//! Who may ask for what: API keys, hashed and scoped. Secrets never enter the log (SECURITY D-3).
 
-mod command;
 mod apply;
+mod command;
+mod query;
+#[cfg(test)]
+mod tests;
 
-pub use self::command::*;
 pub(crate) use self::apply::apply;
+pub use self::command::{Command, CreateKey};
+pub use self::query::{KeyRow, key, keys};
+
+/// What an API key may be used for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Scope {
+    AlertCreate,
+    AlertRead,
+    AlertAnswer,
+    PeopleRead,
+    PeopleWrite,
+    ClusterRead,
+    ClusterAdmin,
+    KeysAdmin,
+    MetricsRead,
+}
+
+impl Scope {
+    pub const ALL: [Self; 9] = [
+        Self::AlertCreate,
+        Self::AlertRead,
+        Self::AlertAnswer,
+        Self::PeopleRead,
+        Self::PeopleWrite,
+        Self::ClusterRead,
+        Self::ClusterAdmin,
+        Self::KeysAdmin,
+        Self::MetricsRead,
+    ];
+
+    /// The name in rows, requests and lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlertCreate => "alert:create",
+            Self::AlertRead => "alert:read",
+            Self::AlertAnswer => "alert:answer",
+            Self::PeopleRead => "people:read",
+            Self::PeopleWrite => "people:write",
+            Self::ClusterRead => "cluster:read",
+            Self::ClusterAdmin => "cluster:admin",
+            Self::KeysAdmin => "keys:admin",
+            Self::MetricsRead => "metrics:read",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}

@@ -1,7 +1,12 @@
-//! conversations
+//! Rooms and what is said in them. An alert opens a room that has the alert's id; texts about no alert go to the duty
+//! inbox ([`crate::RoomId::DUTY_INBOX`]).
 
-mod command;
 mod apply;
+mod command;
+mod query;
+#[cfg(test)]
+mod tests;
 
-pub use self::command::*;
-pub(crate) use self::apply::apply;
+pub(crate) use self::apply::{apply, post};
+pub use self::command::Command;
+pub use self::query::{MessageRow, messages};

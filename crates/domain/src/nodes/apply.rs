@@ -1,9 +1,211 @@
-use sqlx::SqliteConnection;
+//! Writes to `cluster`, `node`, `invite` and `channel`.
 
-use super::Command;
+use sqlx::{Row, SqliteConnection};
+
+use super::{Admit, ChannelReport, Command, Found};
 use crate::apply::Entry;
-use crate::outcome::Outcome;
+use crate::ids::NodeId;
+use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::rows;
 
-pub(crate) async fn apply(_conn: &mut SqliteConnection, _entry: &Entry<'_>, _command: &Command) -> Result<Outcome, sqlx::Error> {
-    Ok(Outcome::Unchanged)
+/// The founder's id; later ids count up from here.
+const FIRST_NODE: i64 = 1;
+
+pub(crate) async fn apply(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    command: &Command,
+) -> Result<Outcome, sqlx::Error> {
+    match command {
+        Command::Found(found) => apply_found(conn, entry, found).await,
+        Command::IssueInvite { token_hash, expires_in_ms } => {
+            issue_invite(conn, entry, token_hash, *expires_in_ms).await
+        }
+        Command::Admit(admit) => apply_admit(conn, entry, admit).await,
+        Command::Remove { node } => remove(conn, entry, *node).await,
+        Command::ReportChannels { node, channels } => report_channels(conn, entry, *node, channels).await,
+        Command::SetReachable { node, reachable } => set_reachable(conn, entry, *node, *reachable).await,
+        Command::SetIdentity { node, pins, addresses } => {
+            let changed = sqlx::query(
+                "update node set pins = ?, addresses = ? where node_id = ? and removed_at_ms is null",
+            )
+            .bind(pins.concat())
+            .bind(rows::to_json(addresses)?)
+            .bind(node.0.cast_signed())
+            .execute(conn)
+            .await?;
+            Ok(applied_or(changed.rows_affected(), Refusal::UnknownNode))
+        }
+    }
+}
+
+async fn apply_found(conn: &mut SqliteConnection, entry: &Entry<'_>, found: &Found) -> Result<Outcome, sqlx::Error> {
+    let made = sqlx::query(
+        "insert into cluster (id, cluster_id, organisation, next_node_id, founded_at_ms) values (1, ?, ?, ?, ?) \
+         on conflict (id) do nothing",
+    )
+    .bind(found.cluster_id.as_slice())
+    .bind(&found.organisation)
+    .bind(FIRST_NODE + 1)
+    .bind(entry.at.0)
+    .execute(&mut *conn)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Ok(Outcome::Refused(Refusal::AlreadyFounded));
+    }
+    insert_node(conn, entry, FIRST_NODE, &found.node_name, &found.pin, &found.addresses).await?;
+    Ok(Outcome::Applied(Receipt::Node { id: NodeId(FIRST_NODE.cast_unsigned()) }))
+}
+
+async fn issue_invite(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    token_hash: &[u8; 32],
+    expires_in_ms: u64,
+) -> Result<Outcome, sqlx::Error> {
+    let expires = entry.at + std::time::Duration::from_millis(expires_in_ms);
+    let made = sqlx::query(
+        "insert into invite (token_hash, expires_at_ms, used_by) values (?, ?, null) on conflict (token_hash) do nothing",
+    )
+    .bind(token_hash.as_slice())
+    .bind(expires.0)
+    .execute(conn)
+    .await?;
+    Ok(if made.rows_affected() == 0 { Outcome::Unchanged } else { Outcome::Applied(Receipt::None) })
+}
+
+async fn apply_admit(conn: &mut SqliteConnection, entry: &Entry<'_>, admit: &Admit) -> Result<Outcome, sqlx::Error> {
+    let invite = sqlx::query("select expires_at_ms, used_by from invite where token_hash = ?")
+        .bind(admit.token_hash.as_slice())
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(invite) = invite else { return Ok(Outcome::Refused(Refusal::UnknownInvite)) };
+    if invite.try_get::<Option<i64>, _>(1)?.is_some() {
+        return Ok(Outcome::Refused(Refusal::InviteUsed));
+    }
+    if entry.at.0 >= invite.try_get::<i64, _>(0)? {
+        return Ok(Outcome::Refused(Refusal::InviteExpired));
+    }
+    let id: i64 =
+        sqlx::query_scalar("update cluster set next_node_id = next_node_id + 1 where id = 1 returning next_node_id - 1")
+            .fetch_one(&mut *conn)
+            .await?;
+    sqlx::query("update invite set used_by = ? where token_hash = ?")
+        .bind(id)
+        .bind(admit.token_hash.as_slice())
+        .execute(&mut *conn)
+        .await?;
+    insert_node(conn, entry, id, &admit.node_name, &admit.pin, &admit.addresses).await?;
+    Ok(Outcome::Applied(Receipt::Node { id: NodeId(id.cast_unsigned()) }))
+}
+
+async fn insert_node(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    id: i64,
+    name: &str,
+    pin: &[u8; 32],
+    addresses: &[String],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into node (node_id, name, pins, addresses, admitted_at_ms, removed_at_ms, reachable, reachable_since_ms) \
+         values (?, ?, ?, ?, ?, null, 1, ?)",
+    )
+    .bind(id)
+    .bind(name)
+    .bind(pin.as_slice())
+    .bind(rows::to_json(&addresses)?)
+    .bind(entry.at.0)
+    .bind(entry.at.0)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn remove(conn: &mut SqliteConnection, entry: &Entry<'_>, node: NodeId) -> Result<Outcome, sqlx::Error> {
+    let done = sqlx::query(
+        "update node set removed_at_ms = ?, reachable = 0, reachable_since_ms = ? \
+         where node_id = ? and removed_at_ms is null",
+    )
+    .bind(entry.at.0)
+    .bind(entry.at.0)
+    .bind(node.0.cast_signed())
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("update channel set up = 0, reason = 'the node was removed', changed_at_ms = ? where node_id = ?")
+        .bind(entry.at.0)
+        .bind(node.0.cast_signed())
+        .execute(conn)
+        .await?;
+    Ok(applied_or(done.rows_affected(), Refusal::UnknownNode))
+}
+
+async fn report_channels(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    node: NodeId,
+    channels: &[ChannelReport],
+) -> Result<Outcome, sqlx::Error> {
+    let known: bool =
+        sqlx::query_scalar("select exists (select 1 from node where node_id = ? and removed_at_ms is null)")
+            .bind(node.0.cast_signed())
+            .fetch_one(&mut *conn)
+            .await?;
+    if !known {
+        return Ok(Outcome::Refused(Refusal::UnknownNode));
+    }
+    for channel in channels {
+        sqlx::query(
+            "insert into channel (node_id, name, kind, up, reason, operator, number, signal_dbm, rate_per_min, \
+             changed_at_ms, reported_at_ms) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             on conflict (node_id, name) do update set kind = excluded.kind, \
+             changed_at_ms = case when up = excluded.up then changed_at_ms else excluded.changed_at_ms end, \
+             up = excluded.up, reason = excluded.reason, operator = excluded.operator, number = excluded.number, \
+             signal_dbm = excluded.signal_dbm, rate_per_min = excluded.rate_per_min, \
+             reported_at_ms = excluded.reported_at_ms",
+        )
+        .bind(node.0.cast_signed())
+        .bind(&channel.name)
+        .bind(&channel.kind)
+        .bind(channel.up)
+        .bind(&channel.reason)
+        .bind(&channel.operator)
+        .bind(&channel.number)
+        .bind(channel.signal_dbm)
+        .bind(i64::from(channel.rate_per_min))
+        .bind(entry.at.0)
+        .bind(entry.at.0)
+        .execute(&mut *conn)
+        .await?;
+    }
+    // A channel taken out of the node's configuration is not reported any more and must not be given work.
+    let names: Vec<&str> = channels.iter().map(|c| c.name.as_str()).collect();
+    sqlx::query("delete from channel where node_id = ? and name not in (select value from json_each(?))")
+        .bind(node.0.cast_signed())
+        .bind(rows::to_json(&names)?)
+        .execute(conn)
+        .await?;
+    Ok(Outcome::Applied(Receipt::Count(channels.len() as u64)))
+}
+
+async fn set_reachable(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    node: NodeId,
+    reachable: bool,
+) -> Result<Outcome, sqlx::Error> {
+    let done = sqlx::query(
+        "update node set reachable = ?, reachable_since_ms = ? where node_id = ? and reachable <> ? and removed_at_ms is null",
+    )
+    .bind(reachable)
+    .bind(entry.at.0)
+    .bind(node.0.cast_signed())
+    .bind(reachable)
+    .execute(conn)
+    .await?;
+    Ok(if done.rows_affected() == 0 { Outcome::Unchanged } else { Outcome::Applied(Receipt::None) })
+}
+
+fn applied_or(changed: u64, otherwise: Refusal) -> Outcome {
+    if changed == 0 { Outcome::Refused(otherwise) } else { Outcome::Applied(Receipt::None) }
 }

@@ -1,7 +1,13 @@
-//! nodes
+//! The members of the cluster, invitations, and the health of every channel.
+//!
+//! Invariants: node ids count up and are never reused; an invitation is spent once; exactly one cluster row.
 
-mod command;
 mod apply;
+mod command;
+mod query;
+#[cfg(test)]
+mod tests;
 
-pub use self::command::*;
 pub(crate) use self::apply::apply;
+pub use self::command::{Admit, ChannelReport, Command, Found};
+pub use self::query::{ChannelRow, ClusterRow, NodeRow, channels, cluster, nodes, organisation};

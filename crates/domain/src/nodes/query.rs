@@ -1,0 +1,125 @@
+//! Reads of the cluster's members and channels.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::ids::NodeId;
+use crate::rows;
+use crate::time::Timestamp;
+
+/// The cluster's own row.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClusterRow {
+    pub cluster_id: [u8; 16],
+    pub organisation: String,
+    pub founded_at: Timestamp,
+}
+
+/// A member, also a removed one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NodeRow {
+    pub node: NodeId,
+    pub name: String,
+    pub pins: Vec<[u8; 32]>,
+    pub addresses: Vec<String>,
+    pub admitted_at: Timestamp,
+    pub removed_at: Option<Timestamp>,
+    /// The leader's judgement: can it be given work?
+    pub reachable: bool,
+    pub reachable_since: Timestamp,
+}
+
+/// A channel as last reported.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ChannelRow {
+    pub node: NodeId,
+    pub name: String,
+    pub kind: String,
+    pub up: bool,
+    pub reason: String,
+    pub operator: String,
+    pub number: String,
+    pub signal_dbm: Option<i16>,
+    pub rate_per_min: u32,
+    pub changed_at: Timestamp,
+    pub reported_at: Timestamp,
+    /// Up, and on a reachable member.
+    pub usable: bool,
+}
+
+/// The cluster row, once founded.
+pub async fn cluster(conn: &mut SqliteConnection) -> Result<Option<ClusterRow>, sqlx::Error> {
+    let row = sqlx::query("select cluster_id, organisation, founded_at_ms from cluster where id = 1")
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        let id: &[u8] = row.try_get(0)?;
+        Ok(ClusterRow {
+            cluster_id: id.try_into().map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
+            organisation: row.try_get(1)?,
+            founded_at: rows::time(&row, "founded_at_ms")?,
+        })
+    })
+    .transpose()
+}
+
+/// The organisation's name as shown in texts; empty before the cluster is founded.
+pub async fn organisation(conn: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    let name = sqlx::query_scalar("select organisation from cluster where id = 1").fetch_optional(conn).await?;
+    Ok(name.unwrap_or_default())
+}
+
+/// All members ever, by id.
+pub async fn nodes(conn: &mut SqliteConnection) -> Result<Vec<NodeRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select node_id, name, pins, addresses, admitted_at_ms, removed_at_ms, reachable, reachable_since_ms \
+         from node order by node_id",
+    )
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(node_row).collect()
+}
+
+/// All channels of members that were not removed, by node and name.
+pub async fn channels(conn: &mut SqliteConnection) -> Result<Vec<ChannelRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select c.node_id, c.name, c.kind, c.up, c.reason, c.operator, c.number, c.signal_dbm, c.rate_per_min, \
+         c.changed_at_ms, c.reported_at_ms, (c.up and n.reachable) as usable \
+         from channel c join node n on n.node_id = c.node_id where n.removed_at_ms is null \
+         order by c.node_id, c.name",
+    )
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(channel_row).collect()
+}
+
+fn node_row(row: &SqliteRow) -> Result<NodeRow, sqlx::Error> {
+    let pins: &[u8] = row.try_get("pins")?;
+    Ok(NodeRow {
+        node: NodeId(rows::unsigned(row, "node_id")?),
+        name: row.try_get("name")?,
+        pins: pins.as_chunks::<32>().0.to_vec(),
+        addresses: rows::json(row, "addresses")?,
+        admitted_at: rows::time(row, "admitted_at_ms")?,
+        removed_at: rows::time_opt(row, "removed_at_ms")?,
+        reachable: row.try_get("reachable")?,
+        reachable_since: rows::time(row, "reachable_since_ms")?,
+    })
+}
+
+fn channel_row(row: &SqliteRow) -> Result<ChannelRow, sqlx::Error> {
+    Ok(ChannelRow {
+        node: NodeId(rows::unsigned(row, "node_id")?),
+        name: row.try_get("name")?,
+        kind: row.try_get("kind")?,
+        up: row.try_get("up")?,
+        reason: row.try_get("reason")?,
+        operator: row.try_get("operator")?,
+        number: row.try_get("number")?,
+        signal_dbm: row.try_get("signal_dbm")?,
+        rate_per_min: rows::unsigned(row, "rate_per_min")?,
+        changed_at: rows::time(row, "changed_at_ms")?,
+        reported_at: rows::time(row, "reported_at_ms")?,
+        usable: row.try_get("usable")?,
+    })
+}
