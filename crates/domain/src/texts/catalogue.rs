@@ -1,0 +1,56 @@
+//! What a language must be able to say. A text that is missing in one of them does not compile.
+
+use crate::alerts::{Answer, Severity};
+
+/// One language's words. Whole sentences, because word order differs; arguments are cleaned and clipped by the caller.
+/// Times come as `HH:MM`, in UTC, and the sentences say so.
+pub(super) trait Words: Sync {
+    /// First word of every text about an exercise.
+    fn exercise(&self) -> &'static str;
+    /// First word of every text about a test.
+    fn test(&self) -> &'static str;
+    fn severity(&self, severity: Severity) -> &'static str;
+    /// What is true of a person who gave this answer: "coming".
+    fn answer(&self, answer: Answer) -> &'static str;
+    /// `Alert 118 Aurora Energy`, at the start of a sentence.
+    fn alert(&self, number: u64, organisation: &str) -> String;
+    /// Label before the place to gather.
+    fn gather(&self) -> &'static str;
+    /// The four answers behind `code`: `Reply 4711 1=coming …`.
+    fn how_to_answer(&self, code: &str) -> String;
+    /// How to ask whether a text is ours.
+    fn how_to_check(&self) -> &'static str;
+    /// Line of a mail that explains where answers go.
+    fn answer_by_sms(&self) -> &'static str;
+    fn possible_repeat(&self) -> &'static str;
+    fn answer_to_this_number(&self) -> &'static str;
+
+    fn called_off(&self) -> &'static str;
+    fn stand_down(&self) -> &'static str;
+
+    /// The answer now stands.
+    fn noted(&self, time: &str, name: &str, answer: &str, alert: &str) -> String;
+    /// The answer is on record and changed nothing.
+    fn recorded_late(&self, time: &str, name: &str, answer: &str) -> String;
+    /// When the person's first answer came.
+    fn first_answer(&self, time: &str) -> String;
+    fn was_resolved(&self, alert: &str, time: &str) -> String;
+    fn was_called_off(&self, alert: &str, time: &str) -> String;
+    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String;
+    /// A critical alert wants the code. `send` is what to send: `4711 1`.
+    fn ask_back(&self, alert: &str, send: &str, answer: &str) -> String;
+    /// Before the list of open codes.
+    fn several_open(&self) -> &'static str;
+    fn unknown_code(&self, code: &str) -> String;
+    /// One line of a list of open codes: `4711 1 (alert 118)`.
+    fn open_code(&self, send: &str, number: u64) -> String;
+    /// Wrong codes came from this number, so its right ones are shown but do not count.
+    fn not_counted(&self, alert: &str) -> String;
+    /// Before the list of what was sent.
+    fn told(&self, organisation: &str) -> String;
+    /// One line of that list.
+    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String;
+    fn told_nothing(&self, organisation: &str, hours: u64) -> String;
+    fn duty_inbox(&self, organisation: &str) -> String;
+    fn shown_in_room(&self, alert: &str) -> String;
+}

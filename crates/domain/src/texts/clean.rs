@@ -1,0 +1,34 @@
+//! Making text from outside safe to put into a text of ours.
+
+/// `text` on one line: control characters (line breaks, Ctrl-Z, ESC, the code mark) and characters that turn the reading
+/// direction become spaces, runs of spaces become one, the ends are trimmed. Emoji and every script stay.
+pub fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control() || steers(c)).filter(|w| !w.is_empty()) {
+        if !cleaned.is_empty() {
+            cleaned.push(' ');
+        }
+        cleaned.push_str(word);
+    }
+    cleaned
+}
+
+/// `text` cut to `chars_max` characters, `...` included when something was cut off.
+pub fn clip(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(chars_max.saturating_sub(ELLIPSIS.len())).collect();
+    format!("{}{ELLIPSIS}", kept.trim_end())
+}
+
+/// Three dots: the typographic one has no place in GSM 7-bit.
+pub(super) const ELLIPSIS: &str = "...";
+
+/// Marks that make a reader see the characters in another order than they were written, and invisible line ends.
+fn steers(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
+}

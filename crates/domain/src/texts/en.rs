@@ -1,0 +1,139 @@
+//! English.
+
+use super::catalogue::Words;
+use crate::alerts::{Answer, Severity};
+
+pub(super) struct English;
+
+impl Words for English {
+    fn exercise(&self) -> &'static str {
+        "EXERCISE"
+    }
+
+    fn test(&self) -> &'static str {
+        "TEST"
+    }
+
+    fn severity(&self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Low => "low",
+            Severity::Normal => "normal",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+
+    fn answer(&self, answer: Answer) -> &'static str {
+        match answer {
+            Answer::Coming => "coming",
+            Answer::Cannot => "cannot come",
+            Answer::Received => "has received it",
+            Answer::NeedHelp => "needs help",
+        }
+    }
+
+    fn alert(&self, number: u64, organisation: &str) -> String {
+        format!("Alert {number} {organisation}")
+    }
+
+    fn gather(&self) -> &'static str {
+        "Gather"
+    }
+
+    fn how_to_answer(&self, code: &str) -> String {
+        format!("Reply {code} 1=coming 2=cannot 3=received 4=need help")
+    }
+
+    fn how_to_check(&self) -> &'static str {
+        "?=real?"
+    }
+
+    fn answer_by_sms(&self) -> &'static str {
+        "Answer by text message (SMS) to any of our alert numbers:"
+    }
+
+    fn possible_repeat(&self) -> &'static str {
+        "(possible repeat)"
+    }
+
+    fn answer_to_this_number(&self) -> &'static str {
+        "Answer to THIS number."
+    }
+
+    fn called_off(&self) -> &'static str {
+        "CALLED OFF."
+    }
+
+    fn stand_down(&self) -> &'static str {
+        "Stand down. No need to come or to answer."
+    }
+
+    fn noted(&self, time: &str, name: &str, answer: &str, alert: &str) -> String {
+        format!("Noted {time} UTC, {name}: {answer}. {alert}.")
+    }
+
+    fn recorded_late(&self, time: &str, name: &str, answer: &str) -> String {
+        format!("Recorded late {time} UTC, {name}: {answer}. It stays closed.")
+    }
+
+    fn first_answer(&self, time: &str) -> String {
+        format!("First answer {time} UTC.")
+    }
+
+    fn was_resolved(&self, alert: &str, time: &str) -> String {
+        format!("{alert} was closed {time} UTC.")
+    }
+
+    fn was_called_off(&self, alert: &str, time: &str) -> String {
+        format!("{alert} was called off {time} UTC.")
+    }
+
+    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String {
+        format!("{alert} became part of alert {into} {time} UTC.")
+    }
+
+    fn ask_back(&self, alert: &str, send: &str, answer: &str) -> String {
+        format!("Not counted yet. {alert} is critical and needs your code. Send {send} ({answer})")
+    }
+
+    fn several_open(&self) -> &'static str {
+        "Several alerts are open. Send one of:"
+    }
+
+    fn unknown_code(&self, code: &str) -> String {
+        format!("Code {code} is not known or has expired. Send one of:")
+    }
+
+    fn open_code(&self, send: &str, number: u64) -> String {
+        format!("{send} (alert {number})")
+    }
+
+    fn not_counted(&self, alert: &str) -> String {
+        format!("Too many wrong codes came from this number. Your answer is shown but not counted. {alert}.")
+    }
+
+    fn told(&self, organisation: &str) -> String {
+        format!("{organisation} told this number:")
+    }
+
+    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String {
+        match number {
+            Some(number) => format!("{time} UTC alert {number}: {text}"),
+            None => format!("{time} UTC: {text}"),
+        }
+    }
+
+    fn told_nothing(&self, organisation: &str, hours: u64) -> String {
+        format!("{organisation}: We sent you nothing in the last {hours} hours. A text in our name was not ours.")
+    }
+
+    fn duty_inbox(&self, organisation: &str) -> String {
+        format!(
+            "{organisation}: your message is kept for the person on duty. It is no answer to an alert. In danger call 112."
+        )
+    }
+
+    fn shown_in_room(&self, alert: &str) -> String {
+        format!("{alert}: your message is shown to those working on it. It is not counted as an answer.")
+    }
+}

@@ -1,0 +1,137 @@
+//! Finnish.
+
+use super::catalogue::Words;
+use crate::alerts::{Answer, Severity};
+
+pub(super) struct Finnish;
+
+impl Words for Finnish {
+    fn exercise(&self) -> &'static str {
+        "HARJOITUS"
+    }
+
+    fn test(&self) -> &'static str {
+        "TESTI"
+    }
+
+    fn severity(&self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Low => "matala",
+            Severity::Normal => "tavallinen",
+            Severity::High => "korkea",
+            Severity::Critical => "kriittinen",
+        }
+    }
+
+    fn answer(&self, answer: Answer) -> &'static str {
+        match answer {
+            Answer::Coming => "tulossa",
+            Answer::Cannot => "ei pääse",
+            Answer::Received => "saanut tiedon",
+            Answer::NeedHelp => "tarvitsee apua",
+        }
+    }
+
+    fn alert(&self, number: u64, organisation: &str) -> String {
+        format!("Hälytys {number} {organisation}")
+    }
+
+    fn gather(&self) -> &'static str {
+        "Kokoontuminen"
+    }
+
+    fn how_to_answer(&self, code: &str) -> String {
+        format!("Vastaa {code} 1=tulossa 2=en pääse 3=saatu 4=apua")
+    }
+
+    fn how_to_check(&self) -> &'static str {
+        "?=aito?"
+    }
+
+    fn answer_by_sms(&self) -> &'static str {
+        "Vastaa tekstiviestillä mihin tahansa hälytysnumeroomme:"
+    }
+
+    fn possible_repeat(&self) -> &'static str {
+        "(mahdollinen toisto)"
+    }
+
+    fn answer_to_this_number(&self) -> &'static str {
+        "Vastaa TÄHÄN numeroon."
+    }
+
+    fn called_off(&self) -> &'static str {
+        "PERUTTU."
+    }
+
+    fn stand_down(&self) -> &'static str {
+        "Ei tarvitse tulla eikä vastata."
+    }
+
+    fn noted(&self, time: &str, name: &str, answer: &str, alert: &str) -> String {
+        format!("Kirjattu {time} UTC, {name}: {answer}. {alert}.")
+    }
+
+    fn recorded_late(&self, time: &str, name: &str, answer: &str) -> String {
+        format!("Kirjattu myöhässä {time} UTC, {name}: {answer}. Hälytys ei avaudu uudelleen.")
+    }
+
+    fn first_answer(&self, time: &str) -> String {
+        format!("Ensimmäinen vastaus {time} UTC.")
+    }
+
+    fn was_resolved(&self, alert: &str, time: &str) -> String {
+        format!("{alert} päättyi {time} UTC.")
+    }
+
+    fn was_called_off(&self, alert: &str, time: &str) -> String {
+        format!("{alert} peruttiin {time} UTC.")
+    }
+
+    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String {
+        format!("{alert} liitettiin hälytykseen {into} {time} UTC.")
+    }
+
+    fn ask_back(&self, alert: &str, send: &str, answer: &str) -> String {
+        format!("Ei vielä laskettu. {alert} on kriittinen ja vaatii koodisi. Lähetä {send} ({answer})")
+    }
+
+    fn several_open(&self) -> &'static str {
+        "Useita hälytyksiä on auki. Lähetä jokin näistä:"
+    }
+
+    fn unknown_code(&self, code: &str) -> String {
+        format!("Koodia {code} ei tunneta tai se on vanhentunut. Lähetä jokin näistä:")
+    }
+
+    fn open_code(&self, send: &str, number: u64) -> String {
+        format!("{send} (hälytys {number})")
+    }
+
+    fn not_counted(&self, alert: &str) -> String {
+        format!("Tästä numerosta tuli liian monta väärää koodia. Vastauksesi näytetään, mutta sitä ei lasketa. {alert}.")
+    }
+
+    fn told(&self, organisation: &str) -> String {
+        format!("{organisation} lähetti tähän numeroon:")
+    }
+
+    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String {
+        match number {
+            Some(number) => format!("{time} UTC hälytys {number}: {text}"),
+            None => format!("{time} UTC: {text}"),
+        }
+    }
+
+    fn told_nothing(&self, organisation: &str, hours: u64) -> String {
+        format!("{organisation}: Emme ole lähettäneet sinulle mitään {hours} tuntiin. Nimissämme tullut viesti ei ollut meiltä.")
+    }
+
+    fn duty_inbox(&self, organisation: &str) -> String {
+        format!("{organisation}: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112.")
+    }
+
+    fn shown_in_room(&self, alert: &str) -> String {
+        format!("{alert}: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi.")
+    }
+}

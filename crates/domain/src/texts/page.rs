@@ -1,0 +1,160 @@
+//! Texts about an alert to everyone it calls: the page and the call-off.
+
+use super::clean::{ELLIPSIS, clean, clip};
+use super::{CODE_MARK, Language, SMS_PARTS_MAX};
+use crate::alerts::{Severity, Status};
+
+/// What a page says.
+#[derive(Clone, Copy, Debug)]
+pub struct PageText<'a> {
+    pub language: Language,
+    pub organisation: &'a str,
+    pub status: Status,
+    pub severity: Severity,
+    /// The alert's number as people say it.
+    pub number: u64,
+    /// What happened, in the recipient's language.
+    pub text: &'a str,
+    /// Where to gather: place, bridge number and PIN. May be empty.
+    pub gather: &'a str,
+    /// Codes have six digits.
+    pub high_assurance: bool,
+}
+
+/// What a call-off says.
+#[derive(Clone, Copy, Debug)]
+pub struct CallOffText<'a> {
+    pub language: Language,
+    pub organisation: &'a str,
+    pub status: Status,
+    pub number: u64,
+    /// Why, in the words of whoever called it off. May be empty.
+    pub reason: &'a str,
+}
+
+/// What the sender adds to a frozen text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    /// An earlier try may have arrived (DESIGN C1).
+    pub possible_repeat: bool,
+    /// The number of an earlier try hears no answers any more (DESIGN C6).
+    pub renumbered: bool,
+    /// The recipient's language.
+    pub language: Language,
+}
+
+/// The SMS that calls people: code, organisation, what, where to gather, how to answer, `?` (DESIGN §4.5).
+///
+/// Never more than [`SMS_PARTS_MAX`] parts, whatever [`finish`] adds: the alert's text is cut, the rest is kept.
+pub fn page(page: PageText<'_>) -> String {
+    let words = page.language.words();
+    let head = head(page.language, page.organisation, page.status, page.number);
+    let gather = match clip(&clean(page.gather), GATHER_CHARS_MAX) {
+        empty if empty.is_empty() => empty,
+        place => format!("\n{}: {place}", words.gather()),
+    };
+    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]));
+    let check = words.how_to_check();
+    let frozen = |text: &str| format!("{head} {text}{gather}\n{answer} {check}");
+    let longest_code = if page.high_assurance { "000000" } else { "00000" };
+    frozen(&cut_to_fit(&clean(page.text), page.language, longest_code, frozen))
+}
+
+/// Subject and body of the mail that calls people.
+pub fn page_mail(page: PageText<'_>) -> (String, String) {
+    let words = page.language.words();
+    let text = clean(page.text);
+    let head = head(page.language, page.organisation, page.status, page.number);
+    let subject = format!("{head} {}", clip(&text, SUBJECT_TEXT_CHARS_MAX));
+    let mut body = format!("{head} {}\n\n{text}\n", words.severity(page.severity));
+    let gather = clean(page.gather);
+    if !gather.is_empty() {
+        body.push_str(&format!("\n{}: {gather}\n", words.gather()));
+    }
+    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]));
+    body.push_str(&format!("\n{}\n{answer} {}\n", words.answer_by_sms(), words.how_to_check()));
+    (subject, body)
+}
+
+/// The SMS that tells everyone who was or may have been told to stand down.
+pub fn call_off(text: CallOffText<'_>) -> String {
+    let words = text.language.words();
+    let head = head(text.language, text.organisation, text.status, text.number);
+    let frozen = |reason: &str| {
+        let gap = if reason.is_empty() { "" } else { " " };
+        format!("{head} {}{gap}{reason}\n{}", words.called_off(), words.stand_down())
+    };
+    frozen(&cut_to_fit(&clean(text.reason), text.language, "000000", frozen))
+}
+
+/// Subject and body of the mail that tells people to stand down.
+pub fn call_off_mail(text: CallOffText<'_>) -> (String, String) {
+    let words = text.language.words();
+    let head = head(text.language, text.organisation, text.status, text.number);
+    let reason = clean(text.reason);
+    let subject = format!("{head} {}", words.called_off());
+    let mut body = format!("{head} {}\n", words.called_off());
+    if !reason.is_empty() {
+        body.push_str(&format!("\n{reason}\n"));
+    }
+    body.push_str(&format!("\n{}\n", words.stand_down()));
+    (subject, body)
+}
+
+/// Completes a frozen text for one recipient: puts `code` where it was left open and adds the marks' words at the end.
+/// An empty code leaves none.
+pub fn finish(body: &str, code: &str, marks: &Marks) -> String {
+    let mut text = if code.is_empty() {
+        body.replace("\u{1} ", "").replace(CODE_MARK, "")
+    } else {
+        body.replace(CODE_MARK, code)
+    };
+    let words = marks.language.words();
+    let possible_repeat = marks.possible_repeat.then(|| words.possible_repeat());
+    let renumbered = marks.renumbered.then(|| words.answer_to_this_number());
+    for mark in [possible_repeat, renumbered].into_iter().flatten() {
+        if !text.ends_with('\n') {
+            text.push(' ');
+        }
+        text.push_str(mark);
+    }
+    text
+}
+
+/// Longest place to gather in an SMS: with it, an alert's own words still have room when all is sent as UCS-2.
+const GATHER_CHARS_MAX: usize = 140;
+
+/// Longest organisation name in a text.
+pub(super) const ORGANISATION_CHARS_MAX: usize = 40;
+
+/// How much of the alert's text a mail's subject shows.
+const SUBJECT_TEXT_CHARS_MAX: usize = 70;
+
+/// More characters than any [`SMS_PARTS_MAX`] parts hold.
+const SMS_CHARS_MAX: usize = SMS_PARTS_MAX * 160;
+
+/// Code, drill or test prefix, organisation and number, so that these are read first whatever follows.
+fn head(language: Language, organisation: &str, status: Status, number: u64) -> String {
+    let words = language.words();
+    let organisation = clip(&clean(organisation), ORGANISATION_CHARS_MAX);
+    match status {
+        Status::Actual => format!("{CODE_MARK} {organisation} {number}:"),
+        Status::Exercise => format!("{CODE_MARK} {} {organisation} {number}:", words.exercise()),
+        Status::Test => format!("{CODE_MARK} {} {organisation} {number}:", words.test()),
+    }
+}
+
+/// The longest beginning of `text` with which the finished text stays within [`SMS_PARTS_MAX`] parts.
+fn cut_to_fit(text: &str, language: Language, code: &str, frozen: impl Fn(&str) -> String) -> String {
+    let marks = Marks { possible_repeat: true, renumbered: true, language };
+    let fits = |text: &str| sms::segment::count_parts(&finish(&frozen(text), code, &marks), true) <= SMS_PARTS_MAX;
+    let text = clip(text, SMS_CHARS_MAX);
+    if fits(&text) {
+        return text;
+    }
+    let ends: Vec<usize> = text.char_indices().map(|(end, _)| end).collect();
+    let cut = |end: usize| format!("{}{ELLIPSIS}", text[..end].trim_end());
+    // A longer beginning never takes fewer parts, so the cuts that fit come first.
+    let fitting = ends.partition_point(|end| fits(&cut(*end)));
+    cut(ends[fitting.saturating_sub(1)])
+}

@@ -1,0 +1,179 @@
+//! Answers to texts people sent us. They say what is now true (DESIGN §4.5).
+
+use super::Language;
+use super::clean::{clean, clip};
+use super::page::ORGANISATION_CHARS_MAX;
+use crate::alerts::Answer;
+use crate::time::Timestamp;
+
+/// Which alert a reply is about, and to whom it speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    pub language: Language,
+    pub organisation: &'a str,
+    /// The alert's number as people say it.
+    pub number: u64,
+}
+
+/// How and when an alert ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ended {
+    pub how: EndedHow,
+    pub at: Timestamp,
+}
+
+/// What became of an alert that takes no more answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndedHow {
+    Resolved,
+    CalledOff,
+    /// It became part of the alert with this number.
+    Joined { into: u64 },
+}
+
+/// An answer that came after the end.
+#[derive(Clone, Copy, Debug)]
+pub struct LateAnswer<'a> {
+    /// When it came.
+    pub at: Timestamp,
+    /// Who answered.
+    pub name: &'a str,
+    pub answer: Answer,
+    pub ended: Ended,
+    /// When the same person's first answer came, if there was one.
+    pub first_answer_at: Option<Timestamp>,
+}
+
+/// A code somebody could answer with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenCode {
+    pub code: String,
+    pub number: u64,
+}
+
+/// One text that went to a number.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sent {
+    pub at: Timestamp,
+    pub number: Option<u64>,
+    /// How it began.
+    pub text: String,
+}
+
+/// `Noted 03:12 UTC, Anna: coming. Alert 118 Aurora Energy.`
+pub fn confirmation(about: About<'_>, at: Timestamp, name: &str, answer: Answer) -> String {
+    let words = about.language.words();
+    words.noted(&at.to_hh_mm(), &person(name), words.answer(answer), &alert(about))
+}
+
+/// How the alert ended, when, and that the late answer is on record with its own time.
+pub fn late(about: About<'_>, late: LateAnswer<'_>) -> String {
+    let words = about.language.words();
+    let recorded = words.recorded_late(&late.at.to_hh_mm(), &person(late.name), words.answer(late.answer));
+    let ended = closed(about, late.ended);
+    match late.first_answer_at {
+        Some(first) => format!("{ended} {recorded} {}", words.first_answer(&first.to_hh_mm())),
+        None => format!("{ended} {recorded}"),
+    }
+}
+
+/// How the alert ended, and when.
+pub fn closed(about: About<'_>, ended: Ended) -> String {
+    let words = about.language.words();
+    let (alert, time) = (alert(about), ended.at.to_hh_mm());
+    match ended.how {
+        EndedHow::Resolved => words.was_resolved(&alert, &time),
+        EndedHow::CalledOff => words.was_called_off(&alert, &time),
+        EndedHow::Joined { into } => words.was_joined(&alert, into, &time),
+    }
+}
+
+/// Asks for the code that a critical alert wants: `Send 4711 1`.
+pub fn ask_back(about: About<'_>, code: &str, answer: Answer) -> String {
+    let words = about.language.words();
+    words.ask_back(&alert(about), &send(code, answer), words.answer(answer))
+}
+
+/// Lists the codes of open alerts, because the answer did not say which one it meant.
+pub fn ambiguous(language: Language, answer: Answer, open: &[OpenCode]) -> String {
+    let words = language.words();
+    format!("{} {}", words.several_open(), list(language, answer, open))
+}
+
+/// The code is not one of this person's; lists those that are.
+pub fn unknown_code(language: Language, code: &str, answer: Answer, open: &[OpenCode]) -> String {
+    let words = language.words();
+    format!("{} {}", words.unknown_code(&clip(&clean(code), CODE_CHARS_MAX)), list(language, answer, open))
+}
+
+/// The code was right, but too many wrong ones came from this number (SECURITY T-9).
+pub fn not_counted(about: About<'_>) -> String {
+    about.language.words().not_counted(&alert(about))
+}
+
+/// What went to this number, newest first, or that nothing did in `hours`.
+pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64) -> String {
+    let words = language.words();
+    let organisation = clip(&clean(organisation), ORGANISATION_CHARS_MAX);
+    if sent.is_empty() {
+        return words.told_nothing(&organisation, hours);
+    }
+    let line = |sent: &Sent| {
+        let time = sent.at.to_rfc3339();
+        // "2026-11-21T03:12:05.250Z": the day matters, the seconds do not.
+        words.told_line(&time[..16].replace('T', " "), sent.number, &clip(&clean(&sent.text), SENT_TEXT_CHARS_MAX))
+    };
+    let lines: Vec<String> = sent.iter().take(SENT_MAX).map(line).collect();
+    format!("{}\n{}", words.told(&organisation), lines.join("\n"))
+}
+
+/// To a number without an open alert: the message is kept, and what it is not.
+pub fn duty_inbox_reply(language: Language, organisation: &str) -> String {
+    language.words().duty_inbox(&clip(&clean(organisation), ORGANISATION_CHARS_MAX))
+}
+
+/// The message is in the alert's room, and how to answer for real.
+pub fn room_posted(about: About<'_>, code: &str) -> String {
+    let words = about.language.words();
+    format!("{} {}", words.shown_in_room(&alert(about)), words.how_to_answer(code))
+}
+
+/// Longest name of a person in a text.
+const PERSON_CHARS_MAX: usize = 40;
+
+/// Longest code shown back to whoever sent it.
+const CODE_CHARS_MAX: usize = 8;
+
+/// How many open alerts a list names.
+const OPEN_MAX: usize = 6;
+
+/// How many texts an answer to `?` names, and how much of each.
+const SENT_MAX: usize = 3;
+const SENT_TEXT_CHARS_MAX: usize = 60;
+
+fn alert(about: About<'_>) -> String {
+    let organisation = clip(&clean(about.organisation), ORGANISATION_CHARS_MAX);
+    about.language.words().alert(about.number, &organisation)
+}
+
+fn person(name: &str) -> String {
+    clip(&clean(name), PERSON_CHARS_MAX)
+}
+
+fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {
+    let words = language.words();
+    let lines: Vec<String> =
+        open.iter().take(OPEN_MAX).map(|o| words.open_code(&send(&o.code, answer), o.number)).collect();
+    lines.join(", ")
+}
+
+/// What to type: `4711 1`.
+fn send(code: &str, answer: Answer) -> String {
+    let digit = match answer {
+        Answer::Coming => 1,
+        Answer::Cannot => 2,
+        Answer::Received => 3,
+        Answer::NeedHelp => 4,
+    };
+    format!("{code} {digit}")
+}

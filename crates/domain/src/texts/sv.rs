@@ -1,0 +1,137 @@
+//! Swedish.
+
+use super::catalogue::Words;
+use crate::alerts::{Answer, Severity};
+
+pub(super) struct Swedish;
+
+impl Words for Swedish {
+    fn exercise(&self) -> &'static str {
+        "ÖVNING"
+    }
+
+    fn test(&self) -> &'static str {
+        "TEST"
+    }
+
+    fn severity(&self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Low => "låg",
+            Severity::Normal => "normal",
+            Severity::High => "hög",
+            Severity::Critical => "kritisk",
+        }
+    }
+
+    fn answer(&self, answer: Answer) -> &'static str {
+        match answer {
+            Answer::Coming => "kommer",
+            Answer::Cannot => "kan inte komma",
+            Answer::Received => "har mottagit",
+            Answer::NeedHelp => "behöver hjälp",
+        }
+    }
+
+    fn alert(&self, number: u64, organisation: &str) -> String {
+        format!("Larm {number} {organisation}")
+    }
+
+    fn gather(&self) -> &'static str {
+        "Samling"
+    }
+
+    fn how_to_answer(&self, code: &str) -> String {
+        format!("Svara {code} 1=kommer 2=kan inte 3=mottaget 4=hjälp")
+    }
+
+    fn how_to_check(&self) -> &'static str {
+        "?=äkta?"
+    }
+
+    fn answer_by_sms(&self) -> &'static str {
+        "Svara med sms till något av våra larmnummer:"
+    }
+
+    fn possible_repeat(&self) -> &'static str {
+        "(möjlig upprepning)"
+    }
+
+    fn answer_to_this_number(&self) -> &'static str {
+        "Svara till DETTA nummer."
+    }
+
+    fn called_off(&self) -> &'static str {
+        "AVBLÅST."
+    }
+
+    fn stand_down(&self) -> &'static str {
+        "Du behöver varken komma eller svara."
+    }
+
+    fn noted(&self, time: &str, name: &str, answer: &str, alert: &str) -> String {
+        format!("Noterat {time} UTC, {name}: {answer}. {alert}.")
+    }
+
+    fn recorded_late(&self, time: &str, name: &str, answer: &str) -> String {
+        format!("Noterat för sent {time} UTC, {name}: {answer}. Larmet öppnas inte igen.")
+    }
+
+    fn first_answer(&self, time: &str) -> String {
+        format!("Första svaret {time} UTC.")
+    }
+
+    fn was_resolved(&self, alert: &str, time: &str) -> String {
+        format!("{alert} avslutades {time} UTC.")
+    }
+
+    fn was_called_off(&self, alert: &str, time: &str) -> String {
+        format!("{alert} blåstes av {time} UTC.")
+    }
+
+    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String {
+        format!("{alert} slogs ihop med larm {into} {time} UTC.")
+    }
+
+    fn ask_back(&self, alert: &str, send: &str, answer: &str) -> String {
+        format!("Räknas inte än. {alert} är kritiskt och kräver din kod. Skicka {send} ({answer})")
+    }
+
+    fn several_open(&self) -> &'static str {
+        "Flera larm är öppna. Skicka ett av:"
+    }
+
+    fn unknown_code(&self, code: &str) -> String {
+        format!("Koden {code} är okänd eller för gammal. Skicka ett av:")
+    }
+
+    fn open_code(&self, send: &str, number: u64) -> String {
+        format!("{send} (larm {number})")
+    }
+
+    fn not_counted(&self, alert: &str) -> String {
+        format!("För många fel koder kom från detta nummer. Ditt svar visas men räknas inte. {alert}.")
+    }
+
+    fn told(&self, organisation: &str) -> String {
+        format!("{organisation} skickade till detta nummer:")
+    }
+
+    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String {
+        match number {
+            Some(number) => format!("{time} UTC larm {number}: {text}"),
+            None => format!("{time} UTC: {text}"),
+        }
+    }
+
+    fn told_nothing(&self, organisation: &str, hours: u64) -> String {
+        format!("{organisation}: Vi har inte skickat dig något på {hours} timmar. Ett sms i vårt namn var inte från oss.")
+    }
+
+    fn duty_inbox(&self, organisation: &str) -> String {
+        format!("{organisation}: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112.")
+    }
+
+    fn shown_in_room(&self, alert: &str) -> String {
+        format!("{alert}: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar.")
+    }
+}

@@ -1,0 +1,270 @@
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use sms::alphabet::gsm7_septets;
+use sms::segment::count_parts;
+
+use super::*;
+use crate::alerts::{Answer, Severity, Status};
+use crate::time::Timestamp;
+
+/// As long as an organisation's name is expected to be.
+const ORGANISATION: &str = "Aurora Energy Norden";
+
+/// Sixty characters, as long as a normal alert.
+const TEXT: &str = "Fire alarm in server room 2, power cut at once, gates closed";
+
+fn page_text(language: Language) -> PageText<'static> {
+    PageText {
+        language,
+        organisation: ORGANISATION,
+        status: Status::Actual,
+        severity: Severity::Critical,
+        number: 118,
+        text: TEXT,
+        gather: "",
+        high_assurance: false,
+    }
+}
+
+fn about(language: Language) -> About<'static> {
+    About { language, organisation: ORGANISATION, number: 118 }
+}
+
+fn finished(body: &str, code: &str) -> String {
+    finish(body, code, &Marks::default())
+}
+
+fn parts(text: &str) -> usize {
+    count_parts(text, true)
+}
+
+fn check(text: &str, expected: Expect) {
+    expected.assert_eq(text);
+}
+
+#[test]
+fn language_tags_are_read_by_their_primary_subtag() {
+    for (tag, language) in [
+        ("fi", Language::Fi),
+        ("FI-fi", Language::Fi),
+        ("sv_FI", Language::Sv),
+        ("en-GB", Language::En),
+        ("nb", Language::En),
+        ("", Language::En),
+    ] {
+        assert_eq!(Language::parse(tag), language, "{tag}");
+    }
+    for language in Language::ALL {
+        assert_eq!(Language::parse(language.tag()), language);
+    }
+}
+
+#[test]
+fn a_page_says_code_who_what_where_and_how_to_answer() {
+    let page = |language| {
+        let text = PageText { organisation: "Aurora Energy", gather: "Gate 3, bridge +358 9 1234 PIN 77", ..page_text(language) };
+        finished(&page(text), "4711")
+    };
+    check(
+        &page(Language::En),
+        expect![[r#"
+            4711 Aurora Energy 118: Fire alarm in server room 2, power cut at once, gates closed
+            Gather: Gate 3, bridge +358 9 1234 PIN 77
+            Reply 4711 1=coming 2=cannot 3=received 4=need help ?=real?"#]],
+    );
+    check(
+        &page(Language::Fi),
+        expect![[r#"
+            4711 Aurora Energy 118: Fire alarm in server room 2, power cut at once, gates closed
+            Kokoontuminen: Gate 3, bridge +358 9 1234 PIN 77
+            Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua ?=aito?"#]],
+    );
+    check(
+        &page(Language::Sv),
+        expect![[r#"
+            4711 Aurora Energy 118: Fire alarm in server room 2, power cut at once, gates closed
+            Samling: Gate 3, bridge +358 9 1234 PIN 77
+            Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp ?=äkta?"#]],
+    );
+}
+
+#[test]
+fn a_normal_page_fits_one_part_in_every_language_even_as_an_exercise() {
+    assert_eq!((ORGANISATION.len(), TEXT.len()), (20, 60));
+    for language in Language::ALL {
+        for status in [Status::Actual, Status::Exercise, Status::Test] {
+            let text = finished(&page(PageText { status, ..page_text(language) }), "4711");
+            let septets = gsm7_septets(&text).expect("our words are in GSM 7-bit");
+            assert!(septets <= 160, "{septets} septets: {text}");
+        }
+        let text = PageText { high_assurance: true, ..page_text(language) };
+        assert_eq!(parts(&finished(&page(text), "471100")), 1);
+    }
+}
+
+#[test]
+fn an_exercise_says_so_right_after_the_code() {
+    for (language, exercise, test) in [
+        (Language::Fi, "4711 HARJOITUS ", "4711 TESTI "),
+        (Language::Sv, "4711 ÖVNING ", "4711 TEST "),
+        (Language::En, "4711 EXERCISE ", "4711 TEST "),
+    ] {
+        for (status, expected) in [(Status::Exercise, exercise), (Status::Test, test)] {
+            let text = PageText { status, ..page_text(language) };
+            let (subject, body) = page_mail(text);
+            let off = CallOffText { language, organisation: ORGANISATION, status, number: 118, reason: "" };
+            let (off_subject, off_body) = call_off_mail(off);
+            for text in [page(text), subject, body, call_off(off), off_subject, off_body] {
+                assert!(finished(&text, "4711").starts_with(expected), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn marks_are_added_in_the_recipients_language() {
+    let marks = |language| Marks { possible_repeat: true, renumbered: true, language };
+    let finished = |language| finish("\u{1} Aurora", "4711", &marks(language));
+    assert_eq!(finished(Language::Fi), "4711 Aurora (mahdollinen toisto) Vastaa TÄHÄN numeroon.");
+    assert_eq!(finished(Language::Sv), "4711 Aurora (möjlig upprepning) Svara till DETTA nummer.");
+    assert_eq!(finished(Language::En), "4711 Aurora (possible repeat) Answer to THIS number.");
+    assert_eq!(finish("\u{1} Aurora", "", &Marks::default()), "Aurora");
+}
+
+#[test]
+fn text_of_5000_characters_is_cut_to_six_parts_and_keeps_the_rest_of_the_page() {
+    for letter in ["a", "€", "ж", "🚒"] {
+        for language in Language::ALL {
+            let long = letter.repeat(5000);
+            let body = page(PageText { text: &long, gather: &long, organisation: &long, ..page_text(language) });
+            let text = finish(&body, "47110", &Marks { possible_repeat: true, renumbered: true, language });
+            assert!((5..=6).contains(&parts(&text)), "{} parts of {letter}", parts(&text));
+            assert!(text.contains("..."));
+            assert!(text.contains("47110 1="), "how to answer is never cut");
+            let off = call_off(CallOffText {
+                language,
+                organisation: &long,
+                status: Status::Exercise,
+                number: 118,
+                reason: &long,
+            });
+            assert!(parts(&finished(&off, "4711")) <= 6);
+        }
+    }
+}
+
+#[test]
+fn emoji_and_other_scripts_stay() {
+    let body = page(PageText { text: "Brand 🚒 пожар", ..page_text(Language::Sv) });
+    assert!(body.contains("Brand 🚒 пожар"));
+}
+
+#[test]
+fn commands_to_a_modem_inside_a_text_become_plain_words() {
+    let evil = "fire\r\nAT+CMGS=\"+3580\"\r\nboo\u{1a}\u{1b}\u{1}x\u{202e}y\u{2028}z\u{0}";
+    assert_eq!(clean(evil), "fire AT+CMGS=\"+3580\" boo x y z");
+    let body = page(PageText { text: evil, gather: evil, organisation: "A\r\nB", ..page_text(Language::En) });
+    check(
+        &finished(&body, "4711"),
+        expect![[r#"
+            4711 A B 118: fire AT+CMGS="+3580" boo x y z
+            Gather: fire AT+CMGS="+3580" boo x y z
+            Reply 4711 1=coming 2=cannot 3=received 4=need help ?=real?"#]],
+    );
+    let (subject, _) = page_mail(PageText { text: evil, ..page_text(Language::En) });
+    assert!(!subject.contains(['\r', '\n', '\u{1a}']));
+}
+
+#[test]
+fn a_mail_carries_the_code_in_its_subject_and_the_whole_text() {
+    let long = "word ".repeat(1000);
+    let (subject, body) = page_mail(PageText { text: &long, ..page_text(Language::En) });
+    assert!(finished(&subject, "4711").starts_with("4711 Aurora Energy Norden 118: word word"));
+    assert!(subject.chars().count() < 120);
+    assert!(body.contains(long.trim_end()));
+    let (subject, body) = page_mail(PageText { gather: "Gate 3", ..page_text(Language::Fi) });
+    check(
+        &finished(&format!("{subject}\n--\n{body}"), "4711"),
+        expect![[r#"
+            4711 Aurora Energy Norden 118: Fire alarm in server room 2, power cut at once, gates closed
+            --
+            4711 Aurora Energy Norden 118: kriittinen
+
+            Fire alarm in server room 2, power cut at once, gates closed
+
+            Kokoontuminen: Gate 3
+
+            Vastaa tekstiviestillä mihin tahansa hälytysnumeroomme:
+            Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua ?=aito?
+        "#]],
+    );
+}
+
+/// Every kind of reply in one language, one a line.
+fn replies(language: Language) -> Vec<String> {
+    let at = Timestamp(1_795_282_325_250);
+    let about = about(language);
+    let open = |code: &str, number| OpenCode { code: code.to_owned(), number };
+    let two = [open("4711", 118), open("5822", 120)];
+    let late_after = |how| {
+        let ended = Ended { how, at };
+        let first_answer_at = matches!(how, EndedHow::CalledOff).then_some(at);
+        late(about, LateAnswer { at, name: "Anna Virtanen", answer: Answer::Coming, ended, first_answer_at })
+    };
+    let sent = Sent { at, number: Some(118), text: "Fire alarm".to_owned() };
+    vec![
+        confirmation(about, at, "Anna Virtanen", Answer::Coming),
+        confirmation(about, at, "Anna Virtanen", Answer::Cannot),
+        confirmation(about, at, "Anna Virtanen", Answer::Received),
+        confirmation(about, at, "Anna Virtanen", Answer::NeedHelp),
+        late_after(EndedHow::Resolved),
+        late_after(EndedHow::CalledOff),
+        late_after(EndedHow::Joined { into: 120 }),
+        ask_back(about, "4711", Answer::Coming),
+        ambiguous(language, Answer::Cannot, &two),
+        unknown_code(language, "9999", Answer::Coming, &two),
+        not_counted(about),
+        genuine(language, ORGANISATION, &[sent], 72),
+        genuine(language, ORGANISATION, &[], 72),
+        duty_inbox_reply(language, ORGANISATION),
+        room_posted(about, "4711"),
+        finished(
+            &call_off(CallOffText { language, organisation: ORGANISATION, status: Status::Actual, number: 118, reason: "False alarm" }),
+            "4711",
+        ),
+    ]
+}
+
+#[test]
+fn replies_say_what_is_now_true() {
+    let show = |language| replies(language).join("\n\n");
+    check(&show(Language::En), expect![[""]]);
+    check(&show(Language::Fi), expect![[""]]);
+    check(&show(Language::Sv), expect![[""]]);
+}
+
+#[test]
+fn every_language_says_every_reply_in_its_own_words_and_in_few_parts() {
+    let all = Language::ALL.map(replies);
+    for (number, text) in all.concat().iter().enumerate() {
+        assert!(gsm7_septets(text).is_some(), "reply {number} is not GSM 7-bit: {text}");
+        assert!(parts(text) <= 2, "reply {number}: {text}");
+    }
+    let [fi, sv, en] = all;
+    for ((fi, sv), en) in fi.iter().zip(&sv).zip(&en) {
+        assert!(fi != sv && sv != en && fi != en, "{en}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_of_a_person_breaks_a_page(text in any::<String>(), gather in any::<String>(), organisation in any::<String>()) {
+        let body = page(PageText { text: &text, gather: &gather, organisation: &organisation, ..page_text(Language::Fi) });
+        prop_assert_eq!(body.matches(CODE_MARK).count(), 2);
+        let marks = Marks { possible_repeat: true, renumbered: true, language: Language::Fi };
+        let finished = finish(&body, "47110", &marks);
+        prop_assert!(parts(&finished) <= SMS_PARTS_MAX);
+        prop_assert!(!finished.contains(|c: char| c.is_control() && c != '\n'));
+        prop_assert!(finished.lines().count() <= 3);
+    }
+}
