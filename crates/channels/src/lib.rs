@@ -1,0 +1,13 @@
+//! How words travel: one file or folder per channel behind `domain::ports::Channel`.
+//!
+//! This is the only crate that opens serial ports and gateways. A channel is two halves: a cheap handle the worker drives
+//! without waiting, and a service its owner runs until a token stops it. Whatever becomes of the service, every message the
+//! handle took ends in exactly one `Ended` event.
+//!
+//! This crate decides nothing about who is told what: it says for each message whether it was accepted, refused or may
+//! have left, and leaves the rest to the loops above.
+
+mod ledger;
+mod smtp;
+
+pub use smtp::{Smarthost, Smtp, SmtpError, SmtpService, SmtpSettings, SmtpTimeouts, SmtpTls};

@@ -1,0 +1,39 @@
+//! Programs from outside that a test needs: found, or the test says why it is skipped.
+//!
+//! On a developer's machine a missing program skips the test with a printed reason. Where `HOLDFAST_CI=1` is set the same
+//! is a failure, so that CI cannot quietly test less than it claims.
+
+use std::path::PathBuf;
+
+/// Where Debian keeps programs, some of them outside an ordinary user's `PATH`.
+const PLACES: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// The path of `program`, or `None` after saying that Debian's `package` would bring it.
+pub fn require_program(program: &str, package: &str) -> Option<PathBuf> {
+    let found = PLACES
+        .iter()
+        .map(|place| PathBuf::from(place).join(program))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        skip(&format!(
+            "{program} is not installed; install Debian's {package}"
+        ));
+    }
+    found
+}
+
+/// Says why a test is skipped; in CI that fails it.
+pub fn skip(reason: &str) {
+    assert!(
+        std::env::var("HOLDFAST_CI").as_deref() != Ok("1"),
+        "must not be skipped in CI: {reason}"
+    );
+    eprintln!("skipped: {reason}");
+}
