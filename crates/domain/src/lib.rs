@@ -23,6 +23,7 @@ mod rows;
 pub mod requests;
 pub mod texts;
 pub mod time;
+pub mod vocabulary;
 
 pub use apply::{ApplyError, Entry, apply_batch, defects, stamp_of_last};
 pub use command::Command;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlertId, RecipientId};
 use crate::time::Timestamp;
+use crate::vocabulary::{Answer, Severity, Status};
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -51,30 +52,4 @@ pub struct Raise {
 pub struct Step {
     pub delay_ms: u64,
     pub recipients: Vec<RecipientId>,
-}
-
-/// How bad it is (CAP severity in four words).
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub enum Severity {
-    Low,
-    Normal,
-    High,
-    Critical,
-}
-
-/// CAP 1.2 `status`: is this real?
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub enum Status {
-    Actual,
-    Exercise,
-    Test,
-}
-
-/// What a called person said (DESIGN §4.5).
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub enum Answer {
-    Coming,
-    Cannot,
-    Received,
-    NeedHelp,
 }

@@ -1,7 +1,18 @@
-//! alerts
+//! What happened, to whom it was told, and how it ended.
+//!
+//! Invariants: an alert is open, resolved, called off or joined, and never opens again; its spoken number is its for
+//! ever; an open one has a plan with a next action ([`crate::escalation`]) and a room ([`crate::conversations`]).
 
-mod command;
 mod apply;
+mod command;
+mod query;
+mod rules;
+#[cfg(test)]
+mod tests;
 
-pub use self::command::*;
-pub(crate) use self::apply::apply;
+pub use self::apply::Answered;
+pub(crate) use self::apply::{answer, apply};
+pub use self::command::{Command, Raise, Step};
+pub use self::query::{AlertRow, by_number, find, list};
+pub use self::rules::{DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX};
+pub use crate::vocabulary::{Answer, Severity, Status};

@@ -30,6 +30,17 @@ pub(crate) async fn apply(
     }
 }
 
+/// Opens a new alert's room with what happened as its first message.
+pub(crate) async fn open(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    room: RoomId,
+    author: &str,
+    text: &str,
+) -> Result<(), sqlx::Error> {
+    insert(conn, entry, room, 1, author, "system", text).await.map(|_| ())
+}
+
 /// Adds a message to a room. `via` says how it came: `api`, `sms`, `system`.
 pub(crate) async fn post(
     conn: &mut SqliteConnection,
@@ -43,6 +54,18 @@ pub(crate) async fn post(
         .bind(room.as_bytes())
         .fetch_one(&mut *conn)
         .await?;
+    insert(conn, entry, room, sequence, author, via, text).await
+}
+
+async fn insert(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    room: RoomId,
+    sequence: i64,
+    author: &str,
+    via: &str,
+    text: &str,
+) -> Result<MessageId, sqlx::Error> {
     let id = MessageId::derive(&[entry.envelope.request.as_bytes(), room.as_bytes(), &sequence.to_be_bytes()]);
     sqlx::query(
         "insert into message (message_id, room_id, sequence, author, via, text, at_ms) values (?, ?, ?, ?, ?, ?, ?)",

@@ -7,6 +7,6 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::apply::{apply, post};
+pub(crate) use self::apply::{apply, open, post};
 pub use self::command::Command;
 pub use self::query::{MessageRow, messages};

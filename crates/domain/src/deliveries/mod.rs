@@ -1,7 +1,28 @@
-//! deliveries
+//! What is owed to whom over which contact method, every try at it, and how it ended.
+//!
+//! Invariants: a delivery's id says what it is for, so creating it twice creates it once; attempts are numbered under it;
+//! a result is recorded for the attempt it belongs to, whoever owns the delivery by then; an ended delivery has a time
+//! and, unless all went well, a reason.
 
-mod command;
 mod apply;
+mod command;
+mod query;
+mod rules;
+#[cfg(test)]
+mod tests;
 
-pub use self::command::*;
-pub(crate) use self::apply::apply;
+pub(crate) use self::apply::{
+    FrozenText, NewPage, Notice, Paged, apply, call_off, cancel_open, create_pages, freeze_texts, notice, settle,
+};
+pub use self::command::{
+    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome,
+};
+pub use self::query::{
+    AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Work, counts, due, expired, failed_predecessor, load, next_due,
+    of_alert, stranded, told, under_way, under_way_on, work_for,
+};
+pub(crate) use self::query::told_recipients;
+pub use self::rules::{Lane, Purpose, State};
+
+/// The address in rows about nobody in particular: no alert, no known person.
+pub(crate) const NONE: [u8; 16] = [0; 16];

@@ -1,9 +1,490 @@
-use sqlx::SqliteConnection;
+//! Writes to `escalation`, `escalation_page` and `called_person`.
 
-use super::Command;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use sqlx::{Row, SqliteConnection};
+
+use super::rules::{Action, Plan, code, next_action};
+use super::{Answer, Called, Command, Content, Phase, query};
 use crate::apply::Entry;
-use crate::outcome::Outcome;
+use crate::deliveries::{self, Lane, NewPage, Paged, Purpose};
+use crate::ids::{AlertId, RecipientId, RoomId};
+use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::time::Timestamp;
+use crate::vocabulary::Severity;
+use crate::{conversations, nodes, recipients, rows};
 
-pub(crate) async fn apply(_conn: &mut SqliteConnection, _entry: &Entry<'_>, _command: &Command) -> Result<Outcome, sqlx::Error> {
-    Ok(Outcome::Unchanged)
+/// People per page: what one log entry expands (DESIGN A4).
+const PAGE_LEN: usize = 2_000;
+
+/// Digits of a code.
+const CODE_DIGITS: usize = 4;
+
+/// A person's code is not drawn again while it was in use this long ago.
+const CODE_REST_MS: i64 = 48 * 3_600_000;
+
+pub(crate) async fn apply(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    command: &Command,
+) -> Result<Outcome, sqlx::Error> {
+    let alert = match command {
+        Command::ExpandPage { alert, .. }
+        | Command::Advance { alert, .. }
+        | Command::Repeat { alert, .. }
+        | Command::Review { alert, .. }
+        | Command::ExpandCallOff { alert, .. } => *alert,
+    };
+    let Some(mut row) = load(conn, alert).await? else { return Ok(Outcome::Refused(Refusal::UnknownAlert)) };
+    // Each command names what it was decided on; anything else is late or repeated.
+    let wanted = next_action(&row.plan, entry.at).map(|(action, _)| action);
+    match (command, wanted) {
+        (Command::ExpandPage { page, .. }, Some(Action::ExpandPage(next))) if *page == next => {
+            expand_page(conn, entry, &row, next).await?;
+            row.plan.next_page += 1;
+        }
+        (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next))) if *page == next => {
+            let people = page_people(conn, alert, next).await?;
+            deliveries::call_off(conn, entry, alert, row.critical, row.validity_ms, &people).await?;
+            row.plan.next_page += 1;
+        }
+        (Command::Advance { step, .. }, Some(Action::Advance(next))) if *step == next => {
+            row.plan.step = next;
+            let people = people_of_step(conn, alert, next).await?;
+            let note = format!("Step {} called: {people} people.", next + 1);
+            conversations::post(conn, entry, RoomId::of_alert(alert), "Holdfast", "system", &note).await?;
+        }
+        (Command::Repeat { round, .. }, Some(Action::Repeat(next))) if *round == next => {
+            row.plan.round = next;
+            row.plan.next_page = 0;
+        }
+        (Command::Review { round, .. }, Some(Action::Review(next))) if *round == next => {
+            row.plan.review = next;
+            let note = "Still open. Resolve it or call it off when it is over.";
+            conversations::post(conn, entry, RoomId::of_alert(alert), "Holdfast", "system", note).await?;
+        }
+        (Command::ExpandPage { page, .. }, Some(Action::ExpandPage(next)))
+        | (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next))) => {
+            return Ok(Outcome::Refused(Refusal::NotNextPage { asked: *page, next }));
+        }
+        (
+            Command::ExpandPage { .. }
+            | Command::ExpandCallOff { .. }
+            | Command::Advance { .. }
+            | Command::Repeat { .. }
+            | Command::Review { .. },
+            _,
+        ) => return Ok(Outcome::Unchanged),
+    }
+    save(conn, &row, entry.at).await?;
+    Ok(Outcome::Applied(Receipt::None))
+}
+
+/// A plan as the raise gives it.
+pub(crate) struct Begin<'a> {
+    pub(crate) alert: AlertId,
+    pub(crate) content: Content,
+    pub(crate) lane: Lane,
+    pub(crate) steps: &'a [(u64, Vec<RecipientId>)],
+    pub(crate) needed: u16,
+    pub(crate) repeats: u16,
+    pub(crate) repeat_every_ms: u64,
+    pub(crate) validity_ms: u64,
+}
+
+/// Freezes a plan and makes its first page due, in two statements whatever its size.
+pub(crate) async fn begin(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Begin<'_>) -> Result<(), sqlx::Error> {
+    let mut pages = Vec::new();
+    let mut last_pages = Vec::new();
+    for (step, (_, people)) in new.steps.iter().enumerate() {
+        for chunk in people.chunks(PAGE_LEN) {
+            pages.push(json!([step, hex_of(chunk)]));
+        }
+        // A step without people has no page of its own and is passed at once.
+        last_pages.push((pages.len() as u32).saturating_sub(1));
+    }
+    let row = PlanRowFull {
+        alert: new.alert,
+        critical: new.content.severity == Severity::Critical,
+        lane: new.lane,
+        validity_ms: i64::try_from(new.validity_ms).unwrap_or(i64::MAX),
+        content: rows::to_json(&new.content)?,
+        needed: new.needed,
+        coming: 0,
+        plan: Plan {
+            phase: Phase::Calling,
+            started: entry.at,
+            delays_ms: new.steps.iter().map(|(delay, _)| *delay).collect(),
+            last_pages,
+            step: 0,
+            round: 0,
+            review: 0,
+            repeats: new.repeats,
+            repeat_every_ms: new.repeat_every_ms,
+            satisfied: false,
+            next_page: 0,
+            call_off_end: 0,
+        },
+    };
+    insert(conn, &row, entry.at).await?;
+    insert_pages(conn, new.alert, 0, &pages).await
+}
+
+/// The call to this person, following nothing.
+pub(crate) async fn find_call(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    recipient: RecipientId,
+) -> Result<Option<Called>, sqlx::Error> {
+    query::call(conn, alert, recipient).await
+}
+
+/// Records an answer to an open alert. The last answer counts; enough "coming" stops the next steps.
+pub(crate) async fn answer(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    call: &Called,
+    answer: Answer,
+    from: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update called_person set answer = ?, answered_at_ms = ?, answered_from = ? where alert_id = ? and recipient_id = ?",
+    )
+    .bind(answer.name())
+    .bind(entry.at.0)
+    .bind(from)
+    .bind(call.alert.as_bytes())
+    .bind(call.recipient.as_bytes())
+    .execute(&mut *conn)
+    .await?;
+    deliveries::settle(conn, entry, call.alert, call.recipient).await?;
+    let Some(mut row) = load(conn, call.alert).await? else { return Ok(()) };
+    row.coming = (row.coming + u16::from(answer == Answer::Coming))
+        .saturating_sub(u16::from(call.answer == Some(Answer::Coming)));
+    row.plan.satisfied = row.plan.satisfied || row.coming >= row.needed;
+    save(conn, &row, entry.at).await
+}
+
+/// Somebody took the alert over: no further step is called.
+pub(crate) async fn satisfy(conn: &mut SqliteConnection, entry: &Entry<'_>, alert: AlertId) -> Result<(), sqlx::Error> {
+    let Some(mut row) = load(conn, alert).await? else { return Ok(()) };
+    row.plan.satisfied = true;
+    save(conn, &row, entry.at).await
+}
+
+/// The alert is over: nothing is called any more, codes rest.
+pub(crate) async fn close(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    deliveries::cancel_open(conn, entry, alert, reason).await?;
+    rest_codes(conn, entry, alert).await?;
+    let Some(mut row) = load(conn, alert).await? else { return Ok(()) };
+    row.plan.phase = Phase::Closed;
+    save(conn, &row, entry.at).await
+}
+
+/// Stands everyone down: those coming first, then in calling order; only those who were or may have been told.
+pub(crate) async fn begin_call_off(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    let told = deliveries::told_recipients(conn, alert).await?;
+    deliveries::cancel_open(conn, entry, alert, "called off").await?;
+    rest_codes(conn, entry, alert).await?;
+    let Some(mut row) = load(conn, alert).await? else { return Ok(()) };
+    let organisation = nodes::organisation(conn).await?;
+    let content: Content = serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let texts = content.call_offs(&organisation, reason);
+    deliveries::freeze_texts(conn, alert, Purpose::CallOff, &texts).await?;
+    let order: Vec<RecipientId> =
+        query::in_call_off_order(conn, alert).await?.into_iter().filter(|id| told.contains(id)).collect();
+    let first = query::page_count(conn, alert).await?;
+    let pages: Vec<_> = order.chunks(PAGE_LEN).map(|chunk| json!([0, hex_of(chunk)])).collect();
+    insert_pages(conn, alert, first, &pages).await?;
+    row.plan.phase = Phase::CallingOff;
+    row.plan.next_page = first;
+    row.plan.call_off_end = first + pages.len() as u32;
+    save(conn, &row, entry.at).await
+}
+
+/// Carries the answers given to `from` over to `into`, and lets the codes of `from` answer `into`.
+pub(crate) async fn carry_over(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    from: AlertId,
+    into: AlertId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
+         late, called_at_ms, closed_at_ms) \
+         select ?1, recipient_id, position + 1000000, step, code, '', null, '', 0, called_at_ms, null \
+         from called_person where alert_id = ?2 order by position \
+         on conflict (alert_id, recipient_id) do nothing",
+    )
+    .bind(into.as_bytes())
+    .bind(from.as_bytes())
+    .execute(&mut *conn)
+    .await?;
+    let answered = query::answered(conn, from).await?;
+    for given in answered {
+        let Some(said) = given.answer else { continue };
+        let Some(call) = query::call(conn, into, given.recipient).await? else { continue };
+        if call.answer.is_none() {
+            answer(conn, entry, &call, said, "joined alert").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives each person of a page a code and their deliveries. In a later round only the silent are paged, with the codes
+/// they have.
+async fn expand_page(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &PlanRowFull,
+    page: u32,
+) -> Result<(), sqlx::Error> {
+    let alert = row.alert;
+    if page == 0 && row.plan.round == 0 {
+        let organisation = nodes::organisation(conn).await?;
+        let content: Content = serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        deliveries::freeze_texts(conn, alert, Purpose::Page, &content.pages(&organisation)).await?;
+    }
+    let step = page_step(conn, alert, page).await?;
+    let everyone = page_people(conn, alert, page).await?;
+    if row.plan.round == 0 {
+        call_people(conn, entry, alert, page, step, &everyone).await?;
+    }
+    let codes = query::silent_codes(conn, alert, &everyone).await?;
+    let ids: Vec<RecipientId> = codes.keys().copied().collect();
+    let people: BTreeMap<RecipientId, recipients::PersonRow> =
+        recipients::by_ids(conn, &ids).await?.into_iter().map(|person| (person.id, person)).collect();
+    let paged: Vec<Paged<'_>> = everyone
+        .iter()
+        .filter_map(|id| codes.get(id).map(|code| Paged { id: *id, code, person: people.get(id) }))
+        .collect();
+    let new = NewPage {
+        alert,
+        step,
+        round: row.plan.round,
+        lane: row.lane,
+        critical: row.critical,
+        validity_ms: row.validity_ms,
+        people: &paged,
+    };
+    deliveries::create_pages(conn, entry, &new).await?;
+    Ok(())
+}
+
+/// Draws a code for each person that is not in use for that person, nor was in the last 48 hours.
+async fn call_people(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    page: u32,
+    step: u16,
+    people: &[RecipientId],
+) -> Result<(), sqlx::Error> {
+    let taken = query::codes_in_use(conn, people, Timestamp(entry.at.0 - CODE_REST_MS)).await?;
+    let nothing = BTreeSet::new();
+    let mut calls = Vec::with_capacity(people.len());
+    for (place, id) in people.iter().enumerate() {
+        let used = taken.get(id).unwrap_or(&nothing);
+        let drawn = (0_u32..)
+            .map(|draw| code(entry.chance(&[alert.as_bytes(), id.as_bytes(), &draw.to_be_bytes()]), CODE_DIGITS))
+            .find(|code| !used.contains(code))
+            .expect("one person has far fewer alerts than there are codes");
+        let position = u64::from(page) * PAGE_LEN as u64 + place as u64;
+        calls.push(json!([data_encoding::HEXUPPER.encode(id.as_bytes()), position, drawn]));
+    }
+    sqlx::query(
+        "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
+         late, called_at_ms, closed_at_ms) \
+         select ?1, unhex(value ->> 0), value ->> 1, ?2, value ->> 2, '', null, '', 0, ?3, null \
+         from json_each(?4) where true order by key on conflict (alert_id, recipient_id) do nothing",
+    )
+    .bind(alert.as_bytes())
+    .bind(i64::from(step))
+    .bind(entry.at.0)
+    .bind(rows::to_json(&calls)?)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn rest_codes(conn: &mut SqliteConnection, entry: &Entry<'_>, alert: AlertId) -> Result<(), sqlx::Error> {
+    sqlx::query("update called_person set closed_at_ms = ? where alert_id = ? and closed_at_ms is null")
+        .bind(entry.at.0)
+        .bind(alert.as_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn insert_pages(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    first: u32,
+    pages: &[serde_json::Value],
+) -> Result<(), sqlx::Error> {
+    if pages.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into escalation_page (alert_id, page, step, recipients) \
+         select ?1, ?2 + key, value ->> 0, unhex(value ->> 1) from json_each(?3) order by key",
+    )
+    .bind(alert.as_bytes())
+    .bind(i64::from(first))
+    .bind(rows::to_json(&pages)?)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn page_people(conn: &mut SqliteConnection, alert: AlertId, page: u32) -> Result<Vec<RecipientId>, sqlx::Error> {
+    let blob: Option<Vec<u8>> =
+        sqlx::query_scalar("select recipients from escalation_page where alert_id = ? and page = ?")
+            .bind(alert.as_bytes())
+            .bind(i64::from(page))
+            .fetch_optional(conn)
+            .await?;
+    Ok(blob.unwrap_or_default().as_chunks::<16>().0.iter().map(|bytes| RecipientId(*bytes)).collect())
+}
+
+async fn page_step(conn: &mut SqliteConnection, alert: AlertId, page: u32) -> Result<u16, sqlx::Error> {
+    let row = sqlx::query("select step from escalation_page where alert_id = ? and page = ?")
+        .bind(alert.as_bytes())
+        .bind(i64::from(page))
+        .fetch_optional(conn)
+        .await?;
+    row.map_or(Ok(0), |row| rows::unsigned(&row, "step"))
+}
+
+async fn people_of_step(conn: &mut SqliteConnection, alert: AlertId, step: u16) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select coalesce(sum(length(recipients)), 0) / 16 from escalation_page where alert_id = ? and step = ?",
+    )
+    .bind(alert.as_bytes())
+    .bind(i64::from(step))
+    .fetch_one(conn)
+    .await
+}
+
+fn hex_of(people: &[RecipientId]) -> String {
+    let mut out = String::with_capacity(people.len() * 32);
+    for id in people {
+        data_encoding::HEXUPPER.encode_append(id.as_bytes(), &mut out);
+    }
+    out
+}
+
+/// The whole `escalation` row.
+struct PlanRowFull {
+    alert: AlertId,
+    critical: bool,
+    lane: Lane,
+    validity_ms: i64,
+    content: String,
+    needed: u16,
+    coming: u16,
+    plan: Plan,
+}
+
+async fn load(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<PlanRowFull>, sqlx::Error> {
+    let row = sqlx::query(
+        "select phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, review, repeats, \
+         repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end \
+         from escalation where alert_id = ?",
+    )
+    .bind(alert.as_bytes())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(PlanRowFull {
+            alert,
+            critical: row.try_get("critical")?,
+            lane: Lane::of_rank(row.try_get("lane")?),
+            validity_ms: row.try_get("validity_ms")?,
+            content: row.try_get("content")?,
+            needed: rows::unsigned(&row, "needed")?,
+            coming: rows::unsigned(&row, "coming")?,
+            plan: Plan {
+                phase: Phase::parse(row.try_get("phase")?),
+                started: rows::time(&row, "started_at_ms")?,
+                delays_ms: rows::json(&row, "delays_ms")?,
+                last_pages: rows::json(&row, "last_pages")?,
+                step: rows::unsigned(&row, "step")?,
+                round: rows::unsigned(&row, "round")?,
+                review: rows::unsigned(&row, "review")?,
+                repeats: rows::unsigned(&row, "repeats")?,
+                repeat_every_ms: rows::unsigned(&row, "repeat_every_ms")?,
+                satisfied: row.try_get("satisfied")?,
+                next_page: rows::unsigned(&row, "next_page")?,
+                call_off_end: rows::unsigned(&row, "call_off_end")?,
+            },
+        })
+    })
+    .transpose()
+}
+
+async fn insert(conn: &mut SqliteConnection, row: &PlanRowFull, now: Timestamp) -> Result<(), sqlx::Error> {
+    let (action, due) = next_columns(&row.plan, now);
+    sqlx::query(
+        "insert into escalation (alert_id, phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, \
+         review, repeats, repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end, \
+         next_action, next_due_ms) values (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+    )
+    .bind(row.alert.as_bytes())
+    .bind(row.plan.phase.name())
+    .bind(row.critical)
+    .bind(row.lane.rank())
+    .bind(row.plan.started.0)
+    .bind(rows::to_json(&row.plan.delays_ms)?)
+    .bind(rows::to_json(&row.plan.last_pages)?)
+    .bind(i64::from(row.plan.repeats))
+    .bind(i64::try_from(row.plan.repeat_every_ms).unwrap_or(i64::MAX))
+    .bind(row.validity_ms)
+    .bind(&row.content)
+    .bind(i64::from(row.needed))
+    .bind(action)
+    .bind(due)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes what may change, with the next action that follows from it.
+async fn save(conn: &mut SqliteConnection, row: &PlanRowFull, now: Timestamp) -> Result<(), sqlx::Error> {
+    let (action, due) = next_columns(&row.plan, now);
+    // An answer must not push a reminder back for ever: a later review keeps the earlier time.
+    sqlx::query(
+        "update escalation set phase = ?1, step = ?2, round = ?3, coming = ?5, satisfied = ?6, next_page = ?7, \
+         call_off_end = ?8, next_due_ms = case when ?9 = 'review' and next_action = 'review' and review = ?4 \
+          then min(next_due_ms, ?10) else ?10 end, review = ?4, next_action = ?9 where alert_id = ?11",
+    )
+    .bind(row.plan.phase.name())
+    .bind(i64::from(row.plan.step))
+    .bind(i64::from(row.plan.round))
+    .bind(i64::from(row.plan.review))
+    .bind(i64::from(row.coming))
+    .bind(row.plan.satisfied)
+    .bind(i64::from(row.plan.next_page))
+    .bind(i64::from(row.plan.call_off_end))
+    .bind(action)
+    .bind(due)
+    .bind(row.alert.as_bytes())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn next_columns(plan: &Plan, now: Timestamp) -> (&'static str, i64) {
+    next_action(plan, now).map_or(("", 0), |(action, due)| (action.name(), due.0))
 }

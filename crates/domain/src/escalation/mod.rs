@@ -1,7 +1,20 @@
-//! escalation
+//! How an open alert moves on: pages of people, steps, rounds, call-off. Frozen at the raise.
+//!
+//! Invariant: an open alert has a next action and a time for it, in the row, at every moment (DESIGN promise 2).
 
-mod command;
 mod apply;
+mod command;
+mod query;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod wording;
 
-pub use self::command::*;
-pub(crate) use self::apply::apply;
+pub(crate) use self::apply::{Begin, answer, apply, begin, begin_call_off, carry_over, close, find_call, satisfy};
+pub use self::command::Command;
+pub use self::query::{
+    Called, DueAction, PlanRow, called, called_by_code, due, last_called_of, next_due, open_calls_of, plan,
+};
+pub use self::rules::{Action, Phase};
+pub(crate) use self::wording::Content;
+use crate::vocabulary::Answer;

@@ -134,9 +134,12 @@ create table delivery (
     body            text    not null, -- empty: the frozen text of (alert, purpose, language, kind)
     possible_repeat integer not null,
     renumbered      integer not null, -- goes out from another number than before
+    awaiting        integer not null, -- the person's answer is still wanted
     attempts        integer not null,
     avoid_node      integer not null, -- 0: none
     avoid_channel   text    not null,
+    prefer_node     integer not null default 0, -- replies leave from the number that was written to
+    prefer_channel  text    not null default '',
     created_at_ms   integer not null,
     due_at_ms       integer not null,
     expires_at_ms   integer not null,
@@ -203,10 +206,12 @@ create table escalation (
     repeats         integer not null,
     repeat_every_ms integer not null,
     validity_ms     integer not null,
+    content         text    not null, -- JSON: what texts are made from
     needed          integer not null,
     coming          integer not null,
     satisfied       integer not null,
     next_page       integer not null,
+    call_off_end    integer not null, -- one past the call-off's last page
     next_action     text    not null, -- empty once closed
     next_due_ms     integer not null
 ) strict, without rowid;

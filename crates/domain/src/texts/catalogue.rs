@@ -1,6 +1,6 @@
 //! What a language must be able to say. A text that is missing in one of them does not compile.
 
-use crate::alerts::{Answer, Severity};
+use crate::vocabulary::{Answer, Severity};
 
 /// One language's words. Whole sentences, because word order differs; arguments are cleaned and clipped by the caller.
 /// Times come as `HH:MM`, in UTC, and the sentences say so.

@@ -13,12 +13,19 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// `text` cut to `chars_max` characters, `...` included when something was cut off.
-pub fn clip(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
+/// `text` cut to `units_max` UTF-16 units, `...` included when something was cut off. Units, because an emoji takes the
+/// room of two letters in an SMS.
+pub fn clip(text: &str, units_max: usize) -> String {
+    if text.encode_utf16().count() <= units_max {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(chars_max.saturating_sub(ELLIPSIS.len())).collect();
+    let mut left = units_max.saturating_sub(ELLIPSIS.len());
+    let kept = text.chars().take_while(|c| {
+        let fits = c.len_utf16() <= left;
+        left = left.saturating_sub(c.len_utf16());
+        fits
+    });
+    let kept: String = kept.collect();
     format!("{}{ELLIPSIS}", kept.trim_end())
 }
 

@@ -2,7 +2,7 @@
 
 use super::clean::{ELLIPSIS, clean, clip};
 use super::{CODE_MARK, Language, SMS_PARTS_MAX};
-use crate::alerts::{Severity, Status};
+use crate::vocabulary::{Severity, Status};
 
 /// What a page says.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub struct Marks {
 pub fn page(page: PageText<'_>) -> String {
     let words = page.language.words();
     let head = head(page.language, page.organisation, page.status, page.number);
-    let gather = match clip(&clean(page.gather), GATHER_CHARS_MAX) {
+    let gather = match clip(&clean(page.gather), GATHER_UNITS_MAX) {
         empty if empty.is_empty() => empty,
         place => format!("\n{}: {place}", words.gather()),
     };
@@ -65,7 +65,7 @@ pub fn page_mail(page: PageText<'_>) -> (String, String) {
     let words = page.language.words();
     let text = clean(page.text);
     let head = head(page.language, page.organisation, page.status, page.number);
-    let subject = format!("{head} {}", clip(&text, SUBJECT_TEXT_CHARS_MAX));
+    let subject = format!("{head} {}", clip(&text, SUBJECT_TEXT_UNITS_MAX));
     let mut body = format!("{head} {}\n\n{text}\n", words.severity(page.severity));
     let gather = clean(page.gather);
     if !gather.is_empty() {
@@ -122,21 +122,21 @@ pub fn finish(body: &str, code: &str, marks: &Marks) -> String {
 }
 
 /// Longest place to gather in an SMS: with it, an alert's own words still have room when all is sent as UCS-2.
-const GATHER_CHARS_MAX: usize = 140;
+const GATHER_UNITS_MAX: usize = 140;
 
-/// Longest organisation name in a text.
-pub(super) const ORGANISATION_CHARS_MAX: usize = 40;
+/// Longest organisation name in a text, in UTF-16 units like the other limits.
+pub(super) const ORGANISATION_UNITS_MAX: usize = 40;
 
 /// How much of the alert's text a mail's subject shows.
-const SUBJECT_TEXT_CHARS_MAX: usize = 70;
+const SUBJECT_TEXT_UNITS_MAX: usize = 70;
 
-/// More characters than any [`SMS_PARTS_MAX`] parts hold.
-const SMS_CHARS_MAX: usize = SMS_PARTS_MAX * 160;
+/// More than any [`SMS_PARTS_MAX`] parts hold.
+const SMS_UNITS_MAX: usize = SMS_PARTS_MAX * 160;
 
 /// Code, drill or test prefix, organisation and number, so that these are read first whatever follows.
 fn head(language: Language, organisation: &str, status: Status, number: u64) -> String {
     let words = language.words();
-    let organisation = clip(&clean(organisation), ORGANISATION_CHARS_MAX);
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     match status {
         Status::Actual => format!("{CODE_MARK} {organisation} {number}:"),
         Status::Exercise => format!("{CODE_MARK} {} {organisation} {number}:", words.exercise()),
@@ -148,7 +148,7 @@ fn head(language: Language, organisation: &str, status: Status, number: u64) -> 
 fn cut_to_fit(text: &str, language: Language, code: &str, frozen: impl Fn(&str) -> String) -> String {
     let marks = Marks { possible_repeat: true, renumbered: true, language };
     let fits = |text: &str| sms::segment::count_parts(&finish(&frozen(text), code, &marks), true) <= SMS_PARTS_MAX;
-    let text = clip(text, SMS_CHARS_MAX);
+    let text = clip(text, SMS_UNITS_MAX);
     if fits(&text) {
         return text;
     }

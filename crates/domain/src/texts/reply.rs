@@ -2,8 +2,8 @@
 
 use super::Language;
 use super::clean::{clean, clip};
-use super::page::ORGANISATION_CHARS_MAX;
-use crate::alerts::Answer;
+use super::page::ORGANISATION_UNITS_MAX;
+use crate::vocabulary::Answer;
 use crate::time::Timestamp;
 
 /// Which alert a reply is about, and to whom it speaks.
@@ -103,7 +103,7 @@ pub fn ambiguous(language: Language, answer: Answer, open: &[OpenCode]) -> Strin
 /// The code is not one of this person's; lists those that are.
 pub fn unknown_code(language: Language, code: &str, answer: Answer, open: &[OpenCode]) -> String {
     let words = language.words();
-    format!("{} {}", words.unknown_code(&clip(&clean(code), CODE_CHARS_MAX)), list(language, answer, open))
+    format!("{} {}", words.unknown_code(&clip(&clean(code), CODE_UNITS_MAX)), list(language, answer, open))
 }
 
 /// The code was right, but too many wrong ones came from this number (SECURITY T-9).
@@ -114,14 +114,14 @@ pub fn not_counted(about: About<'_>) -> String {
 /// What went to this number, newest first, or that nothing did in `hours`.
 pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64) -> String {
     let words = language.words();
-    let organisation = clip(&clean(organisation), ORGANISATION_CHARS_MAX);
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     if sent.is_empty() {
         return words.told_nothing(&organisation, hours);
     }
     let line = |sent: &Sent| {
         let time = sent.at.to_rfc3339();
         // "2026-11-21T03:12:05.250Z": the day matters, the seconds do not.
-        words.told_line(&time[..16].replace('T', " "), sent.number, &clip(&clean(&sent.text), SENT_TEXT_CHARS_MAX))
+        words.told_line(&time[..16].replace('T', " "), sent.number, &clip(&clean(&sent.text), SENT_TEXT_UNITS_MAX))
     };
     let lines: Vec<String> = sent.iter().take(SENT_MAX).map(line).collect();
     format!("{}\n{}", words.told(&organisation), lines.join("\n"))
@@ -129,7 +129,7 @@ pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64
 
 /// To a number without an open alert: the message is kept, and what it is not.
 pub fn duty_inbox_reply(language: Language, organisation: &str) -> String {
-    language.words().duty_inbox(&clip(&clean(organisation), ORGANISATION_CHARS_MAX))
+    language.words().duty_inbox(&clip(&clean(organisation), ORGANISATION_UNITS_MAX))
 }
 
 /// The message is in the alert's room, and how to answer for real.
@@ -139,25 +139,25 @@ pub fn room_posted(about: About<'_>, code: &str) -> String {
 }
 
 /// Longest name of a person in a text.
-const PERSON_CHARS_MAX: usize = 40;
+const PERSON_UNITS_MAX: usize = 40;
 
 /// Longest code shown back to whoever sent it.
-const CODE_CHARS_MAX: usize = 8;
+const CODE_UNITS_MAX: usize = 8;
 
 /// How many open alerts a list names.
 const OPEN_MAX: usize = 6;
 
 /// How many texts an answer to `?` names, and how much of each.
 const SENT_MAX: usize = 3;
-const SENT_TEXT_CHARS_MAX: usize = 60;
+const SENT_TEXT_UNITS_MAX: usize = 60;
 
 fn alert(about: About<'_>) -> String {
-    let organisation = clip(&clean(about.organisation), ORGANISATION_CHARS_MAX);
+    let organisation = clip(&clean(about.organisation), ORGANISATION_UNITS_MAX);
     about.language.words().alert(about.number, &organisation)
 }
 
 fn person(name: &str) -> String {
-    clip(&clean(name), PERSON_CHARS_MAX)
+    clip(&clean(name), PERSON_UNITS_MAX)
 }
 
 fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {

@@ -1,7 +1,7 @@
 //! Swedish.
 
 use super::catalogue::Words;
-use crate::alerts::{Answer, Severity};
+use crate::vocabulary::{Answer, Severity};
 
 pub(super) struct Swedish;
 

@@ -4,7 +4,7 @@ use sms::alphabet::gsm7_septets;
 use sms::segment::count_parts;
 
 use super::*;
-use crate::alerts::{Answer, Severity, Status};
+use crate::vocabulary::{Answer, Severity, Status};
 use crate::time::Timestamp;
 
 /// As long as an organisation's name is expected to be.
@@ -238,9 +238,108 @@ fn replies(language: Language) -> Vec<String> {
 #[test]
 fn replies_say_what_is_now_true() {
     let show = |language| replies(language).join("\n\n");
-    check(&show(Language::En), expect![[""]]);
-    check(&show(Language::Fi), expect![[""]]);
-    check(&show(Language::Sv), expect![[""]]);
+    check(&show(Language::En), expect![[r#"
+        Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden.
+
+        Noted 17:32 UTC, Anna Virtanen: cannot come. Alert 118 Aurora Energy Norden.
+
+        Noted 17:32 UTC, Anna Virtanen: has received it. Alert 118 Aurora Energy Norden.
+
+        Noted 17:32 UTC, Anna Virtanen: needs help. Alert 118 Aurora Energy Norden.
+
+        Alert 118 Aurora Energy Norden was closed 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed.
+
+        Alert 118 Aurora Energy Norden was called off 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed. First answer 17:32 UTC.
+
+        Alert 118 Aurora Energy Norden became part of alert 120 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed.
+
+        Not counted yet. Alert 118 Aurora Energy Norden is critical and needs your code. Send 4711 1 (coming)
+
+        Several alerts are open. Send one of: 4711 2 (alert 118), 5822 2 (alert 120)
+
+        Code 9999 is not known or has expired. Send one of: 4711 1 (alert 118), 5822 1 (alert 120)
+
+        Too many wrong codes came from this number. Your answer is shown but not counted. Alert 118 Aurora Energy Norden.
+
+        Aurora Energy Norden told this number:
+        2026-11-21 17:32 UTC alert 118: Fire alarm
+
+        Aurora Energy Norden: We sent you nothing in the last 72 hours. A text in our name was not ours.
+
+        Aurora Energy Norden: your message is kept for the person on duty. It is no answer to an alert. In danger call 112.
+
+        Alert 118 Aurora Energy Norden: your message is shown to those working on it. It is not counted as an answer. Reply 4711 1=coming 2=cannot 3=received 4=need help
+
+        4711 Aurora Energy Norden 118: CALLED OFF. False alarm
+        Stand down. No need to come or to answer."#]]);
+    check(&show(Language::Fi), expect![[r#"
+        Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden.
+
+        Kirjattu 17:32 UTC, Anna Virtanen: ei pääse. Hälytys 118 Aurora Energy Norden.
+
+        Kirjattu 17:32 UTC, Anna Virtanen: saanut tiedon. Hälytys 118 Aurora Energy Norden.
+
+        Kirjattu 17:32 UTC, Anna Virtanen: tarvitsee apua. Hälytys 118 Aurora Energy Norden.
+
+        Hälytys 118 Aurora Energy Norden päättyi 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen.
+
+        Hälytys 118 Aurora Energy Norden peruttiin 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen. Ensimmäinen vastaus 17:32 UTC.
+
+        Hälytys 118 Aurora Energy Norden liitettiin hälytykseen 120 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen.
+
+        Ei vielä laskettu. Hälytys 118 Aurora Energy Norden on kriittinen ja vaatii koodisi. Lähetä 4711 1 (tulossa)
+
+        Useita hälytyksiä on auki. Lähetä jokin näistä: 4711 2 (hälytys 118), 5822 2 (hälytys 120)
+
+        Koodia 9999 ei tunneta tai se on vanhentunut. Lähetä jokin näistä: 4711 1 (hälytys 118), 5822 1 (hälytys 120)
+
+        Tästä numerosta tuli liian monta väärää koodia. Vastauksesi näytetään, mutta sitä ei lasketa. Hälytys 118 Aurora Energy Norden.
+
+        Aurora Energy Norden lähetti tähän numeroon:
+        2026-11-21 17:32 UTC hälytys 118: Fire alarm
+
+        Aurora Energy Norden: Emme ole lähettäneet sinulle mitään 72 tuntiin. Nimissämme tullut viesti ei ollut meiltä.
+
+        Aurora Energy Norden: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112.
+
+        Hälytys 118 Aurora Energy Norden: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi. Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua
+
+        4711 Aurora Energy Norden 118: PERUTTU. False alarm
+        Ei tarvitse tulla eikä vastata."#]]);
+    check(&show(Language::Sv), expect![[r#"
+        Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden.
+
+        Noterat 17:32 UTC, Anna Virtanen: kan inte komma. Larm 118 Aurora Energy Norden.
+
+        Noterat 17:32 UTC, Anna Virtanen: har mottagit. Larm 118 Aurora Energy Norden.
+
+        Noterat 17:32 UTC, Anna Virtanen: behöver hjälp. Larm 118 Aurora Energy Norden.
+
+        Larm 118 Aurora Energy Norden avslutades 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen.
+
+        Larm 118 Aurora Energy Norden blåstes av 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen. Första svaret 17:32 UTC.
+
+        Larm 118 Aurora Energy Norden slogs ihop med larm 120 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen.
+
+        Räknas inte än. Larm 118 Aurora Energy Norden är kritiskt och kräver din kod. Skicka 4711 1 (kommer)
+
+        Flera larm är öppna. Skicka ett av: 4711 2 (larm 118), 5822 2 (larm 120)
+
+        Koden 9999 är okänd eller för gammal. Skicka ett av: 4711 1 (larm 118), 5822 1 (larm 120)
+
+        För många fel koder kom från detta nummer. Ditt svar visas men räknas inte. Larm 118 Aurora Energy Norden.
+
+        Aurora Energy Norden skickade till detta nummer:
+        2026-11-21 17:32 UTC larm 118: Fire alarm
+
+        Aurora Energy Norden: Vi har inte skickat dig något på 72 timmar. Ett sms i vårt namn var inte från oss.
+
+        Aurora Energy Norden: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112.
+
+        Larm 118 Aurora Energy Norden: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar. Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp
+
+        4711 Aurora Energy Norden 118: AVBLÅST. False alarm
+        Du behöver varken komma eller svara."#]]);
 }
 
 #[test]

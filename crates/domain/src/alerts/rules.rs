@@ -1,0 +1,85 @@
+//! Decisions about alerts without SQL.
+
+use std::collections::BTreeSet;
+
+use super::Raise;
+use crate::ids::RecipientId;
+use crate::outcome::Refusal;
+
+/// The longest alert text taken, in characters. Six SMS parts carry about 900; mail carries all of it.
+pub const TEXT_LEN_MAX: usize = 2_000;
+
+/// Pause between rounds of paging the silent, unless the raise says otherwise: 5 minutes.
+pub const DEFAULT_REPEAT_EVERY_MS: u64 = 5 * 60_000;
+
+/// Rounds after the last step, unless the raise says otherwise.
+pub const DEFAULT_REPEATS: u16 = 2;
+
+/// How long a text may wait or travel, unless the raise says otherwise: 1 hour. An alarm that arrives tomorrow harms.
+pub const DEFAULT_VALIDITY_MS: u64 = 60 * 60_000;
+
+const GATHER_LEN_MAX: usize = 200;
+const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 3_600_000;
+const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    Open,
+    Resolved,
+    CalledOff,
+    Joined,
+}
+
+impl State {
+    pub const ALL: [Self; 4] = [Self::Open, Self::Resolved, Self::CalledOff, Self::Joined];
+
+    /// The word in rows and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+            Self::CalledOff => "called_off",
+            Self::Joined => "joined",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// Delay from the raise and the people of each step: without empty steps, everyone in the first step that names them.
+pub(super) type Steps = Vec<(u64, Vec<RecipientId>)>;
+
+/// Checks a raise and puts its steps in order.
+pub(super) fn plan(raise: &Raise) -> Result<Steps, Refusal> {
+    let invalid = |problem: String| Err(Refusal::Invalid(problem));
+    if raise.texts.iter().all(|(_, text)| text.trim().is_empty()) {
+        return invalid("the alert has no text".to_owned());
+    }
+    if raise.texts.iter().any(|(_, text)| text.chars().count() > TEXT_LEN_MAX) {
+        return invalid(format!("an alert text has at most {TEXT_LEN_MAX} characters"));
+    }
+    if raise.gather.chars().count() > GATHER_LEN_MAX {
+        return invalid(format!("where to gather has at most {GATHER_LEN_MAX} characters"));
+    }
+    if !VALIDITY_MS.contains(&raise.validity_ms) {
+        return invalid("a text is valid for 1 minute to 7 days".to_owned());
+    }
+    if raise.steps.iter().any(|step| step.delay_ms > DELAY_MS_MAX) {
+        return invalid("a step starts at most 7 days after the alert".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    let mut steps: Steps = raise
+        .steps
+        .iter()
+        .map(|step| {
+            let fresh = step.recipients.iter().copied().filter(|id| seen.insert(*id)).collect();
+            (step.delay_ms, fresh)
+        })
+        .filter(|(_, people): &(u64, Vec<RecipientId>)| !people.is_empty())
+        .collect();
+    steps.sort_by_key(|(delay, _)| *delay);
+    if steps.is_empty() { Err(Refusal::NoRecipients) } else { Ok(steps) }
+}

@@ -1,0 +1,431 @@
+//! Reads of deliveries and attempts.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::{AttemptRef, Lane, Purpose, State};
+use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
+use crate::rows;
+use crate::texts;
+use crate::time::Timestamp;
+
+/// A delivery that waits for a channel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Due {
+    /// The try to be assigned.
+    pub attempt: AttemptRef,
+    /// `sms` or `email`.
+    pub kind: String,
+    pub lane: Lane,
+    pub critical: bool,
+    pub address: String,
+    /// The channel that just failed for it; another one is better.
+    pub avoid: Option<(NodeId, String)>,
+    /// The channel it should leave from if that works.
+    pub prefer: Option<(NodeId, String)>,
+}
+
+/// How much a channel has been given and not reported.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ChannelLoad {
+    pub node: NodeId,
+    pub channel: String,
+    pub attempts: u64,
+}
+
+/// An attempt assigned to a node, with everything needed to send it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Work {
+    pub attempt: AttemptRef,
+    pub channel: String,
+    pub kind: String,
+    pub lane: Lane,
+    pub address: String,
+    pub subject: String,
+    /// The whole text with code and marks.
+    pub body: String,
+    pub expires_at: Timestamp,
+}
+
+/// A delivery as people see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeliveryRow {
+    pub id: DeliveryId,
+    pub recipient: RecipientId,
+    /// Empty when nobody here has the address.
+    pub recipient_key: String,
+    pub recipient_name: String,
+    pub purpose: Purpose,
+    pub step: u16,
+    pub round: u16,
+    pub kind: String,
+    pub address: String,
+    pub state: State,
+    pub reason: String,
+    pub possible_repeat: bool,
+    pub renumbered: bool,
+    pub created_at: Timestamp,
+    pub due_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub attempts: Vec<AttemptRow>,
+}
+
+/// One try as people see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AttemptRow {
+    pub attempt: u32,
+    pub node: NodeId,
+    pub channel: String,
+    pub number: String,
+    /// `assigned`, `withdrawn`, `reclaimed`, `accepted`, `refused`, `unknown`.
+    pub state: String,
+    pub detail: String,
+    pub parts: u16,
+    pub assigned_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// `delivered`, `delayed`, `failed` or empty.
+    pub report: String,
+    pub reported_at: Option<Timestamp>,
+}
+
+/// Something we told an address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    pub alert: Option<AlertId>,
+    pub purpose: Purpose,
+    pub state: State,
+    pub at: Timestamp,
+    pub code: String,
+}
+
+/// Pending deliveries whose time has come, in the order in which they should leave.
+pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<Due>, sqlx::Error> {
+    let found = sqlx::query(
+        "select delivery_id, kind, lane, critical, address, attempts, avoid_node, avoid_channel, prefer_node, \
+         prefer_channel from delivery where state = 'pending' and ended_at_ms is null and due_at_ms <= ? \
+         order by lane, due_at_ms, delivery_id limit ?",
+    )
+    .bind(now.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(Due {
+                attempt: AttemptRef {
+                    delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
+                    attempt: rows::unsigned::<u32>(row, "attempts")? + 1,
+                },
+                kind: row.try_get("kind")?,
+                lane: Lane::of_rank(row.try_get("lane")?),
+                critical: row.try_get("critical")?,
+                address: row.try_get("address")?,
+                avoid: place(row, "avoid_node", "avoid_channel")?,
+                prefer: place(row, "prefer_node", "prefer_channel")?,
+            })
+        })
+        .collect()
+}
+
+/// When the next pending delivery becomes due, if one waits.
+pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
+    let at: Option<i64> =
+        sqlx::query_scalar("select min(due_at_ms) from delivery where state = 'pending' and ended_at_ms is null")
+            .fetch_one(conn)
+            .await?;
+    Ok(at.map(Timestamp))
+}
+
+/// Attempts assigned and not reported, per channel.
+pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx::Error> {
+    let found = sqlx::query(
+        "select node_id, channel, count(*) as attempts from attempt where state = 'assigned' \
+         group by node_id, channel order by node_id, channel",
+    )
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(ChannelLoad {
+                node: NodeId(rows::unsigned(row, "node_id")?),
+                channel: row.try_get("channel")?,
+                attempts: rows::unsigned(row, "attempts")?,
+            })
+        })
+        .collect()
+}
+
+/// What is assigned to a node and wanted, with texts ready to leave, in lane order.
+pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<Work>, sqlx::Error> {
+    let found = sqlx::query(
+        "select a.delivery_id, a.attempt, a.channel, d.kind, d.lane, d.address, d.language, d.code, d.possible_repeat, \
+         d.renumbered, d.expires_at_ms, \
+         case when d.subject = '' then coalesce(t.subject, '') else d.subject end as subject, \
+         case when d.body = '' then coalesce(t.body, '') else d.body end as body \
+         from attempt a join delivery d on d.delivery_id = a.delivery_id \
+         left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
+          and t.language = case when d.language in ('fi', 'sv') then d.language else 'en' end \
+         where a.node_id = ? and a.state = 'assigned' and d.state = 'assigned' \
+         order by d.lane, d.due_at_ms, a.delivery_id, a.attempt",
+    )
+    .bind(node.0.cast_signed())
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            let language = texts::Language::parse(row.try_get("language")?);
+            let code: &str = row.try_get("code")?;
+            let marks = texts::Marks {
+                possible_repeat: row.try_get("possible_repeat")?,
+                renumbered: row.try_get("renumbered")?,
+                language,
+            };
+            Ok(Work {
+                attempt: AttemptRef {
+                    delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
+                    attempt: rows::unsigned(row, "attempt")?,
+                },
+                channel: row.try_get("channel")?,
+                kind: row.try_get("kind")?,
+                lane: Lane::of_rank(row.try_get("lane")?),
+                address: row.try_get("address")?,
+                subject: row.try_get::<&str, _>("subject")?.replace(texts::CODE_MARK, code),
+                body: texts::finish(row.try_get("body")?, code, &marks),
+                expires_at: rows::time(row, "expires_at_ms")?,
+            })
+        })
+        .collect()
+}
+
+/// Attempts a node has been given and not reported, whether or not they are still wanted.
+pub async fn under_way_on(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<AttemptRef>, sqlx::Error> {
+    let found = sqlx::query(
+        "select delivery_id, attempt from attempt where node_id = ? and state = 'assigned' order by delivery_id, attempt",
+    )
+    .bind(node.0.cast_signed())
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(attempt_ref).collect()
+}
+
+/// Which nodes have been given attempts they have not reported.
+pub async fn under_way(conn: &mut SqliteConnection) -> Result<Vec<NodeId>, sqlx::Error> {
+    let found: Vec<i64> =
+        sqlx::query_scalar("select distinct node_id from attempt where state = 'assigned' order by node_id")
+            .fetch_all(conn)
+            .await?;
+    Ok(found.into_iter().map(|id| NodeId(id.cast_unsigned())).collect())
+}
+
+/// Deliveries whose answer is awaited at a number that is dark: last accepted by this channel, and not tried since.
+pub async fn stranded(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+    channel: &str,
+    limit: u32,
+) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select a.delivery_id from attempt a join delivery d on d.delivery_id = a.delivery_id and d.attempts = a.attempt \
+         where a.node_id = ? and a.channel = ? and a.state = 'accepted' and d.awaiting = 1 and d.kind = 'sms' \
+         and d.state in ('sent', 'delivered', 'handed_over') order by d.lane, a.delivery_id limit ?",
+    )
+    .bind(node.0.cast_signed())
+    .bind(channel)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|bytes| DeliveryId::from_row(bytes)).collect()
+}
+
+/// Contact methods standing by whose predecessor was not accepted by any channel since `before`.
+pub async fn failed_predecessor(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select d.delivery_id from delivery d join delivery p on p.alert_id = d.alert_id \
+         and p.recipient_id = d.recipient_id and p.method = d.method - 1 and p.purpose = 'page' \
+         and p.step = d.step and p.round = d.round \
+         where d.state = 'standby' and d.ended_at_ms is null and d.purpose = 'page' \
+         and p.state in ('pending', 'assigned', 'failed', 'expired') and p.due_at_ms <= ? and p.created_at_ms <= ? \
+         order by d.lane, d.due_at_ms, d.delivery_id limit ?",
+    )
+    .bind(before.0)
+    .bind(before.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|bytes| DeliveryId::from_row(bytes)).collect()
+}
+
+/// Deliveries whose time is over and that have not ended.
+pub async fn expired(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select delivery_id from delivery where ended_at_ms is null and expires_at_ms <= ? \
+         order by expires_at_ms, delivery_id limit ?",
+    )
+    .bind(now.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|bytes| DeliveryId::from_row(bytes)).collect()
+}
+
+/// Every delivery of an alert with its attempts, by person and method, `limit` at most after `skip`.
+pub async fn of_alert(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    skip: u32,
+    limit: u32,
+) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select d.*, coalesce(p.key, '') as person_key, coalesce(p.name, '') as person_name from delivery d \
+         left join person p on p.recipient_id = d.recipient_id where d.alert_id = ? \
+         order by d.created_at_ms, d.step, p.key, d.method, d.delivery_id limit ? offset ?",
+    )
+    .bind(alert.as_bytes())
+    .bind(i64::from(limit))
+    .bind(i64::from(skip))
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut deliveries = found.iter().map(delivery_row).collect::<Result<Vec<_>, _>>()?;
+    let ids = rows::hex_array(deliveries.iter().map(|d| d.id.as_bytes()));
+    let mut attempts: BTreeMap<DeliveryId, Vec<AttemptRow>> = BTreeMap::new();
+    let tries = sqlx::query(
+        "select * from attempt where delivery_id in (select unhex(value) from json_each(?)) order by delivery_id, attempt",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    for row in &tries {
+        attempts.entry(DeliveryId::from_row(row.try_get("delivery_id")?)?).or_default().push(attempt_row(row)?);
+    }
+    for delivery in &mut deliveries {
+        delivery.attempts = attempts.remove(&delivery.id).unwrap_or_default();
+    }
+    Ok(deliveries)
+}
+
+/// How many deliveries of an alert (of all when `None`) stand in each state.
+pub async fn counts(
+    conn: &mut SqliteConnection,
+    alert: Option<AlertId>,
+) -> Result<Vec<(State, u64)>, sqlx::Error> {
+    let found = sqlx::query(
+        "select state, count(*) as n from delivery where ?1 is null or alert_id = ?1 group by state order by state",
+    )
+    .bind(alert.map(|a| a.0.to_vec()))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|row| Ok((State::parse(row.try_get("state")?), rows::unsigned(row, "n")?))).collect()
+}
+
+/// What was sent, or may have been, to an address since `since`, newest first. Replies do not count.
+pub async fn told(
+    conn: &mut SqliteConnection,
+    address: &str,
+    recipients: &[RecipientId],
+    since: Timestamp,
+) -> Result<Vec<Told>, sqlx::Error> {
+    let found = sqlx::query(
+        "select d.alert_id, d.purpose, d.state, d.code, max(coalesce(a.ended_at_ms, a.assigned_at_ms)) as at_ms \
+         from delivery d join attempt a on a.delivery_id = d.delivery_id and a.state <> 'refused' \
+         where d.recipient_id in (select unhex(value) from json_each(?)) and d.address = ? and d.purpose <> 'reply' \
+         and d.created_at_ms >= ? group by d.delivery_id order by at_ms desc, d.delivery_id limit 20",
+    )
+    .bind(rows::hex_array(recipients.iter().map(RecipientId::as_bytes)))
+    .bind(address)
+    .bind(since.0)
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            let alert = AlertId::from_row(row.try_get("alert_id")?)?;
+            Ok(Told {
+                alert: (alert.0 != super::NONE).then_some(alert),
+                purpose: Purpose::parse(row.try_get("purpose")?),
+                state: State::parse(row.try_get("state")?),
+                at: rows::time(row, "at_ms")?,
+                code: row.try_get("code")?,
+            })
+        })
+        .collect()
+}
+
+/// Who was or may have been told about an alert: anyone with an attempt that was not refused.
+pub(crate) async fn told_recipients(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<std::collections::BTreeSet<RecipientId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select distinct d.recipient_id from delivery d join attempt a on a.delivery_id = d.delivery_id \
+         where d.alert_id = ? and d.purpose = 'page' and a.state <> 'refused' order by d.recipient_id",
+    )
+    .bind(alert.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|bytes| RecipientId::from_row(bytes)).collect()
+}
+
+fn place(row: &SqliteRow, node: &str, channel: &str) -> Result<Option<(NodeId, String)>, sqlx::Error> {
+    let id: u64 = rows::unsigned(row, node)?;
+    Ok(if id == 0 { None } else { Some((NodeId(id), row.try_get(channel)?)) })
+}
+
+fn attempt_ref(row: &SqliteRow) -> Result<AttemptRef, sqlx::Error> {
+    Ok(AttemptRef {
+        delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
+        attempt: rows::unsigned(row, "attempt")?,
+    })
+}
+
+fn delivery_row(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
+    Ok(DeliveryRow {
+        id: DeliveryId::from_row(row.try_get("delivery_id")?)?,
+        recipient: RecipientId::from_row(row.try_get("recipient_id")?)?,
+        recipient_key: row.try_get("person_key")?,
+        recipient_name: row.try_get("person_name")?,
+        purpose: Purpose::parse(row.try_get("purpose")?),
+        step: rows::unsigned(row, "step")?,
+        round: rows::unsigned(row, "round")?,
+        kind: row.try_get("kind")?,
+        address: row.try_get("address")?,
+        state: State::parse(row.try_get("state")?),
+        reason: row.try_get("reason")?,
+        possible_repeat: row.try_get("possible_repeat")?,
+        renumbered: row.try_get("renumbered")?,
+        created_at: rows::time(row, "created_at_ms")?,
+        due_at: rows::time(row, "due_at_ms")?,
+        expires_at: rows::time(row, "expires_at_ms")?,
+        ended_at: rows::time_opt(row, "ended_at_ms")?,
+        attempts: Vec::new(),
+    })
+}
+
+fn attempt_row(row: &SqliteRow) -> Result<AttemptRow, sqlx::Error> {
+    Ok(AttemptRow {
+        attempt: rows::unsigned(row, "attempt")?,
+        node: NodeId(rows::unsigned(row, "node_id")?),
+        channel: row.try_get("channel")?,
+        number: row.try_get("number")?,
+        state: row.try_get("state")?,
+        detail: row.try_get("detail")?,
+        parts: rows::unsigned(row, "parts")?,
+        assigned_at: rows::time(row, "assigned_at_ms")?,
+        ended_at: rows::time_opt(row, "ended_at_ms")?,
+        report: row.try_get("report")?,
+        reported_at: rows::time_opt(row, "reported_at_ms")?,
+    })
+}

@@ -1,0 +1,198 @@
+//! Decisions about deliveries without SQL.
+
+use std::time::Duration;
+
+use super::SendOutcome;
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum State {
+    /// Waits for an earlier contact method of the same person to fail.
+    Standby,
+    /// Waits for a channel.
+    Pending,
+    /// Given to a channel of a node.
+    Assigned,
+    /// Accepted by the network; its last word is awaited.
+    Sent,
+    /// The network says it reached the handset.
+    Delivered,
+    /// Accepted by the last hop that tells us anything.
+    HandedOver,
+    /// The person answered.
+    Acknowledged,
+    /// No contact with this address is possible.
+    Failed,
+    /// Its time was over before a channel took it.
+    Expired,
+    /// Not wanted any more before it left.
+    Cancelled,
+}
+
+impl State {
+    pub const ALL: [Self; 10] = [
+        Self::Standby,
+        Self::Pending,
+        Self::Assigned,
+        Self::Sent,
+        Self::Delivered,
+        Self::HandedOver,
+        Self::Acknowledged,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
+    /// The word in rows and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standby => "standby",
+            Self::Pending => "pending",
+            Self::Assigned => "assigned",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::HandedOver => "handed_over",
+            Self::Acknowledged => "acknowledged",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of a row. An unknown word comes from a newer version and counts as ended.
+    pub fn parse(name: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.name() == name).unwrap_or(Self::Cancelled)
+    }
+
+    /// Nothing more will be tried.
+    pub fn ended(self) -> bool {
+        !matches!(self, Self::Standby | Self::Pending | Self::Assigned | Self::Sent)
+    }
+}
+
+/// What a delivery is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// Calls a person to an alert and wants an answer.
+    Page,
+    /// Tells a person who was called that it is over.
+    CallOff,
+    /// Answers a text.
+    Reply,
+}
+
+impl Purpose {
+    /// The word in rows and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::CallOff => "call_off",
+            Self::Reply => "reply",
+        }
+    }
+
+    /// The purpose of a row.
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "call_off" => Self::CallOff,
+            "reply" => Self::Reply,
+            _ => Self::Page,
+        }
+    }
+}
+
+/// Order of leaving a channel (DESIGN C5); smaller first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Lane {
+    CallOff,
+    Reply,
+    Human,
+    FirstOfSource,
+    Rest,
+}
+
+impl Lane {
+    /// The number in rows.
+    pub fn rank(self) -> i64 {
+        match self {
+            Self::CallOff => 0,
+            Self::Reply => 1,
+            Self::Human => 2,
+            Self::FirstOfSource => 3,
+            Self::Rest => 4,
+        }
+    }
+
+    /// The lane of a row.
+    pub fn of_rank(rank: i64) -> Self {
+        match rank {
+            0 => Self::CallOff,
+            1 => Self::Reply,
+            2 => Self::Human,
+            3 => Self::FirstOfSource,
+            _ => Self::Rest,
+        }
+    }
+
+    /// May use the third of a channel's rate that is kept free.
+    pub fn urgent(self) -> bool {
+        self <= Self::Human
+    }
+}
+
+/// What a send's end does to its delivery.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Transition {
+    pub(super) to: State,
+    /// Pause before the next try.
+    pub(super) retry_in: Duration,
+    /// The next try must say that it may be a repeat.
+    pub(super) possible_repeat: bool,
+}
+
+/// Decides what follows from the end of try number `attempt`.
+pub(super) fn after_send(outcome: &SendOutcome, kind: &str, attempt: u32) -> Transition {
+    let to = |to| Transition { to, retry_in: Duration::ZERO, possible_repeat: false };
+    match outcome {
+        // Nobody tells us more about a mail than that a smarthost took it.
+        SendOutcome::Accepted { .. } if kind == "email" => to(State::HandedOver),
+        SendOutcome::Accepted { .. } => to(State::Sent),
+        SendOutcome::Refused { permanent: true, .. } => to(State::Failed),
+        SendOutcome::Refused { permanent: false, .. } => {
+            Transition { to: State::Pending, retry_in: retry_delay(attempt), possible_repeat: false }
+        }
+        SendOutcome::Unknown { .. } => {
+            Transition { to: State::Pending, retry_in: Duration::ZERO, possible_repeat: true }
+        }
+    }
+}
+
+/// Pause after the `attempt`-th refusal. The first retries are quick, because they go to another channel.
+fn retry_delay(attempt: u32) -> Duration {
+    Duration::from_secs(match attempt {
+        0 | 1 => 1,
+        2 => 3,
+        3 => 10,
+        4 => 30,
+        _ => 60,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_end_is_sent_again_at_once_and_says_so() {
+        let end = SendOutcome::Unknown { detail: String::new() };
+        let next = after_send(&end, "sms", 1);
+        assert_eq!(next, Transition { to: State::Pending, retry_in: Duration::ZERO, possible_repeat: true });
+    }
+
+    #[test]
+    fn state_words_read_back() {
+        for state in State::ALL {
+            assert_eq!(State::parse(state.name()), state);
+        }
+    }
+}

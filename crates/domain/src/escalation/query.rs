@@ -1,0 +1,272 @@
+//! Reads of plans and of the people called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::{Answer, Command, Phase};
+use crate::ids::{AlertId, RecipientId};
+use crate::rows;
+use crate::time::Timestamp;
+
+/// A person called to an alert.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Called {
+    pub alert: AlertId,
+    pub recipient: RecipientId,
+    pub step: u16,
+    pub code: String,
+    pub answer: Option<Answer>,
+    pub answered_at: Option<Timestamp>,
+    /// Whence the answer came: a number, `api`, …
+    pub answered_from: String,
+    pub called_at: Timestamp,
+    /// When the alert was over for this code.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// Something an alert must do now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DueAction {
+    pub alert: AlertId,
+    pub due: Timestamp,
+    /// The command that does it.
+    pub command: Command,
+}
+
+/// An alert's plan as people see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PlanRow {
+    pub phase: Phase,
+    /// Steps started so far, and all.
+    pub step: u16,
+    pub steps: u16,
+    pub round: u16,
+    pub repeats: u16,
+    pub needed: u16,
+    pub coming: u16,
+    pub satisfied: bool,
+    /// `expand_page`, `advance`, `repeat`, `review`, `expand_call_off`, or empty once over.
+    pub next_action: String,
+    pub next_due: Option<Timestamp>,
+}
+
+/// What is due at `now`, most urgent lane first.
+pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<DueAction>, sqlx::Error> {
+    let found = sqlx::query(
+        "select alert_id, next_action, next_due_ms, next_page, step, round, review from escalation \
+         where next_action <> '' and next_due_ms <= ? order by lane, next_due_ms, alert_id limit ?",
+    )
+    .bind(now.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found.iter().filter_map(|row| due_action(row).transpose()).collect()
+}
+
+/// When the next action of any alert is due.
+pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
+    let at: Option<i64> =
+        sqlx::query_scalar("select min(next_due_ms) from escalation where next_action <> ''").fetch_one(conn).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// The plan of an alert.
+pub async fn plan(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<PlanRow>, sqlx::Error> {
+    let row = sqlx::query(
+        "select phase, step, json_array_length(delays_ms) as steps, round, repeats, needed, coming, satisfied, \
+         next_action, next_due_ms from escalation where alert_id = ?",
+    )
+    .bind(alert.as_bytes())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        let next_action: String = row.try_get("next_action")?;
+        Ok(PlanRow {
+            phase: Phase::parse(row.try_get("phase")?),
+            step: rows::unsigned::<u16>(&row, "step")? + 1,
+            steps: rows::unsigned(&row, "steps")?,
+            round: rows::unsigned(&row, "round")?,
+            repeats: rows::unsigned(&row, "repeats")?,
+            needed: rows::unsigned(&row, "needed")?,
+            coming: rows::unsigned(&row, "coming")?,
+            satisfied: row.try_get("satisfied")?,
+            next_due: if next_action.is_empty() { None } else { Some(rows::time(&row, "next_due_ms")?) },
+            next_action,
+        })
+    })
+    .transpose()
+}
+
+/// Everyone called to an alert, in calling order.
+pub async fn called(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    skip: u32,
+    limit: u32,
+) -> Result<Vec<Called>, sqlx::Error> {
+    let found = sqlx::query("select * from called_person where alert_id = ? order by position, recipient_id limit ? offset ?")
+        .bind(alert.as_bytes())
+        .bind(i64::from(limit))
+        .bind(i64::from(skip))
+        .fetch_all(conn)
+        .await?;
+    found.iter().map(called_row).collect()
+}
+
+/// Calls with this code that are open, or were closed after `since`; newest first.
+pub async fn called_by_code(
+    conn: &mut SqliteConnection,
+    code: &str,
+    since: Timestamp,
+) -> Result<Vec<Called>, sqlx::Error> {
+    let found = sqlx::query(
+        "select * from called_person where code = ? and (closed_at_ms is null or closed_at_ms >= ?) \
+         order by called_at_ms desc, alert_id, recipient_id",
+    )
+    .bind(code)
+    .bind(since.0)
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(called_row).collect()
+}
+
+/// Open calls of a person, newest first.
+pub async fn open_calls_of(conn: &mut SqliteConnection, recipient: RecipientId) -> Result<Vec<Called>, sqlx::Error> {
+    let found = sqlx::query(
+        "select * from called_person where recipient_id = ? and closed_at_ms is null order by called_at_ms desc, alert_id",
+    )
+    .bind(recipient.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(called_row).collect()
+}
+
+/// The newest call of a person, open or over, since `since`.
+pub async fn last_called_of(
+    conn: &mut SqliteConnection,
+    recipient: RecipientId,
+    since: Timestamp,
+) -> Result<Option<Called>, sqlx::Error> {
+    let row = sqlx::query(
+        "select * from called_person where recipient_id = ? and called_at_ms >= ? order by called_at_ms desc, alert_id limit 1",
+    )
+    .bind(recipient.as_bytes())
+    .bind(since.0)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(called_row).transpose()
+}
+
+/// The call of one person to one alert.
+pub(super) async fn call(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    recipient: RecipientId,
+) -> Result<Option<Called>, sqlx::Error> {
+    let row = sqlx::query("select * from called_person where alert_id = ? and recipient_id = ?")
+        .bind(alert.as_bytes())
+        .bind(recipient.as_bytes())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(called_row).transpose()
+}
+
+/// Those who answered an alert, in calling order.
+pub(super) async fn answered(conn: &mut SqliteConnection, alert: AlertId) -> Result<Vec<Called>, sqlx::Error> {
+    let found =
+        sqlx::query("select * from called_person where alert_id = ? and answer <> '' order by position, recipient_id")
+            .bind(alert.as_bytes())
+            .fetch_all(conn)
+            .await?;
+    found.iter().map(called_row).collect()
+}
+
+/// Everyone called: those coming first, then in calling order.
+pub(super) async fn in_call_off_order(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<RecipientId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select recipient_id from called_person where alert_id = ? order by answer <> 'coming', position, recipient_id",
+    )
+    .bind(alert.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|bytes| RecipientId::from_row(bytes)).collect()
+}
+
+pub(super) async fn page_count(conn: &mut SqliteConnection, alert: AlertId) -> Result<u32, sqlx::Error> {
+    let row = sqlx::query("select count(*) as n from escalation_page where alert_id = ?")
+        .bind(alert.as_bytes())
+        .fetch_one(conn)
+        .await?;
+    rows::unsigned(&row, "n")
+}
+
+/// Codes of those among `people` who have not answered.
+pub(super) async fn silent_codes(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    people: &[RecipientId],
+) -> Result<BTreeMap<RecipientId, String>, sqlx::Error> {
+    let found = sqlx::query(
+        "select recipient_id, code from called_person where alert_id = ? and answer = '' \
+         and recipient_id in (select unhex(value) from json_each(?)) order by recipient_id",
+    )
+    .bind(alert.as_bytes())
+    .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(|row| Ok((RecipientId::from_row(row.try_get(0)?)?, row.try_get(1)?))).collect()
+}
+
+/// Codes each of `people` holds that are open or were closed after `since`.
+pub(super) async fn codes_in_use(
+    conn: &mut SqliteConnection,
+    people: &[RecipientId],
+    since: Timestamp,
+) -> Result<BTreeMap<RecipientId, BTreeSet<String>>, sqlx::Error> {
+    let found = sqlx::query(
+        "select recipient_id, code from called_person where recipient_id in (select unhex(value) from json_each(?)) \
+         and (closed_at_ms is null or closed_at_ms >= ?) order by recipient_id, code",
+    )
+    .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
+    .bind(since.0)
+    .fetch_all(conn)
+    .await?;
+    let mut codes: BTreeMap<RecipientId, BTreeSet<String>> = BTreeMap::new();
+    for row in &found {
+        codes.entry(RecipientId::from_row(row.try_get(0)?)?).or_default().insert(row.try_get(1)?);
+    }
+    Ok(codes)
+}
+
+fn due_action(row: &SqliteRow) -> Result<Option<DueAction>, sqlx::Error> {
+    let alert = AlertId::from_row(row.try_get("alert_id")?)?;
+    let next = |column: &str| rows::unsigned::<u16>(row, column).map(|n| n + 1);
+    let command = match row.try_get::<&str, _>("next_action")? {
+        "expand_page" => Command::ExpandPage { alert, page: rows::unsigned(row, "next_page")? },
+        "advance" => Command::Advance { alert, step: next("step")? },
+        "repeat" => Command::Repeat { alert, round: next("round")? },
+        "review" => Command::Review { alert, round: next("review")? },
+        "expand_call_off" => Command::ExpandCallOff { alert, page: rows::unsigned(row, "next_page")? },
+        _ => return Ok(None), // an action of a newer version; this one cannot lead yet
+    };
+    Ok(Some(DueAction { alert, due: rows::time(row, "next_due_ms")?, command }))
+}
+
+fn called_row(row: &SqliteRow) -> Result<Called, sqlx::Error> {
+    Ok(Called {
+        alert: AlertId::from_row(row.try_get("alert_id")?)?,
+        recipient: RecipientId::from_row(row.try_get("recipient_id")?)?,
+        step: rows::unsigned(row, "step")?,
+        code: row.try_get("code")?,
+        answer: Answer::parse(row.try_get("answer")?),
+        answered_at: rows::time_opt(row, "answered_at_ms")?,
+        answered_from: row.try_get("answered_from")?,
+        called_at: rows::time(row, "called_at_ms")?,
+        closed_at: rows::time_opt(row, "closed_at_ms")?,
+    })
+}

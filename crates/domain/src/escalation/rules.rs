@@ -1,0 +1,166 @@
+//! Decisions about the next step without SQL.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// Where an alert's plan stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// People are being called.
+    Calling,
+    /// Those told are being told that it is over.
+    CallingOff,
+    /// Nothing further happens by itself.
+    Closed,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calling => "calling",
+            Self::CallingOff => "calling_off",
+            Self::Closed => "closed",
+        }
+    }
+
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "calling" => Self::Calling,
+            "calling_off" => Self::CallingOff,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// What an alert does next, by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// Owe the next page of people their texts.
+    ExpandPage(u32),
+    /// Call the next step.
+    Advance(u16),
+    /// Page the silent once more.
+    Repeat(u16),
+    /// Remind that it is still open.
+    Review(u16),
+    /// Owe the next page of those told their call-off.
+    ExpandCallOff(u32),
+}
+
+impl Action {
+    /// The word in rows and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ExpandPage(_) => "expand_page",
+            Self::Advance(_) => "advance",
+            Self::Repeat(_) => "repeat",
+            Self::Review(_) => "review",
+            Self::ExpandCallOff(_) => "expand_call_off",
+        }
+    }
+}
+
+/// Pause between reminders that an alert at the end of its plan is still open.
+const REVIEW_EVERY: Duration = Duration::from_secs(30 * 60);
+
+/// The part of a plan on which the next action depends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Plan {
+    pub(super) phase: Phase,
+    pub(super) started: Timestamp,
+    /// Delay of each step from the start.
+    pub(super) delays_ms: Vec<u64>,
+    /// Number of the last page of each step.
+    pub(super) last_pages: Vec<u32>,
+    /// The step that was started last.
+    pub(super) step: u16,
+    pub(super) round: u16,
+    pub(super) review: u16,
+    pub(super) repeats: u16,
+    pub(super) repeat_every_ms: u64,
+    /// Enough people are coming, or somebody took it over.
+    pub(super) satisfied: bool,
+    pub(super) next_page: u32,
+    /// Pages of the call-off, once it began; they follow the steps' pages.
+    pub(super) call_off_end: u32,
+}
+
+/// Decides what happens next and when. `None` only once closed.
+pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timestamp)> {
+    match plan.phase {
+        Phase::Closed => return None,
+        Phase::CallingOff if plan.next_page < plan.call_off_end => {
+            return Some((Action::ExpandCallOff(plan.next_page), now));
+        }
+        Phase::CallingOff => return None,
+        Phase::Calling => {}
+    }
+    let open_pages = plan.last_pages.get(usize::from(plan.step)).map_or(0, |last| last + 1);
+    if plan.next_page < open_pages {
+        return Some((Action::ExpandPage(plan.next_page), now));
+    }
+    let after = |ms: u64| plan.started + Duration::from_millis(ms);
+    let last_delay = plan.delays_ms.last().copied().unwrap_or(0);
+    if !plan.satisfied {
+        if let Some(delay) = plan.delays_ms.get(usize::from(plan.step) + 1) {
+            return Some((Action::Advance(plan.step + 1), after(*delay)));
+        }
+        if plan.round < plan.repeats {
+            let rounds = u64::from(plan.round) + 1;
+            let due = after(last_delay.saturating_add(plan.repeat_every_ms.saturating_mul(rounds)));
+            return Some((Action::Repeat(plan.round + 1), due));
+        }
+    }
+    Some((Action::Review(plan.review + 1), now + REVIEW_EVERY))
+}
+
+/// A code of `digits` digits from 64 bits of chance.
+pub(super) fn code(chance: u64, digits: usize) -> String {
+    let space = 10_u64.pow(u32::try_from(digits).unwrap_or(4));
+    format!("{:0digits$}", chance % space)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            phase: Phase::Calling,
+            started: Timestamp(1_000),
+            delays_ms: vec![0, 60_000],
+            last_pages: vec![0, 2],
+            step: 0,
+            round: 0,
+            review: 0,
+            repeats: 1,
+            repeat_every_ms: 30_000,
+            satisfied: false,
+            next_page: 0,
+            call_off_end: 0,
+        }
+    }
+
+    #[test]
+    fn an_open_alert_always_has_a_next_action() {
+        let now = Timestamp(5_000);
+        let table = [
+            (plan(), (Action::ExpandPage(0), now)),
+            (Plan { next_page: 1, ..plan() }, (Action::Advance(1), Timestamp(61_000))),
+            (Plan { step: 1, next_page: 1, ..plan() }, (Action::ExpandPage(1), now)),
+            (Plan { step: 1, next_page: 3, ..plan() }, (Action::Repeat(1), Timestamp(91_000))),
+            (Plan { step: 1, round: 1, next_page: 3, ..plan() }, (Action::Review(1), Timestamp(1_805_000))),
+            (Plan { next_page: 1, satisfied: true, ..plan() }, (Action::Review(1), Timestamp(1_805_000))),
+        ];
+        for (plan, expected) in table {
+            assert_eq!(next_action(&plan, now), Some(expected), "{plan:?}");
+        }
+        assert_eq!(next_action(&Plan { phase: Phase::Closed, ..plan() }, now), None);
+    }
+
+    #[test]
+    fn codes_keep_their_leading_zeros() {
+        assert_eq!(code(10_042, 4), "0042");
+    }
+}

@@ -1,0 +1,66 @@
+//! From an alert's frozen content to the texts its deliveries carry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::deliveries::FrozenText;
+use crate::texts::{self, Language};
+use crate::vocabulary::{Severity, Status};
+
+/// What an alert's texts are made from, frozen at the raise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Content {
+    /// The number people say aloud.
+    pub(crate) number: u64,
+    pub(crate) severity: Severity,
+    pub(crate) status: Status,
+    /// By language; the first serves languages that are missing.
+    pub(crate) texts: Vec<(String, String)>,
+    pub(crate) gather: String,
+}
+
+impl Content {
+    fn text_in(&self, language: Language) -> &str {
+        let own = self.texts.iter().find(|(tag, _)| tag == language.tag());
+        own.or(self.texts.first()).map_or("", |(_, text)| text)
+    }
+
+    fn page_text<'a>(&'a self, language: Language, organisation: &'a str) -> texts::PageText<'a> {
+        texts::PageText {
+            language,
+            organisation,
+            status: self.status,
+            severity: self.severity,
+            high_assurance: false,
+            number: self.number,
+            text: self.text_in(language),
+            gather: &self.gather,
+        }
+    }
+
+    /// The calls, in every language, for SMS and mail.
+    pub(super) fn pages(&self, organisation: &str) -> Vec<FrozenText> {
+        let both = |language| {
+            let page = self.page_text(language, organisation);
+            both_kinds(language, texts::page(page), texts::page_mail(page))
+        };
+        Language::ALL.into_iter().flat_map(both).collect()
+    }
+
+    /// The call-offs, in every language, for SMS and mail.
+    pub(super) fn call_offs(&self, organisation: &str, reason: &str) -> Vec<FrozenText> {
+        let both = |language| {
+            let text =
+                texts::CallOffText { language, organisation, status: self.status, number: self.number, reason };
+            both_kinds(language, texts::call_off(text), texts::call_off_mail(text))
+        };
+        Language::ALL.into_iter().flat_map(both).collect()
+    }
+}
+
+fn both_kinds(language: Language, sms: String, (subject, body): (String, String)) -> [FrozenText; 2] {
+    let language = language.tag();
+    [
+        FrozenText { language, kind: "sms", subject: String::new(), body: sms },
+        FrozenText { language, kind: "email", subject, body },
+    ]
+}

@@ -1,0 +1,167 @@
+//! Answers in words, by language. Lower case, without accents, apostrophes left out: as [`super::tokens`] folds a text.
+
+use super::Said;
+use crate::vocabulary::Answer;
+
+/// Words that mean an answer.
+pub(super) struct Phrase {
+    pub(super) words: &'static [&'static str],
+    pub(super) says: Said,
+}
+
+/// Every phrase of every language: a Finn may answer in Swedish.
+pub(super) fn all() -> impl Iterator<Item = Phrase> {
+    let of = |phrases: &'static [&'static [&'static str]], says| phrases.iter().map(move |words| Phrase { words, says });
+    of(YES, Said::Yes)
+        .chain(of(COMING, Said::Plainly(Answer::Coming)))
+        .chain(of(CANNOT, Said::Plainly(Answer::Cannot)))
+        .chain(of(RECEIVED, Said::Plainly(Answer::Received)))
+        .chain(of(NEED_HELP, Said::Plainly(Answer::NeedHelp)))
+}
+
+/// A reaction that phones offer with one touch.
+pub(super) const THUMB_UP: char = '\u{1f44d}';
+
+/// Around an answer, and no part of it.
+pub(super) const COURTESIES: &[&str] = &[
+    "re", "vs", "sv", "fwd", "vastaa", "vastaus", "svara", "svar", "reply", "answer", "hi", "hello", "moi", "hei", "hej", "terve", "kiitos", "kiitti", "tack", "tackar", "thanks",
+    "thank", "you", "thx", "please", "pls", "br", "t", "mvh", "code", "koodi", "kod",
+];
+
+/// Alone, they ask whether a text was ours.
+pub(super) const QUESTIONS: &[&str] = &["aito", "aitoko", "oikea", "akta", "real", "genuine"];
+
+/// After a digit, they make it an amount.
+pub(super) const UNITS: &[&str] = &[
+    "m", "min", "mins", "minute", "minutes", "minuutti", "minuuttia", "minuutin", "minut", "minuter", "h", "hr", "hrs",
+    "hour", "hours", "t", "tunti", "tuntia", "tunnin", "tim", "timme", "timmar", "am", "pm", "km", "hlo", "people",
+];
+
+const YES: &[&[&str]] = &[
+    // fi; "no" is "well" there
+    &["kylla"],
+    &["joo"],
+    &["juu"],
+    &["no", "joo"],
+    &["no", "juu"],
+    // sv; also "and" in Finnish
+    &["ja"],
+    &["jo"],
+    &["japp"],
+    // en
+    &["yes"],
+    &["yep"],
+    &["yeah"],
+    // everywhere
+    &["ok"],
+    &["okay"],
+    &["okei"],
+    &["okej"],
+    &["\u{1f44d}"],
+];
+
+const COMING: &[&[&str]] = &[
+    // fi
+    &["tulossa"],
+    &["olen", "tulossa"],
+    &["tulen"],
+    &["no", "tulen"],
+    &["tuun"],
+    &["matkalla"],
+    &["olen", "matkalla"],
+    &["paasen"],
+    &["lahden"],
+    // sv
+    &["kommer"],
+    &["jag", "kommer"],
+    &["pa", "vag"],
+    &["ar", "pa", "vag"],
+    // en
+    &["coming"],
+    &["im", "coming"],
+    &["i", "am", "coming"],
+    &["on", "my", "way"],
+    &["omw"],
+];
+
+const CANNOT: &[&[&str]] = &[
+    // fi
+    &["en", "paase"],
+    &["en", "paase", "tulemaan"],
+    &["en", "tule"],
+    &["en", "voi"],
+    &["en", "voi", "tulla"],
+    &["en", "ehdi"],
+    &["en", "pysty"],
+    &["ei", "pysty"],
+    &["ei", "paase"],
+    &["ei"],
+    // sv
+    &["kan", "inte"],
+    &["kan", "inte", "komma"],
+    &["kan", "ej"],
+    &["jag", "kan", "inte"],
+    &["jag", "kan", "inte", "komma"],
+    &["kommer", "inte"],
+    &["kommer", "ej"],
+    &["jag", "kommer", "inte"],
+    &["nej"],
+    // en
+    &["cannot"],
+    &["cannot", "come"],
+    &["can", "not"],
+    &["can", "not", "come"],
+    &["cant"],
+    &["cant", "come"],
+    &["i", "cannot"],
+    &["i", "cannot", "come"],
+    &["i", "cant"],
+    &["i", "cant", "come"],
+    &["not", "coming"],
+    &["im", "not", "coming"],
+    &["i", "am", "not", "coming"],
+    &["unable"],
+    &["no"],
+    &["nope"],
+];
+
+const RECEIVED: &[&[&str]] = &[
+    // fi
+    &["saatu"],
+    &["saatu", "tieto"],
+    &["luettu"],
+    &["vastaanotettu"],
+    &["kuittaan"],
+    &["kuitattu"],
+    &["kuittaus"],
+    // sv
+    &["mottaget"],
+    &["mottagit"],
+    &["har", "mottagit"],
+    &["uppfattat"],
+    &["last"],
+    // en
+    &["received"],
+    &["got", "it"],
+    &["ack"],
+    &["acknowledged"],
+    &["roger"],
+    &["noted"],
+];
+
+const NEED_HELP: &[&[&str]] = &[
+    // fi
+    &["apua"],
+    &["tarvitsen", "apua"],
+    &["tarvitaan", "apua"],
+    // sv
+    &["hjalp"],
+    &["behover", "hjalp"],
+    &["jag", "behover", "hjalp"],
+    // en
+    &["help"],
+    &["need", "help"],
+    &["i", "need", "help"],
+    &["help", "me"],
+    &["sos"],
+];
