@@ -1,6 +1,10 @@
 //! The mobile network between emulated modems and phones: takes submissions, delivers by number, sends reports, rings.
 //! Like [`Modem`], it does no IO and reads no clock.
 
+mod calls;
+mod messages;
+mod reports;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
@@ -10,17 +14,14 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sms::{
     Address, AddressError, TypeOfNumber,
-    pdu::{
-        Dcs, DeliverPdu, EncodedPdu, ServiceCentreTimestamp, StatusReportPdu, StatusReportStatus,
-        SubmitPdu, UserData,
-    },
+    pdu::{Dcs, EncodedPdu, ServiceCentreTimestamp, UserData},
     segment::{SegmentOptions, TooManyParts, segment},
 };
 
 use crate::{
     event::{Event, Message},
-    modem::{Between, CallState, Knobs, Modem, ModemConfig, ModemEvent, patched},
-    phone::{Phone, PhoneKnobs, Pickup},
+    modem::{Between, Knobs, Modem, ModemConfig, ModemEvent, patched},
+    phone::{Phone, PhoneKnobs},
 };
 
 /// How often the network tries a recipient that did not take a message.
@@ -33,11 +34,6 @@ const AIR_LEN_MAX: usize = 200_000;
 const EVENTS_LEN_MAX: usize = 10_000;
 /// Phones, counting those that unknown numbers became.
 const PHONES_LEN_MAX: usize = 200_000;
-/// How long a report waits for another to be turned round with.
-const REVERSE_WITHIN: Duration = Duration::from_secs(3);
-const RING_AFTER: Duration = Duration::from_millis(500);
-const RING_FOR: Duration = Duration::from_secs(40);
-const ANSWER_AFTER: Duration = Duration::from_secs(2);
 
 /// What becomes of a message to a number nobody has.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -461,334 +457,6 @@ impl Network {
                 }
             }
         }
-    }
-
-    /// Takes a submission or refuses it with a `+CMS ERROR`.
-    fn take(&mut self, now: Instant, name: &str, tpdu: &[u8]) -> Result<(), u16> {
-        let Some(modem) = self.modems.get(name) else {
-            return Err(500);
-        };
-        let (from, knobs) = (modem.config().number.clone(), modem.knobs().clone());
-        let octets: Vec<u8> = std::iter::once(0).chain(tpdu.iter().copied()).collect();
-        let submit = SubmitPdu::decode(&octets);
-        let to = submit
-            .as_ref()
-            .map(|submit| self.canonical(&submit.destination))
-            .unwrap_or_default();
-        let verdict = match &submit {
-            Err(_) => Err(304),
-            Ok(_) if self.air.len() >= AIR_LEN_MAX => Err(22),
-            Ok(_) if self.is_known(&to) => Ok(()),
-            Ok(_) => match self.knobs.unknown_number {
-                UnknownNumber::Lost => Ok(()),
-                UnknownNumber::Refuse => Err(1),
-                UnknownNumber::Create => {
-                    self.add_phone(&to);
-                    Ok(())
-                }
-            },
-        };
-        let (Ok(submit), Ok(())) = (submit, verdict) else {
-            let cms = verdict.err().unwrap_or(304);
-            self.tell(Event::Refused {
-                modem: name.to_owned(),
-                to,
-                cms,
-            });
-            return Err(cms);
-        };
-        let (part, parts) = submit
-            .user_data
-            .concatenation()
-            .map_or((1, 1), |place| (place.sequence, place.total));
-        let (modem, reference) = (name.to_owned(), submit.message_reference);
-        let (text, at_ms) = (submit.user_data.text(), self.civil_ms(now));
-        let (modem, from, to) = (modem, from, to);
-        self.tell(Event::Submitted {
-            modem: modem.clone(),
-            from: from.clone(),
-            to: to.clone(),
-            reference,
-            part,
-            parts,
-            text,
-            at_ms,
-        });
-        if !self.is_known(&to) || self.rng.random_range(0..100) < knobs.lost_out_percent {
-            self.tell(Event::Lost { from, to });
-            return Ok(());
-        }
-        let recipient = submit.destination;
-        let report_to = submit.status_report_request.then_some(ReportTo {
-            modem,
-            reference,
-            recipient,
-        });
-        let Ok(from) = Address::international(&from) else {
-            return Err(500);
-        };
-        let (pid, dcs, data) = (submit.pid, submit.dcs, submit.user_data);
-        let parcel = Parcel {
-            from,
-            to,
-            pid,
-            dcs,
-            data,
-            sent: self.timestamp(now),
-            report_to,
-            tries: 0,
-        };
-        if knobs.report_early {
-            // The report overtakes the answer only if the delivery does.
-            self.deliver(now, Box::new(parcel));
-        } else {
-            let transit = self.knobs.transit_ms.draw(&mut self.rng);
-            self.fly(now + transit, Flight::Parcel(Box::new(parcel)));
-        }
-        Ok(())
-    }
-
-    fn is_known(&self, number: &str) -> bool {
-        self.phones.contains_key(number) || self.numbers.contains_key(number)
-    }
-
-    fn deliver(&mut self, now: Instant, mut parcel: Box<Parcel>) {
-        let from = self.canonical(&parcel.from);
-        let at_ms = self.civil_ms(now);
-        let taken = if let Some(phone) = self.phones.get_mut(&parcel.to) {
-            if phone.knobs.reachable {
-                let message = phone.receive(&from, parcel.dcs, &parcel.data, at_ms);
-                if let Some(message) = message {
-                    self.tell(Event::PhoneReceived {
-                        phone: parcel.to.clone(),
-                        message,
-                    });
-                }
-                true
-            } else {
-                false
-            }
-        } else if let Some(name) = self.numbers.get(&parcel.to).cloned() {
-            self.deliver_to_modem(now, &name, &from, &parcel)
-        } else {
-            self.tell(Event::Lost {
-                from,
-                to: parcel.to,
-            });
-            return;
-        };
-        if !taken {
-            parcel.tries += 1;
-            if parcel.tries < TRIES_MAX {
-                self.fly(now + RETRY_EVERY, Flight::Parcel(parcel));
-            }
-            return;
-        }
-        if let Some(to) = parcel.report_to {
-            self.schedule_report(now, to, parcel.sent);
-        }
-    }
-
-    fn deliver_to_modem(&mut self, now: Instant, name: &str, from: &str, parcel: &Parcel) -> bool {
-        let lost_percent = self
-            .modems
-            .get(name)
-            .map_or(0, |modem| modem.knobs().lost_in_percent);
-        if self.rng.random_range(0..100) < lost_percent {
-            self.tell(Event::Lost {
-                from: from.to_owned(),
-                to: parcel.to.clone(),
-            });
-            return true;
-        }
-        let mut pdu = DeliverPdu::new(parcel.from.clone(), parcel.sent, parcel.data.clone());
-        (pdu.pid, pdu.dcs) = (parcel.pid, parcel.dcs);
-        let tpdu = tpdu_of(&pdu.encode());
-        let taken = matches!(
-            self.with_modem(now, name, |modem| modem.deliver(now, &tpdu)),
-            Ok(Ok(()))
-        );
-        if taken {
-            let text = parcel.data.text();
-            self.tell(Event::ModemReceived {
-                modem: name.to_owned(),
-                from: from.to_owned(),
-                text,
-            });
-        }
-        taken
-    }
-
-    fn schedule_report(&mut self, now: Instant, to: ReportTo, sent: ServiceCentreTimestamp) {
-        let Some(knobs) = self.modems.get(&to.modem).map(Modem::knobs) else {
-            return;
-        };
-        if knobs.report_missing {
-            return;
-        }
-        let (status, trying, early) = (
-            knobs.report_status,
-            knobs.report_trying_first,
-            knobs.report_early,
-        );
-        let wait = if early {
-            Duration::ZERO
-        } else {
-            knobs.report_ms.draw(&mut self.rng)
-        };
-        if trying {
-            let first = ReportTo {
-                modem: to.modem.clone(),
-                reference: to.reference,
-                recipient: to.recipient.clone(),
-            };
-            self.fly(
-                now + wait / 2,
-                Flight::Report(Box::new(Report {
-                    to: first,
-                    sent,
-                    status: 0x30,
-                    tries: 0,
-                })),
-            );
-        }
-        let report = Box::new(Report {
-            to,
-            sent,
-            status,
-            tries: 0,
-        });
-        if early {
-            self.report(now, report);
-        } else {
-            self.fly(now + wait, Flight::Report(report));
-        }
-    }
-
-    fn report(&mut self, now: Instant, report: Box<Report>) {
-        let name = report.to.modem.clone();
-        let reversed = self
-            .modems
-            .get(&name)
-            .is_some_and(|modem| modem.knobs().report_reversed);
-        if !reversed || report.tries > 0 {
-            return self.hand_over_report(now, *report);
-        }
-        let waiting = self.reversed.entry(name.clone()).or_default();
-        waiting.push(*report);
-        if waiting.len() > 1 {
-            self.unreverse(now, &name);
-        } else {
-            self.fly(now + REVERSE_WITHIN, Flight::Unreverse(name));
-        }
-    }
-
-    fn unreverse(&mut self, now: Instant, modem: &str) {
-        for report in self
-            .reversed
-            .remove(modem)
-            .unwrap_or_default()
-            .into_iter()
-            .rev()
-        {
-            self.hand_over_report(now, report);
-        }
-    }
-
-    fn hand_over_report(&mut self, now: Instant, mut report: Report) {
-        let pdu = StatusReportPdu {
-            smsc: None,
-            message_reference: report.to.reference,
-            recipient: report.to.recipient.clone(),
-            timestamp: report.sent,
-            discharge_time: self.timestamp(now),
-            status: StatusReportStatus { raw: report.status },
-            more_messages: false,
-            loop_prevention: false,
-            for_command: false,
-            pid: None,
-            user_data: None,
-        };
-        let tpdu = tpdu_of(&pdu.encode());
-        let name = report.to.modem.clone();
-        if matches!(
-            self.with_modem(now, &name, |modem| modem.report(now, &tpdu)),
-            Ok(Ok(()))
-        ) {
-            self.tell(Event::Reported {
-                modem: name,
-                reference: report.to.reference,
-                status: report.status,
-            });
-            return;
-        }
-        report.tries += 1;
-        if report.tries < TRIES_MAX {
-            self.fly(now + RETRY_EVERY, Flight::Report(Box::new(report)));
-        }
-    }
-
-    fn dial(&mut self, now: Instant, modem: &str, number: &str) {
-        let to = self.canonical_text(number);
-        self.flights += 1;
-        let call = self.flights;
-        self.calls.insert(modem.to_owned(), call);
-        let pickup = match self.phones.get_mut(&to) {
-            Some(phone) if phone.knobs.reachable => {
-                phone.rings += u64::from(matches!(
-                    phone.knobs.pickup,
-                    Pickup::NoAnswer | Pickup::Answer
-                ));
-                phone.knobs.pickup
-            }
-            _ => Pickup::Off,
-        };
-        let mut plan = |after: Duration, step: CallStep| {
-            self.flights += 1;
-            self.air.insert(
-                (now + after, self.flights),
-                Flight::Call {
-                    modem: modem.to_owned(),
-                    call,
-                    step,
-                },
-            );
-        };
-        match pickup {
-            Pickup::Off => plan(RING_AFTER, CallStep::End("NO CARRIER")),
-            Pickup::Busy => plan(RING_AFTER, CallStep::End("BUSY")),
-            Pickup::NoAnswer => {
-                plan(RING_AFTER, CallStep::Alert);
-                plan(RING_FOR, CallStep::End("NO ANSWER"));
-            }
-            Pickup::Answer => {
-                plan(RING_AFTER, CallStep::Alert);
-                plan(ANSWER_AFTER, CallStep::Answer);
-            }
-        }
-        let from = self
-            .modems
-            .get(modem)
-            .map(|modem| modem.config().number.clone())
-            .unwrap_or_default();
-        self.tell(Event::Called { from, to });
-    }
-
-    fn advance_call(&mut self, now: Instant, modem: &str, call: u64, step: CallStep) {
-        if self.calls.get(modem) != Some(&call) {
-            return; // that call is over
-        }
-        if matches!(step, CallStep::End(_)) {
-            self.calls.remove(modem);
-            self.tell(Event::CallEnded {
-                modem: modem.to_owned(),
-            });
-        }
-        let _ = self.with_modem(now, modem, |modem| match step {
-            CallStep::Alert => modem.call_reached(CallState::Alerting),
-            CallStep::Answer => modem.call_reached(CallState::Active),
-            CallStep::End(how) => modem.call_ended(now, how),
-        });
     }
 }
 

@@ -10,6 +10,9 @@ use super::{
     parse::values,
 };
 
+/// Indications kept while nobody wants them; later ones are dropped, as a small modem's memory would.
+const KEPT_LEN_MAX: usize = 64;
+
 /// Why the network must keep a message and try again later.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotTaken {
@@ -72,7 +75,11 @@ impl Modem {
                     tpdu.len(),
                     with_address(&self.sim.service_centre, tpdu)
                 );
-                self.indicate(now, line);
+                if self.knobs.report_early {
+                    self.send_line(now, &line);
+                } else {
+                    self.indicate(now, line);
+                }
                 self.expect_acknowledgement(now, tpdu, true);
             }
             2 => {
@@ -97,10 +104,11 @@ impl Modem {
         }
     }
 
-    /// `<mode>` decides what a busy line means: 0 keeps all for later, 1 drops, 2 keeps until the command ends.
+    /// `<mode>` decides: 0 keeps indications until it changes, 1 drops them while a command runs, 2 keeps them until the
+    /// command ends.
     fn indicate(&mut self, now: Instant, line: String) {
         match self.settings.cnmi[0] {
-            0 if self.held.len() < 64 => self.held.push_back(line),
+            0 if self.kept.len() < KEPT_LEN_MAX => self.kept.push_back(line),
             0 => {}
             1 if !self.is_idle(now) && !self.knobs.urc_inside => {}
             _ => self.urc(now, line),
@@ -117,11 +125,14 @@ impl Modem {
                 _ => return Answer::Fail(Fail::Cms(302)),
             }
         }
-        // <bfr> 1 throws away what was kept while <mode> was 0.
-        if cnmi[4] == 1 && cnmi[0] > 0 {
-            self.held.clear();
-        }
         self.settings.cnmi = cnmi;
+        if cnmi[0] > 0 {
+            // <bfr> 1 throws away what was kept while <mode> was 0; 0 sends it after this command.
+            let kept = std::mem::take(&mut self.kept);
+            if cnmi[4] == 0 {
+                self.held.extend(kept);
+            }
+        }
         Answer::ok()
     }
 

@@ -134,6 +134,8 @@ pub struct Knobs {
     pub rssi: u8,
     /// The card.
     pub sim: Sim,
+    /// The card asks for this PIN after power-on. Changing it is putting in another card, with all its tries.
+    pub pin: Option<String>,
     /// After power-on or PIN entry, how long the SIM answers "busy".
     pub sim_busy_ms: u64,
     /// Highest `<ds>` that `+CNMI=?` offers: 1 (reports as `+CDS` only) or 2 (also the `SR` memory).
@@ -156,7 +158,7 @@ pub struct Knobs {
     pub report_missing: bool,
     /// Reports wait for a second one (at most 3 s) and then come newest first.
     pub report_reversed: bool,
-    /// A "still trying" report (TP-ST 0x30) precedes the final one.
+    /// A "still trying" report (TP-ST 0x20) precedes the final one.
     pub report_trying_first: bool,
     /// TP-ST of the final report (3GPP TS 23.040 §9.2.3.15).
     pub report_status: u8,
@@ -185,6 +187,7 @@ impl Default for Knobs {
             cereg: 1,
             rssi: 21,
             sim: Sim::Present,
+            pin: None,
             sim_busy_ms: 0,
             report_route_max: 1,
             acknowledge_ms: 15_000,

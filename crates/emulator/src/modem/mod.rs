@@ -54,23 +54,19 @@ pub struct ModemConfig {
     /// The operator's name, as `+COPS?` shows it.
     #[serde(default = "default_operator")]
     pub operator: String,
-    /// The SIM asks for this PIN after power-on.
-    #[serde(default)]
-    pub pin: Option<String>,
     /// How it behaves from the start.
     #[serde(default)]
     pub knobs: Knobs,
 }
 
 impl ModemConfig {
-    /// A well-behaved modem without PIN.
+    /// A well-behaved modem.
     #[must_use]
     pub fn new(name: &str, number: &str) -> Self {
         Self {
             name: name.to_owned(),
             number: number.to_owned(),
             operator: default_operator(),
-            pin: None,
             knobs: Knobs::default(),
         }
     }
@@ -195,6 +191,8 @@ pub struct Modem {
     output: Output,
     /// Unsolicited lines waiting for the end of a command.
     held: VecDeque<String>,
+    /// Indications kept while the `<mode>` of `+CNMI` is 0.
+    kept: VecDeque<String>,
     chatter_at: Option<Instant>,
     unacknowledged: Option<Unacknowledged>,
     call: Option<Call>,
@@ -212,7 +210,7 @@ impl Modem {
             Memory::new("SR", knobs.sr_size),
         ];
         let mut modem = Self {
-            sim: SimState::new(&config),
+            sim: SimState::new(knobs.pin.clone()),
             settings: Settings::default(),
             memories,
             rng: StdRng::seed_from_u64(seed),
@@ -227,6 +225,7 @@ impl Modem {
             busy_until: None,
             output: Output::default(),
             held: VecDeque::new(),
+            kept: VecDeque::new(),
             chatter_at: None,
             unacknowledged: None,
             call: None,
@@ -272,7 +271,9 @@ impl Modem {
             self.schedule_chatter(now);
         }
         self.announce_registration(now, &before);
-        if before.sim != self.knobs.sim {
+        if before.pin != self.knobs.pin {
+            self.sim.replace_pin(self.knobs.pin.clone());
+        } else if before.sim != self.knobs.sim {
             self.sim.lock_again();
         }
         if before.hang != self.knobs.hang {
@@ -374,9 +375,13 @@ impl Modem {
             Mode::Submitting(submission) => submission.wake_at(),
             Mode::Line | Mode::Pdu(_) => None,
         };
-        let busy = self
-            .busy_until
-            .filter(|_| !self.input.is_empty() || !self.held.is_empty());
+        // Only what the end of the wait would set going counts: else the clock would spin.
+        let waits_for_end = match self.mode {
+            Mode::Line => !self.input.is_empty() || !self.held.is_empty(),
+            Mode::Pdu(_) => !self.input.is_empty(),
+            Mode::Submitting(_) => false,
+        };
+        let busy = self.busy_until.filter(|_| waits_for_end);
         [
             submission,
             busy,
@@ -415,6 +420,7 @@ impl Modem {
         self.busy_until = None;
         self.output.clear();
         self.held.clear();
+        self.kept.clear();
         self.unacknowledged = None;
         if self.call.take().is_some() {
             self.events.push_back(ModemEvent::HangUp);
@@ -453,7 +459,7 @@ impl Modem {
                 return;
             };
             if self.settings.echo && !self.is_hung() && (byte >= b' ' || byte == b'\r') {
-                self.output.push(now, vec![byte], self.knobs.framing);
+                self.output.echo(now, byte, self.knobs.framing);
             }
             match self.mode {
                 Mode::Line => self.read_line_byte(now, byte),

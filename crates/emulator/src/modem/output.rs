@@ -56,6 +56,14 @@ impl Output {
         }
     }
 
+    /// Sends back a typed byte; bytes typed together come back together.
+    pub(super) fn echo(&mut self, due: Instant, byte: u8, framing: Framing) {
+        match self.writes.back_mut() {
+            Some((last, bytes)) if framing == Framing::Whole && *last == due => bytes.push(byte),
+            _ => self.push(due, vec![byte], framing),
+        }
+    }
+
     pub(super) fn take_due(&mut self, now: Instant, framing: Framing) -> Option<Vec<u8>> {
         let (_, mut bytes) = self.writes.pop_front_if(|&mut (due, _)| due <= now)?;
         if framing == Framing::Merged {

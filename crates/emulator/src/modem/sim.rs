@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    Answer, Fail, Modem, ModemConfig, Sim,
+    Answer, Fail, Modem, Sim,
     parse::{Ask, Command, values},
 };
 
@@ -28,16 +28,24 @@ pub(super) struct SimState {
 }
 
 impl SimState {
-    pub(super) fn new(config: &ModemConfig) -> Self {
+    pub(super) fn new(pin: Option<String>) -> Self {
         Self {
-            pin: config.pin.clone(),
+            unlocked: pin.is_none(),
+            pin,
             pin_tries: PIN_TRIES,
             puk_tries: PUK_TRIES,
-            unlocked: config.pin.is_none(),
             busy_until: None,
             reference: 0,
             service_centre: SERVICE_CENTRE.to_owned(),
         }
+    }
+
+    /// Another card: all tries are there again.
+    pub(super) fn replace_pin(&mut self, pin: Option<String>) {
+        self.pin = pin;
+        self.pin_tries = PIN_TRIES;
+        self.puk_tries = PUK_TRIES;
+        self.lock_again();
     }
 
     /// As after power-on: a card with a PIN asks for it.
@@ -149,6 +157,7 @@ impl Modem {
         }
         if self.sim.pin_tries == 0 {
             self.sim.pin = given.get(1).cloned();
+            self.knobs.pin.clone_from(&self.sim.pin);
         }
         self.sim.pin_tries = PIN_TRIES;
         self.sim.puk_tries = PUK_TRIES;

@@ -1,0 +1,129 @@
+//! Status reports: when, in which order, and whether at all.
+
+use std::time::{Duration, Instant};
+
+use sms::pdu::{ServiceCentreTimestamp, StatusReportPdu, StatusReportStatus};
+
+use super::{Flight, Network, RETRY_EVERY, Report, ReportTo, TRIES_MAX, tpdu_of};
+use crate::{event::Event, modem::Modem};
+
+/// How long a report waits for another to be turned round with.
+const REVERSE_WITHIN: Duration = Duration::from_secs(3);
+/// TP-ST while the service centre still tries (3GPP TS 23.040 §9.2.3.15: congestion).
+const STILL_TRYING: u8 = 0x20;
+
+impl Network {
+    pub(super) fn schedule_report(
+        &mut self,
+        now: Instant,
+        to: ReportTo,
+        sent: ServiceCentreTimestamp,
+    ) {
+        let Some(knobs) = self.modems.get(&to.modem).map(Modem::knobs) else {
+            return;
+        };
+        if knobs.report_missing {
+            return;
+        }
+        let (status, trying, early) = (
+            knobs.report_status,
+            knobs.report_trying_first,
+            knobs.report_early,
+        );
+        let wait = if early {
+            Duration::ZERO
+        } else {
+            knobs.report_ms.draw(&mut self.rng)
+        };
+        if trying {
+            let first = ReportTo {
+                modem: to.modem.clone(),
+                reference: to.reference,
+                recipient: to.recipient.clone(),
+            };
+            self.fly(
+                now + wait / 2,
+                Flight::Report(Box::new(Report {
+                    to: first,
+                    sent,
+                    status: STILL_TRYING,
+                    tries: 0,
+                })),
+            );
+        }
+        let report = Box::new(Report {
+            to,
+            sent,
+            status,
+            tries: 0,
+        });
+        if early {
+            self.report(now, report);
+        } else {
+            self.fly(now + wait, Flight::Report(report));
+        }
+    }
+
+    pub(super) fn report(&mut self, now: Instant, report: Box<Report>) {
+        let name = report.to.modem.clone();
+        let reversed = self
+            .modems
+            .get(&name)
+            .is_some_and(|modem| modem.knobs().report_reversed);
+        if !reversed || report.tries > 0 {
+            return self.hand_over_report(now, *report);
+        }
+        let waiting = self.reversed.entry(name.clone()).or_default();
+        waiting.push(*report);
+        if waiting.len() > 1 {
+            self.unreverse(now, &name);
+        } else {
+            self.fly(now + REVERSE_WITHIN, Flight::Unreverse(name));
+        }
+    }
+
+    pub(super) fn unreverse(&mut self, now: Instant, modem: &str) {
+        for report in self
+            .reversed
+            .remove(modem)
+            .unwrap_or_default()
+            .into_iter()
+            .rev()
+        {
+            self.hand_over_report(now, report);
+        }
+    }
+
+    fn hand_over_report(&mut self, now: Instant, mut report: Report) {
+        let pdu = StatusReportPdu {
+            smsc: None,
+            message_reference: report.to.reference,
+            recipient: report.to.recipient.clone(),
+            timestamp: report.sent,
+            discharge_time: self.timestamp(now),
+            status: StatusReportStatus { raw: report.status },
+            more_messages: false,
+            loop_prevention: false,
+            for_command: false,
+            pid: None,
+            user_data: None,
+        };
+        let tpdu = tpdu_of(&pdu.encode());
+        let name = report.to.modem.clone();
+        if matches!(
+            self.with_modem(now, &name, |modem| modem.report(now, &tpdu)),
+            Ok(Ok(()))
+        ) {
+            self.tell(Event::Reported {
+                modem: name,
+                reference: report.to.reference,
+                status: report.status,
+            });
+            return;
+        }
+        report.tries += 1;
+        if report.tries < TRIES_MAX {
+            self.fly(now + RETRY_EVERY, Flight::Report(Box::new(report)));
+        }
+    }
+}
