@@ -1,1 +1,17 @@
-//! delivery
+//! What happens next: loops over rows that decide nothing twice.
+//!
+//! The [`Scheduler`] works on the leader: it moves alerts on and gives deliveries to channels. The [`Worker`] works on
+//! every node: it sends what is assigned to the node's channels, reports what became of it, and brings in what people
+//! answer. Both are steps (`step(now)`) with a thin loop around them, so that the same code runs over Raft, over an
+//! island and over the simulator. This crate opens no socket and no port, reads no clock of its own and draws no chance.
+
+mod assignment;
+mod inbox;
+mod outbox;
+mod scheduler;
+mod wake;
+mod worker;
+
+pub use scheduler::Scheduler;
+pub use wake::Wake;
+pub use worker::Worker;

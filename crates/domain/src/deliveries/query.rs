@@ -21,6 +21,8 @@ pub struct Due {
     pub lane: Lane,
     pub critical: bool,
     pub address: String,
+    /// About how many SMS parts it takes, from its length in characters.
+    pub parts: u32,
     /// The channel that just failed for it; another one is better.
     pub avoid: Option<(NodeId, String)>,
     /// The channel it should leave from if that works.
@@ -33,6 +35,8 @@ pub struct ChannelLoad {
     pub node: NodeId,
     pub channel: String,
     pub attempts: u64,
+    /// Estimated as in [`Due::parts`].
+    pub parts: u32,
 }
 
 /// An attempt assigned to a node, with everything needed to send it.
@@ -104,9 +108,13 @@ pub struct Told {
 /// Pending deliveries whose time has come, in the order in which they should leave.
 pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<Due>, sqlx::Error> {
     let found = sqlx::query(
-        "select delivery_id, kind, lane, critical, address, attempts, avoid_node, avoid_channel, prefer_node, \
-         prefer_channel from delivery where state = 'pending' and ended_at_ms is null and due_at_ms <= ? \
-         order by lane, due_at_ms, delivery_id limit ?",
+        "select d.delivery_id, d.kind, d.lane, d.critical, d.address, d.attempts, d.avoid_node, d.avoid_channel, \
+         d.prefer_node, d.prefer_channel, \
+         max(1, (length(case when d.body = '' then coalesce(t.body, '') else d.body end) + 149) / 150) as parts \
+         from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
+          and t.kind = d.kind and t.language = case when d.language in ('fi', 'sv') then d.language else 'en' end \
+         where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms <= ? \
+         order by d.lane, d.due_at_ms, d.delivery_id limit ?",
     )
     .bind(now.0)
     .bind(i64::from(limit))
@@ -124,6 +132,7 @@ pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Res
                 lane: Lane::of_rank(row.try_get("lane")?),
                 critical: row.try_get("critical")?,
                 address: row.try_get("address")?,
+                parts: rows::unsigned(row, "parts")?,
                 avoid: place(row, "avoid_node", "avoid_channel")?,
                 prefer: place(row, "prefer_node", "prefer_channel")?,
             })
@@ -143,8 +152,12 @@ pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, 
 /// Attempts assigned and not reported, per channel.
 pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx::Error> {
     let found = sqlx::query(
-        "select node_id, channel, count(*) as attempts from attempt where state = 'assigned' \
-         group by node_id, channel order by node_id, channel",
+        "select a.node_id, a.channel, count(*) as attempts, \
+         sum(max(1, (length(case when d.body = '' then coalesce(t.body, '') else d.body end) + 149) / 150)) as parts \
+         from attempt a join delivery d on d.delivery_id = a.delivery_id \
+         left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
+          and t.language = case when d.language in ('fi', 'sv') then d.language else 'en' end \
+         where a.state = 'assigned' group by a.node_id, a.channel order by a.node_id, a.channel",
     )
     .fetch_all(conn)
     .await?;
@@ -155,6 +168,7 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
                 node: NodeId(rows::unsigned(row, "node_id")?),
                 channel: row.try_get("channel")?,
                 attempts: rows::unsigned(row, "attempts")?,
+                parts: rows::unsigned(row, "parts")?,
             })
         })
         .collect()

@@ -52,11 +52,11 @@ pub struct PlanRow {
     pub next_due: Option<Timestamp>,
 }
 
-/// What is due at `now`, most urgent lane first.
+/// What is due at `now`, most severe first.
 pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<DueAction>, sqlx::Error> {
     let found = sqlx::query(
         "select alert_id, next_action, next_due_ms, next_page, step, round, review from escalation \
-         where next_action <> '' and next_due_ms <= ? order by lane, next_due_ms, alert_id limit ?",
+         where next_action <> '' and next_due_ms <= ? order by critical desc, lane, next_due_ms, alert_id limit ?",
     )
     .bind(now.0)
     .bind(i64::from(limit))

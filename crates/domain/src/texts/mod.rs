@@ -29,5 +29,10 @@ pub const CODE_MARK: char = '\u{1}';
 /// No text of ours takes more SMS parts than this, marks and the longest code included.
 pub const SMS_PARTS_MAX: usize = 6;
 
+/// How many SMS parts a finished text takes.
+pub fn parts(text: &str) -> u16 {
+    u16::try_from(sms::segment::count_parts(text, true)).unwrap_or(u16::MAX)
+}
+
 #[cfg(test)]
 mod tests;

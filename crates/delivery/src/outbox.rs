@@ -1,0 +1,77 @@
+//! What this node was given to send: what is under way, and results on their way to the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::deliveries::{AttemptRef, AttemptReport, AttemptResult, SendOutcome, Work};
+use sha2::{Digest, Sha256};
+
+/// Attempts begun here and results not yet in the log. Bounded by what the leader assigns (DESIGN C3).
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// Handed to a channel, or about to be; with what the record of them needs.
+    begun: BTreeMap<AttemptRef, Sent>,
+    results: Vec<AttemptResult>,
+    reports: Vec<AttemptReport>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    parts: u16,
+    text_hash: [u8; 8],
+}
+
+impl Outbox {
+    /// Marks an attempt as begun; false when it was begun before.
+    pub(crate) fn begin(&mut self, work: &Work) -> bool {
+        if self.begun.contains_key(&work.attempt) {
+            return false;
+        }
+        let parts = if work.kind == "sms" { domain::texts::parts(&work.body) } else { 1 };
+        let digest = Sha256::digest(work.body.as_bytes());
+        let mut text_hash = [0; 8];
+        text_hash.copy_from_slice(&digest[..8]);
+        self.begun.insert(work.attempt, Sent { parts, text_hash });
+        true
+    }
+
+    pub(crate) fn has_begun(&self, attempt: &AttemptRef) -> bool {
+        self.begun.contains_key(attempt)
+    }
+
+    /// Keeps an outcome until the log has it.
+    pub(crate) fn ended(&mut self, attempt: AttemptRef, outcome: SendOutcome, wall_ms: i64) {
+        if self.results.iter().any(|result| result.attempt == attempt) {
+            return;
+        }
+        let Sent { parts, text_hash } = *self.begun.entry(attempt).or_default();
+        self.results.push(AttemptResult { attempt, outcome, parts, text_hash, wall_ms });
+    }
+
+    /// Keeps a network's later word until the log has it.
+    pub(crate) fn reported(&mut self, report: AttemptReport) {
+        self.reports.push(report);
+    }
+
+    pub(crate) fn results(&self) -> &[AttemptResult] {
+        &self.results
+    }
+
+    /// Reports on attempts whose outcome is already in the log: a report must not overtake the acceptance it is about.
+    pub(crate) fn reports(&self) -> Vec<AttemptReport> {
+        let open: BTreeSet<AttemptRef> = self.begun.keys().copied().collect();
+        self.reports.iter().filter(|report| !open.contains(&report.attempt)).cloned().collect()
+    }
+
+    /// The log has these results.
+    pub(crate) fn results_recorded(&mut self, recorded: &[AttemptRef]) {
+        self.results.retain(|result| !recorded.contains(&result.attempt));
+        for attempt in recorded {
+            self.begun.remove(attempt);
+        }
+    }
+
+    /// The log has these reports.
+    pub(crate) fn reports_recorded(&mut self, recorded: &[AttemptReport]) {
+        self.reports.retain(|report| !recorded.contains(report));
+    }
+}

@@ -1,0 +1,202 @@
+//! The leader's loop: moves alerts on, gives deliveries to channels, takes them back from silent nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::deliveries::{self, Command as Deliveries};
+use domain::envelope::{Actor, LeaderStamp};
+use domain::escalation;
+use domain::nodes::{self, ChannelRow, Command as Nodes};
+use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, Replica};
+use domain::{Command, NodeId, RequestId, Timestamp, requests};
+use tokio::select;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::Wake;
+use crate::assignment::assign;
+
+/// A contact method that no channel has taken for this long brings in the next one (DESIGN C4).
+const NEXT_METHOD_AFTER: Duration = Duration::from_secs(120);
+
+/// A number is dark once its channel has been unusable this long; shorter gaps heal by themselves. With the time it
+/// takes to notice a dead node this stays well below the 60 s of DESIGN C6.
+const DARK_AFTER: Duration = Duration::from_secs(10);
+
+/// Requests are remembered this long (DESIGN A7).
+const REQUESTS_KEPT: Duration = Duration::from_secs(35 * 24 * 3_600);
+
+/// Most rows one command of each kind names.
+const BATCH: u32 = 200;
+
+/// Most actions of alerts taken in one step.
+const ACTIONS: u32 = 32;
+
+/// Decides what happens next while this node leads. Holds no state that a successor would miss.
+pub struct Scheduler {
+    replica: Arc<dyn Replica>,
+    proposals: u64,
+}
+
+/// What one look at the rows calls for.
+#[derive(Debug, Default)]
+struct Plan {
+    commands: Vec<Command>,
+    next: Option<Timestamp>,
+    /// Deliveries wait that found no room; the next report makes some.
+    full: bool,
+}
+
+impl Scheduler {
+    pub fn new(replica: Arc<dyn Replica>) -> Self {
+        Self { replica, proposals: 0 }
+    }
+
+    /// Works until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut changes = self.replica.changes();
+        loop {
+            changes.mark_unchanged();
+            let now = self.replica.now();
+            let pause = self.step(now).await.pause(now);
+            select! {
+                () = stop.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Does what is due at `now`, if this node leads.
+    pub async fn step(&mut self, now: Timestamp) -> Wake {
+        let leadership = self.replica.leadership();
+        let Some(leader) = leadership.leading else { return Wake::Idle };
+        let plan = match self.plan(now, &leadership).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                warn!(error = &error as &dyn std::error::Error, "cannot read the state; trying again");
+                return Wake::Idle;
+            }
+        };
+        let mut progress = false;
+        for command in plan.commands {
+            match self.propose(leader, command).await {
+                Some(changed) => progress |= changed,
+                None => return Wake::Idle, // not the leader any more, or no majority: the rows still say what is due
+            }
+        }
+        match (progress && !plan.full, plan.next) {
+            (true, _) => Wake::Now,
+            (false, Some(at)) => Wake::At(at),
+            (false, None) => Wake::Idle,
+        }
+    }
+
+    async fn plan(&self, now: Timestamp, leadership: &Leadership) -> Result<Plan, ReadError> {
+        let mut view = self.replica.read(Freshness::Local).await?;
+        let granted = self.replica.granted();
+        let age = |node: NodeId| granted.iter().find(|(id, _)| *id == node).map(|(_, age)| *age);
+        // Only a leadership as old as a lease knows that a node it never granted one to holds none.
+        let settled = leadership.leading_for >= LEASE_EXPIRED;
+        let silent = |node| settled && age(node).is_none_or(|age| age >= LEASE_EXPIRED);
+        let mut plan = Plan::default();
+
+        for node in nodes::nodes(&mut view).await?.into_iter().filter(|node| node.removed_at.is_none()) {
+            let reachable = if silent(node.node) { false } else { age(node.node).is_some() || node.reachable };
+            if reachable != node.reachable {
+                info!(node = %node.node, reachable, "node changed");
+                plan.commands.push(Command::Nodes(Nodes::SetReachable { node: node.node, reachable }));
+            }
+        }
+        for node in deliveries::under_way(&mut view).await? {
+            if silent(node) {
+                let attempts = deliveries::under_way_on(&mut view, node).await?;
+                info!(%node, attempts = attempts.len(), "work taken back from a silent node");
+                plan.commands.push(Command::Deliveries(Deliveries::Reclaim { attempts }));
+            }
+        }
+        for action in escalation::due(&mut view, now, ACTIONS).await? {
+            plan.commands.push(Command::Escalation(action.command));
+        }
+        let expired = deliveries::expired(&mut view, now, BATCH).await?;
+        if !expired.is_empty() {
+            plan.commands.push(Command::Deliveries(Deliveries::Expire { deliveries: expired }));
+        }
+        let waiting = deliveries::failed_predecessor(&mut view, now - NEXT_METHOD_AFTER, BATCH).await?;
+        if !waiting.is_empty() {
+            plan.commands.push(Command::Deliveries(Deliveries::Activate { deliveries: waiting }));
+        }
+        let channels = nodes::channels(&mut view).await?;
+        for channel in dark(&channels, &nodes::nodes(&mut view).await?, now) {
+            let stranded = deliveries::stranded(&mut view, channel.node, &channel.name, BATCH).await?;
+            if !stranded.is_empty() {
+                info!(node = %channel.node, channel = channel.name, texts = stranded.len(), "answers would be lost; sending again");
+                plan.commands.push(Command::Deliveries(Deliveries::Resend { deliveries: stranded }));
+            }
+        }
+        let due = deliveries::due(&mut view, now, BATCH).await?;
+        if !due.is_empty() {
+            let assignments = assign(&due, &channels, &deliveries::load(&mut view).await?);
+            plan.full = assignments.is_empty();
+            if !assignments.is_empty() {
+                plan.commands.push(Command::Deliveries(Deliveries::Assign { assignments }));
+            }
+        }
+        let horizon = now - REQUESTS_KEPT;
+        if requests::any_before(&mut view, horizon).await? {
+            plan.commands.push(Command::Requests(requests::Command::Prune { before: horizon }));
+        }
+        let later = [escalation::next_due(&mut view).await?, deliveries::next_due(&mut view).await?];
+        plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
+        Ok(plan)
+    }
+
+    /// Proposes one command under this leadership; says whether it changed anything, `None` when it has no outcome.
+    async fn propose(&mut self, leader: LeaderStamp, command: Command) -> Option<bool> {
+        self.proposals += 1;
+        let request = RequestId::derive(&[
+            b"scheduler",
+            &leader.term.to_be_bytes(),
+            &leader.node.0.to_be_bytes(),
+            &self.proposals.to_be_bytes(),
+        ]);
+        let proposal =
+            Proposal { request, body: [0; 32], actor: Actor::Loop, decided_under: Some(leader), command };
+        match self.replica.propose(proposal).await {
+            Ok(committed) => match committed.outcome {
+                domain::Outcome::Applied(_) => Some(true),
+                domain::Outcome::Unchanged => Some(false),
+                outcome @ (domain::Outcome::Refused(_)
+                | domain::Outcome::Conflict
+                | domain::Outcome::Defect(_)) => {
+                    warn!(?outcome, "a scheduler command was not applied");
+                    Some(false)
+                }
+            },
+            Err(error) => {
+                debug!(error = &error as &dyn std::error::Error, "a scheduler command has no outcome");
+                None
+            }
+        }
+    }
+}
+
+/// SMS channels whose numbers hear no answers, while another one could send again.
+fn dark<'a>(channels: &'a [ChannelRow], members: &[nodes::NodeRow], now: Timestamp) -> Vec<&'a ChannelRow> {
+    let sms = || channels.iter().filter(|channel| channel.kind == "sms");
+    if !sms().any(|channel| channel.usable) {
+        return Vec::new();
+    }
+    sms()
+        .filter(|channel| !channel.usable)
+        .filter(|channel| {
+            let node = members.iter().find(|node| node.node == channel.node);
+            let since = match node {
+                Some(node) if !node.reachable => node.reachable_since,
+                Some(_) | None => channel.changed_at,
+            };
+            now.since(since) >= DARK_AFTER
+        })
+        .collect()
+}

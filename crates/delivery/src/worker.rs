@@ -1,0 +1,370 @@
+//! Every node's loop: sends what is assigned to its channels, reports what became of it, brings in what people answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::deliveries::{self, AttemptRef, AttemptReport, Command as Deliveries, SendOutcome, Work};
+use domain::envelope::Actor;
+use domain::inbound::{Command as Inbound, Receive};
+use domain::nodes::{ChannelReport, Command as Nodes};
+use domain::ports::{
+    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Outgoing, Proposal, Replica,
+};
+use domain::{Command, Outcome, RequestId, Timestamp};
+use futures_util::future::select_all;
+use tokio::select;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::Wake;
+use crate::inbox::{Arrival, Inbox};
+use crate::outbox::Outbox;
+
+/// A lease is renewed when less than this is left of it.
+const LEASE_RENEW: Duration = Duration::from_secs(7);
+
+/// Pause between two requests for a lease that were not granted.
+const LEASE_RETRY: Duration = Duration::from_millis(500);
+
+/// Health of all channels is told at least this often.
+const HEALTH_EVERY: Duration = Duration::from_secs(30);
+
+/// Most results in one command.
+const BATCH: usize = 100;
+
+/// Most events taken from one channel in one step, so that a chatty one cannot starve the others.
+const EVENTS_PER_STEP: usize = 256;
+
+/// A node's sending and receiving.
+pub struct Worker {
+    replica: Arc<dyn Replica>,
+    journal: Arc<dyn Journal>,
+    channels: Vec<Arc<dyn Channel>>,
+    clock: Arc<dyn Clock>,
+    outbox: Outbox,
+    inbox: Inbox,
+    health: BTreeMap<String, ChannelReport>,
+    health_changed: bool,
+    health_told: Option<Duration>,
+    lease: Option<Lease>,
+    lease_asked: Option<Duration>,
+    recovered: bool,
+    proposals: u64,
+}
+
+impl Worker {
+    pub fn new(
+        replica: Arc<dyn Replica>,
+        journal: Arc<dyn Journal>,
+        channels: Vec<Arc<dyn Channel>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            replica,
+            journal,
+            channels,
+            clock,
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            health: BTreeMap::new(),
+            health_changed: true,
+            health_told: None,
+            lease: None,
+            lease_asked: None,
+            recovered: false,
+            proposals: 0,
+        }
+    }
+
+    /// Works until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut changes = self.replica.changes();
+        let bells: Vec<_> = self.channels.iter().map(|channel| channel.wake()).collect();
+        loop {
+            changes.mark_unchanged();
+            let now = self.replica.now();
+            let pause = self.step(now).await.pause(now);
+            let any_bell = async {
+                if bells.is_empty() {
+                    std::future::pending::<()>().await;
+                }
+                select_all(bells.iter().map(|bell| Box::pin(bell.notified()))).await;
+            };
+            select! {
+                () = stop.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                () = any_bell => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One round: take what channels say, put it into the log, start what may be started.
+    pub async fn step(&mut self, now: Timestamp) -> Wake {
+        if !self.recovered && !self.recover().await {
+            return Wake::Idle;
+        }
+        self.drain_channels();
+        let mut wake = self.tell_health().await;
+        wake = wake.sooner(self.record_results().await);
+        wake = wake.sooner(self.record_reports().await);
+        wake = wake.sooner(self.store_texts().await);
+        self.renew_lease().await;
+        wake.sooner(self.start_sends(now).await)
+    }
+
+    /// What was begun before a crash has an unknown end.
+    async fn recover(&mut self) -> bool {
+        match self.journal.unfinished().await {
+            Ok(unfinished) => {
+                let wall = self.clock.wall().0;
+                for attempt in unfinished {
+                    info!(delivery = %attempt.delivery, attempt = attempt.attempt, "begun before a restart");
+                    let detail = "the node restarted while sending".to_owned();
+                    self.outbox.ended(attempt, SendOutcome::Unknown { detail }, wall);
+                }
+                self.recovered = true;
+            }
+            Err(error) => error!(error = &error as &dyn std::error::Error, "nothing can be sent without the journal"),
+        }
+        self.recovered
+    }
+
+    fn drain_channels(&mut self) {
+        for (position, channel) in self.channels.iter().enumerate() {
+            for _ in 0..EVENTS_PER_STEP {
+                // A text that is not taken stays in the modem, which keeps it over restarts.
+                if !self.inbox.has_room() {
+                    break;
+                }
+                match channel.poll_event() {
+                    None => break,
+                    Some(ChannelEvent::Ended { attempt, outcome }) => {
+                        self.outbox.ended(attempt, outcome, self.clock.wall().0);
+                    }
+                    Some(ChannelEvent::Report { attempt, report }) => {
+                        self.outbox.reported(AttemptReport { attempt, report });
+                    }
+                    Some(ChannelEvent::Received(text)) => {
+                        self.inbox.add(Arrival { channel: position, text });
+                    }
+                    Some(ChannelEvent::Health(report)) => {
+                        let known = self.health.insert(report.name.clone(), report.clone());
+                        // Signal alone wanders all the time and waits for the regular report.
+                        self.health_changed |= known.is_none_or(|k| ChannelReport { signal_dbm: report.signal_dbm, ..k } != report);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tell_health(&mut self) -> Wake {
+        let boot = self.clock.boot();
+        let overdue = self.health_told.is_none_or(|told| boot.saturating_sub(told) >= HEALTH_EVERY);
+        if !(self.health_changed || overdue) {
+            return Wake::Idle;
+        }
+        let node = self.replica.node();
+        let channels = self.channels.iter().map(|channel| self.report_of(channel.as_ref())).collect();
+        if self.propose(Command::Nodes(Nodes::ReportChannels { node, channels }), None).await.is_some() {
+            self.health_changed = false;
+            self.health_told = Some(boot);
+        }
+        Wake::Idle
+    }
+
+    /// A channel that has not said anything yet is starting, hence down.
+    fn report_of(&self, channel: &dyn Channel) -> ChannelReport {
+        self.health.get(channel.name()).cloned().unwrap_or_else(|| ChannelReport {
+            name: channel.name().to_owned(),
+            kind: match channel.kind() {
+                ChannelKind::Sms => "sms".to_owned(),
+                ChannelKind::Email => "email".to_owned(),
+            },
+            up: false,
+            reason: "starting".to_owned(),
+            operator: String::new(),
+            number: String::new(),
+            signal_dbm: None,
+            rate_per_min: 0,
+        })
+    }
+
+    async fn record_results(&mut self) -> Wake {
+        let results: Vec<_> = self.outbox.results().iter().take(BATCH).cloned().collect();
+        if results.is_empty() {
+            return Wake::Idle;
+        }
+        let recorded: Vec<AttemptRef> = results.iter().map(|result| result.attempt).collect();
+        let node = self.replica.node();
+        let command = Command::Deliveries(Deliveries::RecordAttempts { node, results });
+        if self.propose(command, None).await.is_none() {
+            return Wake::Idle;
+        }
+        self.outbox.results_recorded(&recorded);
+        if let Err(error) = self.journal.ended(&recorded).await {
+            // Harmless: after a restart they are reported once more, and apply knows them already.
+            warn!(error = &error as &dyn std::error::Error, "the journal keeps ended attempts");
+        }
+        Wake::Now
+    }
+
+    async fn record_reports(&mut self) -> Wake {
+        let reports: Vec<_> = self.outbox.reports().into_iter().take(BATCH).collect();
+        if reports.is_empty() {
+            return Wake::Idle;
+        }
+        let command = Command::Deliveries(Deliveries::RecordReports { reports: reports.clone() });
+        if self.propose(command, None).await.is_some() {
+            self.outbox.reports_recorded(&reports);
+        }
+        Wake::Idle
+    }
+
+    /// Texts go into the log one by one, in order; only then may the modem forget them.
+    async fn store_texts(&mut self) -> Wake {
+        while let Some(Arrival { channel, text }) = self.inbox.first().cloned() {
+            let receive = Receive {
+                key: text.key,
+                node: self.replica.node(),
+                channel: self.channels[channel].name().to_owned(),
+                from: text.from,
+                text: text.text,
+                sent_at_ms: text.sent_at_ms,
+                wall_ms: self.clock.wall().0,
+                whole: text.whole,
+                damaged: text.damaged,
+            };
+            if self.propose(Command::Inbound(Inbound::Receive(receive)), Some(text.key)).await.is_none() {
+                return Wake::Idle;
+            }
+            self.channels[channel].stored(text.token);
+            self.inbox.stored();
+        }
+        Wake::Idle
+    }
+
+    async fn renew_lease(&mut self) {
+        let boot = self.clock.boot();
+        let fresh = self.lease.is_some_and(|lease| lease.until.saturating_sub(boot) > LEASE_RENEW);
+        let asked_lately = self.lease_asked.is_some_and(|asked| boot.saturating_sub(asked) < LEASE_RETRY);
+        if fresh || asked_lately {
+            return;
+        }
+        self.lease_asked = Some(boot);
+        if let Some(lease) = self.replica.lease().await {
+            self.lease = Some(lease);
+        }
+    }
+
+    /// Starts what is assigned here, wanted, and has room in its channel; journalled first (DESIGN C1).
+    async fn start_sends(&mut self, now: Timestamp) -> Wake {
+        let work = match self.replica.read(Freshness::Local).await {
+            Ok(mut view) => deliveries::work_for(&mut view, self.replica.node()).await.map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let work = match work {
+            Ok(work) => work,
+            Err(error) => {
+                warn!(error, "cannot read what to send");
+                return Wake::Idle;
+            }
+        };
+        let mut wake = Wake::Idle;
+        let mut starting: Vec<(usize, Work)> = Vec::new();
+        let mut room: Vec<usize> = self.channels.iter().map(|channel| channel.free()).collect();
+        for item in work {
+            if self.outbox.has_begun(&item.attempt) {
+                continue;
+            }
+            let position = self.channels.iter().position(|channel| channel.name() == item.channel);
+            let down = match position {
+                None => Some("this node has no such channel".to_owned()),
+                Some(_) => self.health.get(&item.channel).filter(|report| !report.up).map(|r| r.reason.clone()),
+            };
+            if let Some(reason) = down {
+                // Nothing was begun, so another channel can have it at once.
+                let detail = format!("{}: {reason}", item.channel);
+                self.outbox.ended(item.attempt, SendOutcome::Refused { permanent: false, detail }, self.clock.wall().0);
+                wake = Wake::Now;
+            } else if let Some(position) = position.filter(|position| room[*position] > 0)
+                && item.expires_at > now
+            {
+                room[position] -= 1;
+                starting.push((position, item));
+            }
+        }
+        if starting.is_empty() {
+            return wake;
+        }
+        if self.lease.is_none_or(|lease| self.clock.boot() >= lease.until) {
+            debug!(waiting = starting.len(), "no send lease");
+            return wake;
+        }
+        let attempts: Vec<AttemptRef> = starting.iter().map(|(_, item)| item.attempt).collect();
+        if let Err(error) = self.journal.started(&attempts).await {
+            error!(error = &error as &dyn std::error::Error, "nothing can be sent without the journal");
+            return wake;
+        }
+        for (position, item) in starting {
+            // The journal may have taken long: the lease must cover the moment of starting.
+            if self.lease.is_none_or(|lease| self.clock.boot() >= lease.until) {
+                let detail = "the send lease ran out".to_owned();
+                self.outbox.ended(item.attempt, SendOutcome::Refused { permanent: false, detail }, self.clock.wall().0);
+                wake = Wake::Now;
+                continue;
+            }
+            wake = wake.sooner(self.submit(position, item, now));
+        }
+        wake
+    }
+
+    fn submit(&mut self, position: usize, item: Work, now: Timestamp) -> Wake {
+        self.outbox.begin(&item);
+        let message = Outgoing {
+            attempt: item.attempt,
+            urgent: item.lane.urgent(),
+            validity: item.expires_at.since(now),
+            address: item.address,
+            subject: item.subject,
+            body: item.body,
+        };
+        match self.channels[position].submit(message) {
+            Ok(()) => Wake::Idle,
+            Err(message) => {
+                let detail = "the channel had no room".to_owned();
+                let outcome = SendOutcome::Refused { permanent: false, detail };
+                self.outbox.ended(message.attempt, outcome, self.clock.wall().0);
+                Wake::Now
+            }
+        }
+    }
+
+    /// Proposes a fact. `None`: no outcome yet, keep it and try again.
+    async fn propose(&mut self, command: Command, key: Option<[u8; 16]>) -> Option<Outcome> {
+        self.proposals += 1;
+        let node = self.replica.node().0.to_be_bytes();
+        let request = match key {
+            Some(key) => RequestId::derive(&[b"inbound", &key]),
+            None => {
+                let boot = self.clock.boot().as_nanos().to_be_bytes();
+                RequestId::derive(&[b"worker", &node, &boot, &self.proposals.to_be_bytes()])
+            }
+        };
+        let proposal = Proposal { request, body: [0; 32], actor: Actor::Loop, decided_under: None, command };
+        match self.replica.propose(proposal).await {
+            Ok(committed) => {
+                if let Outcome::Defect(code) = &committed.outcome {
+                    error!(code, index = committed.index, "a worker's command could not be applied");
+                }
+                Some(committed.outcome)
+            }
+            Err(error) => {
+                debug!(error = &error as &dyn std::error::Error, "a worker's command has no outcome yet");
+                None
+            }
+        }
+    }
+}
