@@ -1,1 +1,37 @@
-//! api
+//! How people and programs ask: HTTPS `/v1`, the same router over the local socket, and the admin listener.
+//!
+//! This crate knows only `domain`: it turns requests into commands and rows into JSON, and decides nothing about
+//! alerts. It never opens a database, a modem or a peer connection, and it reads no clock but the one it is given.
+//!
+//! Reading order: [`serve`] (listeners) → `router` (what every request passes) → one file per domain.
+
+mod access;
+mod alerts;
+mod cluster;
+mod connection;
+mod conversations;
+mod fields;
+mod guard;
+mod headers;
+mod health;
+mod inbound;
+mod input;
+mod key;
+mod metrics;
+mod nodes;
+mod openapi;
+mod problem;
+mod reading;
+mod recipients;
+mod router;
+mod scopes;
+mod server;
+mod state;
+mod submit;
+mod time;
+
+pub use connection::Limits;
+pub use key::{ApiKey, ApiKeyError};
+pub use openapi::openapi;
+pub use server::{ApiConfig, BindError, HttpsConfig, ServeError, Server, serve};
+pub use state::ApiState;

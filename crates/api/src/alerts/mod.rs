@@ -1,0 +1,349 @@
+//! Alerts over HTTP: raise, list, show, and everything that ends one.
+
+mod raise;
+mod view;
+
+use axum::Json;
+use axum::extract::State as Extract;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::alerts::{self, AlertRow, Answer, Command, State, TEXT_LEN_MAX};
+use domain::ports::Freshness;
+use domain::{AlertId, Command as DomainCommand, Receipt, RecipientId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::raise::RaiseBody;
+use self::view::{AlertJson, AlertsJson, SummaryJson};
+use crate::fields::Fields;
+use crate::input::{Input, Order, Params, Segment};
+use crate::problem::{Kind, NamedIn, Problem, of_query};
+use crate::reading::{self, View};
+use crate::state::Shared;
+use crate::submit::{Stored, submit};
+
+const LIST_DEFAULT: u32 = 50;
+const LIST_MAX: u32 = 500;
+const SHOW_DEFAULT: u32 = 1_000;
+const SHOW_MAX: u32 = 5_000;
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show))
+        .routes(routes!(acknowledge))
+        .routes(routes!(answer))
+        .routes(routes!(resolve))
+        .routes(routes!(call_off))
+        .routes(routes!(join))
+}
+
+/// The alert meant by a path: its id, or the number people say aloud.
+pub(crate) async fn find(shared: &Shared, text: &str) -> Result<AlertId, Problem> {
+    match parse(text)? {
+        Reference::Id(id) => Ok(id),
+        Reference::Number(number) => {
+            if let Some(row) = look_up(shared, Freshness::Local, number).await? {
+                return Ok(row.id);
+            }
+            // It may have been raised at another node a moment ago.
+            let row = look_up(shared, Freshness::Linearizable, number).await?;
+            row.map(|row| row.id).ok_or_else(unknown)
+        }
+    }
+}
+
+/// How a path names an alert.
+enum Reference {
+    Id(AlertId),
+    Number(u64),
+}
+
+fn parse(text: &str) -> Result<Reference, Problem> {
+    if let Ok(id) = AlertId::parse(text) {
+        return Ok(Reference::Id(id));
+    }
+    text.parse().map(Reference::Number).map_err(|_| unknown())
+}
+
+fn unknown() -> Problem {
+    Problem::new(
+        Kind::UnknownAlert,
+        "there is no such alert; name it by its id or by its number, such as 118",
+    )
+}
+
+async fn look_up(
+    shared: &Shared,
+    freshness: Freshness,
+    number: u64,
+) -> Result<Option<AlertRow>, Problem> {
+    let mut view = reading::open(shared, freshness).await?;
+    alerts::by_number(&mut view, number).await.map_err(of_query)
+}
+
+/// An alert was raised and is on the disks of a majority.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Raised {
+    #[serde(flatten)]
+    stored: Stored,
+    id: String,
+    /// What people say aloud.
+    number: u64,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    /// Only alerts in this state: `open`, `resolved`, `called_off` or `joined`.
+    state: Option<String>,
+    /// Only alerts with a number below this one.
+    before: Option<u64>,
+    /// At most this many, up to 500.
+    #[serde(default = "list_default")]
+    #[param(default = 50, maximum = 500)]
+    limit: u32,
+}
+
+fn list_default() -> u32 {
+    LIST_DEFAULT
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ShowParams {
+    /// Leave out this many people and deliveries.
+    #[serde(default)]
+    skip: u32,
+    /// Show at most this many people and this many deliveries, up to 5,000.
+    #[serde(default = "show_default")]
+    #[param(default = 1000, maximum = 5000)]
+    limit: u32,
+}
+
+fn show_default() -> u32 {
+    SHOW_DEFAULT
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoteBody {
+    /// What people should know about it; may be empty.
+    #[serde(default)]
+    note: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallOffBody {
+    /// Why; everyone who was told is told this. May be empty.
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerBody {
+    /// Key of the person on whose behalf the answer is given.
+    #[schema(example = "anna")]
+    person: String,
+    /// `coming`, `cannot`, `received` or `need_help`.
+    #[schema(example = "coming")]
+    answer: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JoinBody {
+    /// Id or number of the alert this one belongs to.
+    #[schema(example = "118")]
+    into: String,
+}
+
+/// Raises an alert. Answered once it cannot be lost any more.
+#[utoipa::path(post, path = "/v1/alerts", tag = "alerts", request_body = RaiseBody, responses((status = 201, body = Raised)))]
+async fn create(
+    Extract(shared): Extract<Shared>,
+    input: Input<RaiseBody>,
+) -> Result<Response, Problem> {
+    let wanted = raise::parse(input.value, &input.order.actor)?;
+    let raise = {
+        let mut view = reading::open(&shared, Freshness::Local).await?;
+        wanted.resolve(&mut view).await?
+    };
+    let done = submit(
+        &shared,
+        input.order,
+        DomainCommand::Alerts(Command::Raise(raise)),
+        NamedIn::Body,
+    )
+    .await?;
+    let Receipt::Alert { id, number } = done.receipt else {
+        return Err(Problem::new(
+            Kind::Internal,
+            "the alert was stored, but its number is not known; list alerts",
+        ));
+    };
+    let location = [(header::LOCATION, format!("/v1/alerts/{id}"))];
+    let body = Raised {
+        stored: done.stored,
+        id: id.to_string(),
+        number,
+    };
+    Ok((StatusCode::CREATED, location, Json(body)).into_response())
+}
+
+/// Lists alerts, newest first.
+#[utoipa::path(get, path = "/v1/alerts", tag = "alerts", params(ListParams), responses((status = 200, body = AlertsJson)))]
+async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Response, Problem> {
+    let state = params.state.as_deref().map(parse_state).transpose()?;
+    let limit = params.limit.clamp(1, LIST_MAX);
+    let rows = alerts::list(&mut view.0, state, params.before, limit)
+        .await
+        .map_err(of_query)?;
+    let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
+    let next = rows.last().filter(|_| full).map(|row| row.number);
+    Ok(view.answer(&AlertsJson {
+        alerts: rows.into_iter().map(SummaryJson::from).collect(),
+        next,
+    }))
+}
+
+/// Shows an alert with everyone called, every delivery with its attempts, and what happens next.
+#[utoipa::path(get, path = "/v1/alerts/{alert}", tag = "alerts", params(("alert" = String, Path, description = "Id or number"), ShowParams), responses((status = 200, body = AlertJson)))]
+async fn show(
+    Segment(alert): Segment,
+    Params(params): Params<ShowParams>,
+    mut view: View,
+) -> Result<Response, Problem> {
+    let row = match parse(&alert)? {
+        Reference::Id(id) => alerts::find(&mut view.0, id).await,
+        Reference::Number(number) => alerts::by_number(&mut view.0, number).await,
+    };
+    let row = row.map_err(of_query)?.ok_or_else(unknown)?;
+    let shown = view::read(
+        &mut view.0,
+        row,
+        params.skip,
+        params.limit.clamp(1, SHOW_MAX),
+    )
+    .await?;
+    Ok(view.answer(&shown))
+}
+
+/// Stops the calling of further people, on somebody's word.
+#[utoipa::path(post, path = "/v1/alerts/{alert}/acknowledge", tag = "alerts", params(("alert" = String, Path)), request_body = NoteBody, responses((status = 200, body = Stored)))]
+async fn acknowledge(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    input: Input<NoteBody>,
+) -> Result<Json<Stored>, Problem> {
+    let note = bounded("/note", input.value.note)?;
+    change(&shared, &alert, input.order, |alert| Command::Acknowledge {
+        alert,
+        note,
+    })
+    .await
+}
+
+/// Records an answer on behalf of a called person.
+#[utoipa::path(post, path = "/v1/alerts/{alert}/answer", tag = "alerts", params(("alert" = String, Path)), request_body = AnswerBody, responses((status = 200, body = Stored)))]
+async fn answer(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    input: Input<AnswerBody>,
+) -> Result<Json<Stored>, Problem> {
+    let Some(answer) = Answer::parse(&input.value.answer) else {
+        let mut fields = Fields::default();
+        let known = Answer::ALL.map(Answer::name).join(", ");
+        fields.add(
+            "/answer",
+            format!(
+                "{:?} is not an answer; known are {known}",
+                input.value.answer
+            ),
+        );
+        return Err(fields.into_problem());
+    };
+    let recipient = RecipientId::of_key(&input.value.person);
+    change(&shared, &alert, input.order, |alert| Command::Answer {
+        alert,
+        recipient,
+        answer,
+    })
+    .await
+}
+
+/// Ends an alert: the matter is dealt with. Nobody is texted.
+#[utoipa::path(post, path = "/v1/alerts/{alert}/resolve", tag = "alerts", params(("alert" = String, Path)), request_body = NoteBody, responses((status = 200, body = Stored)))]
+async fn resolve(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    input: Input<NoteBody>,
+) -> Result<Json<Stored>, Problem> {
+    let note = bounded("/note", input.value.note)?;
+    change(&shared, &alert, input.order, |alert| Command::Resolve {
+        alert,
+        note,
+    })
+    .await
+}
+
+/// Calls an alert off: everyone who was or may have been told is told to stand down.
+#[utoipa::path(post, path = "/v1/alerts/{alert}/call-off", tag = "alerts", params(("alert" = String, Path)), request_body = CallOffBody, responses((status = 200, body = Stored)))]
+async fn call_off(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    input: Input<CallOffBody>,
+) -> Result<Json<Stored>, Problem> {
+    let reason = bounded("/reason", input.value.reason)?;
+    change(&shared, &alert, input.order, |alert| Command::CallOff {
+        alert,
+        reason,
+    })
+    .await
+}
+
+/// Joins an alert into another one that is the same matter; its answers carry over.
+#[utoipa::path(post, path = "/v1/alerts/{alert}/join", tag = "alerts", params(("alert" = String, Path)), request_body = JoinBody, responses((status = 200, body = Stored)))]
+async fn join(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    input: Input<JoinBody>,
+) -> Result<Json<Stored>, Problem> {
+    let into = find(&shared, &input.value.into).await?;
+    change(&shared, &alert, input.order, |alert| Command::Join {
+        alert,
+        into,
+    })
+    .await
+}
+
+async fn change(
+    shared: &Shared,
+    alert: &str,
+    order: Order,
+    command: impl FnOnce(AlertId) -> Command,
+) -> Result<Json<Stored>, Problem> {
+    let command = command(find(shared, alert).await?);
+    let done = submit(shared, order, DomainCommand::Alerts(command), NamedIn::Body).await?;
+    Ok(Json(done.stored))
+}
+
+fn bounded(pointer: &str, text: String) -> Result<String, Problem> {
+    let mut fields = Fields::default();
+    fields.at_most(pointer, &text, TEXT_LEN_MAX);
+    fields.finish().map(|()| text)
+}
+
+fn parse_state(name: &str) -> Result<State, Problem> {
+    State::parse(name).ok_or_else(|| {
+        let known = State::ALL.map(State::name).join(", ");
+        Problem::new(
+            Kind::BadRequest,
+            format!("{name:?} is not a state of an alert; known are {known}"),
+        )
+    })
+}

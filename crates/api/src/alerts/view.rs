@@ -1,0 +1,345 @@
+//! How alerts are shown. Codes are not: whoever knows one can answer in its holder's name.
+
+use std::collections::BTreeMap;
+
+use domain::alerts::{AlertRow, Answer};
+use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
+use domain::escalation::{self, Called, PlanRow};
+use domain::ports::ReadView;
+use domain::recipients::{self, PersonRow};
+use domain::{RecipientId, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::problem::{Problem, of_query};
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alerts)]
+pub(crate) struct AlertsJson {
+    pub(super) alerts: Vec<SummaryJson>,
+    /// Ask with `before=` this for more; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<u64>,
+}
+
+/// An alert by itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertSummary)]
+pub(crate) struct SummaryJson {
+    id: String,
+    /// What people say aloud.
+    number: u64,
+    /// `critical`, `high`, `normal` or `low`.
+    severity: &'static str,
+    /// `actual`, `exercise` or `test`.
+    status: &'static str,
+    /// `open`, `resolved`, `called_off` or `joined`.
+    state: &'static str,
+    /// The text that serves languages without one of their own.
+    text: String,
+    /// By language; `und` when the raise named none.
+    texts: BTreeMap<String, String>,
+    gather: String,
+    source: String,
+    /// Empty when its source gave none.
+    dedup_key: String,
+    raised_by: String,
+    raised_at: String,
+    /// The node that took it.
+    raised_on: u64,
+    /// When the organisation became aware.
+    aware_at: String,
+    acknowledged_at: Option<String>,
+    /// Empty while not acknowledged.
+    acknowledged_by: String,
+    closed_at: Option<String>,
+    /// Empty while open.
+    closed_by: String,
+    /// What was said when it ended.
+    note: String,
+    /// Id of the alert it was joined into.
+    joined_into: Option<String>,
+    /// People in all steps.
+    people: u64,
+}
+
+/// An alert with everyone called and every delivery.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alert)]
+pub(crate) struct AlertJson {
+    #[serde(flatten)]
+    alert: SummaryJson,
+    /// `expand_page`, `advance`, `repeat`, `review`, `expand_call_off`; null once nothing more happens by itself.
+    next_action: Option<String>,
+    /// When.
+    next_due: Option<String>,
+    /// Where the plan stands.
+    plan: Option<PlanJson>,
+    /// Deliveries by state, all of them.
+    deliveries_by_state: BTreeMap<&'static str, u64>,
+    /// People called so far, in calling order.
+    called: Vec<CalledJson>,
+    deliveries: Vec<DeliveryJson>,
+    /// There are more people or deliveries than shown: ask with `skip`.
+    more: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Plan)]
+pub(crate) struct PlanJson {
+    /// `calling`, `calling_off` or `closed`.
+    phase: &'static str,
+    /// Steps started so far, of `steps`.
+    step: u16,
+    steps: u16,
+    /// Rounds of paging the silent so far, of `repeats`.
+    round: u16,
+    repeats: u16,
+    /// How many "coming" answers stop the next steps, and how many there are.
+    needed: u16,
+    coming: u16,
+    /// Enough answered, or somebody acknowledged.
+    satisfied: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PersonName)]
+pub(crate) struct NameJson {
+    /// Empty when the person is not known any more, or never was.
+    key: String,
+    name: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Called)]
+pub(crate) struct CalledJson {
+    person: NameJson,
+    /// From 0.
+    step: u16,
+    called_at: String,
+    /// `coming`, `cannot`, `received` or `need_help`; null while silent.
+    answer: Option<&'static str>,
+    answered_at: Option<String>,
+    /// The number or key it came from; empty while silent.
+    answered_from: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub(crate) struct DeliveryJson {
+    id: String,
+    person: NameJson,
+    purpose: &'static str,
+    step: u16,
+    round: u16,
+    /// `sms` or `email`.
+    kind: String,
+    address: String,
+    state: &'static str,
+    /// Why it ended as it did, or what it waits for; may be empty.
+    reason: String,
+    /// The person may get this text twice; it says so.
+    possible_repeat: bool,
+    /// Goes out from another number than before.
+    renumbered: bool,
+    created_at: String,
+    expires_at: String,
+    ended_at: Option<String>,
+    /// `wait_for_earlier_method`, `send`, `report`, `await_receipt`; null once ended.
+    next_action: Option<&'static str>,
+    /// When that happens or is given up.
+    next_due: Option<String>,
+    attempts: Vec<AttemptJson>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(crate) struct AttemptJson {
+    /// From 1.
+    attempt: u32,
+    node: u64,
+    channel: String,
+    /// The number answers go to; empty for e-mail.
+    number: String,
+    /// `assigned`, `withdrawn`, `reclaimed`, `accepted`, `refused` or `unknown`.
+    state: String,
+    detail: String,
+    /// Parts the text took; 1 for mail.
+    parts: u16,
+    assigned_at: String,
+    ended_at: Option<String>,
+    /// `delivered`, `delayed`, `failed` or empty.
+    report: String,
+    reported_at: Option<String>,
+}
+
+/// Reads everything shown about an alert, in one snapshot.
+pub(super) async fn read(
+    view: &mut ReadView,
+    row: AlertRow,
+    skip: u32,
+    limit: u32,
+) -> Result<AlertJson, Problem> {
+    let id = row.id;
+    let plan = escalation::plan(view, id).await.map_err(of_query)?;
+    let called = escalation::called(view, id, skip, limit)
+        .await
+        .map_err(of_query)?;
+    let deliveries = deliveries::of_alert(view, id, skip, limit)
+        .await
+        .map_err(of_query)?;
+    let counts = deliveries::counts(view, Some(id)).await.map_err(of_query)?;
+    let ids: Vec<RecipientId> = called.iter().map(|call| call.recipient).collect();
+    let people = recipients::by_ids(view, &ids).await.map_err(of_query)?;
+    let names: BTreeMap<RecipientId, PersonRow> = people
+        .into_iter()
+        .map(|person| (person.id, person))
+        .collect();
+    let full = |found: usize| u32::try_from(found).is_ok_and(|found| found == limit);
+    Ok(AlertJson {
+        alert: SummaryJson::from(row),
+        next_action: plan
+            .as_ref()
+            .map(|plan| plan.next_action.clone())
+            .filter(|action| !action.is_empty()),
+        next_due: plan
+            .as_ref()
+            .and_then(|plan| plan.next_due)
+            .map(Timestamp::to_rfc3339),
+        plan: plan.map(PlanJson::from),
+        deliveries_by_state: counts
+            .into_iter()
+            .map(|(state, count)| (state.name(), count))
+            .collect(),
+        more: full(called.len()) || full(deliveries.len()),
+        called: called
+            .into_iter()
+            .map(|call| called_json(call, &names))
+            .collect(),
+        deliveries: deliveries.into_iter().map(DeliveryJson::from).collect(),
+    })
+}
+
+impl From<AlertRow> for SummaryJson {
+    fn from(row: AlertRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            number: row.number,
+            severity: row.severity.name(),
+            status: row.status.name(),
+            state: row.state.name(),
+            text: row
+                .texts
+                .first()
+                .map(|(_, text)| text.clone())
+                .unwrap_or_default(),
+            texts: row.texts.into_iter().collect(),
+            gather: row.gather,
+            source: row.source,
+            dedup_key: row.dedup_key,
+            raised_by: row.raised_by,
+            raised_at: row.raised_at.to_rfc3339(),
+            raised_on: row.issued_by.0,
+            aware_at: row.aware_at.to_rfc3339(),
+            acknowledged_at: row.acknowledged_at.map(Timestamp::to_rfc3339),
+            acknowledged_by: row.acknowledged_by,
+            closed_at: row.closed_at.map(Timestamp::to_rfc3339),
+            closed_by: row.closed_by,
+            note: row.note,
+            joined_into: row.joined_into.map(|id| id.to_string()),
+            people: row.people,
+        }
+    }
+}
+
+impl From<PlanRow> for PlanJson {
+    fn from(row: PlanRow) -> Self {
+        Self {
+            phase: row.phase.name(),
+            step: row.step,
+            steps: row.steps,
+            round: row.round,
+            repeats: row.repeats,
+            needed: row.needed,
+            coming: row.coming,
+            satisfied: row.satisfied,
+        }
+    }
+}
+
+fn called_json(call: Called, names: &BTreeMap<RecipientId, PersonRow>) -> CalledJson {
+    let person = names.get(&call.recipient);
+    CalledJson {
+        person: NameJson {
+            key: person.map(|person| person.key.clone()).unwrap_or_default(),
+            name: person.map(|person| person.name.clone()).unwrap_or_default(),
+        },
+        step: call.step,
+        called_at: call.called_at.to_rfc3339(),
+        answer: call.answer.map(Answer::name),
+        answered_at: call.answered_at.map(Timestamp::to_rfc3339),
+        answered_from: call.answered_from,
+    }
+}
+
+impl From<DeliveryRow> for DeliveryJson {
+    fn from(row: DeliveryRow) -> Self {
+        let (next_action, next_due) = next(&row);
+        Self {
+            id: row.id.to_string(),
+            person: NameJson {
+                key: row.recipient_key,
+                name: row.recipient_name,
+            },
+            purpose: row.purpose.name(),
+            step: row.step,
+            round: row.round,
+            kind: row.kind,
+            address: row.address,
+            state: row.state.name(),
+            reason: row.reason,
+            possible_repeat: row.possible_repeat,
+            renumbered: row.renumbered,
+            created_at: row.created_at.to_rfc3339(),
+            expires_at: row.expires_at.to_rfc3339(),
+            ended_at: row.ended_at.map(Timestamp::to_rfc3339),
+            next_action,
+            next_due: next_due.map(Timestamp::to_rfc3339),
+            attempts: row.attempts.into_iter().map(AttemptJson::from).collect(),
+        }
+    }
+}
+
+/// What a state means for what happens next.
+fn next(row: &DeliveryRow) -> (Option<&'static str>, Option<Timestamp>) {
+    match row.state {
+        State::Standby => (Some("wait_for_earlier_method"), Some(row.due_at)),
+        State::Pending => (Some("send"), Some(row.due_at)),
+        State::Assigned => (Some("report"), Some(row.expires_at)),
+        State::Sent => (Some("await_receipt"), Some(row.expires_at)),
+        State::Delivered
+        | State::HandedOver
+        | State::Acknowledged
+        | State::Failed
+        | State::Expired
+        | State::Cancelled => (None, None),
+    }
+}
+
+impl From<AttemptRow> for AttemptJson {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            attempt: row.attempt,
+            node: row.node.0,
+            channel: row.channel,
+            number: row.number,
+            state: row.state,
+            detail: row.detail,
+            parts: row.parts,
+            assigned_at: row.assigned_at.to_rfc3339(),
+            ended_at: row.ended_at.map(Timestamp::to_rfc3339),
+            report: row.report,
+            reported_at: row.reported_at.map(Timestamp::to_rfc3339),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Reading requests: bodies, paths and queries, with limits, and the identity of a change so that a repeat applies once.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use domain::{Actor, RequestId};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use rand::distr::{Alphanumeric, SampleString as _};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use crate::guard::Principal;
+use crate::problem::{Kind, Problem};
+use crate::state::Shared;
+
+/// The largest body taken: some 5,000 people in one request.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// The longest `Idempotency-Key`.
+const IDEMPOTENCY_KEY_LEN_MAX: usize = 255;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A change somebody asks for: on whose behalf, and under which identity it applies at most once (DESIGN A7).
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) actor: Actor,
+    pub(crate) request: RequestId,
+    /// SHA-256 of method, path and body: the same request id with another body is a conflict.
+    pub(crate) body: [u8; 32],
+    /// The caller's key, or one made up here that a 504 hands out, so that every request can be repeated safely.
+    pub(crate) idempotency_key: String,
+}
+
+/// A change with a JSON body.
+#[derive(Debug)]
+pub(crate) struct Input<T> {
+    pub(crate) order: Order,
+    pub(crate) value: T,
+}
+
+/// A change without a body.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    pub(crate) order: Order,
+}
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Input<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        check_content_type(&parts.headers)?;
+        let bytes = read(body).await?;
+        let value = parse_json(&bytes)?;
+        Ok(Self {
+            order: order(&parts, &bytes)?,
+            value,
+        })
+    }
+}
+
+impl FromRequest<Shared> for Bare {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body).await?;
+        Ok(Self {
+            order: order(&parts, &bytes)?,
+        })
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+    {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::UnsupportedMediaType,
+        "send the body as `Content-Type: application/json`",
+    ))
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    let too_large = || {
+        Problem::new(
+            Kind::TooLarge,
+            format!("a body has at most {BODY_BYTES_MAX} bytes; send less at once"),
+        )
+    };
+    let slow = |_| {
+        Problem::new(
+            Kind::RequestTimeout,
+            format!("the body did not arrive within {} s", BODY_TIME.as_secs()),
+        )
+    };
+    match timeout(BODY_TIME, Limited::new(body, BODY_BYTES_MAX).collect())
+        .await
+        .map_err(slow)?
+    {
+        Ok(collected) => Ok(collected.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => Err(Problem::new(
+            Kind::BadRequest,
+            format!("the body broke off: {error}"),
+        )),
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let kind = if error.is_data() {
+            Kind::InvalidInput
+        } else {
+            Kind::MalformedJson
+        };
+        Problem::new(kind, error.to_string())
+    })
+}
+
+fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
+    let Some(principal) = parts.extensions.get::<Principal>() else {
+        return Err(Problem::not_authenticated());
+    };
+    let idempotency_key = idempotency_key(&parts.headers)?;
+    let mut hash = Sha256::new();
+    for part in [
+        parts.method.as_str().as_bytes(),
+        parts.uri.path().as_bytes(),
+        body,
+    ] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    Ok(Order {
+        actor: principal.actor.clone(),
+        request: RequestId::derive(&[
+            principal.actor.label().as_bytes(),
+            idempotency_key.as_bytes(),
+        ]),
+        body: hash.finalize().into(),
+        idempotency_key,
+    })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(Alphanumeric.sample_string(&mut rand::rng(), 32));
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if (1..=IDEMPOTENCY_KEY_LEN_MAX).contains(&text.len())
+        && text.bytes().all(|b| (0x20..0x7f).contains(&b))
+    {
+        return Ok(text.to_owned());
+    }
+    let detail =
+        format!("an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_LEN_MAX} printable ASCII characters");
+    Err(Problem::new(Kind::BadRequest, detail))
+}
+
+/// The one variable part of a path, percent-decoded.
+#[derive(Debug)]
+pub(crate) struct Segment(pub(crate) String);
+
+impl FromRequestParts<Shared> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
+        let segment: Result<Path<String>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        segment
+            .map(|Path(text)| Self(text))
+            .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
+    }
+}
+
+/// Query parameters.
+#[derive(Debug)]
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(value)| Self(value))
+            .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
+    }
+}

@@ -1,0 +1,202 @@
+//! What operators page on, in the OpenMetrics text format. Labels come from closed sets; nothing personal is counted by.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use domain::ports::{Freshness, ReadView};
+use domain::{alerts, deliveries, nodes};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::{Kind, Problem, of_query};
+use crate::reading;
+use crate::state::Shared;
+
+/// Open alerts are counted up to this many.
+const OPEN_ALERTS_MAX: u32 = 10_000;
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+/// Everything measured at this node.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// One scrape at a time sets the gauges and writes them out.
+    scrape: Mutex<()>,
+    requests: Family<RequestLabels, Counter>,
+    has_leader: Gauge,
+    term: Gauge,
+    applied: Gauge,
+    open_alerts: Gauge,
+    deliveries: Family<StateLabels, Gauge>,
+    channel_up: Family<ChannelLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ChannelLabels {
+    node: u64,
+    channel: String,
+    kind: String,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("holdfast");
+        let metrics = Self {
+            requests: Family::default(),
+            has_leader: Gauge::default(),
+            term: Gauge::default(),
+            applied: Gauge::default(),
+            open_alerts: Gauge::default(),
+            deliveries: Family::default(),
+            channel_up: Family::default(),
+            scrape: Mutex::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "http_requests",
+            "HTTP requests answered",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "raft_has_leader",
+            "Whether this node knows a leader",
+            metrics.has_leader.clone(),
+        );
+        registry.register(
+            "raft_term",
+            "The term this node is in",
+            metrics.term.clone(),
+        );
+        registry.register(
+            "raft_applied_index",
+            "Last log index applied here",
+            metrics.applied.clone(),
+        );
+        registry.register("alerts_open", "Open alerts", metrics.open_alerts.clone());
+        registry.register(
+            "deliveries",
+            "Deliveries by state",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "channel_up",
+            "Whether a channel of any node is up",
+            metrics.channel_up.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+
+    /// Counts an answered request. `route` is the route's pattern, never the path asked for.
+    pub(crate) fn request(&self, method: &str, route: &str, status: u16) {
+        let labels = RequestLabels {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// Shows the metrics to holders of a key, for a collector that cannot reach the admin listener.
+#[utoipa::path(get, path = "/v1/metrics", tag = "health", responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
+pub(crate) async fn show(State(shared): State<Shared>) -> Result<Response, Problem> {
+    let rows = Rows::read(&shared).await?;
+    let text = render(&shared, &rows)
+        .map_err(|_| Problem::new(Kind::Internal, "the metrics could not be written out"))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+/// What the state says, read in one snapshot.
+struct Rows {
+    open_alerts: u64,
+    deliveries: Vec<(deliveries::State, u64)>,
+    channels: Vec<nodes::ChannelRow>,
+}
+
+impl Rows {
+    async fn read(shared: &Shared) -> Result<Self, Problem> {
+        let mut view = reading::open(shared, Freshness::Local).await?;
+        Ok(Self {
+            open_alerts: open_alerts(&mut view).await?,
+            deliveries: deliveries::counts(&mut view, None)
+                .await
+                .map_err(of_query)?,
+            channels: nodes::channels(&mut view).await.map_err(of_query)?,
+        })
+    }
+}
+
+async fn open_alerts(view: &mut ReadView) -> Result<u64, Problem> {
+    let open = alerts::list(view, Some(alerts::State::Open), None, OPEN_ALERTS_MAX)
+        .await
+        .map_err(of_query)?;
+    Ok(open.len() as u64)
+}
+
+fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
+    let metrics = &shared.metrics;
+    let status = shared.admin.status();
+    let _one_at_a_time = metrics
+        .scrape
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    metrics.has_leader.set(i64::from(status.leader.is_some()));
+    metrics.term.set(status.term.cast_signed());
+    metrics.applied.set(status.applied.cast_signed());
+    metrics.open_alerts.set(rows.open_alerts.cast_signed());
+    metrics.deliveries.clear();
+    for state in deliveries::State::ALL {
+        let count = rows
+            .deliveries
+            .iter()
+            .find(|(found, _)| *found == state)
+            .map_or(0, |(_, count)| *count);
+        metrics
+            .deliveries
+            .get_or_create(&StateLabels {
+                state: state.name(),
+            })
+            .set(count.cast_signed());
+    }
+    metrics.channel_up.clear();
+    for row in &rows.channels {
+        let labels = ChannelLabels {
+            node: row.node.0,
+            channel: row.name.clone(),
+            kind: row.kind.clone(),
+        };
+        metrics
+            .channel_up
+            .get_or_create(&labels)
+            .set(i64::from(row.up));
+    }
+    let mut text = String::new();
+    encode(&mut text, &metrics.registry)?;
+    Ok(text)
+}

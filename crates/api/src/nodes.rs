@@ -1,0 +1,110 @@
+//! Nodes and their channels over HTTP: who can send, and if not, why.
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use domain::NodeId;
+use domain::nodes::{self, ChannelRow};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::{Problem, of_query};
+use crate::reading::View;
+use crate::state::Shared;
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Nodes)]
+pub(crate) struct NodesJson {
+    /// As shown in every text.
+    organisation: String,
+    nodes: Vec<NodeJson>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Node)]
+pub(crate) struct NodeJson {
+    node: u64,
+    name: String,
+    addresses: Vec<String>,
+    /// Whether the leader gives it work.
+    reachable: bool,
+    reachable_since: String,
+    admitted_at: String,
+    channels: Vec<ChannelJson>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Channel)]
+pub(crate) struct ChannelJson {
+    name: String,
+    /// `sms` or `email`.
+    kind: String,
+    up: bool,
+    /// Up, and on a node that can be given work.
+    usable: bool,
+    /// Why it is down or what limits it; empty when all is well.
+    reason: String,
+    /// Mobile operator; empty for e-mail.
+    operator: String,
+    /// The number answers go to; empty for e-mail.
+    number: String,
+    signal_dbm: Option<i16>,
+    /// Parts or mails it can send per minute.
+    rate_per_min: u32,
+    /// Since when it is up or down.
+    changed_at: String,
+    reported_at: String,
+}
+
+/// Lists the nodes with the health of their channels.
+#[utoipa::path(get, path = "/v1/nodes", tag = "cluster", responses((status = 200, body = NodesJson)))]
+async fn list(mut view: View) -> Result<Response, Problem> {
+    let organisation = nodes::organisation(&mut view.0).await.map_err(of_query)?;
+    let members = nodes::nodes(&mut view.0).await.map_err(of_query)?;
+    let mut channels: BTreeMap<NodeId, Vec<ChannelJson>> = BTreeMap::new();
+    for row in nodes::channels(&mut view.0).await.map_err(of_query)? {
+        channels
+            .entry(row.node)
+            .or_default()
+            .push(channel_json(row));
+    }
+    let nodes = members
+        .into_iter()
+        .filter(|row| row.removed_at.is_none())
+        .map(|row| NodeJson {
+            node: row.node.0,
+            name: row.name,
+            addresses: row.addresses,
+            reachable: row.reachable,
+            reachable_since: row.reachable_since.to_rfc3339(),
+            admitted_at: row.admitted_at.to_rfc3339(),
+            channels: channels.remove(&row.node).unwrap_or_default(),
+        });
+    let body = NodesJson {
+        organisation,
+        nodes: nodes.collect(),
+    };
+    Ok(view.answer(&body))
+}
+
+fn channel_json(row: ChannelRow) -> ChannelJson {
+    ChannelJson {
+        name: row.name,
+        kind: row.kind,
+        up: row.up,
+        usable: row.usable,
+        reason: row.reason,
+        operator: row.operator,
+        number: row.number,
+        signal_dbm: row.signal_dbm,
+        rate_per_min: row.rate_per_min,
+        changed_at: row.changed_at.to_rfc3339(),
+        reported_at: row.reported_at.to_rfc3339(),
+    }
+}

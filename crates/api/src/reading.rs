@@ -1,0 +1,85 @@
+//! Reads: how current they must be, and the headers that say how current they were.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use domain::ports::{Freshness, ReadError, ReadView};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use crate::input::Params;
+use crate::problem::Problem;
+use crate::state::Shared;
+
+/// How long a read may wait for the replica; a view is not to be held longer either.
+const READ_TIME: Duration = Duration::from_secs(5);
+
+/// Log index of the last entry the answer contains.
+const APPLIED: HeaderName = HeaderName::from_static("holdfast-applied");
+/// Cluster time of that entry.
+const AS_OF: HeaderName = HeaderName::from_static("holdfast-as-of");
+
+/// How current an answer must be.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Consistency {
+    /// What this node has applied; works without a majority.
+    #[default]
+    Local,
+    /// Everything committed before the question was asked; needs a majority.
+    Linearizable,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReadParams {
+    /// How current the answer must be.
+    #[serde(default)]
+    #[param(inline)]
+    consistency: Consistency,
+}
+
+/// A read-only snapshot, opened as the request asked for it.
+pub(crate) struct View(pub(crate) ReadView);
+
+impl FromRequestParts<Shared> for View {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let Params(ReadParams { consistency }) = Params::from_request_parts(parts, shared).await?;
+        let freshness = match consistency {
+            Consistency::Local => Freshness::Local,
+            Consistency::Linearizable => Freshness::Linearizable,
+        };
+        open(shared, freshness).await.map(Self)
+    }
+}
+
+impl View {
+    /// The answer, marked with how current it is.
+    pub(crate) fn answer(self, body: &impl Serialize) -> Response {
+        let (applied, as_of) = (self.0.applied, self.0.as_of.to_rfc3339());
+        // The snapshot ends here: a slow reader must not hold it.
+        drop(self);
+        let mut response = Json(body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(APPLIED, HeaderValue::from(applied));
+        if let Ok(value) = HeaderValue::try_from(as_of) {
+            headers.insert(AS_OF, value);
+        }
+        response
+    }
+}
+
+/// Opens a snapshot within the time a caller can be made to wait.
+pub(crate) async fn open(shared: &Shared, freshness: Freshness) -> Result<ReadView, Problem> {
+    let opened = timeout(READ_TIME, shared.replica.read(freshness)).await;
+    opened
+        .unwrap_or(Err(ReadError::NoQuorum))
+        .map_err(Problem::from)
+}

@@ -1,0 +1,149 @@
+//! Which scope each operation needs: one table, read by the guard and by the OpenAPI document. An operation without a
+//! row cannot be called, and a test fails for it.
+
+use axum::http::Method;
+use domain::access::Scope;
+
+/// One row per operation: method, path, scope; no scope means open to everyone.
+pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
+    (Method::GET, "/healthz", None),
+    (Method::GET, "/readyz", None),
+    (Method::POST, "/v1/alerts", Some(Scope::AlertCreate)),
+    (Method::GET, "/v1/alerts", Some(Scope::AlertRead)),
+    (Method::GET, "/v1/alerts/{alert}", Some(Scope::AlertRead)),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/acknowledge",
+        Some(Scope::AlertAnswer),
+    ),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/answer",
+        Some(Scope::AlertAnswer),
+    ),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/resolve",
+        Some(Scope::AlertCreate),
+    ),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/call-off",
+        Some(Scope::AlertCreate),
+    ),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/join",
+        Some(Scope::AlertCreate),
+    ),
+    (Method::GET, "/v1/people", Some(Scope::PeopleRead)),
+    (Method::PUT, "/v1/people", Some(Scope::PeopleWrite)),
+    (Method::GET, "/v1/people/{key}", Some(Scope::PeopleRead)),
+    (Method::PUT, "/v1/people/{key}", Some(Scope::PeopleWrite)),
+    (Method::DELETE, "/v1/people/{key}", Some(Scope::PeopleWrite)),
+    (Method::GET, "/v1/groups", Some(Scope::PeopleRead)),
+    (Method::PUT, "/v1/groups", Some(Scope::PeopleWrite)),
+    (Method::GET, "/v1/groups/{key}", Some(Scope::PeopleRead)),
+    (Method::PUT, "/v1/groups/{key}", Some(Scope::PeopleWrite)),
+    (Method::DELETE, "/v1/groups/{key}", Some(Scope::PeopleWrite)),
+    (
+        Method::GET,
+        "/v1/rooms/{room}/messages",
+        Some(Scope::AlertRead),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/messages",
+        Some(Scope::AlertAnswer),
+    ),
+    (Method::GET, "/v1/inbound", Some(Scope::AlertRead)),
+    (Method::GET, "/v1/nodes", Some(Scope::ClusterRead)),
+    (Method::GET, "/v1/cluster", Some(Scope::ClusterRead)),
+    (Method::GET, "/v1/cluster/joins", Some(Scope::ClusterRead)),
+    (
+        Method::POST,
+        "/v1/cluster/invitations",
+        Some(Scope::ClusterAdmin),
+    ),
+    (
+        Method::POST,
+        "/v1/cluster/promote",
+        Some(Scope::ClusterAdmin),
+    ),
+    (
+        Method::POST,
+        "/v1/cluster/remove",
+        Some(Scope::ClusterAdmin),
+    ),
+    (
+        Method::POST,
+        "/v1/cluster/transfer",
+        Some(Scope::ClusterAdmin),
+    ),
+    (Method::GET, "/v1/keys", Some(Scope::KeysAdmin)),
+    (Method::POST, "/v1/keys", Some(Scope::KeysAdmin)),
+    (Method::DELETE, "/v1/keys/{id}", Some(Scope::KeysAdmin)),
+    (Method::GET, "/v1/metrics", Some(Scope::MetricsRead)),
+];
+
+/// What the table says about a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Rule {
+    Open,
+    Scope(Scope),
+    /// The path exists, but not with this method; these are the ones it has.
+    NoSuchMethod(String),
+}
+
+/// The rule for a method on a route's path.
+pub(crate) fn rule(method: &Method, path: &str) -> Rule {
+    let mut allowed = Vec::new();
+    for (row_method, row_path, scope) in TABLE {
+        if *row_path != path {
+            continue;
+        }
+        if row_method == method {
+            return scope.map_or(Rule::Open, Rule::Scope);
+        }
+        allowed.push(row_method.as_str());
+    }
+    Rule::NoSuchMethod(allowed.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::openapi;
+
+    #[test]
+    fn every_operation_has_exactly_one_row_and_every_row_an_operation() {
+        let documented: BTreeSet<(String, String)> = openapi::operations(&openapi::document())
+            .into_iter()
+            .collect();
+        let rows: Vec<(String, String)> = TABLE
+            .iter()
+            .map(|(method, path, _)| (method.to_string(), (*path).to_owned()))
+            .collect();
+        let unique: BTreeSet<_> = rows.iter().cloned().collect();
+        assert_eq!(unique.len(), rows.len(), "a row stands twice");
+        assert_eq!(unique, documented);
+    }
+
+    #[test]
+    fn reading_scopes_never_cover_a_change() {
+        for (method, path, scope) in TABLE {
+            let reads = matches!(
+                scope,
+                Some(
+                    Scope::AlertRead | Scope::PeopleRead | Scope::ClusterRead | Scope::MetricsRead
+                ) | None
+            );
+            assert!(
+                !reads || method == Method::GET,
+                "{method} {path} needs a scope that allows changes"
+            );
+        }
+    }
+}

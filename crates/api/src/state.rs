@@ -1,0 +1,47 @@
+//! What every request can reach.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::ports::{Clock, ClusterAdmin, Replica};
+
+use crate::guard::KeyCache;
+use crate::metrics::Metrics;
+
+/// The ports the API stands on, given by the node.
+#[derive(Clone)]
+pub struct ApiState {
+    pub replica: Arc<dyn Replica>,
+    pub admin: Arc<dyn ClusterAdmin>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("node", &self.replica.node())
+            .finish_non_exhaustive()
+    }
+}
+
+/// [`ApiState`] with what the API keeps for itself. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) replica: Arc<dyn Replica>,
+    pub(crate) admin: Arc<dyn ClusterAdmin>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyCache>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    pub(crate) fn new(state: ApiState) -> Self {
+        Self {
+            replica: state.replica,
+            admin: state.admin,
+            clock: state.clock,
+            keys: Arc::default(),
+            metrics: Arc::new(Metrics::new()),
+        }
+    }
+}

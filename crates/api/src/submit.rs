@@ -1,0 +1,87 @@
+//! Changes: from a command to its place in the log and an answer.
+
+use std::time::Duration;
+
+use domain::ports::{Durability, Proposal, ProposeError};
+use domain::{Command, Outcome, Receipt};
+use serde::Serialize;
+use tokio::time::timeout;
+use tracing::debug;
+use utoipa::ToSchema;
+
+use crate::input::Order;
+use crate::problem::{self, NamedIn, Problem};
+use crate::state::Shared;
+
+/// The replica ends a proposal by its own, shorter deadline; this one guards against a replica that hangs.
+const PROPOSE_TIME: Duration = Duration::from_secs(20);
+
+/// What is promised about a change once it is answered.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Promise {
+    /// On the disks of a majority, and applied on the node that answers.
+    Replicated,
+}
+
+/// Where a change stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Stored {
+    durability: Promise,
+    /// The change's place in the log.
+    index: u64,
+    /// False when what was asked for was already so.
+    changed: bool,
+}
+
+/// A change that is done.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    pub(crate) stored: Stored,
+    pub(crate) receipt: Receipt,
+}
+
+impl Done {
+    pub(crate) fn index(&self) -> u64 {
+        self.stored.index
+    }
+}
+
+/// Puts a command through the log. `named_in` says where the caller named the things the command speaks of.
+pub(crate) async fn submit(
+    shared: &Shared,
+    order: Order,
+    command: Command,
+    named_in: NamedIn,
+) -> Result<Done, Problem> {
+    let proposal = Proposal {
+        request: order.request,
+        body: order.body,
+        actor: order.actor,
+        decided_under: None,
+        command,
+    };
+    let answered = timeout(PROPOSE_TIME, shared.replica.propose(proposal)).await;
+    let committed = answered
+        .unwrap_or(Err(ProposeError::Unknown))
+        .map_err(|error| problem::of_propose_error(&error, &order.idempotency_key))?;
+    debug!(index = committed.index, request = %order.request, "command committed");
+    if let Some(problem) = problem::of_outcome(&committed.outcome, named_in) {
+        return Err(problem);
+    }
+    let Durability::Replicated = committed.durability;
+    let (receipt, changed) = match committed.outcome {
+        Outcome::Applied(receipt) => (receipt, true),
+        Outcome::Unchanged | Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_) => {
+            (Receipt::None, false)
+        }
+    };
+    Ok(Done {
+        stored: Stored {
+            durability: Promise::Replicated,
+            index: committed.index,
+            changed,
+        },
+        receipt,
+    })
+}
