@@ -8,6 +8,7 @@
 pub mod address;
 pub mod alphabet;
 pub mod hex;
+pub mod modem;
 pub mod pdu;
 pub mod reassembly;
 
