@@ -357,7 +357,7 @@ impl Network {
             }
             match entry.remove() {
                 Flight::Parcel(parcel) => self.deliver(now, parcel),
-                Flight::Report(report) => self.report(now, report),
+                Flight::Report(report) => self.report(now, *report),
                 Flight::Unreverse(modem) => self.unreverse(now, &modem),
                 Flight::Call { modem, call, step } => self.advance_call(now, &modem, call, step),
             }
@@ -420,7 +420,12 @@ impl Network {
         match address.type_of_number() {
             TypeOfNumber::International => format!("+{value}"),
             TypeOfNumber::Alphanumeric => value.to_owned(),
-            _ => match (value.strip_prefix("00"), value.strip_prefix('0')) {
+            TypeOfNumber::Unknown
+            | TypeOfNumber::National
+            | TypeOfNumber::NetworkSpecific
+            | TypeOfNumber::Subscriber
+            | TypeOfNumber::Abbreviated
+            | TypeOfNumber::Reserved => match (value.strip_prefix("00"), value.strip_prefix('0')) {
                 (Some(abroad), _) => format!("+{abroad}"),
                 (None, Some(national)) => format!("+{}{national}", self.knobs.country_code),
                 (None, None) => value.to_owned(),

@@ -168,9 +168,11 @@ async fn a_phone_and_a_modem_text_each_other_and_subscribers_hear_of_it() {
 async fn wrong_requests_are_refused_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let (world, client) = world(directory.path()).await;
-    let refused = |error: ClientError| match error {
-        ClientError::Refused(text) => text,
-        other => panic!("{other}"),
+    let refused = |error: ClientError| {
+        let ClientError::Refused(text) = error else {
+            panic!("{error}")
+        };
+        text
     };
     let error = refused(client.unplug("x").await.unwrap_err());
     assert_eq!(error, "no modem is called \"x\"; list the modems");

@@ -117,7 +117,7 @@ impl Modem {
 
     pub(super) fn set_routing(&mut self, value: &str) -> Answer {
         let mut cnmi = self.settings.cnmi;
-        let limits = [2, 2, 0, self.knobs.report_route_max.min(2), 1];
+        let limits = [2, 2, 2, self.knobs.report_route_max.min(2), 1];
         for (at, text) in values(value).iter().enumerate() {
             match (text.as_str(), text.parse::<u8>(), limits.get(at)) {
                 ("", ..) => {}

@@ -81,12 +81,13 @@ impl Modem {
                 Answer::ok()
             }
             ("+CNMI", Ask::Test) => {
+                // gammu uses no indications at all unless cell broadcast (<bm>) is on offer too.
                 let reports = if self.knobs.report_route_max >= 2 {
                     "(0,1,2)"
                 } else {
                     "(0,1)"
                 };
-                plain_test(&format!("(0,1,2),(0,1,2),(0),{reports},(0,1)"))
+                plain_test(&format!("(0,1,2),(0,1,2),(0,2),{reports},(0,1)"))
             }
             ("+CNMI", Ask::Read) => {
                 let [mode, deliver, broadcast, report, buffer] = self.settings.cnmi;
@@ -339,10 +340,13 @@ impl Modem {
                 }
                 None => self.fail(now, Fail::Cms(322)),
             },
-            Purpose::Acknowledge(good) => match self.acknowledge(now, *good) {
-                Answer::Fail(fail) => self.fail(now, fail),
-                _ => self.succeed(now),
-            },
+            Purpose::Acknowledge(good) => {
+                if let Answer::Fail(fail) = self.acknowledge(now, *good) {
+                    self.fail(now, fail);
+                } else {
+                    self.succeed(now);
+                }
+            }
         }
     }
 

@@ -297,7 +297,7 @@ fn reports_take_the_route_the_program_chose() {
     let mut narrow = Bench::quiet(Knobs::default());
     narrow.check(
         "AT+CNMI=?\r",
-        "|+CNMI: (0,1,2),(0,1,2),(0),(0,1),(0,1)||OK|",
+        "|+CNMI: (0,1,2),(0,1,2),(0,2),(0,1),(0,1)||OK|",
     );
     narrow.check("AT+CNMI=2,1,0,2,0\r", "|+CMS ERROR: 302|");
 }

@@ -51,30 +51,30 @@ impl Network {
                 })),
             );
         }
-        let report = Box::new(Report {
+        let report = Report {
             to,
             sent,
             status,
             tries: 0,
-        });
+        };
         if early {
             self.report(now, report);
         } else {
-            self.fly(now + wait, Flight::Report(report));
+            self.fly(now + wait, Flight::Report(Box::new(report)));
         }
     }
 
-    pub(super) fn report(&mut self, now: Instant, report: Box<Report>) {
+    pub(super) fn report(&mut self, now: Instant, report: Report) {
         let name = report.to.modem.clone();
         let reversed = self
             .modems
             .get(&name)
             .is_some_and(|modem| modem.knobs().report_reversed);
         if !reversed || report.tries > 0 {
-            return self.hand_over_report(now, *report);
+            return self.hand_over_report(now, report);
         }
         let waiting = self.reversed.entry(name.clone()).or_default();
-        waiting.push(*report);
+        waiting.push(report);
         if waiting.len() > 1 {
             self.unreverse(now, &name);
         } else {

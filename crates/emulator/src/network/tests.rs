@@ -219,16 +219,15 @@ fn reports_come_early_late_reversed_twice_or_never() {
     bench.events.clear();
     assert!(!bench.send("a", PHONE, "x", true).contains("+CDS"));
     bench.send("a", PHONE, "x", true);
-    let reported: Vec<(u8, u8)> = bench
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Reported {
-                reference, status, ..
-            } => Some((*reference, *status)),
-            _ => None,
-        })
-        .collect();
+    let mut reported = Vec::new();
+    for event in &bench.events {
+        if let Event::Reported {
+            reference, status, ..
+        } = event
+        {
+            reported.push((*reference, *status));
+        }
+    }
     assert_eq!(reported, [(4, 0x46), (3, 0x46)]);
     assert!(bench.send("a", PHONE, "x", true).contains("+CMGS: 5"));
     assert!(
