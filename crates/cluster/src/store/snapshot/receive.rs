@@ -1,0 +1,174 @@
+//! A snapshot on its way in from a peer.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use sqlx::Connection;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use super::{SnapshotFile, Snapshots, lock, sqlite};
+use crate::store::files;
+use crate::store::state::read_position;
+use crate::types::SnapshotMeta;
+
+/// No state of ours comes near this; a peer that claims more is wrong.
+const LEN_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// A snapshot could not be received. The sender may begin again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error("this snapshot is already being received")]
+    Busy,
+    #[error("a snapshot of {len} bytes is more than this node takes")]
+    TooLong { len: u64 },
+    #[error("the sender sent more than the {len} bytes it announced")]
+    Overrun { len: u64 },
+    #[error("what arrived is not the snapshot that was announced: {detail}")]
+    Damaged { detail: String },
+    #[error("cannot write the incoming snapshot; check the disk")]
+    Io(#[from] io::Error),
+    #[error("cannot check the incoming snapshot")]
+    Database(#[from] sqlx::Error),
+}
+
+/// The partial file of one snapshot. Dropping it keeps the bytes: the next try goes on at [`Incoming::offset`].
+#[derive(Debug)]
+pub struct Incoming {
+    snapshots: Snapshots,
+    file: File,
+    path: PathBuf,
+    offset: u64,
+    len: u64,
+    sha256: [u8; 32],
+}
+
+impl Snapshots {
+    /// Starts or resumes receiving the snapshot of `len` bytes with this digest.
+    pub async fn begin_receiving(
+        &self,
+        len: u64,
+        sha256: [u8; 32],
+    ) -> Result<Incoming, ReceiveError> {
+        if len > LEN_MAX {
+            return Err(ReceiveError::TooLong { len });
+        }
+        if !lock(&self.shared.receiving).insert(sha256) {
+            return Err(ReceiveError::Busy);
+        }
+        match self.open_partial(len, &sha256).await {
+            Ok((file, path, offset)) => Ok(Incoming {
+                snapshots: self.clone(),
+                file,
+                path,
+                offset,
+                len,
+                sha256,
+            }),
+            Err(error) => {
+                lock(&self.shared.receiving).remove(&sha256);
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn open_partial(&self, len: u64, sha256: &[u8; 32]) -> io::Result<(File, PathBuf, u64)> {
+        let dir = self.shared.dir.join("incoming");
+        let path = dir.join(format!("{}.part", HEXLOWER.encode(sha256)));
+        // Whatever else lies here belongs to transfers that were given up.
+        for entry in fs::read_dir(&dir)? {
+            let other = entry?.path();
+            let stem = other
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let busy = lock(&self.shared.receiving)
+                .iter()
+                .any(|digest| stem.starts_with(&HEXLOWER.encode(digest)));
+            if !busy {
+                files::remove_if_there(&other)?;
+            }
+        }
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .await?;
+        let mut offset = file.metadata().await?.len();
+        if offset > len {
+            file.set_len(0).await?;
+            file.flush().await?;
+            offset = 0;
+        }
+        Ok((file, path, offset))
+    }
+}
+
+impl Incoming {
+    /// Where the sender should go on.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes the next bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
+        if self.offset + bytes.len() as u64 > self.len {
+            return Err(ReceiveError::Overrun { len: self.len });
+        }
+        self.file.write_all(bytes).await?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Checks that all arrived, is sound and covers what `meta` says, and hands out the file, ready to install. A
+    /// file that fails is removed, so that the next transfer starts afresh.
+    pub async fn finish(mut self, meta: &SnapshotMeta) -> Result<SnapshotFile, ReceiveError> {
+        self.file.flush().await?;
+        self.file.sync_all().await?;
+        match self.check(meta).await {
+            Ok(()) => Ok(SnapshotFile {
+                path: self.path.clone(),
+                len: self.len,
+                sha256: self.sha256,
+            }),
+            Err(error) => {
+                files::remove_if_there(&self.path)?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn check(&self, meta: &SnapshotMeta) -> Result<(), ReceiveError> {
+        let damaged = |detail: String| ReceiveError::Damaged { detail };
+        let path = self.path.clone();
+        let (len, sha256) = files::blocking(move || files::digest(&path)).await?;
+        if len != self.len {
+            return Err(damaged(format!("{len} of {} bytes", self.len)));
+        }
+        if sha256 != self.sha256 {
+            return Err(damaged("its digest differs".to_owned()));
+        }
+        let mut conn = sqlite::open_copy(&self.path).await?;
+        if let Some(complaint) = sqlite::quick_check(&mut conn).await? {
+            return Err(damaged(complaint));
+        }
+        let position = read_position(&mut conn).await?;
+        conn.close().await?;
+        if position.applied != meta.last_log_id || position.membership != meta.last_membership {
+            return Err(damaged(format!(
+                "it stands at {:?}, not at {:?}",
+                position.applied, meta.last_log_id
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        lock(&self.snapshots.shared.receiving).remove(&self.sha256);
+    }
+}
