@@ -22,6 +22,8 @@ pub(crate) struct Ledger {
     wake: Arc<Notify>,
     /// Messages under way or ended but not yet fetched, at most.
     capacity: usize,
+    /// So many more, when they are urgent.
+    reserve: usize,
 }
 
 #[derive(Debug, Default)]
@@ -37,11 +39,12 @@ struct Inner {
 }
 
 impl Ledger {
-    pub(crate) fn new(capacity: usize) -> Arc<Self> {
+    pub(crate) fn new(capacity: usize, reserve: usize) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::default(),
             wake: Arc::new(Notify::new()),
             capacity,
+            reserve,
         })
     }
 
@@ -56,8 +59,17 @@ impl Ledger {
 
     /// Takes on the debt for one message; `None` when there is no room.
     pub(crate) fn open(self: &Arc<Self>, attempt: AttemptRef) -> Option<Ticket> {
+        self.open_within(attempt, self.capacity)
+    }
+
+    /// As [`open`](Self::open), with the room kept for urgent messages.
+    pub(crate) fn open_urgent(self: &Arc<Self>, attempt: AttemptRef) -> Option<Ticket> {
+        self.open_within(attempt, self.capacity + self.reserve)
+    }
+
+    fn open_within(self: &Arc<Self>, attempt: AttemptRef, limit: usize) -> Option<Ticket> {
         let mut inner = self.lock();
-        if inner.owed >= self.capacity {
+        if inner.owed >= limit {
             return None;
         }
         inner.owed += 1;
@@ -98,16 +110,26 @@ impl Ledger {
         self.wake.notify_one();
     }
 
-    /// Hands a text to the worker. Gives it back when too many wait: it stays where it is and is offered again.
-    pub(crate) fn receive(&self, incoming: Incoming) -> Result<(), Incoming> {
+    /// Hands a text to the worker. Offered again while it still waits, it changes nothing; when too many wait it is
+    /// dropped, for it stays in the modem, which shows it again.
+    pub(crate) fn receive(&self, incoming: Incoming) {
         let mut inner = self.lock();
+        if inner
+            .received
+            .iter()
+            .any(|waiting| waiting.token == incoming.token)
+        {
+            return;
+        }
         if inner.received.len() >= EVENTS_MAX {
-            return Err(incoming);
+            tracing::warn!(
+                "a received text was left in the modem: nobody fetches this channel's events"
+            );
+            return;
         }
         inner.received.push_back(incoming);
         drop(inner);
         self.wake.notify_one();
-        Ok(())
     }
 
     /// Tells the channel's state when it differs from what was told last.

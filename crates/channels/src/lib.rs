@@ -8,6 +8,11 @@
 //! have left, and leaves the rest to the loops above.
 
 mod ledger;
+mod sms_modem;
 mod smtp;
 
+pub use sms_modem::{
+    MemoryError, PinMemory, ReferenceCounter, SmsModem, SmsModemError, SmsModemService,
+    SmsModemSettings,
+};
 pub use smtp::{Smarthost, Smtp, SmtpError, SmtpService, SmtpSettings, SmtpTimeouts, SmtpTls};

@@ -5,6 +5,7 @@
     reason = "tests may, and so may what only tests call"
 )]
 
+mod modem;
 mod postfix;
 mod scripted;
 mod smarthosts;

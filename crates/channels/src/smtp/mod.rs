@@ -84,7 +84,7 @@ impl Smtp {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, SmtpService), SmtpError> {
         let settings = check(settings)?;
-        let ledger = Ledger::new(settings.queue_len_max);
+        let ledger = Ledger::new(settings.queue_len_max, 0);
         // The ledger admits no more messages than fit here, so a send never finds the queue full.
         let (sender, receiver) = mpsc::channel(settings.queue_len_max);
         let handle = Self {
