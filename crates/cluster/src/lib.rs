@@ -1,4 +1,32 @@
-//! cluster
+//! How nodes agree: a Raft log over QUIC, kept in SQLite, and everything about being a member.
+//!
+//! The only crate that names openraft and quinn. Others see [`domain::ports::Replica`] (here [`LocalReplica`]) and, for
+//! operators, [`Cluster`]. Deliberately absent: HTTP, clocks of the machine (they are given), decisions about alerts.
 
+pub mod crypto;
+mod founding;
+pub mod identity;
+pub mod join;
+mod membership;
+mod network;
+pub mod pins;
+pub mod profile;
+mod replica;
+mod service;
+mod snapshot_stream;
+mod status;
 pub mod store;
+mod transport;
 pub mod types;
+mod wire;
+
+mod cluster;
+
+pub use cluster::{Cluster, ClusterConfig, ClusterError, Invitation, Stopped, Tuning};
+pub use founding::Founding;
+pub use identity::Identity;
+pub use join::{Admitted, JoinConfig, JoinError, Joined, Token, join};
+pub use membership::ChangeError;
+pub use profile::Profile;
+pub use replica::LocalReplica;
+pub use status::{ClusterStatus, MemberStatus, Role};

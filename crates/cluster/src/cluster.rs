@@ -1,0 +1,485 @@
+//! A running member: opens the files, starts the engine and its tasks, and stops them in order.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::nodes;
+use domain::ports::{Clock, Proposal, ProposeError, Replica as _};
+use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp};
+use openraft::SnapshotPolicy;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::founding::{self, Founding};
+use crate::identity::{Identity, IdentityError};
+use crate::join::{Admissions, Admitted, INVITATION_LIFE, Token, kept_membership};
+use crate::membership::{self, ChangeError, upkeep};
+use crate::network::Network;
+use crate::pins::{PinSet, Refusals};
+use crate::profile::Profile;
+use crate::replica::{ClusterTime, Core, LocalReplica, Proposer, Raft, ReadBarrier, Standing, observe};
+use crate::service::Peers;
+use crate::status::{self, ClusterStatus};
+use crate::store::node_db::{ClockAnchor, NodeDb, NodeDbError};
+use crate::store::trigger::{SNAPSHOT_BYTES, SNAPSHOT_PERIOD, SnapshotTrigger};
+use crate::store::{self, Store};
+use crate::transport::{Transport, TransportError};
+use crate::types::Peer;
+use crate::wire::Change;
+
+/// The engine ends within this time after it was told to.
+const ENGINE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the clock's anchor is stored and the need of a snapshot is looked at.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
+
+/// What a member needs to run.
+#[derive(Clone)]
+pub struct ClusterConfig {
+    /// Identity, log, state and snapshots.
+    pub data_dir: PathBuf,
+    /// UDP address of the cluster's socket.
+    pub listen: SocketAddr,
+    /// `host:port` under which the other members reach that socket, best first. Empty: the bound address.
+    pub advertise: Vec<String>,
+    /// What people call this node.
+    pub name: String,
+    /// The cluster's timing; the same on all members.
+    pub profile: Profile,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Names this boot of the machine (`/proc/sys/kernel/random/boot_id`): cluster time goes on within it.
+    pub boot_id: String,
+    pub tuning: Tuning,
+}
+
+/// Limits that only tests and very small or slow systems change.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Log bytes after which a snapshot is built.
+    pub snapshot_bytes: u64,
+    /// Time after which one is built if anything changed.
+    pub snapshot_period: Duration,
+    /// Entries kept behind a snapshot: more than are written while the slowest peer receives one.
+    pub log_kept: u64,
+    /// A follower this far behind gets a snapshot even if the log still holds what it lacks.
+    pub lag_max: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { snapshot_bytes: SNAPSHOT_BYTES, snapshot_period: SNAPSHOT_PERIOD, log_kept: 50_000, lag_max: 200_000 }
+    }
+}
+
+/// Why a member could not start or do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("{} holds no identity; found a cluster with `holdfast init` or enter one with `holdfast join`", .0.display())]
+    NoIdentity(PathBuf),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    #[error(transparent)]
+    Close(#[from] store::CloseError),
+    #[error(transparent)]
+    NodeDb(#[from] NodeDbError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    #[error("refused: {0}")]
+    Refused(domain::Refusal),
+    #[error("the timing profile is impossible")]
+    Profile(#[source] openraft::ConfigError),
+    #[error("this should not happen, please report it: {0}")]
+    Internal(String),
+}
+
+/// An invitation for one node.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// The line to give to `holdfast join`. A secret until it is used.
+    pub token: String,
+    /// Cluster time at which it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Why a member stopped taking part by itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Stopped {
+    /// It was removed from the cluster; its identity is of no more use.
+    Removed,
+    /// Its disk failed, with the reason.
+    Storage(String),
+    /// The engine ended.
+    Engine(String),
+}
+
+/// A running member.
+pub struct Cluster {
+    core: Arc<Core>,
+    replica: LocalReplica,
+    admissions: Admissions,
+    log: store::log::LogStore,
+    store: Option<Store>,
+    node_db: Arc<NodeDb>,
+    own: Peer,
+    boot_id: String,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("node", &self.core.node).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Founds a cluster of one and starts it. Once per data directory.
+    pub async fn init(config: ClusterConfig, founding: &Founding) -> Result<Self, ClusterError> {
+        founding::prepare(&config.data_dir, founding)?;
+        Self::start(config).await
+    }
+
+    /// Starts a member whose identity is in the data directory.
+    pub async fn start(config: ClusterConfig) -> Result<Self, ClusterError> {
+        let identity = Identity::load(&config.data_dir)?.ok_or(ClusterError::NoIdentity(config.data_dir.clone()))?;
+        let identity = Arc::new(identity);
+        let node = identity.node();
+        let timing = config.profile.timing();
+        let pins = Arc::new(PinSet::default());
+        if let Some(membership) = kept_membership(&config.data_dir)? {
+            pins.adopt_wire(membership);
+        }
+        let store = Store::open(&config.data_dir).await?;
+        let transport = Arc::new(Transport::bind(config.listen, identity.clone(), pins, timing)?);
+        let bound = transport.local_addr().map_err(|e| ClusterError::Internal(e.to_string()))?;
+        let advertise = if config.advertise.is_empty() { vec![bound.to_string()] } else { config.advertise.clone() };
+        let own = Peer { addresses: advertise, pins: vec![identity.pin()], name: config.name.clone() };
+
+        let offset = kept_offset(&store, &config).await?;
+        let network = Network { own: node, transport: transport.clone(), timing };
+        let engine = Arc::new(engine_config(&config, &identity)?);
+        let raft = Raft::new(node.0, engine, network, store.log.clone(), store.state.clone())
+            .await
+            .map_err(|e| ClusterError::Internal(e.to_string()))?;
+        let core = Arc::new(Core {
+            node,
+            identity,
+            raft,
+            state: store.state.clone(),
+            transport: transport.clone(),
+            clock: config.clock.clone(),
+            timing,
+            time: ClusterTime::new(config.clock.clone(), offset),
+            grants: Default::default(),
+            standing: Mutex::new(Standing::default()),
+            changes: watch::Sender::new(0),
+            leader: watch::Sender::new(None),
+        });
+        if let Ok(view) = core.state.view().await {
+            core.time.observe(view.as_of);
+        }
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let (proposer, proposing) = Proposer::new(core.clone(), stop.clone());
+        let (barrier, reading) = ReadBarrier::new(core.clone(), stop.clone());
+        let replica = LocalReplica::new(core.clone(), proposer, barrier);
+        let admissions = Admissions::new(core.clone(), replica.clone());
+        transport.follow_pins();
+        transport.serve(Arc::new(Peers::new(core.clone(), admissions.clone())));
+        tasks.spawn(proposing);
+        tasks.spawn(reading);
+        tasks.spawn(observe(core.clone(), stop.clone()));
+        tasks.spawn(upkeep(core.clone(), stop.clone()));
+        tasks.spawn(keep_files(core.clone(), store.log.clone(), store.node_db.clone(), config.clone(), stop.clone()));
+        tasks.spawn(retire_when_removed(core.clone(), stop.clone()));
+        let cluster = Self {
+            core,
+            replica,
+            admissions,
+            log: store.log.clone(),
+            node_db: store.node_db.clone(),
+            store: Some(store),
+            own,
+            boot_id: config.boot_id.clone(),
+            tasks,
+            stop,
+        };
+        founding::complete(&config.data_dir, &cluster.core, &cluster.replica, cluster.own.clone()).await?;
+        Ok(cluster)
+    }
+
+    /// The replicated log, for everything else.
+    pub fn replica(&self) -> LocalReplica {
+        self.replica.clone()
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.core.node
+    }
+
+    /// This node's identity; its chain and key also serve HTTPS.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.core.identity
+    }
+
+    /// This node's own small database (journals, SIM PIN memory).
+    pub fn node_db(&self) -> &Arc<NodeDb> {
+        &self.node_db
+    }
+
+    /// Where the cluster's socket is bound.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.core.transport.local_addr()
+    }
+
+    /// Connections refused, by reason.
+    pub fn refusals(&self) -> Arc<Refusals> {
+        self.core.transport.refusals().clone()
+    }
+
+    /// Round-trip times to the members this node is connected to.
+    pub fn round_trips(&self) -> Vec<(NodeId, Duration)> {
+        self.core.transport.rtts().into_iter().map(|(id, rtt)| (NodeId(id), rtt)).collect()
+    }
+
+    /// Bytes of log since the last snapshot, about.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.bytes_since_snapshot()
+    }
+
+    /// How the cluster stands, by the leader's knowledge where it answers.
+    pub async fn status(&self) -> ClusterStatus {
+        status::status(&self.core).await
+    }
+
+    /// Makes an invitation for one node; it holds 15 minutes and lets in once.
+    pub async fn invite(&self) -> Result<Invitation, ClusterError> {
+        let secret: [u8; 32] = rand::random();
+        let mut addresses = self.own.addresses.clone();
+        for (id, peer) in self.core.transport.pins().peers() {
+            if id != self.core.node.0 {
+                addresses.extend(peer.addresses);
+            }
+        }
+        let token = Token {
+            cluster: self.core.identity.cluster(),
+            authority: crate::crypto::sha256(self.core.identity.authority()),
+            addresses,
+            secret,
+        };
+        let life_ms = u64::try_from(INVITATION_LIFE.as_millis()).unwrap_or(u64::MAX);
+        let command = nodes::Command::IssueInvite { token_hash: token.hash(), expires_in_ms: life_ms };
+        self.order(RequestId::derive(&[b"invite", &token.hash()]), command).await?;
+        Ok(Invitation { token: token.to_string(), expires_at: self.replica.now() + INVITATION_LIFE })
+    }
+
+    /// Nodes that joined through this member since it started.
+    pub fn admitted(&self) -> Vec<Admitted> {
+        self.admissions.recent()
+    }
+
+    /// Makes a learner a voter once it has caught up.
+    pub async fn promote(&self, node: NodeId) -> Result<(), ClusterError> {
+        membership::change(&self.core, Change::Promote { node: node.0 }).await?;
+        Ok(())
+    }
+
+    /// Removes a member: its vote, its pin and its connections. It cannot come back under this id.
+    pub async fn remove(&self, node: NodeId) -> Result<(), ClusterError> {
+        if node == self.core.node && self.core.standing().voters.len() <= 1 {
+            return Err(ChangeError::Refused(format!("{node} is the only voter; promote another member first")).into());
+        }
+        // The row goes first: a node that removes itself cannot write afterwards.
+        let id = membership::removal_id(node, self.replica.now());
+        self.order(id, nodes::Command::Remove { node }).await?;
+        membership::change(&self.core, Change::Remove { node: node.0 }).await?;
+        Ok(())
+    }
+
+    /// Moves leadership to a voter.
+    pub async fn transfer(&self, to: NodeId) -> Result<(), ClusterError> {
+        membership::change(&self.core, Change::Transfer { to: to.0 }).await?;
+        Ok(())
+    }
+
+    /// Builds a snapshot now.
+    pub async fn snapshot(&self) -> Result<(), ClusterError> {
+        let triggered = self.core.raft.trigger().snapshot().await;
+        triggered.map_err(|e| ClusterError::Internal(e.to_string()))
+    }
+
+    /// Waits until this member stops taking part by itself, and says why.
+    pub async fn stopped(&self) -> Stopped {
+        let fatal = self.store.as_ref().map(|store| store.fatal().clone());
+        let storage = async {
+            match fatal {
+                Some(fatal) => fatal.raised().await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut removed = self.core.transport.removed();
+        let mut metrics = self.core.raft.metrics();
+        let engine = async {
+            loop {
+                if let Err(e) = &metrics.borrow_watched().running_state {
+                    return e.to_string();
+                }
+                if metrics.changed().await.is_err() {
+                    return "it was stopped".to_owned();
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            why = storage => Stopped::Storage(why),
+            _ = removed.wait_for(|removed| *removed) => Stopped::Removed,
+            why = engine => Stopped::Engine(why),
+        }
+    }
+
+    /// Stops in order: leadership is handed over first, then the engine, the connections and the files.
+    pub async fn shutdown(mut self) -> Result<(), ClusterError> {
+        if self.core.leader() == Some(self.core.node) && self.core.standing().voters.len() > 1 {
+            match membership::hand_over_leadership(&self.core).await {
+                Some(to) => tracing::info!(to = %NodeId(to), "leadership handed over"),
+                None => tracing::warn!("leadership could not be handed over"),
+            }
+        }
+        keep_anchor(&self.core, &self.node_db, &self.boot_id).await;
+        self.end().await;
+        if let Some(store) = self.store.take() {
+            store.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Stops at once, as a crash would as far as the other members and the files can tell.
+    pub async fn kill(mut self) {
+        self.end().await;
+        self.store.take();
+    }
+
+    async fn end(&mut self) {
+        self.stop.cancel();
+        if timeout(ENGINE_STOP_TIMEOUT, self.core.raft.shutdown()).await.is_err() {
+            tracing::warn!("the engine did not end in time");
+        }
+        self.core.transport.close().await;
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    async fn order(&self, request: RequestId, command: nodes::Command) -> Result<(), ClusterError> {
+        let committed = self.replica.propose(Proposal {
+            request,
+            body: [0; 32],
+            actor: Actor::Operator { node: self.core.node },
+            decided_under: None,
+            command: Command::Nodes(command),
+        });
+        match committed.await?.outcome {
+            Outcome::Applied(_) | Outcome::Unchanged => Ok(()),
+            Outcome::Refused(refusal) => Err(ClusterError::Refused(refusal)),
+            other @ (Outcome::Conflict | Outcome::Defect(_)) => Err(ClusterError::Internal(format!("{other:?}"))),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.core.transport.stop();
+    }
+}
+
+/// The engine's settings (CONSENSUS figures): our own snapshot trigger, pre-vote on, no leadership without an election
+/// after a restart.
+fn engine_config(config: &ClusterConfig, identity: &Identity) -> Result<openraft::Config, ClusterError> {
+    let timing = config.profile.timing();
+    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let settings = openraft::Config {
+        cluster_name: identity.cluster_hex(),
+        heartbeat_interval: ms(timing.heartbeat),
+        election_timeout_min: ms(timing.election_min),
+        election_timeout_max: ms(timing.election_max),
+        max_payload_entries: 512,
+        install_snapshot_timeout: ms(Duration::from_secs(15 * 60)),
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: config.tuning.log_kept,
+        purge_batch_size: 256,
+        replication_lag_threshold: config.tuning.lag_max,
+        backoff: "50ms 100ms 200ms ...500ms".to_owned(),
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..openraft::Config::default()
+    };
+    settings.validate().map_err(ClusterError::Profile)
+}
+
+/// The clock's offset stored in this boot, if any.
+async fn kept_offset(store: &Store, config: &ClusterConfig) -> Result<Option<i64>, ClusterError> {
+    let anchor = store.node_db.clock_anchor().await?;
+    Ok(anchor.filter(|anchor| anchor.boot_id == config.boot_id).map(|anchor| anchor.cluster.0 - anchor.boottime_ms))
+}
+
+async fn keep_anchor(core: &Core, node_db: &NodeDb, boot_id: &str) {
+    let boottime_ms = i64::try_from(core.clock.boot().as_millis()).unwrap_or(0);
+    let cluster = Timestamp(boottime_ms + core.time.offset_ms());
+    let anchor = ClockAnchor { boot_id: boot_id.to_owned(), boottime_ms, cluster };
+    if let Err(e) = node_db.set_clock_anchor(&anchor).await {
+        tracing::warn!(error = %e, "cannot store the clock's anchor");
+    }
+}
+
+/// Stores the clock's anchor and has snapshots built when they are due.
+async fn keep_files(
+    core: Arc<Core>,
+    log: store::log::LogStore,
+    node_db: Arc<NodeDb>,
+    config: ClusterConfig,
+    stop: CancellationToken,
+) {
+    let newest = core.metrics().snapshot.map(|id| id.index);
+    let Tuning { snapshot_bytes, snapshot_period, .. } = config.tuning;
+    let mut trigger = SnapshotTrigger::with_limits(snapshot_bytes, snapshot_period, Instant::now(), newest);
+    let mut kept_ms = i64::MIN;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(UPKEEP_PERIOD) => {}
+        }
+        // The offset only moves when some member's clock runs faster; within a second it is not worth a write.
+        if core.time.offset_ms().saturating_sub(kept_ms) > 1_000 {
+            kept_ms = core.time.offset_ms();
+            keep_anchor(&core, &node_db, &config.boot_id).await;
+        }
+        let applied = core.state.applied().map(|id| id.index);
+        if trigger.due(Instant::now(), log.bytes_since_snapshot(), applied) {
+            log.snapshot_taken();
+            if let Err(e) = core.raft.trigger().snapshot().await {
+                tracing::warn!(error = %e, "cannot ask for a snapshot");
+            }
+        }
+    }
+}
+
+/// A removed node must not stand for election any more.
+async fn retire_when_removed(core: Arc<Core>, stop: CancellationToken) {
+    let mut removed = core.transport.removed();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = removed.wait_for(|removed| *removed) => core.raft.runtime_config().elect(false),
+    }
+}

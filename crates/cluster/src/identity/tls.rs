@@ -1,0 +1,318 @@
+//! TLS between members: TLS 1.3 only, both sides show a leaf of the cluster's authority. Chains are verified at a fixed
+//! moment, so that no wrong clock cuts a peer (DESIGN B2); whether a valid leaf still belongs to a member is the pin
+//! set's word.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::NodeId;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+use super::{Identity, IdentityError, parse_node_name};
+use crate::crypto::{provider, sha256};
+use crate::pins::{PinSet, Reason, Refusals};
+
+/// Protocol between members.
+pub(crate) const ALPN_PEER: &[u8] = b"holdfast/1";
+/// Protocol of a node that is not a member yet.
+pub(crate) const ALPN_JOIN: &[u8] = b"holdfast-join/1";
+
+/// The moment every chain is judged at: 2050-01-01, in the middle of the leaves' life.
+const JUDGED_AT: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(2_524_608_000));
+
+/// Whom a leaf names and which key it holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Presented {
+    pub(crate) cluster: [u8; 16],
+    pub(crate) node: NodeId,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub(crate) pin: [u8; 32],
+}
+
+/// Reads a leaf without judging it.
+pub(crate) fn inspect(leaf: &CertificateDer<'_>) -> Result<Presented, Error> {
+    let bad = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
+    let certificate = EndEntityCert::try_from(leaf).map_err(bad)?;
+    let (node, cluster) = certificate
+        .valid_dns_names()
+        .find_map(parse_node_name)
+        .ok_or(Error::InvalidCertificate(CertificateError::NotValidForName))?;
+    Ok(Presented { cluster, node, pin: sha256(certificate.subject_public_key_info().as_ref()) })
+}
+
+/// The authority a chain must lead to.
+#[derive(Clone)]
+pub(crate) struct Trust {
+    authority: CertificateDer<'static>,
+    cluster: [u8; 16],
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").field("cluster", &data_encoding::HEXLOWER.encode(&self.cluster)).finish_non_exhaustive()
+    }
+}
+
+impl Trust {
+    pub(crate) fn new(authority: CertificateDer<'static>, cluster: [u8; 16]) -> Self {
+        Self { authority, cluster, algorithms: provider().signature_verification_algorithms }
+    }
+
+    /// The content of a leaf of our cluster that stands right under the authority.
+    pub(crate) fn verify_member(&self, leaf: &CertificateDer<'_>) -> Result<Presented, Error> {
+        self.verify(leaf, &[], KeyUsage::server_auth())
+    }
+
+    /// The leaf's content, once its chain leads to our authority and it names a node of our cluster.
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        usage: KeyUsage,
+    ) -> Result<Presented, Error> {
+        let invalid = |e: webpki::Error| Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(e))));
+        let certificate = EndEntityCert::try_from(leaf).map_err(invalid)?;
+        let anchor = anchor_from_trusted_cert(&self.authority).map_err(invalid)?;
+        certificate
+            .verify_for_usage(self.algorithms.all, &[anchor], intermediates, JUDGED_AT, usage, None, None)
+            .map_err(invalid)?;
+        let presented = inspect(leaf)?;
+        if presented.cluster != self.cluster {
+            return Err(Error::InvalidCertificate(CertificateError::NotValidForName));
+        }
+        Ok(presented)
+    }
+}
+
+/// What a member's endpoint accepts: members by certificate, and newcomers without one on the join protocol.
+///
+/// A valid chain is checked here; whether it still belongs to a member, right after the handshake and before any stream,
+/// so that a removed node can be told so.
+pub(crate) fn server_config(
+    identity: &Identity,
+    trust: &Arc<Trust>,
+    refusals: &Arc<Refusals>,
+) -> Result<QuicServerConfig, IdentityError> {
+    let provider = provider();
+    let verifier = ClientVerifier { trust: trust.clone(), refusals: refusals.clone() };
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::new(verifier))
+        .with_single_cert(identity.chain(), identity.private_key())?;
+    config.alpn_protocols = vec![ALPN_PEER.to_vec(), ALPN_JOIN.to_vec()];
+    // A resumed session would skip the verifier; connections live long, so a full handshake costs nothing.
+    config.send_tls13_tickets = 0;
+    quic_server(config)
+}
+
+/// Dials member `node`: its chain, its name and its pin must all be right.
+pub(crate) fn client_config(
+    identity: &Identity,
+    trust: &Arc<Trust>,
+    pins: &Arc<PinSet>,
+    refusals: &Arc<Refusals>,
+    node: NodeId,
+) -> Result<QuicClientConfig, IdentityError> {
+    let verifier =
+        MemberVerifier { trust: trust.clone(), pins: pins.clone(), refusals: refusals.clone(), expected: node };
+    let mut config = client_builder(Arc::new(verifier))?
+        .with_client_auth_cert(identity.chain(), identity.private_key())?;
+    config.alpn_protocols = vec![ALPN_PEER.to_vec()];
+    quic_client(config)
+}
+
+/// Dials any member of the cluster an invitation names. The authority must have the hash in the invitation.
+pub(crate) fn join_client_config(
+    cluster: [u8; 16],
+    authority_hash: [u8; 32],
+) -> Result<QuicClientConfig, IdentityError> {
+    let verifier = InviterVerifier { cluster, authority_hash, provider: provider() };
+    let mut config = client_builder(Arc::new(verifier))?.with_no_client_auth();
+    config.alpn_protocols = vec![ALPN_JOIN.to_vec()];
+    quic_client(config)
+}
+
+fn client_builder(
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>, IdentityError> {
+    Ok(rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier))
+}
+
+fn quic_client(mut config: rustls::ClientConfig) -> Result<QuicClientConfig, IdentityError> {
+    config.resumption = rustls::client::Resumption::disabled();
+    QuicClientConfig::try_from(config).map_err(|e| Error::General(e.to_string()).into())
+}
+
+fn quic_server(config: rustls::ServerConfig) -> Result<QuicServerConfig, IdentityError> {
+    QuicServerConfig::try_from(config).map_err(|e| Error::General(e.to_string()).into())
+}
+
+/// The server's view of a dialling peer.
+#[derive(Debug)]
+struct ClientVerifier {
+    trust: Arc<Trust>,
+    refusals: Arc<Refusals>,
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    /// Newcomers have no certificate; without one, only the join protocol is served.
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match self.trust.verify(leaf, intermediates, KeyUsage::client_auth()) {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            Err(e) => {
+                self.refusals.count(Reason::ForeignCertificate);
+                Err(e)
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _leaf: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, leaf, signature, &self.trust.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trust.algorithms.supported_schemes()
+    }
+}
+
+/// The dialling side's view of a member.
+#[derive(Debug)]
+struct MemberVerifier {
+    trust: Arc<Trust>,
+    pins: Arc<PinSet>,
+    refusals: Arc<Refusals>,
+    expected: NodeId,
+}
+
+impl ServerCertVerifier for MemberVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let presented = self.trust.verify(leaf, intermediates, KeyUsage::server_auth()).inspect_err(|_| {
+            self.refusals.count(Reason::ForeignCertificate);
+        })?;
+        if presented.node != self.expected {
+            self.refusals.count(Reason::WrongNode);
+            return Err(Error::InvalidCertificate(CertificateError::NotValidForName));
+        }
+        if let Err(reason) = self.pins.check(presented.node, &presented.pin) {
+            self.refusals.count(reason);
+            return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _leaf: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, leaf, signature, &self.trust.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trust.algorithms.supported_schemes()
+    }
+}
+
+/// A newcomer's view of the member it joins through: it knows the authority's hash and nothing else.
+#[derive(Debug)]
+struct InviterVerifier {
+    cluster: [u8; 16],
+    authority_hash: [u8; 32],
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for InviterVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let authority = intermediates
+            .iter()
+            .find(|certificate| sha256(certificate) == self.authority_hash)
+            .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        let trust = Trust::new(authority.clone().into_owned(), self.cluster);
+        trust.verify(leaf, intermediates, KeyUsage::server_auth())?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _leaf: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,152 @@
+//! The member's side of joining.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::codec;
+use domain::nodes;
+use domain::ports::{Proposal, Replica as _};
+use domain::{Actor, Command, NodeId, Outcome, Receipt, RequestId, Timestamp};
+use quinn::Connection;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::token::hash_of_secret;
+use super::{Answer, FRAME_MAX, Request, digits, exported};
+use crate::crypto::sha256;
+use crate::identity::NodeRequest;
+use crate::membership;
+use crate::replica::{Core, LocalReplica};
+use crate::transport::frame;
+use crate::types::{Peer, WireStoredMembership};
+use crate::wire::Change;
+
+/// A newcomer states its request, and takes its answer, within this time.
+const TALK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wait after a refusal: nobody may fill the log with wrong secrets.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
+/// Admissions remembered for the operator's screen.
+const RECENT_MAX: usize = 16;
+const NAME_MAX: usize = 64;
+const ADDRESSES_MAX: usize = 8;
+
+/// A node that joined through this member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Admitted {
+    pub node: NodeId,
+    pub name: String,
+    /// Must be the same as on the newcomer's screen.
+    pub digits: String,
+    pub at: Timestamp,
+}
+
+/// Admits newcomers, one at a time. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Admissions {
+    core: Arc<Core>,
+    replica: LocalReplica,
+    recent: Arc<Mutex<VecDeque<Admitted>>>,
+    one: Arc<Semaphore>,
+}
+
+impl Admissions {
+    pub(crate) fn new(core: Arc<Core>, replica: LocalReplica) -> Self {
+        Self { core, replica, recent: Arc::default(), one: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Who joined through this member since it started, newest last.
+    pub(crate) fn recent(&self) -> Vec<Admitted> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Serves one newcomer's connection.
+    pub(crate) async fn serve(&self, connection: Connection) {
+        let Ok(Ok((mut send, mut recv))) = timeout(TALK_TIMEOUT, connection.accept_bi()).await else { return };
+        let Ok(Ok(Some(body))) = timeout(TALK_TIMEOUT, frame::read_at_most(&mut recv, FRAME_MAX)).await else { return };
+        let answer = match self.one.acquire().await {
+            Ok(_turn) => self.decide(&connection, &body).await,
+            Err(_) => return,
+        };
+        let answer = answer.unwrap_or_else(|why| {
+            tracing::warn!(from = %connection.remote_address(), why, "a newcomer was refused");
+            Answer::Refused(why)
+        });
+        if let Ok(body) = codec::encode(&answer) {
+            _ = timeout(TALK_TIMEOUT, frame::write(&mut send, &[], &body)).await;
+        }
+        _ = send.finish();
+        // The newcomer closes once it has read the answer.
+        _ = timeout(TALK_TIMEOUT, connection.closed()).await;
+    }
+
+    async fn decide(&self, connection: &Connection, body: &[u8]) -> Result<Answer, String> {
+        let request: Request = codec::decode(body).map_err(|_| "the request cannot be read; use the same version".to_owned())?;
+        let exported = exported(connection).ok_or("the session gave no key material")?;
+        if request.name.is_empty() || request.name.len() > NAME_MAX {
+            return Err(format!("the node's name must have 1 to {NAME_MAX} bytes"));
+        }
+        if request.addresses.is_empty() || request.addresses.len() > ADDRESSES_MAX {
+            return Err(format!("the node must name 1 to {ADDRESSES_MAX} addresses (`advertise`)"));
+        }
+        if !self.core.identity.can_issue() {
+            return Err("this member does not hold the issuing key; join through a voting member".to_owned());
+        }
+        let wanted = NodeRequest::decode(&request.csr).map_err(|e| e.to_string())?;
+        let pin = wanted.pin();
+        let node = match self.spend(&request, pin).await {
+            Ok(node) => node,
+            Err(why) => {
+                sleep(REFUSAL_PAUSE).await;
+                return Err(why);
+            }
+        };
+        let issued = self.core.identity.issue(node, &wanted).map_err(|e| e.to_string())?;
+        let peer = Peer { addresses: request.addresses, pins: vec![pin], name: request.name.clone() };
+        let change = Change::AddLearner { node: node.0, peer };
+        let membership = membership::change(&self.core, change).await.map_err(|e| e.to_string())?;
+        let authority = self.core.identity.authority();
+        let digits = digits(&exported, &request.csr, &sha256(authority), node);
+        tracing::info!(%node, name = request.name, digits, "a node joined; compare the digits with its screen");
+        self.remember(Admitted { node, name: request.name, digits, at: self.replica.now() });
+        Ok(Answer::Admitted {
+            node: node.0,
+            leaf: issued.leaf.to_vec(),
+            authority: authority.to_vec(),
+            membership: WireStoredMembership::from(&membership),
+        })
+    }
+
+    /// Spends the invitation through the log. The same newcomer asking again, with the same key, gets the same id.
+    async fn spend(&self, request: &Request, pin: [u8; 32]) -> Result<NodeId, String> {
+        let token_hash = hash_of_secret(&request.secret);
+        let admit = nodes::Admit {
+            token_hash,
+            node_name: request.name.clone(),
+            pin,
+            addresses: request.addresses.clone(),
+        };
+        let committed = self.replica.propose(Proposal {
+            request: RequestId::derive(&[b"admit", &token_hash, &pin]),
+            body: sha256(&[token_hash, pin].concat()),
+            actor: Actor::Operator { node: self.core.node },
+            decided_under: None,
+            command: Command::Nodes(nodes::Command::Admit(admit)),
+        });
+        match committed.await.map_err(|e| e.to_string())?.outcome {
+            Outcome::Applied(Receipt::Node { id }) => Ok(id),
+            Outcome::Refused(refusal) => Err(refusal.to_string()),
+            other @ (Outcome::Applied(_) | Outcome::Unchanged | Outcome::Conflict | Outcome::Defect(_)) => {
+                Err(format!("the admission came to {other:?}"))
+            }
+        }
+    }
+
+    fn remember(&self, admitted: Admitted) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(admitted);
+    }
+}

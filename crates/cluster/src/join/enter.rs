@@ -1,0 +1,178 @@
+//! The newcomer's side of joining.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::NodeId;
+use domain::codec;
+use quinn::{Connection, ConnectionError, Endpoint};
+use rustls_pki_types::CertificateDer;
+use tokio::time::timeout;
+
+use super::{Answer, FRAME_MAX, Request, Token, TokenError, digits, exported};
+use crate::crypto::sha256;
+use crate::identity::{self, Identity, IdentityError, Issued, NodeRequest};
+use crate::transport::{ConnectFailure, connect, frame};
+use crate::types::WireStoredMembership;
+
+/// One address answers within this time or the next is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The member decides within this time: it includes a commit and a change of membership.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(55);
+/// The membership at admission: whom to believe until the log says more.
+const MEMBERS: &str = "members-at-join.bin";
+
+/// Everything joining needs.
+#[derive(Clone, Debug)]
+pub struct JoinConfig {
+    /// Empty, or left by an earlier try.
+    pub data_dir: PathBuf,
+    /// The line `holdfast cluster invite` printed.
+    pub token: String,
+    /// What people call this node.
+    pub name: String,
+    /// `host:port` under which members reach this node's cluster socket.
+    pub advertise: Vec<String>,
+    /// Host names and IP addresses of this node's HTTPS.
+    pub https_names: Vec<String>,
+}
+
+/// The node is a member; start it.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    pub node: NodeId,
+    /// Must be the same as on the inviting member's screen.
+    pub digits: String,
+}
+
+/// Why the node did not join.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("cannot open a UDP socket")]
+    Socket(#[source] std::io::Error),
+    #[error("no member answered at {tried}; check the network and that a member runs there")]
+    Unreachable { tried: String },
+    #[error("what answers at {address} is not the cluster of this invitation; get a new one with `holdfast cluster invite`")]
+    WrongCluster { address: String },
+    #[error("the member at {address} refused: {why}")]
+    Refused { address: String, why: String },
+    #[error("the member at {address} broke off; repeat the same command, the invitation is good for this node")]
+    BrokenOff { address: String },
+    #[error("the member at {address} answered nonsense: {why}")]
+    Nonsense { address: String, why: String },
+}
+
+/// Joins the cluster the invitation names and writes this node's identity. Safe to repeat after a broken try.
+pub async fn join(config: &JoinConfig) -> Result<Joined, JoinError> {
+    let token = Token::parse(&config.token)?;
+    let key = Identity::joining_key(&config.data_dir)?;
+    let csr = NodeRequest::encode(&key, &config.https_names)?;
+    let crypto = identity::join_client_config(token.cluster, token.authority)?;
+    let client = quinn::ClientConfig::new(Arc::new(crypto));
+    let mut outcome = Err(JoinError::Unreachable { tried: token.addresses.join(", ") });
+    for address in &token.addresses {
+        let endpoint = Endpoint::client(any_port(address)).map_err(JoinError::Socket)?;
+        let name = identity::node_name(NodeId(0), &token.cluster);
+        match timeout(CONNECT_TIMEOUT, connect(&endpoint, client.clone(), address, &name)).await {
+            Ok(Ok(connection)) => {
+                let asked = ask(config, &token, &csr, address, &connection).await;
+                connection.close(0_u32.into(), b"done");
+                _ = timeout(Duration::from_millis(200), endpoint.wait_idle()).await;
+                let (answer, exported) = asked?;
+                return accept(config, &token, &key, &csr, address, answer, &exported);
+            }
+            Ok(Err(ConnectFailure::Handshake(ConnectionError::TransportError(_)))) => {
+                outcome = Err(JoinError::WrongCluster { address: address.clone() });
+            }
+            Ok(Err(why)) => tracing::info!(address, %why, "no member here"),
+            Err(_) => tracing::info!(address, "no answer in time"),
+        }
+    }
+    outcome
+}
+
+async fn ask(
+    config: &JoinConfig,
+    token: &Token,
+    csr: &[u8],
+    address: &str,
+    connection: &Connection,
+) -> Result<(Answer, [u8; 32]), JoinError> {
+    let broken = || JoinError::BrokenOff { address: address.to_owned() };
+    let request = Request {
+        secret: token.secret,
+        csr: csr.to_vec(),
+        name: config.name.clone(),
+        addresses: config.advertise.clone(),
+    };
+    let exported = exported(connection).ok_or_else(broken)?;
+    let body = codec::encode(&request).map_err(|_| broken())?;
+    let exchange = async {
+        let (mut send, mut recv) = connection.open_bi().await.ok()?;
+        frame::write(&mut send, &[], &body).await.ok()?;
+        _ = send.finish();
+        frame::read_at_most(&mut recv, FRAME_MAX).await.ok()?
+    };
+    let answer = timeout(DECISION_TIMEOUT, exchange).await.ok().flatten().ok_or_else(broken)?;
+    let answer = codec::decode(&answer)
+        .map_err(|e| JoinError::Nonsense { address: address.to_owned(), why: e.to_string() })?;
+    Ok((answer, exported))
+}
+
+/// Checks the answer against the invitation and our key, then keeps it.
+fn accept(
+    config: &JoinConfig,
+    token: &Token,
+    key: &rcgen::KeyPair,
+    csr: &[u8],
+    address: &str,
+    answer: Answer,
+    exported: &[u8; 32],
+) -> Result<Joined, JoinError> {
+    let nonsense = |why: &str| JoinError::Nonsense { address: address.to_owned(), why: why.to_owned() };
+    let (node, leaf, authority, membership) = match answer {
+        Answer::Admitted { node, leaf, authority, membership } => (NodeId(node), leaf, authority, membership),
+        Answer::Refused(why) => return Err(JoinError::Refused { address: address.to_owned(), why }),
+    };
+    if sha256(&authority) != token.authority {
+        return Err(JoinError::WrongCluster { address: address.to_owned() });
+    }
+    let authority = CertificateDer::from(authority);
+    let issued = Issued { leaf: CertificateDer::from(leaf) };
+    let presented = identity::Trust::new(authority.clone(), token.cluster)
+        .verify_member(&issued.leaf)
+        .map_err(|_| nonsense("the certificate is not of this cluster"))?;
+    if presented.node != node || presented.pin != identity::pin_of(key) {
+        return Err(nonsense("the certificate is not for this node"));
+    }
+    let members = codec::encode(&membership).map_err(|e| nonsense(&e.to_string()))?;
+    identity::write_private(&config.data_dir, MEMBERS, &members)?;
+    Identity::store(&config.data_dir, key, &issued, &authority)?;
+    Ok(Joined { node, digits: digits(exported, csr, &token.authority, node) })
+}
+
+/// The membership kept at admission, if this node joined.
+pub(crate) fn kept_membership(dir: &Path) -> Result<Option<WireStoredMembership>, IdentityError> {
+    let path = dir.join(MEMBERS);
+    match std::fs::read(&path) {
+        Ok(bytes) => codec::decode(&bytes)
+            .map(Some)
+            .map_err(|e| IdentityError::Damaged { path, why: e.to_string() }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(IdentityError::File { path, source }),
+    }
+}
+
+/// An address to dial from: any, of the family that reaches `address` when it is a literal, else IPv4.
+fn any_port(address: &str) -> SocketAddr {
+    match address.parse::<SocketAddr>() {
+        Ok(SocketAddr::V6(_)) => SocketAddr::from(([0_u16; 8], 0)),
+        Ok(SocketAddr::V4(_)) | Err(_) => SocketAddr::from(([0_u8; 4], 0)),
+    }
+}

@@ -1,0 +1,234 @@
+//! The engine's view of the network: each of its RPCs over [`Transport`], with a deadline of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::NodeId;
+use domain::codec::CodecError;
+use futures_util::stream::{self, Stream, StreamExt as _};
+use openraft::base::{BoxFuture, BoxStream};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, v2::RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, network::stream_append_sequential};
+use tokio::time::{Instant, timeout};
+
+use crate::profile::Timing;
+use crate::snapshot_stream;
+use crate::store::snapshot::{EngineSnapshot, SnapshotFile};
+use crate::transport::{CallError, Kind, Transport, frame};
+use crate::types::{Peer, TypeConfig, Vote};
+use crate::wire::{Append, Appended, Ballot, HandedOver, Handover, Voted};
+
+type RpcError = RPCError<TypeConfig>;
+type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcError>;
+
+/// Makes a client per peer and purpose.
+pub(crate) struct Network {
+    pub(crate) own: NodeId,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) timing: Timing,
+}
+
+impl Network {
+    fn client(&self, target: u64, peer: &Peer, heartbeat: bool) -> PeerClient {
+        self.transport.link(NodeId(target), peer);
+        PeerClient {
+            own: self.own,
+            target: NodeId(target),
+            transport: self.transport.clone(),
+            timing: self.timing,
+            heartbeat,
+        }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = PeerClient;
+
+    async fn new_client(&mut self, target: u64, peer: &Peer) -> PeerClient {
+        self.client(target, peer, false)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> PeerClient {
+        self.client(target, peer, true)
+    }
+}
+
+/// RPCs to one peer.
+pub(crate) struct PeerClient {
+    own: NodeId,
+    target: NodeId,
+    transport: Arc<Transport>,
+    timing: Timing,
+    /// Heartbeats go one by one on short streams, ahead of appends.
+    heartbeat: bool,
+}
+
+impl PeerClient {
+    async fn call(
+        &self,
+        kind: Kind,
+        action: RPCTypes,
+        body: Result<Vec<u8>, CodecError>,
+        option: &RPCOption,
+    ) -> Result<Vec<u8>, RpcError> {
+        let body = body.map_err(|e| NetworkError::new(&e))?;
+        let within = option.soft_ttl();
+        self.transport.call(self.target, kind, &body, within).await.map_err(|e| self.failed(&e, action, within))
+    }
+
+    fn failed(&self, why: &CallError, action: RPCTypes, timeout: Duration) -> RpcError {
+        match why {
+            CallError::Unreachable(_) => Unreachable::new(why).into(),
+            CallError::TimedOut(_) => {
+                Timeout { action, id: self.own.0, target: self.target.0, timeout }.into()
+            }
+            CallError::Broken(..) | CallError::Refused(..) => NetworkError::new(why).into(),
+        }
+    }
+
+    /// One long stream: requests leave as they come, answers return in order. Both halves are driven by whoever polls
+    /// the returned stream, so that dropping it ends both.
+    async fn pipeline<'s, S>(&'s mut self, input: S, setup: Duration) -> Result<BoxStream<'s, AppendResult>, RpcError>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        let action = RPCTypes::AppendEntries;
+        let opened = self.transport.open(self.target, Kind::AppendStream, Instant::now() + setup).await;
+        let (_connection, mut send, recv) = opened.map_err(|e| self.failed(&e, action, setup))?;
+        let sent = Arc::new(AtomicU64::new(0));
+        let answered = sent.clone();
+
+        let requests = stream::once(async move {
+            let mut input = input;
+            let mut kind = [Kind::AppendStream as u8].as_slice();
+            while let Some(request) = input.next().await {
+                let body = Append::encode(&request).map_err(|e| RpcError::from(NetworkError::new(&e)))?;
+                sent.fetch_add(1, Ordering::Relaxed);
+                frame::write(&mut send, kind, &body).await.map_err(|e| broken(&e))?;
+                kind = &[];
+            }
+            _ = send.finish();
+            Ok(())
+        })
+        .filter_map(|ended: Result<(), RpcError>| async move { ended.err().map(Err) });
+
+        // An answer may wait for a slow disk; silence on top of that means the path is gone.
+        let patience = (self.timing.election_max * 2).max(Duration::from_secs(2));
+        let target = self.target;
+        let stalled = Timeout { action, id: self.own.0, target: target.0, timeout: patience };
+        let answers = stream::unfold(Some((recv, 0_u64)), move |state| {
+            let (answered, stalled) = (answered.clone(), stalled.clone());
+            async move {
+                let (mut recv, done) = state?;
+                let answer = {
+                    let mut reading = std::pin::pin!(frame::read(&mut recv));
+                    loop {
+                        match timeout(patience, &mut reading).await {
+                            Ok(answer) => break answer,
+                            Err(_) if answered.load(Ordering::Relaxed) > done => {
+                                return Some((Err(stalled.into()), None));
+                            }
+                            Err(_) => {}
+                        }
+                    }
+                };
+                let result = match answer {
+                    Ok(None) => return None,
+                    Ok(Some(bytes)) => match Appended::decode_streamed(&bytes) {
+                        Ok(Some(result)) => Ok(result),
+                        Ok(None) => Err(broken(&io::Error::other("an answer out of place"))),
+                        Err(e) => Err(broken(&e)),
+                    },
+                    Err(e) => Err(broken(&e)),
+                };
+                let next = matches!(result, Ok(Ok(_))).then_some((recv, done + 1));
+                Some((result, next))
+            }
+        });
+        Ok(Box::pin(stream::select(answers, requests)))
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for PeerClient {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        let answer = self.call(Kind::Append, RPCTypes::AppendEntries, Append::encode(&request), &option).await?;
+        Appended::decode(&answer).map_err(|e| broken(&e))
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, AppendResult>, RpcError>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        if self.heartbeat {
+            return stream_append_sequential(self, input, option);
+        }
+        Box::pin(self.pipeline(input, option.soft_ttl()))
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        let answer = self.call(Kind::Vote, RPCTypes::Vote, Ballot::encode(&request), &option).await?;
+        Voted::decode(&answer).map_err(|e| broken(&e))
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        let answer = self.call(Kind::PreVote, RPCTypes::Vote, Ballot::encode(&request), &option).await?;
+        Voted::decode(&answer).map_err(|e| broken(&e))
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: EngineSnapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sending = snapshot_stream::send(&self.transport, self.target, vote, snapshot, option.hard_ttl());
+        tokio::select! {
+            closed = cancel => Err(closed.into()),
+            sent = sending => match sent {
+                Ok(vote) => Ok(SnapshotResponse::new(vote)),
+                Err(snapshot_stream::SendError::Call(e @ CallError::Unreachable(_))) => Err(Unreachable::new(&e).into()),
+                Err(e) => Err(NetworkError::new(&e).into()),
+            },
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
+        let answer =
+            self.call(Kind::TransferLeader, RPCTypes::TransferLeader, Handover::encode(&request), &option).await?;
+        HandedOver::decode(&answer).map_err(|e| broken(&e))
+    }
+}
+
+fn broken(why: &(impl std::error::Error + 'static)) -> RpcError {
+    NetworkError::new(why).into()
+}

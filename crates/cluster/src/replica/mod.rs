@@ -1,0 +1,193 @@
+//! The replicated log as everything else sees it: [`domain::ports::Replica`] over the engine.
+
+mod lease;
+mod observe;
+mod propose;
+mod read;
+pub(crate) mod time;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::ports::{
+    Clock, Committed, Durability, Freshness, Lease, Leadership, Proposal, ProposeError, ReadError, ReadView, Replica,
+};
+use domain::{LeaderStamp, NodeId, Outcome, Timestamp};
+use openraft::async_runtime::watch::WatchReceiver as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) use lease::{Grants, grant};
+pub(crate) use observe::observe;
+pub(crate) use propose::{Proposer, write_many};
+pub(crate) use read::{ReadBarrier, read_index_here};
+pub(crate) use time::ClusterTime;
+
+use crate::identity::Identity;
+use crate::profile::Timing;
+use crate::store::state::StateStore;
+use crate::transport::{FRAME_MAX, Transport};
+use crate::types::{Record, TypeConfig};
+
+/// The engine with our store.
+pub(crate) type Raft = openraft::Raft<TypeConfig, StateStore>;
+/// What the engine says of itself.
+pub(crate) type Metrics = openraft::RaftMetrics<TypeConfig>;
+
+/// A proposal is answered within this time, if only by "unknown".
+const PROPOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A linearizable read is served or given up within this time.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// Proposals under way on this node.
+const IN_FLIGHT_MAX: usize = 4096;
+/// Room for the envelope around the largest command.
+const RECORD_MAX: usize = FRAME_MAX - 64 * 1024;
+
+/// What the parts of a running member share.
+pub(crate) struct Core {
+    pub(crate) node: NodeId,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) raft: Raft,
+    pub(crate) state: StateStore,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timing: Timing,
+    pub(crate) time: ClusterTime,
+    pub(crate) grants: Grants,
+    /// Who leads, as of the engine's last word.
+    pub(crate) standing: Mutex<Standing>,
+    /// Bumped with every apply and every change of leadership.
+    pub(crate) changes: watch::Sender<u64>,
+    /// The leader's id, for those who wait for another one.
+    pub(crate) leader: watch::Sender<Option<NodeId>>,
+}
+
+/// Leadership with the moment it began, on the boot clock.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standing {
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) leading: Option<(LeaderStamp, Duration)>,
+    pub(crate) voters: BTreeSet<u64>,
+    pub(crate) learners: BTreeSet<u64>,
+}
+
+impl Core {
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.raft.metrics().borrow_watched().clone()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        *self.leader.borrow()
+    }
+
+    /// Waits until this node has applied `index`.
+    pub(crate) async fn applied(&self, index: u64, deadline: Instant) -> bool {
+        let mut applied = self.state.watch_applied();
+        let reached = applied.wait_for(|at| at.is_some_and(|at| at >= index));
+        matches!(timeout_at(deadline, reached).await, Ok(Ok(_)))
+    }
+
+    /// Waits until somebody other than `than` leads, at most until `deadline`.
+    pub(crate) async fn another_leader(&self, than: Option<NodeId>, deadline: Instant) {
+        let mut leader = self.leader.subscribe();
+        _ = timeout_at(deadline, leader.wait_for(|now| now.is_some() && *now != than)).await;
+    }
+}
+
+/// This node's handle on the replicated log. Cheap to clone.
+#[derive(Clone)]
+pub struct LocalReplica {
+    core: Arc<Core>,
+    proposer: Proposer,
+    barrier: ReadBarrier,
+    in_flight: Arc<Semaphore>,
+}
+
+impl LocalReplica {
+    pub(crate) fn new(core: Arc<Core>, proposer: Proposer, barrier: ReadBarrier) -> Self {
+        Self { core, proposer, barrier, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) }
+    }
+
+    fn envelope(&self, proposal: Proposal) -> domain::Envelope {
+        domain::Envelope {
+            request: proposal.request,
+            issued_at: self.core.time.now(),
+            issued_by: self.core.node,
+            seed: rand::random(),
+            body: proposal.body,
+            actor: proposal.actor,
+            decided_under: proposal.decided_under,
+            command: proposal.command,
+        }
+    }
+}
+
+#[async_trait]
+impl Replica for LocalReplica {
+    fn node(&self) -> NodeId {
+        self.core.node
+    }
+
+    async fn propose(&self, proposal: Proposal) -> Result<Committed, ProposeError> {
+        let Ok(_permit) = self.in_flight.try_acquire() else { return Err(ProposeError::Overloaded) };
+        let deadline = Instant::now() + PROPOSE_TIMEOUT;
+        let record = Record::encode(&self.envelope(proposal)).map_err(|e| ProposeError::Refused(e.to_string()))?;
+        if record.as_bytes().len() > RECORD_MAX {
+            return Err(ProposeError::Refused("the command is too large; split it".to_owned()));
+        }
+        let (index, reply) = self.proposer.commit(record, deadline).await?;
+        if !self.core.applied(index, deadline).await {
+            return Err(ProposeError::Unknown);
+        }
+        let outcome = reply.0.unwrap_or_else(|| Outcome::Defect("the entry held no command".to_owned()));
+        Ok(Committed { index, outcome, durability: Durability::Replicated })
+    }
+
+    async fn read(&self, freshness: Freshness) -> Result<ReadView, ReadError> {
+        let deadline = Instant::now() + READ_TIMEOUT;
+        let index = match freshness {
+            Freshness::Local => 0,
+            Freshness::AtLeast(index) => index,
+            Freshness::Linearizable => self.barrier.index(deadline).await?,
+        };
+        if index > 0 && !self.core.applied(index, deadline).await {
+            return Err(ReadError::Behind(index));
+        }
+        self.core.state.view().await
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.core.changes.subscribe()
+    }
+
+    fn leadership(&self) -> Leadership {
+        let standing = self.core.standing();
+        let since = |(_, began): &(LeaderStamp, Duration)| self.core.clock.boot().saturating_sub(*began);
+        Leadership {
+            leader: standing.leader,
+            leading_for: standing.leading.as_ref().map(since).unwrap_or_default(),
+            leading: standing.leading.map(|(stamp, _)| stamp),
+            voters: standing.voters.into_iter().map(NodeId).collect(),
+            learners: standing.learners.into_iter().map(NodeId).collect(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.core.time.now()
+    }
+
+    async fn lease(&self) -> Option<Lease> {
+        lease::ask(&self.core).await
+    }
+
+    fn granted(&self) -> Vec<(NodeId, Duration)> {
+        let leading = self.core.standing().leading.map(|(stamp, _)| stamp);
+        self.core.grants.ages(leading, self.core.clock.boot())
+    }
+}
