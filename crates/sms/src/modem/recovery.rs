@@ -213,7 +213,8 @@ impl Modem {
                 self.abandon_running(now);
                 self.work.clear();
                 self.setup.done = false;
-                self.transmit.push_back([ESCAPE, b"AT+CFUN=1,1\r"].concat());
+                self.transmit.push_back(ESCAPE.to_vec());
+                self.transmit.push_back(b"AT+CFUN=1,1\r".to_vec());
                 self.phase = Phase::Resetting {
                     until: now + RESET_ANSWER,
                 };
