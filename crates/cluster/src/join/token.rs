@@ -54,6 +54,23 @@ impl Token {
         codec::decode(body).map_err(|_| TokenError::Mistyped)
     }
 
+    /// The same secret for the cluster of another invitation.
+    #[must_use]
+    pub fn with_cluster_of(&self, other: &Self) -> Self {
+        Self { secret: self.secret, ..other.clone() }
+    }
+
+    /// The same invitation, tried at other addresses.
+    #[must_use]
+    pub fn with_addresses(&self, addresses: &[String]) -> Self {
+        Self { addresses: addresses.to_vec(), ..self.clone() }
+    }
+
+    /// Where members listen, in the order they are tried.
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
     /// What the log knows the secret by.
     pub(crate) fn hash(&self) -> [u8; 32] {
         hash_of_secret(&self.secret)
