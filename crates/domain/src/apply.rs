@@ -189,3 +189,6 @@ pub async fn defects(conn: &mut SqliteConnection) -> Result<Vec<(u64, String, Ti
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
