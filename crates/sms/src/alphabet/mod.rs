@@ -1,6 +1,7 @@
 //! Alphabets of short messages (3GPP TS 23.038): GSM 7-bit with its extension and national tables, and UCS2.
 
 mod default;
+mod indic;
 mod national;
 mod septets;
 mod transliterate;

@@ -2,7 +2,8 @@
 //!
 //! Nothing is ever sent with them: a phone that lacks the table would show other letters.
 
-use super::default::BASE;
+use super::default::{BASE, EXTENSION};
+use super::indic;
 
 /// National language identifier (3GPP TS 23.038 §6.2.1.2.4), the value of the shift information elements.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -13,6 +14,26 @@ pub enum NationalLanguage {
     Spanish,
     /// 3: single and locking table.
     Portuguese,
+    /// 4: single and locking table.
+    Bengali,
+    /// 5: single and locking table.
+    Gujarati,
+    /// 6: single and locking table.
+    Hindi,
+    /// 7: single and locking table.
+    Kannada,
+    /// 8: single and locking table.
+    Malayalam,
+    /// 9: single and locking table.
+    Oriya,
+    /// 10: single and locking table.
+    Punjabi,
+    /// 11: single and locking table.
+    Tamil,
+    /// 12: single and locking table.
+    Telugu,
+    /// 13: single and locking table.
+    Urdu,
 }
 
 impl NationalLanguage {
@@ -22,28 +43,60 @@ impl NationalLanguage {
             1 => Some(Self::Turkish),
             2 => Some(Self::Spanish),
             3 => Some(Self::Portuguese),
+            4 => Some(Self::Bengali),
+            5 => Some(Self::Gujarati),
+            6 => Some(Self::Hindi),
+            7 => Some(Self::Kannada),
+            8 => Some(Self::Malayalam),
+            9 => Some(Self::Oriya),
+            10 => Some(Self::Punjabi),
+            11 => Some(Self::Tamil),
+            12 => Some(Self::Telugu),
+            13 => Some(Self::Urdu),
             _ => None,
         }
     }
 
     /// The character at a position of this language's locking shift table, which replaces the base table.
     pub(super) fn locking(self, septet: u8) -> char {
-        let changed = match self {
-            Self::Turkish => find(&TURKISH_LOCKING, septet),
-            Self::Portuguese => find(&PORTUGUESE_LOCKING, septet),
-            Self::Spanish => None,
-        };
-        changed.unwrap_or(BASE[usize::from(septet & 0x7F)])
+        let septet = septet & 0x7F;
+        let base = BASE[usize::from(septet)];
+        match self {
+            Self::Turkish => find(&TURKISH_LOCKING, septet).unwrap_or(base),
+            Self::Spanish => base,
+            Self::Portuguese => find(&PORTUGUESE_LOCKING, septet).unwrap_or(base),
+            Self::Bengali => indic::BENGALI.locking(septet),
+            Self::Gujarati => indic::GUJARATI.locking(septet),
+            Self::Hindi => indic::HINDI.locking(septet),
+            Self::Kannada => indic::KANNADA.locking(septet),
+            Self::Malayalam => indic::MALAYALAM.locking(septet),
+            Self::Oriya => indic::ORIYA.locking(septet),
+            Self::Punjabi => indic::PUNJABI.locking(septet),
+            Self::Tamil => indic::TAMIL.locking(septet),
+            Self::Telugu => indic::TELUGU.locking(septet),
+            Self::Urdu => indic::URDU_LOCKING[usize::from(septet)],
+        }
     }
 
     /// The character at a position of this language's single shift table, which replaces the extension table.
     pub(super) fn single(self, septet: u8) -> Option<char> {
-        let own = match self {
-            Self::Turkish => find(&TURKISH_SINGLE, septet),
-            Self::Spanish => find(&SPANISH_SINGLE, septet),
-            Self::Portuguese => find(&PORTUGUESE_SINGLE, septet),
-        };
-        own.or_else(|| find(&super::default::EXTENSION, septet))
+        let with_default =
+            |own: &[(u8, char)]| find(own, septet).or_else(|| find(&EXTENSION, septet));
+        match self {
+            Self::Turkish => with_default(&TURKISH_SINGLE),
+            Self::Spanish => with_default(&SPANISH_SINGLE),
+            Self::Portuguese => with_default(&PORTUGUESE_SINGLE),
+            Self::Bengali => indic::single(indic::BENGALI_SINGLE, septet),
+            Self::Gujarati => indic::single(indic::GUJARATI_SINGLE, septet),
+            Self::Hindi => indic::single(indic::HINDI_SINGLE, septet),
+            Self::Kannada => indic::single(indic::KANNADA_SINGLE, septet),
+            Self::Malayalam => indic::single(indic::MALAYALAM_SINGLE, septet),
+            Self::Oriya => indic::single(indic::ORIYA_SINGLE, septet),
+            Self::Punjabi => indic::single(indic::PUNJABI_SINGLE, septet),
+            Self::Tamil => indic::single(indic::TAMIL_SINGLE, septet),
+            Self::Telugu => indic::single(indic::TELUGU_SINGLE, septet),
+            Self::Urdu => indic::single(indic::URDU_SINGLE, septet),
+        }
     }
 }
 
@@ -55,6 +108,7 @@ pub(super) fn find(table: &[(u8, char)], septet: u8) -> Option<char> {
 }
 
 /// A.3.1, where it differs from the default alphabet.
+#[rustfmt::skip]
 const TURKISH_LOCKING: [(u8, char); 8] = [
     (0x04, '€'),
     (0x07, 'ı'),
@@ -78,6 +132,7 @@ const TURKISH_SINGLE: [(u8, char); 7] = [
 ];
 
 /// A.2.2, beyond the default extension table.
+#[rustfmt::skip]
 const SPANISH_SINGLE: [(u8, char); 9] = [
     (0x09, 'ç'),
     (0x41, 'Á'),
@@ -91,6 +146,7 @@ const SPANISH_SINGLE: [(u8, char); 9] = [
 ];
 
 /// A.3.3, where it differs from the default alphabet.
+#[rustfmt::skip]
 const PORTUGUESE_LOCKING: [(u8, char); 34] = [
     (0x04, 'ê'),
     (0x06, 'ú'),
@@ -129,6 +185,7 @@ const PORTUGUESE_LOCKING: [(u8, char); 34] = [
 ];
 
 /// A.2.3, beyond the default extension table.
+#[rustfmt::skip]
 const PORTUGUESE_SINGLE: [(u8, char); 27] = [
     (0x05, 'ê'),
     (0x09, 'ç'),

@@ -71,3 +71,46 @@ fn septets_pack_as_in_the_classic_example() {
     assert_eq!(unpack_septets(&octets, 0, 10), septets);
     assert_eq!((fill_bits(0), fill_bits(6), fill_bits(7)), (0, 1, 0));
 }
+
+#[test]
+fn scripts_of_india_are_read_by_their_common_layout() {
+    use NationalLanguage::*;
+    let locked = |language, septets: &[u8]| {
+        decode_gsm7_with(
+            septets,
+            NationalShift {
+                locking: Some(language),
+                single: Some(language),
+            },
+        )
+    };
+    for (language, letter_ka, digit_three) in [
+        (Bengali, 'ক', '৩'),
+        (Gujarati, 'ક', '૩'),
+        (Hindi, 'क', '३'),
+        (Kannada, 'ಕ', '೩'),
+        (Malayalam, 'ക', '൩'),
+        (Oriya, 'କ', '୩'),
+        (Punjabi, 'ਕ', '੩'),
+        (Tamil, 'க', '௩'),
+        (Telugu, 'క', '౩'),
+    ] {
+        let digit_position = if language == Bengali { 0x1D } else { 0x1F };
+        let text = locked(
+            language,
+            &[
+                0x15,
+                b'a',
+                ESCAPE,
+                digit_position,
+                ESCAPE,
+                b'A',
+                ESCAPE,
+                0x65,
+            ],
+        );
+        assert_eq!(text, format!("{letter_ka}a{digit_three}A€"), "{language:?}");
+    }
+    assert_eq!(locked(Urdu, &[0x00, 0x06, ESCAPE, 0x3F, b'1']), "اڦ۔1");
+    assert_eq!(locked(Tamil, &[0x00, 0x01]), " \u{B82}");
+}

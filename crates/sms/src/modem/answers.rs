@@ -131,7 +131,8 @@ pub(super) fn pin_tries(line: &str) -> Option<u8> {
     let (name, rest) = line.split_once(':')?;
     let fields = fields(rest);
     match name {
-        "+CPINR" | "+QPINC" => fields.get(1)?.parse().ok(),
+        "+CPINR" if fields.first()? == "SIM PIN" => fields.get(1)?.parse().ok(),
+        "+QPINC" => fields.get(1)?.parse().ok(),
         // Tries of the code being asked for, then those of PUK1, PIN1, PUK2, PIN2.
         "^CPIN" => fields.get(3).or(fields.get(1))?.parse().ok(),
         _ => None,

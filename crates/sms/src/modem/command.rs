@@ -115,8 +115,7 @@ pub(super) const STATUS: &[Step] = &[
 ];
 
 pub(super) const ICCID_COMMANDS: &[&str] = &["AT+CCID", "AT+ICCID", "AT^ICCID?", "AT+QCCID"];
-pub(super) const PIN_TRIES_COMMANDS: &[&str] =
-    &["AT+CPINR=\"SIM PIN\"", "AT+QPINC=\"SC\"", "AT^CPIN?"];
+pub(super) const PIN_TRIES_COMMANDS: &[&str] = &["AT+CPINR", "AT+QPINC=\"SC\"", "AT^CPIN?"];
 
 /// What the answer's lines begin with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
