@@ -16,6 +16,8 @@ pub(super) struct Health {
     number: String,
     parts_per_min: u32,
     status: Status,
+    /// The SIM last seen. Kept while the port is closed: parts received before still belong to it.
+    imsi: String,
     /// Why the port is not open.
     port: Option<String>,
     /// Why a person is needed.
@@ -34,6 +36,7 @@ impl Health {
             number: settings.number.clone(),
             parts_per_min: settings.parts_per_min,
             status: Status::default(),
+            imsi: String::new(),
             port: None,
             trouble: None,
             barred: None,
@@ -63,6 +66,9 @@ impl Health {
     }
 
     pub(super) fn status(&mut self, status: Status) {
+        if let Some(imsi) = &status.imsi {
+            self.imsi.clone_from(imsi);
+        }
         self.status = status;
     }
 
@@ -107,18 +113,19 @@ impl Health {
         None
     }
 
-    /// When [`down`](Self::down) may change by itself.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let unready = self
-            .unready_since
-            .map(|since| since + UNREADY_GRACE)
-            .filter(|_| self.was_ready);
+    /// When [`down`](Self::down) may next change by itself.
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let unready = self.unready_since.map(|since| since + UNREADY_GRACE);
         let barred = self.barred.as_ref().map(|(_, until)| *until);
-        unready.into_iter().chain(barred).min()
+        unready
+            .into_iter()
+            .chain(barred)
+            .filter(|at| *at > now)
+            .min()
     }
 
     pub(super) fn imsi(&self) -> &str {
-        self.status.imsi.as_deref().unwrap_or_default()
+        &self.imsi
     }
 
     pub(super) fn report(&self, now: Instant) -> ChannelReport {
@@ -133,5 +140,90 @@ impl Health {
             signal_dbm: self.status.signal_dbm,
             rate_per_min: self.parts_per_min,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use sms::modem::Registration;
+
+    use super::*;
+
+    fn fresh(now: Instant) -> Health {
+        let settings = SmsModemSettings {
+            name: "sms-a".to_owned(),
+            port: PathBuf::from("/dev/null"),
+            bits_per_s: 115_200,
+            number: "+358409999999".to_owned(),
+            pin: None,
+            pin_key: [0; 32],
+            smsc: None,
+            parts_per_min: 10,
+            burst: 20,
+            status_reports: true,
+            queue_len_max: 4,
+        };
+        Health::new(now, &settings)
+    }
+
+    fn ready(now: Instant) -> Health {
+        let mut health = fresh(now);
+        health.port_opened();
+        health.engine(now, true);
+        health.ready();
+        health
+    }
+
+    #[test]
+    fn a_modem_is_down_until_it_is_set_up() {
+        let now = Instant::now();
+        assert!(!fresh(now).report(now).up);
+        let report = ready(now).report(now);
+        assert_eq!((report.up, report.reason.as_str()), (true, ""));
+    }
+
+    #[test]
+    fn a_short_silence_is_no_reason_to_alarm_and_a_long_one_is() {
+        let now = Instant::now();
+        let mut health = ready(now);
+        health.engine(now, false);
+        assert_eq!(health.down(now), None);
+        let later = health.poll_timeout(now).unwrap();
+        assert!(health.down(later).is_some());
+        assert_eq!(
+            health.poll_timeout(later),
+            None,
+            "nothing changes by itself any more"
+        );
+        health.engine(later, true);
+        assert_eq!(health.down(later), None);
+    }
+
+    #[test]
+    fn a_barred_sim_is_tried_again_after_its_hold() {
+        let now = Instant::now();
+        let mut health = ready(now);
+        health.barred(now, "CMS error 8".to_owned(), Duration::from_secs(300));
+        assert!(health.down(now).unwrap().contains("CMS error 8"));
+        let later = health.poll_timeout(now).unwrap();
+        health.engine(later, true);
+        assert_eq!(health.down(later), None);
+    }
+
+    #[test]
+    fn without_network_a_modem_is_down_and_keeps_its_sim_over_a_lost_port() {
+        let now = Instant::now();
+        let mut health = ready(now);
+        health.status(Status {
+            imsi: Some("244910000000001".to_owned()),
+            circuit: Some(Registration(2)),
+            ..Status::default()
+        });
+        assert!(health.down(now).unwrap().contains("no network"));
+        health.port_closed("gone".to_owned());
+        assert_eq!(health.imsi(), "244910000000001");
+        assert_eq!(health.down(now), Some("gone".to_owned()));
     }
 }

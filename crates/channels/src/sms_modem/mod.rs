@@ -397,7 +397,7 @@ impl SmsModemService {
             open,
             outbox,
             self.inbox.poll_timeout(),
-            self.health.poll_timeout(),
+            self.health.poll_timeout(now),
         ]
         .into_iter()
         .flatten()
