@@ -25,6 +25,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateStore, (TempDir, JoinSet<()>)> for 
             state_durable: watch::Sender::new(Some(u64::MAX)).subscribe(),
             fatal: Fatal::new(),
             unclean: false,
+            snapshot: None,
         };
         let log = LogStore::open(&dir.path().join("raft.db"), options, &mut tasks)
             .await

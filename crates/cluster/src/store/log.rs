@@ -3,43 +3,35 @@
 //! One task owns the only writing connection ([`writer`]). The newest entries also stay in memory ([`tail`]), where
 //! replication and apply find them; older ones are read through a second, read-only connection.
 
+mod engine;
 mod rows;
 mod tail;
 mod writer;
 
-use std::fmt::Debug;
 use std::io;
-use std::ops::{Bound, Range, RangeBounds};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::{Stream, TryStreamExt};
-use openraft::storage::{IOFlushed, RaftLogStorage};
-use openraft::{LogState, OptionalSend, RaftLogReader};
+use futures_util::TryStreamExt;
 use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::rows::{Row, entry_of, get_mark};
+use self::rows::{entry_of, get_mark};
 use self::tail::Tail;
 use self::writer::{Job, Writer};
 use super::checkpoint::{self, Backlog};
 use super::fatal::Fatal;
 use super::sqlite;
-use crate::types::{Entry, LogId, TypeConfig, Vote, WireLogId, WireVote};
+use crate::types::{Entry, LogId, Vote, WireLogId, WireVote};
 
 pub use self::rows::{Damage, RowError};
 
 /// Appends, votes and the like that may wait for the writer.
 const QUEUE_LEN: usize = 256;
-
-/// Entries handed to apply at a time.
-const CHUNK_ENTRIES: u64 = 512;
-
-/// Entries sent in one RPC hold at most about this many bytes, but at least one entry.
-const RPC_BYTES: usize = 4 * 1024 * 1024;
 
 /// The log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +54,11 @@ pub enum OpenLogError {
         #[source]
         source: sqlx::Error,
     },
+    #[error(
+        "the log {} is missing beside existing state; a node without its log must not vote under its old id: evict it \
+         with `holdfast cluster evict` on another node, empty its data folder and join it again", path.display()
+    )]
+    Missing { path: PathBuf },
     #[error("the log {} was written by a newer version (format {found}); upgrade this node", path.display())]
     Newer { path: PathBuf, found: i64 },
 }
@@ -101,6 +98,8 @@ pub struct LogOptions {
     pub fatal: Fatal,
     /// The last process did not close the file: check all of it.
     pub unclean: bool,
+    /// Index of the newest snapshot, from which [`LogStore::bytes_since_snapshot`] counts.
+    pub snapshot: Option<u64>,
 }
 
 impl LogStore {
@@ -138,6 +137,9 @@ impl LogStore {
                     },
                     RowError::Database(source) => unreadable(source),
                 })?;
+        let appended = bytes_after(&mut conn, options.snapshot)
+            .await
+            .map_err(unreadable)?;
         let reader = sqlite::read_options(path)
             .connect()
             .await
@@ -155,7 +157,7 @@ impl LogStore {
             reader: tokio::sync::Mutex::new(Some(reader)),
             fatal: options.fatal,
             checkpointer: backlog,
-            appended: AtomicU64::new(0),
+            appended: AtomicU64::new(appended),
         });
         let (queue, jobs) = mpsc::channel(QUEUE_LEN);
         let writer = Writer::new(
@@ -228,15 +230,13 @@ impl LogStore {
             if on_disk.is_empty() {
                 return Ok(newest);
             }
-            match self.read_disk(on_disk).await {
-                Ok(mut entries) => {
-                    entries.extend(newest);
-                    return Ok(entries);
-                }
-                // Truncated or purged while we read: look again.
-                Err(_) if self.moved_on(truncations, range.start) => {}
-                Err(error) => return Err(error),
+            let read = self.read_disk(on_disk).await;
+            if self.moved_on(truncations, range.start) {
+                continue; // truncated or purged while we read: the two halves may not belong together
             }
+            let mut entries = read?;
+            entries.extend(newest);
+            return Ok(entries);
         }
     }
 
@@ -349,6 +349,17 @@ async fn load(
     Ok((tail, bounds))
 }
 
+/// Content bytes of the entries after `index`.
+async fn bytes_after(conn: &mut SqliteConnection, index: Option<u64>) -> Result<u64, sqlx::Error> {
+    let after = index.map_or(-1, u64::cast_signed);
+    let bytes: i64 =
+        sqlx::query_scalar("select coalesce(sum(length(data)), 0) from log where idx > ?")
+            .bind(after)
+            .fetch_one(conn)
+            .await?;
+    Ok(bytes.cast_unsigned())
+}
+
 /// The entries kept in memory, oldest first, each checked.
 async fn newest_entries(conn: &mut SqliteConnection) -> Result<Vec<Entry>, RowError> {
     let mut rows =
@@ -385,134 +396,4 @@ async fn keep_checkpointed(
         }
     }
     _ = conn.close().await;
-}
-
-fn half_open(range: &impl RangeBounds<u64>) -> Range<u64> {
-    let start = match range.start_bound() {
-        Bound::Included(x) => *x,
-        Bound::Excluded(x) => x.saturating_add(1),
-        Bound::Unbounded => 0,
-    };
-    let end = match range.end_bound() {
-        Bound::Included(x) => x.saturating_add(1),
-        Bound::Excluded(x) => *x,
-        Bound::Unbounded => u64::MAX,
-    };
-    start..end.max(start)
-}
-
-impl RaftLogReader<TypeConfig> for LogStore {
-    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
-        &mut self,
-        range: RB,
-    ) -> io::Result<Vec<Entry>> {
-        self.read_or_stop(half_open(&range)).await
-    }
-
-    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        Ok(self.vote())
-    }
-
-    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
-        let mut entries = self.read_or_stop(start..end).await?;
-        let mut bytes = 0;
-        let fits = entries.iter().take_while(|entry| {
-            bytes += tail::weight(entry);
-            bytes <= RPC_BYTES
-        });
-        let count = fits.count().max(1);
-        entries.truncate(count);
-        Ok(entries)
-    }
-
-    /// In chunks, so that catching up on a long log does not hold it in memory.
-    async fn entries_stream<RB>(
-        &mut self,
-        range: RB,
-    ) -> impl Stream<Item = io::Result<Entry>> + OptionalSend
-    where
-        RB: RangeBounds<u64> + Clone + Debug + OptionalSend,
-    {
-        let chunks = futures_util::stream::try_unfold(
-            (self.clone(), half_open(&range)),
-            |(log, range)| async move {
-                let end = range.end.min(range.start.saturating_add(CHUNK_ENTRIES));
-                let chunk = log.read_or_stop(range.start..end).await?;
-                let next = chunk.last().map_or(range.end, |last| last.log_id.index + 1);
-                let chunk = futures_util::stream::iter(chunk.into_iter().map(Ok::<_, io::Error>));
-                Ok::<_, io::Error>(
-                    (!range.is_empty()).then_some((chunk, (log, next..range.end.max(next)))),
-                )
-            },
-        );
-        Box::pin(chunks.try_flatten())
-    }
-}
-
-impl RaftLogStorage<TypeConfig> for LogStore {
-    type LogReader = Self;
-
-    async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
-        let tail = self.shared.tail();
-        Ok(LogState {
-            last_purged_log_id: tail.purged,
-            last_log_id: tail.last,
-        })
-    }
-
-    async fn get_log_reader(&mut self) -> Self {
-        self.clone()
-    }
-
-    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
-        self.ask(|done| Job::Vote { vote: *vote, done }).await
-    }
-
-    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
-        self.shared.tail().committed = committed;
-        Ok(())
-    }
-
-    async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        Ok(self.shared.tail().committed)
-    }
-
-    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
-    where
-        I: IntoIterator<Item = Entry> + OptionalSend,
-        I::IntoIter: OptionalSend,
-    {
-        let entries: Vec<Entry> = entries.into_iter().collect();
-        let rows = entries
-            .iter()
-            .map(Row::new)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(io::Error::other)?;
-        // A place in the queue first: what is readable must also be on its way to disk.
-        let place = self.queue.reserve().await.map_err(|_| closed())?;
-        self.shared
-            .tail()
-            .append(entries)
-            .map_err(io::Error::other)?;
-        place.send(Job::Append {
-            rows,
-            done: callback,
-        });
-        Ok(())
-    }
-
-    async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> io::Result<()> {
-        self.shared.tail().truncate_after(last_log_id);
-        self.ask(|done| Job::Truncate {
-            after: last_log_id,
-            done,
-        })
-        .await
-    }
-
-    async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
-        self.ask(|done| Job::Purge { upto: log_id, done }).await?;
-        self.shared.tail().purge(log_id);
-        Ok(())
-    }
 }

@@ -96,12 +96,21 @@ impl Store {
             .await
             .map_err(OpenError::Snapshots)?;
         let durable = watch::Sender::new(None);
+        let path = dir.join("raft.db");
+        if !path.exists() && dir.join("state").join("CURRENT").exists() {
+            return Err(OpenLogError::Missing { path }.into());
+        }
+        let newest = snapshots
+            .all()
+            .first()
+            .and_then(|newest| newest.meta.last_log_id);
         let options = LogOptions {
             state_durable: durable.subscribe(),
             fatal: fatal.clone(),
             unclean,
+            snapshot: newest.map(|id| id.index),
         };
-        let log = LogStore::open(&dir.join("raft.db"), options, &mut tasks).await?;
+        let log = LogStore::open(&path, options, &mut tasks).await?;
         let options = StateOptions {
             purged: log.purged(),
             durable,

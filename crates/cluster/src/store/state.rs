@@ -4,68 +4,38 @@
 //! synced one by one: the log still holds what a power cut takes, because it is purged only up to what is
 //! [`StateStore::durable`] (DESIGN A3).
 
+mod batch;
+mod engine;
 mod generation;
+mod open;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::{ReadError, ReadView};
-use domain::{LogEntry, Outcome, codec};
-use futures_util::{Stream, TryStreamExt};
-use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
-use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use sqlx::{Connection, SqliteConnection};
+use domain::{Outcome, codec};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::generation::{Generation, OpenFileError};
+use self::batch::{Batch, Kind};
+use self::generation::Generation;
+use self::open::{InstallError, next_from_snapshot, open_or_rebuild};
 use super::checkpoint::{self, Backlog};
 use super::fatal::Fatal;
 use super::files;
-use super::snapshot::{EngineSnapshot, Snapshot, SnapshotFile, Snapshots};
+use super::snapshot::{Snapshot, SnapshotFile, Snapshots};
 use super::sqlite::{self, CheckpointMode};
-use crate::types::{
-    LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig, WireStoredMembership, leader_stamp,
-};
+use crate::types::{LogId, Reply, SnapshotMeta, StoredMembership, WireStoredMembership};
 
 pub use self::generation::Position;
 pub(super) use self::generation::{is_damage, read_position};
-
-/// One transaction takes at most this many entries and about this many bytes of them.
-const BATCH_ENTRIES: usize = 512;
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// Free space a snapshot build must leave behind.
-const SPARE_BYTES: u64 = 64 * 1024 * 1024;
+pub use self::open::OpenStateError;
 
 /// State files replaced by an install and not yet removed.
 const RETIRED_MAX: usize = 16;
-
-/// The state could not be opened, or not be rebuilt.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenStateError {
-    #[error(
-        "the state in {} cannot be used ({why}), and neither the log nor a snapshot on this node can rebuild it; evict \
-         this node with `holdfast cluster evict` on another one, empty its data folder and join it again", dir.display()
-    )]
-    Lost { dir: PathBuf, why: String },
-    #[error("cannot open the state database {}", path.display())]
-    Database {
-        path: PathBuf,
-        #[source]
-        source: sqlx::Error,
-    },
-    #[error(transparent)]
-    Migrate(#[from] domain::MigrateError),
-    #[error("cannot use the state folder {}", dir.display())]
-    Io {
-        dir: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// Handle of the state. Cheap to clone.
 #[derive(Clone)]
@@ -337,64 +307,6 @@ impl Shared {
         }
     }
 }
-
-/// Entries on their way into one transaction.
-#[derive(Default)]
-struct Batch {
-    entries: Vec<LogEntry>,
-    kinds: Vec<Kind>,
-    responders: Vec<Option<ApplyResponder<TypeConfig>>>,
-    membership: Option<StoredMembership>,
-    last: Option<LogId>,
-    bytes: usize,
-}
-
-enum Kind {
-    Empty,
-    Undecodable,
-    Command,
-}
-
-impl Batch {
-    fn is_full(&self) -> bool {
-        self.kinds.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
-    }
-
-    fn push(&mut self, (entry, responder): EntryResponder<TypeConfig>) {
-        let log_id = entry.log_id;
-        let kind = match entry.payload {
-            EntryPayload::Blank => Kind::Empty,
-            EntryPayload::Membership(membership) => {
-                self.membership = Some(StoredMembership::new(Some(log_id), membership));
-                Kind::Empty
-            }
-            EntryPayload::Normal(record) => {
-                self.bytes += record.as_bytes().len();
-                match record.decode() {
-                    Ok(envelope) => {
-                        let leader = leader_stamp(&log_id.leader_id);
-                        self.entries.push(LogEntry {
-                            index: log_id.index,
-                            leader,
-                            envelope,
-                        });
-                        Kind::Command
-                    }
-                    // The checksum held, so these are the bytes that were proposed: garbage, the same on every node.
-                    // Commands of newer versions do not come here, the feature level holds them back (DESIGN A11).
-                    Err(error) => {
-                        tracing::error!(index = log_id.index, %error, "a log entry holds no command, passed over");
-                        Kind::Undecodable
-                    }
-                }
-            }
-        };
-        self.kinds.push(kind);
-        self.responders.push(responder);
-        self.last = Some(log_id);
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 enum ApplyFailed {
     #[error(transparent)]
@@ -406,152 +318,6 @@ enum ApplyFailed {
     #[error("the state is closed")]
     Closed,
 }
-
-#[derive(Debug, thiserror::Error)]
-enum InstallError {
-    #[error("the snapshot {} is not what was sent: {detail}; it will be sent again", path.display())]
-    Damaged { path: PathBuf, detail: String },
-    #[error(transparent)]
-    Open(#[from] OpenFileError),
-    #[error("cannot close the new state database")]
-    Database(#[from] sqlx::Error),
-    #[error("cannot write the snapshot's files")]
-    Io(#[from] io::Error),
-}
-
-/// Opens the current generation, or makes one that can be used.
-async fn open_or_rebuild(
-    dir: &Path,
-    snapshots: &Snapshots,
-    options: &StateOptions,
-) -> Result<(u64, SqliteConnection, Position), OpenStateError> {
-    let io = |source| OpenStateError::Io {
-        dir: dir.to_owned(),
-        source,
-    };
-    let purged = options.purged.map(|id| id.index);
-    let Some(number) = generation::current(dir).map_err(io)? else {
-        return rebuild(dir, snapshots, purged, "there is none").await;
-    };
-    let path = generation::path_of(dir, number);
-    let why = if !path.exists() {
-        "its file is missing".to_owned()
-    } else {
-        match generation::open_writer(&path, options.unclean).await {
-            Ok((conn, position)) if position.applied.map(|id| id.index) >= purged => {
-                return Ok((number, conn, position));
-            }
-            Ok((conn, position)) => {
-                _ = conn.close().await;
-                format!(
-                    "it ends at {:?}, the log starts after {purged:?}",
-                    position.applied.map(|id| id.index)
-                )
-            }
-            Err(OpenFileError::Damaged { detail, .. }) => detail,
-            Err(OpenFileError::Database { path, source }) => {
-                return Err(OpenStateError::Database { path, source });
-            }
-            Err(OpenFileError::Migrate(error)) => return Err(error.into()),
-        }
-    };
-    let rebuilt = rebuild(dir, snapshots, purged, &why).await?;
-    if path.exists() {
-        let aside = generation::set_aside(dir, number).map_err(io)?;
-        tracing::warn!(aside = %aside.display(), "damaged state set aside");
-    }
-    Ok(rebuilt)
-}
-
-/// A new generation from the newest sound snapshot that reaches the log, or an empty one if the log is complete.
-async fn rebuild(
-    dir: &Path,
-    snapshots: &Snapshots,
-    purged: Option<u64>,
-    why: &str,
-) -> Result<(u64, SqliteConnection, Position), OpenStateError> {
-    let io = |source| OpenStateError::Io {
-        dir: dir.to_owned(),
-        source,
-    };
-    for snapshot in snapshots.all() {
-        let wanted = Position {
-            applied: snapshot.meta.last_log_id,
-            membership: snapshot.meta.last_membership.clone(),
-        };
-        if wanted.applied.map(|id| id.index) < purged {
-            continue;
-        }
-        match next_from_snapshot(dir, &snapshot.file, &wanted).await {
-            Ok((number, conn)) => {
-                tracing::warn!(why, snapshot = %snapshot.file.path.display(), "state rebuilt from a snapshot");
-                generation::set_current(dir, number).map_err(io)?;
-                return Ok((number, conn, wanted));
-            }
-            Err(error) => {
-                tracing::warn!(error = super::fatal::chain(&error), "snapshot passed over")
-            }
-        }
-    }
-    if purged.is_some() {
-        return Err(OpenStateError::Lost {
-            dir: dir.to_owned(),
-            why: why.to_owned(),
-        });
-    }
-    let number = generation::next_number(dir).map_err(io)?;
-    let path = generation::path_of(dir, number);
-    let (conn, position) =
-        generation::open_writer(&path, false)
-            .await
-            .map_err(|error| match error {
-                OpenFileError::Database { path, source } => {
-                    OpenStateError::Database { path, source }
-                }
-                OpenFileError::Migrate(error) => error.into(),
-                OpenFileError::Damaged { detail, .. } => OpenStateError::Lost {
-                    dir: dir.to_owned(),
-                    why: detail,
-                },
-            })?;
-    generation::set_current(dir, number).map_err(io)?;
-    Ok((number, conn, position))
-}
-
-/// Copies a snapshot into the next generation and opens it, after checking that it is whole and is what it claims.
-async fn next_from_snapshot(
-    dir: &Path,
-    file: &SnapshotFile,
-    wanted: &Position,
-) -> Result<(u64, SqliteConnection), InstallError> {
-    let damaged = |detail: String| InstallError::Damaged {
-        path: file.path.clone(),
-        detail,
-    };
-    let number = generation::next_number(dir)?;
-    let path = generation::path_of(dir, number);
-    let (source, target, folder) = (file.path.clone(), path.clone(), dir.to_owned());
-    let (len, sha256) = files::blocking(move || {
-        let _ = std::fs::copy(source, &target)?;
-        files::sync_file(&target)?;
-        files::sync_dir(&folder)?;
-        files::digest(&target)
-    })
-    .await?;
-    if (len, sha256) != (file.len, file.sha256) {
-        return Err(damaged("its digest differs".to_owned()));
-    }
-    let (conn, position) = generation::open_writer(&path, true).await?;
-    if position != *wanted {
-        conn.close().await?;
-        return Err(damaged(format!(
-            "it stands at {:?}, not at {:?}",
-            position.applied, wanted.applied
-        )));
-    }
-    Ok((number, conn))
-}
-
 /// Checkpoints the current generation and removes retired ones, until told to stop.
 async fn keep_up(shared: Arc<Shared>, mut removals: mpsc::Receiver<Arc<Generation>>) {
     let mut conn: Option<(u64, SqliteConnection)> = None;
@@ -580,7 +346,6 @@ async fn checkpoint_current(
     shared: &Shared,
     conn: &mut Option<(u64, SqliteConnection)>,
 ) -> Result<(), sqlx::Error> {
-    use sqlx::ConnectOptions;
     let (generation, index) = (shared.current(), *shared.applied.borrow());
     if conn
         .as_ref()
@@ -602,98 +367,4 @@ async fn checkpoint_current(
         shared.backlog.wrote(0);
     }
     Ok(())
-}
-
-impl RaftStateMachine<TypeConfig> for StateStore {
-    type SnapshotData = SnapshotFile;
-    type SnapshotBuilder = Self;
-
-    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
-        let position = self.position();
-        Ok((position.applied, position.membership))
-    }
-
-    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
-    where
-        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
-    {
-        let mut more = true;
-        while more {
-            let mut batch = Batch::default();
-            while !batch.is_full() {
-                match entries.try_next().await? {
-                    Some(entry) => batch.push(entry),
-                    None => {
-                        more = false;
-                        break;
-                    }
-                }
-            }
-            let replies = self.commit(&batch).await.map_err(|error| {
-                self.shared.fatal.raise("cannot apply", &error);
-                io::Error::other(error)
-            })?;
-            for (responder, reply) in batch.responders.into_iter().zip(replies) {
-                if let Some(responder) = responder {
-                    responder.send(reply);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<Self> {
-        if !force && self.applied().is_none() {
-            return None;
-        }
-        let path = self.shared.current().path.clone();
-        let room = files::blocking(move || files::has_room_for_copy(&path, SPARE_BYTES)).await;
-        if !force && !matches!(room, Ok(true)) {
-            tracing::warn!(
-                "too little free space for a snapshot, put off; the log grows meanwhile"
-            );
-            return None;
-        }
-        Some(self.clone())
-    }
-
-    async fn get_snapshot_builder(&mut self) -> Self {
-        self.clone()
-    }
-
-    async fn install_snapshot(
-        &mut self,
-        meta: &SnapshotMeta,
-        snapshot: SnapshotFile,
-    ) -> io::Result<()> {
-        self.install(meta, snapshot).await.map_err(|error| {
-            self.shared.fatal.raise("cannot install a snapshot", &error);
-            io::Error::other(error)
-        })
-    }
-
-    async fn get_current_snapshot(&mut self) -> io::Result<Option<EngineSnapshot>> {
-        match self.shared.snapshots.newest_verified().await? {
-            Some(snapshot) => Ok(Some(snapshot.into())),
-            // All there were turned out damaged: make a new one rather than leave a lagging peer without.
-            None if self.shared.snapshots.lost_any() => {
-                self.build().await.map(|snapshot| Some(snapshot.into()))
-            }
-            None => Ok(None),
-        }
-    }
-}
-
-impl RaftSnapshotBuilder<TypeConfig> for StateStore {
-    type SnapshotData = SnapshotFile;
-
-    async fn build_snapshot(&mut self) -> io::Result<EngineSnapshot> {
-        match self.build().await {
-            Ok(snapshot) => Ok(snapshot.into()),
-            Err(error) => {
-                self.shared.fatal.raise("cannot build a snapshot", &error);
-                Err(error)
-            }
-        }
-    }
 }

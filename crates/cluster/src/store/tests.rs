@@ -142,3 +142,18 @@ async fn a_second_process_on_the_folder_is_refused() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_node_whose_log_is_gone_does_not_start_with_an_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).await.unwrap();
+    append(&mut store.log, commands(0..=5)).await.unwrap();
+    store.close().await.unwrap();
+    std::fs::remove_file(dir.path().join("raft.db")).unwrap();
+    let error = Store::open(dir.path())
+        .await
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("join it again"), "{error}");
+}

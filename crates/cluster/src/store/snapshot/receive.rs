@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sqlx::Connection;
@@ -16,6 +17,12 @@ use crate::types::SnapshotMeta;
 
 /// No state of ours comes near this; a peer that claims more is wrong.
 const LEN_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Suffix of a file that arrived whole and waits to be installed.
+const WHOLE: &str = "whole";
+
+/// A whole file not installed by then never will be.
+const INSTALLED_WITHIN: Duration = Duration::from_secs(600);
 
 /// A snapshot could not be received. The sender may begin again.
 #[derive(Debug, thiserror::Error)]
@@ -77,21 +84,7 @@ impl Snapshots {
     async fn open_partial(&self, len: u64, sha256: &[u8; 32]) -> io::Result<(File, PathBuf, u64)> {
         let dir = self.shared.dir.join("incoming");
         let path = dir.join(format!("{}.part", HEXLOWER.encode(sha256)));
-        // Whatever else lies here belongs to transfers that were given up.
-        for entry in fs::read_dir(&dir)? {
-            let other = entry?.path();
-            let stem = other
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let busy = lock(&self.shared.receiving)
-                .iter()
-                .any(|digest| stem.starts_with(&HEXLOWER.encode(digest)));
-            if !busy {
-                files::remove_if_there(&other)?;
-            }
-        }
+        self.sweep_incoming(&dir)?;
         let mut file = File::options()
             .append(true)
             .create(true)
@@ -104,6 +97,32 @@ impl Snapshots {
             offset = 0;
         }
         Ok((file, path, offset))
+    }
+
+    /// Removes what belongs to transfers that were given up, and whole files that nobody installed.
+    fn sweep_incoming(&self, dir: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            let digest = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let given_up = if path.extension().is_some_and(|e| e == WHOLE) {
+                let age = fs::metadata(&path)
+                    .and_then(|m| m.modified())
+                    .map(|at| at.elapsed().unwrap_or_default());
+                age.is_ok_and(|age| age > INSTALLED_WITHIN)
+            } else {
+                !lock(&self.shared.receiving)
+                    .iter()
+                    .any(|busy| HEXLOWER.encode(busy) == digest)
+            };
+            if given_up {
+                files::remove_if_there(&path)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -129,11 +148,15 @@ impl Incoming {
         self.file.flush().await?;
         self.file.sync_all().await?;
         match self.check(meta).await {
-            Ok(()) => Ok(SnapshotFile {
-                path: self.path.clone(),
-                len: self.len,
-                sha256: self.sha256,
-            }),
+            Ok(()) => {
+                let path = self.path.with_extension(WHOLE);
+                fs::rename(&self.path, &path)?;
+                Ok(SnapshotFile {
+                    path,
+                    len: self.len,
+                    sha256: self.sha256,
+                })
+            }
             Err(error) => {
                 files::remove_if_there(&self.path)?;
                 Err(error)

@@ -97,6 +97,7 @@ async fn a_purge_waits_for_state_to_be_durable() {
         state_durable: durable.subscribe(),
         fatal: Fatal::new(),
         unclean: false,
+        snapshot: None,
     };
     let mut tasks = JoinSet::new();
     let path = dir.path().join("raft.db");
