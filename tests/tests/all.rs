@@ -2,3 +2,9 @@
 
 #[path = "peers_mail/mod.rs"]
 mod peers_mail;
+
+#[path = "cluster/store_crash.rs"]
+mod store_crash;
+
+#[path = "cluster/store_suite.rs"]
+mod store_suite;
