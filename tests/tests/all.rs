@@ -3,6 +3,9 @@
 #[path = "peers_mail/mod.rs"]
 mod peers_mail;
 
+#[path = "peers/mod.rs"]
+mod peers;
+
 #[path = "cluster/store_crash.rs"]
 mod store_crash;
 
