@@ -1,9 +1,106 @@
+//! Takes texts in: one transaction from the text to the answer it gave, the post it became and the reply it gets.
+
+use std::time::Duration;
+
 use sqlx::SqliteConnection;
 
-use super::Command;
+use super::desk::{Desk, Handled, Reply};
+use super::sender::Sender;
+use super::{Command, Receive, query};
 use crate::apply::Entry;
-use crate::outcome::Outcome;
+use crate::deliveries::{self, Notice};
+use crate::nodes;
+use crate::outcome::{Outcome, Receipt};
 
-pub(crate) async fn apply(_conn: &mut SqliteConnection, _entry: &Entry<'_>, _command: &Command) -> Result<Outcome, sqlx::Error> {
-    Ok(Outcome::Unchanged)
+pub(crate) async fn apply(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    command: &Command,
+) -> Result<Outcome, sqlx::Error> {
+    match command {
+        Command::Receive(text) => receive(conn, entry, text).await,
+    }
+}
+
+async fn receive(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    text: &Receive,
+) -> Result<Outcome, sqlx::Error> {
+    if query::is_kept(conn, text.key).await? {
+        return Ok(Outcome::Unchanged);
+    }
+    let sender = Sender::load(conn, entry.at, &text.from).await?;
+    let organisation = nodes::organisation(conn).await?;
+    let mut desk = Desk {
+        conn,
+        entry,
+        text,
+        sender,
+        organisation,
+    };
+    let handled = if text.whole {
+        desk.whole().await?
+    } else {
+        desk.part().await?
+    };
+    let replied = match &handled.reply {
+        Some(reply) => desk.reply(&handled, reply).await?,
+        None => false,
+    };
+    desk.keep(&handled, replied).await?;
+    Ok(Outcome::Applied(Receipt::None))
+}
+
+/// A number without business with us gets one reply in this time.
+const STRANGER_PAUSE: Duration = Duration::from_secs(24 * 3_600);
+
+impl Desk<'_> {
+    /// Queues the reply if the limits allow one (CHANNELS §1.9, SECURITY §2.4).
+    async fn reply(&mut self, handled: &Handled, reply: &Reply) -> Result<bool, sqlx::Error> {
+        let sender = &self.sender;
+        if !sender.is_phone() || sender.is_exhausted() {
+            return Ok(false);
+        }
+        let pause = self.entry.at - STRANGER_PAUSE;
+        if reply.to_stranger && query::was_replied(self.conn, &sender.address, pause).await? {
+            return Ok(false);
+        }
+        let notice = Notice {
+            alert: handled.alert,
+            recipient: handled.recipient,
+            address: sender.address.clone(),
+            language: reply.language.tag().to_owned(),
+            body: reply.body.clone(),
+            critical: reply.critical,
+            node: self.text.node,
+            channel: self.text.channel.clone(),
+        };
+        deliveries::notice(self.conn, self.entry, &notice).await?;
+        Ok(true)
+    }
+
+    async fn keep(&mut self, handled: &Handled, replied: bool) -> Result<(), sqlx::Error> {
+        let text = self.text;
+        sqlx::query(
+            "insert into inbound_text (inbound_key, node_id, channel, sender, text, sent_at_ms, received_at_ms, wall_ms, \
+             recipient_id, alert_id, taken, replied, damaged) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(text.key.as_slice())
+        .bind(text.node.0.cast_signed())
+        .bind(&text.channel)
+        .bind(&self.sender.address)
+        .bind(&text.text)
+        .bind(text.sent_at_ms)
+        .bind(self.entry.at.0)
+        .bind(text.wall_ms)
+        .bind(handled.recipient.map(|id| id.0.to_vec()))
+        .bind(handled.alert.map(|id| id.0.to_vec()))
+        .bind(handled.taken.name())
+        .bind(replied)
+        .bind(text.damaged)
+        .execute(&mut *self.conn)
+        .await?;
+        Ok(())
+    }
 }

@@ -2,11 +2,89 @@
 //!
 //! A sender's number is a hint, never an identity (SECURITY D-2): codes carry an answer, numbers alone do so only where
 //! little hangs on it. Every text is kept once, whatever it was taken for; nothing is lost for being misunderstood.
+//!
+//! Not here: commands such as START and CALLOFF, and replies by e-mail.
 
 mod apply;
+mod calls;
 mod command;
+mod desk;
+mod query;
 mod rules;
+mod sender;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, Receive};
+pub use self::query::{InboundRow, of_sender};
 pub use self::rules::{Meaning, parse, parse_part};
+
+/// What a text was taken for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Taken {
+    /// An answer that counts.
+    Answer,
+    /// An answer to an alert that was over: on record, nothing changed.
+    LateAnswer,
+    /// One part of a longer text, with an answer that counts (or is late) already.
+    AnswerInPart,
+    /// One part of a longer text without one.
+    Part,
+    /// The longer text whose part was the answer.
+    AnsweredByPart,
+    /// A bare answer to a critical alert: shown in its room, the code asked for.
+    AskedBack,
+    /// A bare answer while several alerts are open: the codes were listed.
+    Ambiguous,
+    /// A code nobody has, or not this sender.
+    UnknownCode,
+    /// A right code after too many wrong ones: shown in the alert's room, not counted.
+    Distrusted,
+    /// Words in an alert's room.
+    RoomPost,
+    /// "Was that really you?"
+    Question,
+    /// Words for the person on duty.
+    DutyInbox,
+}
+
+impl Taken {
+    const ALL: [Self; 12] = [
+        Self::Answer,
+        Self::LateAnswer,
+        Self::AnswerInPart,
+        Self::Part,
+        Self::AnsweredByPart,
+        Self::AskedBack,
+        Self::Ambiguous,
+        Self::UnknownCode,
+        Self::Distrusted,
+        Self::RoomPost,
+        Self::Question,
+        Self::DutyInbox,
+    ];
+
+    /// The word in rows and lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::LateAnswer => "late_answer",
+            Self::AnswerInPart => "answer_in_part",
+            Self::Part => "part",
+            Self::AnsweredByPart => "answered_by_part",
+            Self::AskedBack => "asked_back",
+            Self::Ambiguous => "ambiguous",
+            Self::UnknownCode => "unknown_code",
+            Self::Distrusted => "distrusted",
+            Self::RoomPost => "room_post",
+            Self::Question => "question",
+            Self::DutyInbox => "duty_inbox",
+        }
+    }
+
+    /// Reads a row's word; `None` for one of a newer version.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|taken| taken.name() == name)
+    }
+}

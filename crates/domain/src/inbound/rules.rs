@@ -43,17 +43,31 @@ pub fn parse(text: &str, open: &[String]) -> Meaning {
         return bare_answer(&tokens).map_or(Meaning::Free, Meaning::BareAnswer);
     };
     let beside = beside_code(&tokens, &found);
-    let rest: Vec<&Token> =
-        tokens.iter().enumerate().filter(|(i, _)| !beside.used.contains(i)).map(|(_, token)| token).collect();
+    let rest: Vec<&Token> = tokens
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !beside.used.contains(i))
+        .map(|(_, token)| token)
+        .collect();
     let only_courtesy = rest.iter().all(|token| token.is_courtesy());
     let answer = match beside.answer {
         Beside::One(answer) => Some(answer),
-        Beside::Nothing if only_courtesy && text.contains(['?', '\u{ff1f}', '\u{61f}']) => return Meaning::Question,
+        Beside::Nothing if only_courtesy && text.contains(['?', '\u{ff1f}', '\u{61f}']) => {
+            return Meaning::Question;
+        }
         Beside::Nothing if only_courtesy => Some(Answer::Coming),
         Beside::Nothing | Beside::Contradiction => None,
     };
-    let rest = if only_courtesy && answer.is_some() { String::new() } else { without(text, &tokens, &beside.used) };
-    Meaning::Code { code: found.code, answer, rest }
+    let rest = if only_courtesy && answer.is_some() {
+        String::new()
+    } else {
+        without(text, &tokens, &beside.used)
+    };
+    Meaning::Code {
+        code: found.code,
+        answer,
+        rest,
+    }
 }
 
 /// Reads one part of a longer text, or a damaged one, for a code with a spelled-out answer. Neither may be what a cut left
@@ -68,7 +82,9 @@ pub fn parse_part(text: &str, open: &[String]) -> Option<(String, Answer)> {
     let last_used = beside.used.iter().max().copied().unwrap_or(found.at);
     match beside.answer {
         // The last word may be cut, and the one before may lean on it: "2 min" is no "2".
-        Beside::One(answer) if last_used + FOLLOWING_MIN < tokens.len() => Some((found.code, answer)),
+        Beside::One(answer) if last_used + FOLLOWING_MIN < tokens.len() => {
+            Some((found.code, answer))
+        }
         Beside::One(_) | Beside::Nothing | Beside::Contradiction => None,
     }
 }
@@ -78,7 +94,7 @@ const FOLLOWING_MIN: usize = 2;
 
 /// How many words a text may have besides an unknown code to still be taken for an answer with a wrong code. Longer ones
 /// are sentences with a number in them.
-pub const REST_WORDS_MAX: usize = 2;
+pub(super) const REST_WORDS_MAX: usize = 2;
 
 /// Codes have four digits, five from islands, six for high assurance.
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=6;
@@ -125,7 +141,10 @@ fn tokens(text: &str) -> Vec<Token> {
         let kind = match c {
             // "can't" is one word; a loose accent or a skin tone belongs to what it follows.
             '\'' | '\u{2019}' | '\u{300}'..='\u{36f}' | '\u{1f3fb}'..='\u{1f3ff}' => {
-                if let Some(last) = tokens.last_mut().filter(|last| joins && last.kind == Kind::Word) {
+                if let Some(last) = tokens
+                    .last_mut()
+                    .filter(|last| joins && last.kind == Kind::Word)
+                {
                     last.end = end;
                 }
                 continue;
@@ -140,7 +159,12 @@ fn tokens(text: &str) -> Vec<Token> {
         };
         match tokens.last_mut().filter(|last| joins && last.kind == kind) {
             Some(last) => last.end = end,
-            None => tokens.push(Token { kind, folded: String::new(), start, end }),
+            None => tokens.push(Token {
+                kind,
+                folded: String::new(),
+                start,
+                end,
+            }),
         }
         let token = tokens.last_mut().expect("a token was just found or pushed");
         token.folded.extend(c.to_lowercase().map(unaccented));
@@ -176,7 +200,9 @@ fn is_question(text: &str, tokens: &[Token]) -> bool {
 
 /// A page of ours forwarded, quoted by a robot or "liked": its list of answers is no answer.
 fn quotes_a_page(text: &str) -> bool {
-    ["1=", "2=", "3=", "4="].iter().all(|answer| text.contains(answer))
+    ["1=", "2=", "3=", "4="]
+        .iter()
+        .all(|answer| text.contains(answer))
 }
 
 struct FoundCode {
@@ -189,20 +215,39 @@ struct FoundCode {
 
 /// One of the sender's own codes if there is one, else the first run of digits as long as a code.
 fn find_code(tokens: &[Token], open: &[String]) -> Option<FoundCode> {
-    let digits = || tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Digits);
+    let digits = || {
+        tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| token.kind == Kind::Digits)
+    };
     for (at, token) in digits() {
         if open.contains(&token.folded) {
-            return Some(FoundCode { code: token.folded.clone(), at, glued: None });
+            return Some(FoundCode {
+                code: token.folded.clone(),
+                at,
+                glued: None,
+            });
         }
     }
     for (at, token) in digits() {
         let (code, last) = token.folded.split_at(token.folded.len() - 1);
-        if open.iter().any(|open| open == code) && let Some(answer) = digit_answer(last) {
-            return Some(FoundCode { code: code.to_owned(), at, glued: Some(answer) });
+        if open.iter().any(|open| open == code)
+            && let Some(answer) = digit_answer(last)
+        {
+            return Some(FoundCode {
+                code: code.to_owned(),
+                at,
+                glued: Some(answer),
+            });
         }
     }
     let (at, token) = digits().find(|(_, token)| CODE_DIGITS.contains(&token.folded.len()))?;
-    Some(FoundCode { code: token.folded.clone(), at, glued: None })
+    Some(FoundCode {
+        code: token.folded.clone(),
+        at,
+        glued: None,
+    })
 }
 
 enum Beside {
@@ -240,7 +285,10 @@ fn beside_code(tokens: &[Token], found: &FoundCode) -> BesideCode {
         answers.push(answer);
         used.extend(found.at - count..found.at);
     }
-    BesideCode { answer: agreed(&answers), used }
+    BesideCode {
+        answer: agreed(&answers),
+        used,
+    }
 }
 
 /// One answer if all say the same. A yes beside another answer adds nothing: `ok 2` is 2.
@@ -258,7 +306,11 @@ fn agreed(answers: &[Said]) -> Beside {
 }
 
 fn skip_courtesies(tokens: &[Token], from: usize) -> usize {
-    from + tokens.iter().skip(from).take_while(|token| token.is_courtesy()).count()
+    from + tokens
+        .iter()
+        .skip(from)
+        .take_while(|token| token.is_courtesy())
+        .count()
 }
 
 /// The answer that begins at a token, and how many tokens it takes.
@@ -266,10 +318,14 @@ fn answer_at(tokens: &[Token], at: usize) -> Option<(Said, usize)> {
     let token = tokens.get(at)?;
     if let Some(answer) = token.as_answer() {
         // "4711 2 min" says when, not whether.
-        let is_time = tokens.get(at + 1).is_some_and(|unit| phrases::UNITS.contains(&unit.folded.as_str()));
+        let is_time = tokens
+            .get(at + 1)
+            .is_some_and(|unit| phrases::UNITS.contains(&unit.folded.as_str()));
         return (!is_time).then_some((Said::Plainly(answer), 1));
     }
-    let longest = phrases::all().filter(|phrase| starts_with(&tokens[at..], phrase)).max_by_key(|p| p.words.len())?;
+    let longest = phrases::all()
+        .filter(|phrase| starts_with(&tokens[at..], phrase))
+        .max_by_key(|p| p.words.len())?;
     Some((longest.says, longest.words.len()))
 }
 
@@ -281,7 +337,11 @@ fn answer_before(tokens: &[Token], before: usize) -> Option<(Said, usize)> {
 }
 
 fn starts_with(tokens: &[Token], phrase: &Phrase) -> bool {
-    tokens.len() >= phrase.words.len() && tokens.iter().zip(phrase.words).all(|(token, word)| token.folded == *word)
+    tokens.len() >= phrase.words.len()
+        && tokens
+            .iter()
+            .zip(phrase.words)
+            .all(|(token, word)| token.folded == *word)
 }
 
 /// The answer a text consists of: digits and phrases that all say the same, courtesies aside.
@@ -300,22 +360,32 @@ fn bare_answer(tokens: &[Token]) -> Option<Answer> {
 }
 
 fn digit_answer(digit: &str) -> Option<Answer> {
-    Token { kind: Kind::Digits, folded: digit.to_owned(), start: 0, end: 0 }.as_answer()
+    Token {
+        kind: Kind::Digits,
+        folded: digit.to_owned(),
+        start: 0,
+        end: 0,
+    }
+    .as_answer()
 }
 
 /// The text without some of its tokens, and without the punctuation that is left at its ends.
 fn without(text: &str, tokens: &[Token], used: &[usize]) -> String {
     let mut rest = String::with_capacity(text.len());
     let mut from = 0;
-    for (_, token) in tokens.iter().enumerate().filter(|(at, _)| used.contains(at)) {
+    for (_, token) in tokens
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| used.contains(at))
+    {
         rest.push_str(&text[from..token.start]);
         from = token.end;
     }
     rest.push_str(&text[from..]);
-    let words: Vec<&str> = rest.split_whitespace().collect();
-    let joined = words.join(" ");
-    let edge = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | ';' | ':' | '-' | '/' | '"' | '+' | '=' | '#');
-    joined.trim_matches(edge).to_owned()
+    let edge = |c: char| matches!(c, ',' | '.' | ';' | ':' | '-' | '/' | '"' | '=' | '#');
+    let says_something = |word: &&str| !word.chars().all(|c| c == '+' || edge(c));
+    let words: Vec<&str> = rest.split_whitespace().filter(says_something).collect();
+    words.join(" ").trim_matches(edge).to_owned()
 }
 
 #[cfg(test)]

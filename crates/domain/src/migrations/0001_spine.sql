@@ -281,7 +281,8 @@ create table inbound_text (
     wall_ms        integer not null,
     recipient_id   blob,
     alert_id       blob,
-    meaning        text    not null, -- what it was taken for
+    taken          text    not null, -- what it was taken for
+    replied        integer not null, -- a reply was queued
     damaged        integer not null
 ) strict, without rowid;
 create index inbound_text_by_sender on inbound_text (sender, received_at_ms);

@@ -4,7 +4,10 @@
 /// direction become spaces, runs of spaces become one, the ends are trimmed. Emoji and every script stay.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control() || steers(c)).filter(|w| !w.is_empty()) {
+    for word in text
+        .split(|c: char| c.is_whitespace() || c.is_control() || steers(c))
+        .filter(|w| !w.is_empty())
+    {
         if !cleaned.is_empty() {
             cleaned.push(' ');
         }

@@ -109,7 +109,9 @@ impl Words for English {
     }
 
     fn not_counted(&self, alert: &str) -> String {
-        format!("Too many wrong codes came from this number. Your answer is shown but not counted. {alert}.")
+        format!(
+            "Too many wrong codes came from this number. Your answer is shown but not counted. {alert}."
+        )
     }
 
     fn told(&self, organisation: &str) -> String {
@@ -124,7 +126,9 @@ impl Words for English {
     }
 
     fn told_nothing(&self, organisation: &str, hours: u64) -> String {
-        format!("{organisation}: We sent you nothing in the last {hours} hours. A text in our name was not ours.")
+        format!(
+            "{organisation}: We sent you nothing in the last {hours} hours. A text in our name was not ours."
+        )
     }
 
     fn duty_inbox(&self, organisation: &str) -> String {
@@ -134,6 +138,8 @@ impl Words for English {
     }
 
     fn shown_in_room(&self, alert: &str) -> String {
-        format!("{alert}: your message is shown to those working on it. It is not counted as an answer.")
+        format!(
+            "{alert}: your message is shown to those working on it. It is not counted as an answer."
+        )
     }
 }

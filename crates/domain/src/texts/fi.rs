@@ -93,7 +93,9 @@ impl Words for Finnish {
     }
 
     fn ask_back(&self, alert: &str, send: &str, answer: &str) -> String {
-        format!("Ei vielä laskettu. {alert} on kriittinen ja vaatii koodisi. Lähetä {send} ({answer})")
+        format!(
+            "Ei vielä laskettu. {alert} on kriittinen ja vaatii koodisi. Lähetä {send} ({answer})"
+        )
     }
 
     fn several_open(&self) -> &'static str {
@@ -109,7 +111,9 @@ impl Words for Finnish {
     }
 
     fn not_counted(&self, alert: &str) -> String {
-        format!("Tästä numerosta tuli liian monta väärää koodia. Vastauksesi näytetään, mutta sitä ei lasketa. {alert}.")
+        format!(
+            "Tästä numerosta tuli liian monta väärää koodia. Vastauksesi näytetään, mutta sitä ei lasketa. {alert}."
+        )
     }
 
     fn told(&self, organisation: &str) -> String {
@@ -124,11 +128,15 @@ impl Words for Finnish {
     }
 
     fn told_nothing(&self, organisation: &str, hours: u64) -> String {
-        format!("{organisation}: Emme ole lähettäneet sinulle mitään {hours} tuntiin. Nimissämme tullut viesti ei ollut meiltä.")
+        format!(
+            "{organisation}: Emme ole lähettäneet sinulle mitään {hours} tuntiin. Nimissämme tullut viesti ei ollut meiltä."
+        )
     }
 
     fn duty_inbox(&self, organisation: &str) -> String {
-        format!("{organisation}: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112.")
+        format!(
+            "{organisation}: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112."
+        )
     }
 
     fn shown_in_room(&self, alert: &str) -> String {

@@ -17,10 +17,12 @@ mod sv;
 
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
-pub use self::page::{CallOffText, Marks, PageText, call_off, call_off_mail, finish, page, page_mail};
+pub use self::page::{
+    CallOffText, Marks, PageText, call_off, call_off_mail, finish, page, page_mail,
+};
 pub use self::reply::{
-    About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, closed, confirmation, duty_inbox_reply,
-    genuine, late, not_counted, room_posted, unknown_code,
+    About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, closed, confirmation,
+    duty_inbox_reply, genuine, late, not_counted, room_posted, unknown_code,
 };
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

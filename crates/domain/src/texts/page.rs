@@ -56,8 +56,17 @@ pub fn page(page: PageText<'_>) -> String {
     let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]));
     let check = words.how_to_check();
     let frozen = |text: &str| format!("{head} {text}{gather}\n{answer} {check}");
-    let longest_code = if page.high_assurance { "000000" } else { "00000" };
-    frozen(&cut_to_fit(&clean(page.text), page.language, longest_code, frozen))
+    let longest_code = if page.high_assurance {
+        "000000"
+    } else {
+        "00000"
+    };
+    frozen(&cut_to_fit(
+        &clean(page.text),
+        page.language,
+        longest_code,
+        frozen,
+    ))
 }
 
 /// Subject and body of the mail that calls people.
@@ -72,7 +81,11 @@ pub fn page_mail(page: PageText<'_>) -> (String, String) {
         body.push_str(&format!("\n{}: {gather}\n", words.gather()));
     }
     let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]));
-    body.push_str(&format!("\n{}\n{answer} {}\n", words.answer_by_sms(), words.how_to_check()));
+    body.push_str(&format!(
+        "\n{}\n{answer} {}\n",
+        words.answer_by_sms(),
+        words.how_to_check()
+    ));
     (subject, body)
 }
 
@@ -82,9 +95,18 @@ pub fn call_off(text: CallOffText<'_>) -> String {
     let head = head(text.language, text.organisation, text.status, text.number);
     let frozen = |reason: &str| {
         let gap = if reason.is_empty() { "" } else { " " };
-        format!("{head} {}{gap}{reason}\n{}", words.called_off(), words.stand_down())
+        format!(
+            "{head} {}{gap}{reason}\n{}",
+            words.called_off(),
+            words.stand_down()
+        )
     };
-    frozen(&cut_to_fit(&clean(text.reason), text.language, "000000", frozen))
+    frozen(&cut_to_fit(
+        &clean(text.reason),
+        text.language,
+        "000000",
+        frozen,
+    ))
 }
 
 /// Subject and body of the mail that tells people to stand down.
@@ -145,9 +167,20 @@ fn head(language: Language, organisation: &str, status: Status, number: u64) -> 
 }
 
 /// The longest beginning of `text` with which the finished text stays within [`SMS_PARTS_MAX`] parts.
-fn cut_to_fit(text: &str, language: Language, code: &str, frozen: impl Fn(&str) -> String) -> String {
-    let marks = Marks { possible_repeat: true, renumbered: true, language };
-    let fits = |text: &str| sms::segment::count_parts(&finish(&frozen(text), code, &marks), true) <= SMS_PARTS_MAX;
+fn cut_to_fit(
+    text: &str,
+    language: Language,
+    code: &str,
+    frozen: impl Fn(&str) -> String,
+) -> String {
+    let marks = Marks {
+        possible_repeat: true,
+        renumbered: true,
+        language,
+    };
+    let fits = |text: &str| {
+        sms::segment::count_parts(&finish(&frozen(text), code, &marks), true) <= SMS_PARTS_MAX
+    };
     let text = clip(text, SMS_UNITS_MAX);
     if fits(&text) {
         return text;

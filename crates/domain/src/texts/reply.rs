@@ -3,8 +3,8 @@
 use super::Language;
 use super::clean::{clean, clip};
 use super::page::ORGANISATION_UNITS_MAX;
-use crate::vocabulary::Answer;
 use crate::time::Timestamp;
+use crate::vocabulary::Answer;
 
 /// Which alert a reply is about, and to whom it speaks.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,9 @@ pub enum EndedHow {
     Resolved,
     CalledOff,
     /// It became part of the alert with this number.
-    Joined { into: u64 },
+    Joined {
+        into: u64,
+    },
 }
 
 /// An answer that came after the end.
@@ -56,23 +58,37 @@ pub struct OpenCode {
 pub struct Sent {
     pub at: Timestamp,
     pub number: Option<u64>,
-    /// How it began.
+    /// It called people off rather than in.
+    pub called_off: bool,
+    /// What it was about.
     pub text: String,
 }
 
 /// `Noted 03:12 UTC, Anna: coming. Alert 118 Aurora Energy.`
 pub fn confirmation(about: About<'_>, at: Timestamp, name: &str, answer: Answer) -> String {
     let words = about.language.words();
-    words.noted(&at.to_hh_mm(), &person(name), words.answer(answer), &alert(about))
+    words.noted(
+        &at.to_hh_mm(),
+        &person(name),
+        words.answer(answer),
+        &alert(about),
+    )
 }
 
 /// How the alert ended, when, and that the late answer is on record with its own time.
 pub fn late(about: About<'_>, late: LateAnswer<'_>) -> String {
     let words = about.language.words();
-    let recorded = words.recorded_late(&late.at.to_hh_mm(), &person(late.name), words.answer(late.answer));
+    let recorded = words.recorded_late(
+        &late.at.to_hh_mm(),
+        &person(late.name),
+        words.answer(late.answer),
+    );
     let ended = closed(about, late.ended);
     match late.first_answer_at {
-        Some(first) => format!("{ended} {recorded} {}", words.first_answer(&first.to_hh_mm())),
+        Some(first) => format!(
+            "{ended} {recorded} {}",
+            words.first_answer(&first.to_hh_mm())
+        ),
         None => format!("{ended} {recorded}"),
     }
 }
@@ -103,7 +119,11 @@ pub fn ambiguous(language: Language, answer: Answer, open: &[OpenCode]) -> Strin
 /// The code is not one of this person's; lists those that are.
 pub fn unknown_code(language: Language, code: &str, answer: Answer, open: &[OpenCode]) -> String {
     let words = language.words();
-    format!("{} {}", words.unknown_code(&clip(&clean(code), CODE_UNITS_MAX)), list(language, answer, open))
+    format!(
+        "{} {}",
+        words.unknown_code(&clip(&clean(code), CODE_UNITS_MAX)),
+        list(language, answer, open)
+    )
 }
 
 /// The code was right, but too many wrong ones came from this number (SECURITY T-9).
@@ -121,7 +141,13 @@ pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64
     let line = |sent: &Sent| {
         let time = sent.at.to_rfc3339();
         // "2026-11-21T03:12:05.250Z": the day matters, the seconds do not.
-        words.told_line(&time[..16].replace('T', " "), sent.number, &clip(&clean(&sent.text), SENT_TEXT_UNITS_MAX))
+        let text = clip(&clean(&sent.text), SENT_TEXT_UNITS_MAX);
+        let text = if sent.called_off {
+            format!("{} {text}", words.called_off())
+        } else {
+            text
+        };
+        words.told_line(&time[..16].replace('T', " "), sent.number, &text)
     };
     let lines: Vec<String> = sent.iter().take(SENT_MAX).map(line).collect();
     format!("{}\n{}", words.told(&organisation), lines.join("\n"))
@@ -129,13 +155,19 @@ pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64
 
 /// To a number without an open alert: the message is kept, and what it is not.
 pub fn duty_inbox_reply(language: Language, organisation: &str) -> String {
-    language.words().duty_inbox(&clip(&clean(organisation), ORGANISATION_UNITS_MAX))
+    language
+        .words()
+        .duty_inbox(&clip(&clean(organisation), ORGANISATION_UNITS_MAX))
 }
 
 /// The message is in the alert's room, and how to answer for real.
 pub fn room_posted(about: About<'_>, code: &str) -> String {
     let words = about.language.words();
-    format!("{} {}", words.shown_in_room(&alert(about)), words.how_to_answer(code))
+    format!(
+        "{} {}",
+        words.shown_in_room(&alert(about)),
+        words.how_to_answer(code)
+    )
 }
 
 /// Longest name of a person in a text.
@@ -162,8 +194,11 @@ fn person(name: &str) -> String {
 
 fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {
     let words = language.words();
-    let lines: Vec<String> =
-        open.iter().take(OPEN_MAX).map(|o| words.open_code(&send(&o.code, answer), o.number)).collect();
+    let lines: Vec<String> = open
+        .iter()
+        .take(OPEN_MAX)
+        .map(|o| words.open_code(&send(&o.code, answer), o.number))
+        .collect();
     lines.join(", ")
 }
 

@@ -109,7 +109,9 @@ impl Words for Swedish {
     }
 
     fn not_counted(&self, alert: &str) -> String {
-        format!("För många fel koder kom från detta nummer. Ditt svar visas men räknas inte. {alert}.")
+        format!(
+            "För många fel koder kom från detta nummer. Ditt svar visas men räknas inte. {alert}."
+        )
     }
 
     fn told(&self, organisation: &str) -> String {
@@ -124,14 +126,20 @@ impl Words for Swedish {
     }
 
     fn told_nothing(&self, organisation: &str, hours: u64) -> String {
-        format!("{organisation}: Vi har inte skickat dig något på {hours} timmar. Ett sms i vårt namn var inte från oss.")
+        format!(
+            "{organisation}: Vi har inte skickat dig något på {hours} timmar. Ett sms i vårt namn var inte från oss."
+        )
     }
 
     fn duty_inbox(&self, organisation: &str) -> String {
-        format!("{organisation}: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112.")
+        format!(
+            "{organisation}: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112."
+        )
     }
 
     fn shown_in_room(&self, alert: &str) -> String {
-        format!("{alert}: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar.")
+        format!(
+            "{alert}: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar."
+        )
     }
 }

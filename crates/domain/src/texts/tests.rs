@@ -4,8 +4,8 @@ use sms::alphabet::gsm7_septets;
 use sms::segment::count_parts;
 
 use super::*;
-use crate::vocabulary::{Answer, Severity, Status};
 use crate::time::Timestamp;
+use crate::vocabulary::{Answer, Severity, Status};
 
 /// As long as an organisation's name is expected to be.
 const ORGANISATION: &str = "Aurora Energy Norden";
@@ -27,7 +27,11 @@ fn page_text(language: Language) -> PageText<'static> {
 }
 
 fn about(language: Language) -> About<'static> {
-    About { language, organisation: ORGANISATION, number: 118 }
+    About {
+        language,
+        organisation: ORGANISATION,
+        number: 118,
+    }
 }
 
 fn finished(body: &str, code: &str) -> String {
@@ -62,7 +66,11 @@ fn language_tags_are_read_by_their_primary_subtag() {
 #[test]
 fn a_page_says_code_who_what_where_and_how_to_answer() {
     let page = |language| {
-        let text = PageText { organisation: "Aurora Energy", gather: "Gate 3, bridge +358 9 1234 PIN 77", ..page_text(language) };
+        let text = PageText {
+            organisation: "Aurora Energy",
+            gather: "Gate 3, bridge +358 9 1234 PIN 77",
+            ..page_text(language)
+        };
         finished(&page(text), "4711")
     };
     check(
@@ -93,11 +101,20 @@ fn a_normal_page_fits_one_part_in_every_language_even_as_an_exercise() {
     assert_eq!((ORGANISATION.len(), TEXT.len()), (20, 60));
     for language in Language::ALL {
         for status in [Status::Actual, Status::Exercise, Status::Test] {
-            let text = finished(&page(PageText { status, ..page_text(language) }), "4711");
+            let text = finished(
+                &page(PageText {
+                    status,
+                    ..page_text(language)
+                }),
+                "4711",
+            );
             let septets = gsm7_septets(&text).expect("our words are in GSM 7-bit");
             assert!(septets <= 160, "{septets} septets: {text}");
         }
-        let text = PageText { high_assurance: true, ..page_text(language) };
+        let text = PageText {
+            high_assurance: true,
+            ..page_text(language)
+        };
         assert_eq!(parts(&finished(&page(text), "471100")), 1);
     }
 }
@@ -110,11 +127,27 @@ fn an_exercise_says_so_right_after_the_code() {
         (Language::En, "4711 EXERCISE ", "4711 TEST "),
     ] {
         for (status, expected) in [(Status::Exercise, exercise), (Status::Test, test)] {
-            let text = PageText { status, ..page_text(language) };
+            let text = PageText {
+                status,
+                ..page_text(language)
+            };
             let (subject, body) = page_mail(text);
-            let off = CallOffText { language, organisation: ORGANISATION, status, number: 118, reason: "" };
+            let off = CallOffText {
+                language,
+                organisation: ORGANISATION,
+                status,
+                number: 118,
+                reason: "",
+            };
             let (off_subject, off_body) = call_off_mail(off);
-            for text in [page(text), subject, body, call_off(off), off_subject, off_body] {
+            for text in [
+                page(text),
+                subject,
+                body,
+                call_off(off),
+                off_subject,
+                off_body,
+            ] {
                 assert!(finished(&text, "4711").starts_with(expected), "{text}");
             }
         }
@@ -123,11 +156,24 @@ fn an_exercise_says_so_right_after_the_code() {
 
 #[test]
 fn marks_are_added_in_the_recipients_language() {
-    let marks = |language| Marks { possible_repeat: true, renumbered: true, language };
+    let marks = |language| Marks {
+        possible_repeat: true,
+        renumbered: true,
+        language,
+    };
     let finished = |language| finish("\u{1} Aurora", "4711", &marks(language));
-    assert_eq!(finished(Language::Fi), "4711 Aurora (mahdollinen toisto) Vastaa TÄHÄN numeroon.");
-    assert_eq!(finished(Language::Sv), "4711 Aurora (möjlig upprepning) Svara till DETTA nummer.");
-    assert_eq!(finished(Language::En), "4711 Aurora (possible repeat) Answer to THIS number.");
+    assert_eq!(
+        finished(Language::Fi),
+        "4711 Aurora (mahdollinen toisto) Vastaa TÄHÄN numeroon."
+    );
+    assert_eq!(
+        finished(Language::Sv),
+        "4711 Aurora (möjlig upprepning) Svara till DETTA nummer."
+    );
+    assert_eq!(
+        finished(Language::En),
+        "4711 Aurora (possible repeat) Answer to THIS number."
+    );
     assert_eq!(finish("\u{1} Aurora", "", &Marks::default()), "Aurora");
 }
 
@@ -136,9 +182,26 @@ fn text_of_5000_characters_is_cut_to_six_parts_and_keeps_the_rest_of_the_page() 
     for letter in ["a", "€", "ж", "🚒"] {
         for language in Language::ALL {
             let long = letter.repeat(5000);
-            let body = page(PageText { text: &long, gather: &long, organisation: &long, ..page_text(language) });
-            let text = finish(&body, "47110", &Marks { possible_repeat: true, renumbered: true, language });
-            assert!((5..=6).contains(&parts(&text)), "{} parts of {letter}", parts(&text));
+            let body = page(PageText {
+                text: &long,
+                gather: &long,
+                organisation: &long,
+                ..page_text(language)
+            });
+            let text = finish(
+                &body,
+                "47110",
+                &Marks {
+                    possible_repeat: true,
+                    renumbered: true,
+                    language,
+                },
+            );
+            assert!(
+                (5..=6).contains(&parts(&text)),
+                "{} parts of {letter}",
+                parts(&text)
+            );
             assert!(text.contains("..."));
             assert!(text.contains("47110 1="), "how to answer is never cut");
             let off = call_off(CallOffText {
@@ -155,7 +218,10 @@ fn text_of_5000_characters_is_cut_to_six_parts_and_keeps_the_rest_of_the_page() 
 
 #[test]
 fn emoji_and_other_scripts_stay() {
-    let body = page(PageText { text: "Brand 🚒 пожар", ..page_text(Language::Sv) });
+    let body = page(PageText {
+        text: "Brand 🚒 пожар",
+        ..page_text(Language::Sv)
+    });
     assert!(body.contains("Brand 🚒 пожар"));
 }
 
@@ -163,7 +229,12 @@ fn emoji_and_other_scripts_stay() {
 fn commands_to_a_modem_inside_a_text_become_plain_words() {
     let evil = "fire\r\nAT+CMGS=\"+3580\"\r\nboo\u{1a}\u{1b}\u{1}x\u{202e}y\u{2028}z\u{0}";
     assert_eq!(clean(evil), "fire AT+CMGS=\"+3580\" boo x y z");
-    let body = page(PageText { text: evil, gather: evil, organisation: "A\r\nB", ..page_text(Language::En) });
+    let body = page(PageText {
+        text: evil,
+        gather: evil,
+        organisation: "A\r\nB",
+        ..page_text(Language::En)
+    });
     check(
         &finished(&body, "4711"),
         expect![[r#"
@@ -171,18 +242,27 @@ fn commands_to_a_modem_inside_a_text_become_plain_words() {
             Gather: fire AT+CMGS="+3580" boo x y z
             Reply 4711 1=coming 2=cannot 3=received 4=need help ?=real?"#]],
     );
-    let (subject, _) = page_mail(PageText { text: evil, ..page_text(Language::En) });
+    let (subject, _) = page_mail(PageText {
+        text: evil,
+        ..page_text(Language::En)
+    });
     assert!(!subject.contains(['\r', '\n', '\u{1a}']));
 }
 
 #[test]
 fn a_mail_carries_the_code_in_its_subject_and_the_whole_text() {
     let long = "word ".repeat(1000);
-    let (subject, body) = page_mail(PageText { text: &long, ..page_text(Language::En) });
+    let (subject, body) = page_mail(PageText {
+        text: &long,
+        ..page_text(Language::En)
+    });
     assert!(finished(&subject, "4711").starts_with("4711 Aurora Energy Norden 118: word word"));
     assert!(subject.chars().count() < 120);
     assert!(body.contains(long.trim_end()));
-    let (subject, body) = page_mail(PageText { gather: "Gate 3", ..page_text(Language::Fi) });
+    let (subject, body) = page_mail(PageText {
+        gather: "Gate 3",
+        ..page_text(Language::Fi)
+    });
     check(
         &finished(&format!("{subject}\n--\n{body}"), "4711"),
         expect![[r#"
@@ -204,14 +284,31 @@ fn a_mail_carries_the_code_in_its_subject_and_the_whole_text() {
 fn replies(language: Language) -> Vec<String> {
     let at = Timestamp(1_795_282_325_250);
     let about = about(language);
-    let open = |code: &str, number| OpenCode { code: code.to_owned(), number };
+    let open = |code: &str, number| OpenCode {
+        code: code.to_owned(),
+        number,
+    };
     let two = [open("4711", 118), open("5822", 120)];
     let late_after = |how| {
         let ended = Ended { how, at };
         let first_answer_at = matches!(how, EndedHow::CalledOff).then_some(at);
-        late(about, LateAnswer { at, name: "Anna Virtanen", answer: Answer::Coming, ended, first_answer_at })
+        late(
+            about,
+            LateAnswer {
+                at,
+                name: "Anna Virtanen",
+                answer: Answer::Coming,
+                ended,
+                first_answer_at,
+            },
+        )
     };
-    let sent = Sent { at, number: Some(118), text: "Fire alarm".to_owned() };
+    let sent = Sent {
+        at,
+        number: Some(118),
+        called_off: false,
+        text: "Fire alarm".to_owned(),
+    };
     vec![
         confirmation(about, at, "Anna Virtanen", Answer::Coming),
         confirmation(about, at, "Anna Virtanen", Answer::Cannot),
@@ -229,7 +326,13 @@ fn replies(language: Language) -> Vec<String> {
         duty_inbox_reply(language, ORGANISATION),
         room_posted(about, "4711"),
         finished(
-            &call_off(CallOffText { language, organisation: ORGANISATION, status: Status::Actual, number: 118, reason: "False alarm" }),
+            &call_off(CallOffText {
+                language,
+                organisation: ORGANISATION,
+                status: Status::Actual,
+                number: 118,
+                reason: "False alarm",
+            }),
             "4711",
         ),
     ]
@@ -238,7 +341,9 @@ fn replies(language: Language) -> Vec<String> {
 #[test]
 fn replies_say_what_is_now_true() {
     let show = |language| replies(language).join("\n\n");
-    check(&show(Language::En), expect![[r#"
+    check(
+        &show(Language::En),
+        expect![[r#"
         Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden.
 
         Noted 17:32 UTC, Anna Virtanen: cannot come. Alert 118 Aurora Energy Norden.
@@ -271,8 +376,11 @@ fn replies_say_what_is_now_true() {
         Alert 118 Aurora Energy Norden: your message is shown to those working on it. It is not counted as an answer. Reply 4711 1=coming 2=cannot 3=received 4=need help
 
         4711 Aurora Energy Norden 118: CALLED OFF. False alarm
-        Stand down. No need to come or to answer."#]]);
-    check(&show(Language::Fi), expect![[r#"
+        Stand down. No need to come or to answer."#]],
+    );
+    check(
+        &show(Language::Fi),
+        expect![[r#"
         Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden.
 
         Kirjattu 17:32 UTC, Anna Virtanen: ei pääse. Hälytys 118 Aurora Energy Norden.
@@ -305,8 +413,11 @@ fn replies_say_what_is_now_true() {
         Hälytys 118 Aurora Energy Norden: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi. Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua
 
         4711 Aurora Energy Norden 118: PERUTTU. False alarm
-        Ei tarvitse tulla eikä vastata."#]]);
-    check(&show(Language::Sv), expect![[r#"
+        Ei tarvitse tulla eikä vastata."#]],
+    );
+    check(
+        &show(Language::Sv),
+        expect![[r#"
         Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden.
 
         Noterat 17:32 UTC, Anna Virtanen: kan inte komma. Larm 118 Aurora Energy Norden.
@@ -339,14 +450,18 @@ fn replies_say_what_is_now_true() {
         Larm 118 Aurora Energy Norden: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar. Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp
 
         4711 Aurora Energy Norden 118: AVBLÅST. False alarm
-        Du behöver varken komma eller svara."#]]);
+        Du behöver varken komma eller svara."#]],
+    );
 }
 
 #[test]
 fn every_language_says_every_reply_in_its_own_words_and_in_few_parts() {
     let all = Language::ALL.map(replies);
     for (number, text) in all.concat().iter().enumerate() {
-        assert!(gsm7_septets(text).is_some(), "reply {number} is not GSM 7-bit: {text}");
+        assert!(
+            gsm7_septets(text).is_some(),
+            "reply {number} is not GSM 7-bit: {text}"
+        );
         assert!(parts(text) <= 2, "reply {number}: {text}");
     }
     let [fi, sv, en] = all;

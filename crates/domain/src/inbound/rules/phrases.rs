@@ -11,7 +11,9 @@ pub(super) struct Phrase {
 
 /// Every phrase of every language: a Finn may answer in Swedish.
 pub(super) fn all() -> impl Iterator<Item = Phrase> {
-    let of = |phrases: &'static [&'static [&'static str]], says| phrases.iter().map(move |words| Phrase { words, says });
+    let of = |phrases: &'static [&'static [&'static str]], says| {
+        phrases.iter().map(move |words| Phrase { words, says })
+    };
     of(YES, Said::Yes)
         .chain(of(COMING, Said::Plainly(Answer::Coming)))
         .chain(of(CANNOT, Said::Plainly(Answer::Cannot)))
@@ -24,8 +26,9 @@ pub(super) const THUMB_UP: char = '\u{1f44d}';
 
 /// Around an answer, and no part of it.
 pub(super) const COURTESIES: &[&str] = &[
-    "re", "vs", "sv", "fwd", "vastaa", "vastaus", "svara", "svar", "reply", "answer", "hi", "hello", "moi", "hei", "hej", "terve", "kiitos", "kiitti", "tack", "tackar", "thanks",
-    "thank", "you", "thx", "please", "pls", "br", "t", "mvh", "code", "koodi", "kod",
+    "re", "vs", "sv", "fwd", "vastaa", "vastaus", "svara", "svar", "reply", "answer", "hi",
+    "hello", "moi", "hei", "hej", "terve", "kiitos", "kiitti", "tack", "tackar", "thanks", "thank",
+    "you", "thx", "please", "pls", "br", "t", "mvh", "code", "koodi", "kod",
 ];
 
 /// Alone, they ask whether a text was ours.
@@ -33,8 +36,33 @@ pub(super) const QUESTIONS: &[&str] = &["aito", "aitoko", "oikea", "akta", "real
 
 /// After a digit, they make it an amount.
 pub(super) const UNITS: &[&str] = &[
-    "m", "min", "mins", "minute", "minutes", "minuutti", "minuuttia", "minuutin", "minut", "minuter", "h", "hr", "hrs",
-    "hour", "hours", "t", "tunti", "tuntia", "tunnin", "tim", "timme", "timmar", "am", "pm", "km", "hlo", "people",
+    "m",
+    "min",
+    "mins",
+    "minute",
+    "minutes",
+    "minuutti",
+    "minuuttia",
+    "minuutin",
+    "minut",
+    "minuter",
+    "h",
+    "hr",
+    "hrs",
+    "hour",
+    "hours",
+    "t",
+    "tunti",
+    "tuntia",
+    "tunnin",
+    "tim",
+    "timme",
+    "timmar",
+    "am",
+    "pm",
+    "km",
+    "hlo",
+    "people",
 ];
 
 const YES: &[&[&str]] = &[

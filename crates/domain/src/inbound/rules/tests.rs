@@ -8,7 +8,11 @@ fn shown(meaning: &Meaning) -> String {
         Meaning::BareAnswer(answer) => format!("bare {}", answer.name()),
         Meaning::Code { code, answer, rest } => {
             let answer = answer.map_or("unclear", Answer::name);
-            let rest = if rest.is_empty() { String::new() } else { format!(" | {rest}") };
+            let rest = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" | {rest}")
+            };
             format!("{code} {answer}{rest}")
         }
     }
@@ -88,21 +92,30 @@ fn what_else_was_said_is_kept_for_people() {
         ("4711 1 there in 20 min", "4711 coming | there in 20 min"),
         ("4711 1, 20 min", "4711 coming | 20 min"),
         ("4711 kommer om en timme", "4711 coming | om en timme"),
-        ("Hi, 4711 4 Gate 3 is locked!", "4711 need_help | Hi, Gate 3 is locked!"),
+        (
+            "Hi, 4711 4 Gate 3 is locked!",
+            "4711 need_help | Hi, Gate 3 is locked!",
+        ),
     ]);
 }
 
 #[test]
 fn what_is_not_clearly_an_answer_is_not_taken_for_one() {
     check(&[
-        ("4711 I am stuck in traffic", "4711 unclear | I am stuck in traffic"),
+        (
+            "4711 I am stuck in traffic",
+            "4711 unclear | I am stuck in traffic",
+        ),
         ("4711 2 min", "4711 unclear | 2 min"),
         ("4711 10 min", "4711 unclear | 10 min"),
         ("4711 1 2", "4711 unclear"),
         ("1 4711 2", "4711 unclear"),
         ("4711 5", "4711 unclear | 5"),
         ("4711 coming no cannot", "4711 unclear"),
-        ("I may not be coming 4711", "4711 unclear | I may not be coming"),
+        (
+            "I may not be coming 4711",
+            "4711 unclear | I may not be coming",
+        ),
         ("2 people are hurt", "free"),
         ("no tulen kai", "free"),
         ("I am not sure", "free"),
@@ -152,7 +165,12 @@ fn a_question_mark_asks_and_never_answers() {
 
 #[test]
 fn digits_run_together_are_split_only_at_a_code_we_know() {
-    check(&[("47111", "4711 coming"), ("47112", "4711 cannot"), ("47115", "47115 coming"), ("58221", "58221 coming")]);
+    check(&[
+        ("47111", "4711 coming"),
+        ("47112", "4711 cannot"),
+        ("47115", "47115 coming"),
+        ("58221", "58221 coming"),
+    ]);
     let island = ["47111".to_owned()];
     assert_eq!(shown(&parse("47111", &island)), "47111 coming");
     assert_eq!(shown(&parse("471112", &island)), "47111 cannot");
@@ -173,17 +191,30 @@ fn the_senders_own_code_is_found_among_other_numbers() {
 #[test]
 fn our_own_page_sent_back_is_no_answer() {
     check(&[
-        ("4711 Aurora 118: Fire\nReply 4711 1=coming 2=cannot 3=received 4=need help ?=real?", "free"),
-        ("Liked “4711 Aurora 118: Fire Reply 4711 1=coming 2=cannot 3=received 4=need help”", "free"),
+        (
+            "4711 Aurora 118: Fire\nReply 4711 1=coming 2=cannot 3=received 4=need help ?=real?",
+            "free",
+        ),
+        (
+            "Liked “4711 Aurora 118: Fire Reply 4711 1=coming 2=cannot 3=received 4=need help”",
+            "free",
+        ),
     ]);
 }
 
 #[test]
 fn a_part_counts_only_when_the_cut_cannot_have_changed_it() {
     let open = ["4711".to_owned()];
-    let part = |text| parse_part(text, &open).map(|(code, answer)| format!("{code} {}", answer.name()));
-    assert_eq!(part("4711 1 I am on the ferry and will").as_deref(), Some("4711 coming"));
-    assert_eq!(part("and more. 4711 en pääse koska tie on poikki").as_deref(), Some("4711 cannot"));
+    let part =
+        |text| parse_part(text, &open).map(|(code, answer)| format!("{code} {}", answer.name()));
+    assert_eq!(
+        part("4711 1 I am on the ferry and will").as_deref(),
+        Some("4711 coming")
+    );
+    assert_eq!(
+        part("and more. 4711 en pääse koska tie on poikki").as_deref(),
+        Some("4711 cannot")
+    );
     assert_eq!(part("4711 I am on the ferry"), None);
     assert_eq!(part("long words and then 4711"), None);
     assert_eq!(part("long words and then 4711 1"), None);

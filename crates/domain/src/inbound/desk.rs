@@ -1,0 +1,499 @@
+//! Where one text is dealt with: what it means decides what is recorded, posted and replied.
+
+use std::time::Duration;
+
+use sqlx::SqliteConnection;
+
+use super::calls::Asked;
+use super::rules::{self, Meaning};
+use super::sender::Sender;
+use super::{Receive, Taken, query};
+use crate::alerts::{self, AlertRow, Answered, State};
+use crate::apply::Entry;
+use crate::conversations;
+use crate::deliveries::{self, Purpose};
+use crate::ids::{AlertId, RecipientId, RoomId};
+use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
+use crate::vocabulary::Answer;
+
+/// How far back `?` looks.
+const TOLD_HOURS: u64 = 72;
+
+/// The longest post made from a text, in UTF-16 units.
+const POST_UNITS_MAX: usize = 4_000;
+
+/// One text and everything needed to deal with it.
+pub(super) struct Desk<'a> {
+    pub(super) conn: &'a mut SqliteConnection,
+    pub(super) entry: &'a Entry<'a>,
+    pub(super) text: &'a Receive,
+    pub(super) sender: Sender,
+    pub(super) organisation: String,
+}
+
+/// What became of a text.
+pub(super) struct Handled {
+    pub(super) taken: Taken,
+    pub(super) alert: Option<AlertId>,
+    pub(super) recipient: Option<RecipientId>,
+    pub(super) reply: Option<Reply>,
+}
+
+/// Something to text back, if the limits allow it.
+pub(super) struct Reply {
+    pub(super) body: String,
+    pub(super) language: Language,
+    pub(super) critical: bool,
+    /// To a number without business with us: one a day.
+    pub(super) to_stranger: bool,
+}
+
+impl Desk<'_> {
+    pub(super) async fn whole(&mut self) -> Result<Handled, sqlx::Error> {
+        match self.meaning() {
+            Meaning::Question => self.question().await,
+            Meaning::Code { code, answer, rest } => self.code(&code, answer, &rest).await,
+            Meaning::BareAnswer(answer) => self.bare_answer(answer).await,
+            Meaning::Free => self.words().await,
+        }
+    }
+
+    /// What the text means; of a damaged one only what the damage cannot have made.
+    fn meaning(&self) -> Meaning {
+        let (text, open) = (&self.text.text, self.sender.open_codes());
+        let meaning = rules::parse(text, &open);
+        if !self.text.damaged || meaning == Meaning::Question {
+            return meaning;
+        }
+        match rules::parse_part(text, &open) {
+            // People read all that is left of it.
+            Some((code, answer)) => Meaning::Code {
+                code,
+                answer: Some(answer),
+                rest: text.clone(),
+            },
+            None => Meaning::Free,
+        }
+    }
+
+    /// A part of a longer text: an answer in it must not wait for the rest (CHANNELS §1.9).
+    pub(super) async fn part(&mut self) -> Result<Handled, sqlx::Error> {
+        let nothing = Handled {
+            taken: Taken::Part,
+            alert: None,
+            recipient: None,
+            reply: None,
+        };
+        if self.sender.sent_whole_of(&self.text.text) || self.sender.is_guessing() {
+            return Ok(nothing);
+        }
+        let Some((code, answer)) = rules::parse_part(&self.text.text, &self.sender.open_codes())
+        else {
+            return Ok(nothing);
+        };
+        let Some(asked) = self.sender.find_call(self.conn, &code).await? else {
+            return Ok(nothing);
+        };
+        let handled = self.answer(&asked, answer, "").await?;
+        Ok(Handled {
+            taken: Taken::AnswerInPart,
+            ..handled
+        })
+    }
+
+    async fn code(
+        &mut self,
+        code: &str,
+        answer: Option<Answer>,
+        rest: &str,
+    ) -> Result<Handled, sqlx::Error> {
+        let Some(asked) = self.sender.find_call(self.conn, code).await? else {
+            // A longer text is a sentence with a number in it.
+            let is_sentence = rest.split_whitespace().count() > rules::REST_WORDS_MAX;
+            return if is_sentence {
+                self.words().await
+            } else {
+                self.unknown_code(code, answer).await
+            };
+        };
+        let own = self.sender.is(asked.call.recipient);
+        match answer {
+            None if own && asked.call.closed_at.is_none() => self.room_post(&asked).await,
+            None => self.words().await,
+            Some(answer) if self.sender.is_guessing() && (!own || asked.is_critical()) => {
+                self.distrusted(&asked, answer).await
+            }
+            Some(answer)
+                if self
+                    .sender
+                    .answered_by_part_of(&self.text.text, code, answer) =>
+            {
+                self.post(asked.alert.joined_into.unwrap_or(asked.alert.id), rest)
+                    .await?;
+                Ok(Handled {
+                    taken: Taken::AnsweredByPart,
+                    reply: None,
+                    ..about(&asked)
+                })
+            }
+            Some(answer) => self.answer(&asked, answer, rest).await,
+        }
+    }
+
+    /// An answer that says no code: counts when it can mean one alert only, and that is not critical.
+    async fn bare_answer(&mut self, answer: Answer) -> Result<Handled, sqlx::Error> {
+        match self.sender.open.as_slice() {
+            [] => match self.sender.last_call(self.conn).await? {
+                Some(asked) => self.answer(&asked, answer, "").await,
+                None => self.duty_inbox(Taken::DutyInbox).await,
+            },
+            [only] => {
+                let call = only.clone();
+                let Some(asked) = self.sender.asked(self.conn, call).await? else {
+                    return self.words().await;
+                };
+                if asked.is_critical() {
+                    self.ask_back(&asked, answer).await
+                } else {
+                    self.answer(&asked, answer, "").await
+                }
+            }
+            [_, ..] => {
+                let open = self.sender.list_open(self.conn).await?;
+                let body = texts::ambiguous(self.sender.language(), answer, &open);
+                Ok(self.to_sender(Taken::Ambiguous, body))
+            }
+        }
+    }
+
+    /// Words: for the room of the sender's newest open alert, else for whoever is on duty.
+    async fn words(&mut self) -> Result<Handled, sqlx::Error> {
+        let Some(newest) = self.sender.open.first().cloned() else {
+            return self.duty_inbox(Taken::DutyInbox).await;
+        };
+        match self.sender.asked(self.conn, newest).await? {
+            Some(asked) => self.room_post(&asked).await,
+            None => self.duty_inbox(Taken::DutyInbox).await,
+        }
+    }
+
+    /// Who was told what and when, or that nothing was.
+    async fn question(&mut self) -> Result<Handled, sqlx::Error> {
+        let since = self.entry.at - Duration::from_secs(TOLD_HOURS * 3_600);
+        let people: Vec<RecipientId> = self.sender.people.iter().map(|person| person.id).collect();
+        let told = deliveries::told(self.conn, &self.sender.address, &people, since).await?;
+        let language = self.sender.language();
+        let mut sent = Vec::with_capacity(told.len());
+        for told in told {
+            let alert = match told.alert {
+                Some(alert) => alerts::find(self.conn, alert).await?,
+                None => None,
+            };
+            sent.push(Sent {
+                at: told.at,
+                number: alert.as_ref().map(|alert| alert.number),
+                called_off: told.purpose == Purpose::CallOff,
+                text: alert
+                    .as_ref()
+                    .map_or_else(String::new, |alert| text_in(alert, language).to_owned()),
+            });
+        }
+        let body = texts::genuine(language, &self.organisation, &sent, TOLD_HOURS);
+        let reply = Reply {
+            body,
+            language,
+            critical: false,
+            to_stranger: people.is_empty(),
+        };
+        Ok(Handled {
+            taken: Taken::Question,
+            alert: None,
+            recipient: self.only_person(),
+            reply: Some(reply),
+        })
+    }
+
+    /// Records the answer and says what is now true. The last answer before the end counts.
+    async fn answer(
+        &mut self,
+        asked: &Asked,
+        answer: Answer,
+        rest: &str,
+    ) -> Result<Handled, sqlx::Error> {
+        let (alert, recipient) = (asked.call.alert, asked.call.recipient);
+        let from = self.sender.address.clone();
+        let answered =
+            alerts::answer(self.conn, self.entry, alert, recipient, answer, &from).await?;
+        let Some(answered) = answered else {
+            return self.words().await;
+        };
+        let Some(effective) = alerts::find(self.conn, answered.effective).await? else {
+            return self.words().await;
+        };
+        let body = if answered.late {
+            self.note_late(asked, answer, &answered, &effective).await?
+        } else {
+            self.confirmation(asked, answer, &effective)
+        };
+        self.post(effective.id, rest).await?;
+        let taken = if answered.late {
+            Taken::LateAnswer
+        } else {
+            Taken::Answer
+        };
+        Ok(Handled {
+            taken,
+            reply: Some(reply_to(asked, body)),
+            ..about(asked)
+        })
+    }
+
+    /// "Noted", after word of a join if the alert has become another one.
+    fn confirmation(&self, asked: &Asked, answer: Answer, effective: &AlertRow) -> String {
+        let noted = texts::confirmation(
+            self.about(effective, asked.language),
+            self.entry.at,
+            &asked.name,
+            answer,
+        );
+        match asked
+            .alert
+            .closed_at
+            .filter(|_| effective.id != asked.alert.id)
+        {
+            Some(at) => {
+                let ended = Ended {
+                    how: EndedHow::Joined {
+                        into: effective.number,
+                    },
+                    at,
+                };
+                format!(
+                    "{} {noted}",
+                    texts::closed(self.about(&asked.alert, asked.language), ended)
+                )
+            }
+            None => noted,
+        }
+    }
+
+    /// Writes a late answer into the room with both times, and says so.
+    async fn note_late(
+        &mut self,
+        asked: &Asked,
+        answer: Answer,
+        answered: &Answered,
+        effective: &AlertRow,
+    ) -> Result<String, sqlx::Error> {
+        let at = self.entry.at;
+        let how = match effective.state {
+            State::CalledOff => EndedHow::CalledOff,
+            State::Open | State::Resolved | State::Joined => EndedHow::Resolved,
+        };
+        let ended = Ended {
+            how,
+            at: effective.closed_at.unwrap_or(at),
+        };
+        let late = LateAnswer {
+            at,
+            name: &asked.name,
+            answer,
+            ended,
+            first_answer_at: answered.first_answer_at,
+        };
+        let noted = texts::late(self.about(effective, Language::En), late);
+        conversations::post(
+            self.conn,
+            self.entry,
+            RoomId::of_alert(effective.id),
+            self.sender.name(),
+            "system",
+            &noted,
+        )
+        .await?;
+        Ok(texts::late(self.about(effective, asked.language), late))
+    }
+
+    /// A critical alert wants more than a number (SECURITY D-2): the answer is shown, and the code asked for once.
+    async fn ask_back(&mut self, asked: &Asked, answer: Answer) -> Result<Handled, sqlx::Error> {
+        let shown = format!(
+            "{} (no code, not counted: {})",
+            self.text.text.trim(),
+            answer.name()
+        );
+        self.post(asked.alert.id, &shown).await?;
+        if query::was_asked_back(self.conn, &self.sender.address, asked.alert.id).await? {
+            let body =
+                texts::room_posted(self.about(&asked.alert, asked.language), &asked.call.code);
+            return Ok(Handled {
+                taken: Taken::RoomPost,
+                reply: Some(reply_to(asked, body)),
+                ..about(asked)
+            });
+        }
+        let body = texts::ask_back(
+            self.about(&asked.alert, asked.language),
+            &asked.call.code,
+            answer,
+        );
+        Ok(Handled {
+            taken: Taken::AskedBack,
+            reply: Some(reply_to(asked, body)),
+            ..about(asked)
+        })
+    }
+
+    /// A right code from a number that guesses: shown, not counted.
+    async fn distrusted(&mut self, asked: &Asked, answer: Answer) -> Result<Handled, sqlx::Error> {
+        let shown = format!(
+            "{} (after wrong codes, not counted: {})",
+            self.text.text.trim(),
+            answer.name()
+        );
+        self.post(asked.alert.id, &shown).await?;
+        let body = texts::not_counted(self.about(&asked.alert, asked.language));
+        Ok(Handled {
+            taken: Taken::Distrusted,
+            reply: Some(reply_to(asked, body)),
+            ..about(asked)
+        })
+    }
+
+    /// A code nobody could have meant. Only people with an open alert learn which codes are theirs.
+    async fn unknown_code(
+        &mut self,
+        code: &str,
+        answer: Option<Answer>,
+    ) -> Result<Handled, sqlx::Error> {
+        if self.sender.open.is_empty() {
+            return self.duty_inbox(Taken::UnknownCode).await;
+        }
+        let open = self.sender.list_open(self.conn).await?;
+        let body = texts::unknown_code(
+            self.sender.language(),
+            code,
+            answer.unwrap_or(Answer::Coming),
+            &open,
+        );
+        Ok(self.to_sender(Taken::UnknownCode, body))
+    }
+
+    async fn room_post(&mut self, asked: &Asked) -> Result<Handled, sqlx::Error> {
+        let text = self.text.text.clone();
+        self.post(asked.alert.id, &text).await?;
+        let body = texts::room_posted(self.about(&asked.alert, asked.language), &asked.call.code);
+        // Two robots would talk to each other until the limit: the same words again get no reply.
+        let reply = (!self.sender.repeats_itself(&text)).then(|| reply_to(asked, body));
+        Ok(Handled {
+            taken: Taken::RoomPost,
+            reply,
+            ..about(asked)
+        })
+    }
+
+    async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
+        let text = post_text(&self.text.text);
+        conversations::post(
+            self.conn,
+            self.entry,
+            RoomId::DUTY_INBOX,
+            self.sender.name(),
+            "sms",
+            &text,
+        )
+        .await?;
+        let language = self.sender.language();
+        let body = texts::duty_inbox_reply(language, &self.organisation);
+        let reply = Reply {
+            body,
+            language,
+            critical: false,
+            to_stranger: true,
+        };
+        Ok(Handled {
+            taken,
+            alert: None,
+            recipient: self.only_person(),
+            reply: Some(reply),
+        })
+    }
+
+    /// Posts words of the sender into an alert's room; nothing when there are none.
+    async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
+        let words = post_text(words);
+        if !words.is_empty() {
+            let room = RoomId::of_alert(alert);
+            conversations::post(
+                self.conn,
+                self.entry,
+                room,
+                self.sender.name(),
+                "sms",
+                &words,
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn about(&self, alert: &AlertRow, language: Language) -> About<'_> {
+        About {
+            language,
+            organisation: &self.organisation,
+            number: alert.number,
+        }
+    }
+
+    /// To a known number, about no one alert.
+    fn to_sender(&self, taken: Taken, body: String) -> Handled {
+        let reply = Reply {
+            body,
+            language: self.sender.language(),
+            critical: false,
+            to_stranger: false,
+        };
+        Handled {
+            taken,
+            alert: None,
+            recipient: self.only_person(),
+            reply: Some(reply),
+        }
+    }
+
+    fn only_person(&self) -> Option<RecipientId> {
+        match self.sender.people.as_slice() {
+            [person] => Some(person.id),
+            _ => None,
+        }
+    }
+}
+
+fn about(asked: &Asked) -> Handled {
+    Handled {
+        taken: Taken::RoomPost,
+        alert: Some(asked.alert.id),
+        recipient: Some(asked.call.recipient),
+        reply: None,
+    }
+}
+
+fn reply_to(asked: &Asked, body: String) -> Reply {
+    Reply {
+        body,
+        language: asked.language,
+        critical: asked.is_critical(),
+        to_stranger: false,
+    }
+}
+
+/// What happened, in a language or the first one there is.
+fn text_in(alert: &AlertRow, language: Language) -> &str {
+    let own = alert.texts.iter().find(|(tag, _)| tag == language.tag());
+    own.or(alert.texts.first()).map_or("", |(_, text)| text)
+}
+
+/// Words as a room shows them: the lines people wrote, nothing that steers a screen.
+fn post_text(words: &str) -> String {
+    let lines: Vec<String> = words.lines().map(texts::clean).collect();
+    texts::clip(lines.join("\n").trim(), POST_UNITS_MAX)
+}

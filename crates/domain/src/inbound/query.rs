@@ -1,0 +1,112 @@
+//! Reads of texts that came in.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::Taken;
+use crate::ids::{AlertId, NodeId, RecipientId};
+use crate::rows;
+use crate::time::Timestamp;
+
+/// A text as kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InboundRow {
+    /// Names the text for ever.
+    pub key: [u8; 16],
+    pub node: NodeId,
+    pub channel: String,
+    /// In E.164 where it is a phone number, else as the network gave it.
+    pub sender: String,
+    pub text: String,
+    pub received_at: Timestamp,
+    /// Whom it spoke for, if that is known.
+    pub recipient: Option<RecipientId>,
+    /// The alert it was about.
+    pub alert: Option<AlertId>,
+    /// `None` in rows of a newer version.
+    pub taken: Option<Taken>,
+    /// Whether a reply was queued.
+    pub replied: bool,
+    pub damaged: bool,
+}
+
+/// What a number sent since `since`, newest first, at most `limit`.
+pub async fn of_sender(
+    conn: &mut SqliteConnection,
+    sender: &str,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<InboundRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select inbound_key, node_id, channel, sender, text, received_at_ms, recipient_id, alert_id, taken, replied, damaged \
+         from inbound_text where sender = ? and received_at_ms >= ? order by received_at_ms desc, inbound_key limit ?",
+    )
+    .bind(sender)
+    .bind(since.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(inbound_row).collect()
+}
+
+/// Whether the text with this key is kept already.
+pub(super) async fn is_kept(
+    conn: &mut SqliteConnection,
+    key: [u8; 16],
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from inbound_text where inbound_key = ?)")
+        .bind(key.as_slice())
+        .fetch_one(conn)
+        .await
+}
+
+/// Whether a number was sent any reply since `since`.
+pub(super) async fn was_replied(
+    conn: &mut SqliteConnection,
+    sender: &str,
+    since: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from inbound_text where sender = ? and received_at_ms >= ? and replied = 1)",
+    )
+    .bind(sender)
+    .bind(since.0)
+    .fetch_one(conn)
+    .await
+}
+
+/// Whether a number was already asked for the code of this alert.
+pub(super) async fn was_asked_back(
+    conn: &mut SqliteConnection,
+    sender: &str,
+    alert: AlertId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from inbound_text where sender = ? and alert_id = ? and taken = 'asked_back' and replied = 1)",
+    )
+    .bind(sender)
+    .bind(alert.as_bytes())
+    .fetch_one(conn)
+    .await
+}
+
+fn inbound_row(row: &SqliteRow) -> Result<InboundRow, sqlx::Error> {
+    let key: &[u8] = row.try_get("inbound_key")?;
+    let recipient: Option<&[u8]> = row.try_get("recipient_id")?;
+    let alert: Option<&[u8]> = row.try_get("alert_id")?;
+    Ok(InboundRow {
+        key: key
+            .try_into()
+            .map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
+        node: NodeId(rows::unsigned(row, "node_id")?),
+        channel: row.try_get("channel")?,
+        sender: row.try_get("sender")?,
+        text: row.try_get("text")?,
+        received_at: rows::time(row, "received_at_ms")?,
+        recipient: recipient.map(RecipientId::from_row).transpose()?,
+        alert: alert.map(AlertId::from_row).transpose()?,
+        taken: Taken::parse(row.try_get("taken")?),
+        replied: row.try_get("replied")?,
+        damaged: row.try_get("damaged")?,
+    })
+}
