@@ -1,3 +1,4 @@
 //! Shared test harness.
 
+pub mod fake_replica;
 pub mod require;

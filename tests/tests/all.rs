@@ -11,3 +11,6 @@ mod store_crash;
 
 #[path = "cluster/store_suite.rs"]
 mod store_suite;
+
+#[path = "api/mod.rs"]
+mod http_api;

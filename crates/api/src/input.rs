@@ -129,6 +129,13 @@ async fn read(body: Body) -> Result<Vec<u8>, Problem> {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for an object, field by field in order; nobody means that.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::new(
+            Kind::InvalidInput,
+            "the body is an array; send an object",
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let kind = if error.is_data() {
             Kind::InvalidInput

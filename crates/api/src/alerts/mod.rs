@@ -214,15 +214,23 @@ async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Resp
 /// Shows an alert with everyone called, every delivery with its attempts, and what happens next.
 #[utoipa::path(get, path = "/v1/alerts/{alert}", tag = "alerts", params(("alert" = String, Path, description = "Id or number"), ShowParams), responses((status = 200, body = AlertJson)))]
 async fn show(
+    Extract(shared): Extract<Shared>,
     Segment(alert): Segment,
     Params(params): Params<ShowParams>,
     mut view: View,
 ) -> Result<Response, Problem> {
-    let row = match parse(&alert)? {
-        Reference::Id(id) => alerts::find(&mut view.0, id).await,
-        Reference::Number(number) => alerts::by_number(&mut view.0, number).await,
-    };
-    let row = row.map_err(of_query)?.ok_or_else(unknown)?;
+    let reference = parse(&alert)?;
+    let mut row = read_row(&mut view, &reference).await?;
+    if row.is_none() {
+        // It may have been raised at another node a moment ago.
+        view = View(
+            reading::open(&shared, Freshness::Linearizable)
+                .await
+                .map_err(|_| unknown())?,
+        );
+        row = read_row(&mut view, &reference).await?;
+    }
+    let row = row.ok_or_else(unknown)?;
     let shown = view::read(
         &mut view.0,
         row,
@@ -231,6 +239,14 @@ async fn show(
     )
     .await?;
     Ok(view.answer(&shown))
+}
+
+async fn read_row(view: &mut View, reference: &Reference) -> Result<Option<AlertRow>, Problem> {
+    let row = match reference {
+        Reference::Id(id) => alerts::find(&mut view.0, *id).await,
+        Reference::Number(number) => alerts::by_number(&mut view.0, *number).await,
+    };
+    row.map_err(of_query)
 }
 
 /// Stops the calling of further people, on somebody's word.
