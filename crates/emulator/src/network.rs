@@ -4,10 +4,11 @@
 mod calls;
 mod messages;
 mod reports;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -24,11 +25,7 @@ use crate::{
     phone::{Phone, PhoneKnobs},
 };
 
-/// How often the network tries a recipient that did not take a message.
-const RETRY_EVERY: Duration = Duration::from_millis(250);
-/// How long it tries: TP-VP is not honoured, tests that last longer do not exist.
-const TRIES_MAX: u32 = 4 * 3600 * 72;
-/// Messages under way; a submission beyond that is refused as congestion.
+/// Messages and reports under way or waiting; a submission beyond that is refused as congestion.
 const AIR_LEN_MAX: usize = 200_000;
 /// Events nobody drained; the oldest go first.
 const EVENTS_LEN_MAX: usize = 10_000;
@@ -56,6 +53,8 @@ pub struct NetworkKnobs {
     pub transit_ms: Between,
     /// Messages to numbers nobody has.
     pub unknown_number: UnknownNumber,
+    /// Parts of a message from a phone travel each for itself, so they may arrive in any order.
+    pub shuffle_parts: bool,
     /// What a leading 0 of a national number stands for.
     pub country_code: String,
 }
@@ -65,6 +64,7 @@ impl Default for NetworkKnobs {
         Self {
             transit_ms: Between([20, 60]),
             unknown_number: UnknownNumber::Lost,
+            shuffle_parts: false,
             country_code: "358".to_owned(),
         }
     }
@@ -111,7 +111,6 @@ struct Parcel {
     data: UserData,
     sent: ServiceCentreTimestamp,
     report_to: Option<ReportTo>,
-    tries: u32,
 }
 
 /// Who asked to hear what became of a part.
@@ -125,12 +124,13 @@ struct Report {
     to: ReportTo,
     sent: ServiceCentreTimestamp,
     status: u8,
-    tries: u32,
 }
 
 enum Flight {
     Parcel(Box<Parcel>),
     Report(Box<Report>),
+    /// Tries again to hand over what waits for a recipient.
+    Retry(String),
     /// Lets reports go that found no second one to be turned round with.
     Unreverse(String),
     Call {
@@ -147,6 +147,12 @@ enum CallStep {
     End(&'static str),
 }
 
+/// What a recipient could not take yet.
+enum Waiting {
+    Parcel(Box<Parcel>),
+    Report(Box<Report>),
+}
+
 /// See the module's documentation.
 pub struct Network {
     knobs: NetworkKnobs,
@@ -156,6 +162,9 @@ pub struct Network {
     phones: BTreeMap<String, Phone>,
     air: BTreeMap<(Instant, u64), Flight>,
     flights: u64,
+    /// What recipients could not take yet, in order; never an empty queue.
+    waiting: BTreeMap<String, VecDeque<Waiting>>,
+    waiting_len: usize,
     reversed: BTreeMap<String, Vec<Report>>,
     /// The call each modem is in.
     calls: BTreeMap<String, u64>,
@@ -176,6 +185,8 @@ impl Network {
             phones: BTreeMap::new(),
             air: BTreeMap::new(),
             flights: 0,
+            waiting: BTreeMap::new(),
+            waiting_len: 0,
             reversed: BTreeMap::new(),
             calls: BTreeMap::new(),
             rng: StdRng::seed_from_u64(seed),
@@ -302,13 +313,20 @@ impl Network {
     ) -> Result<u8, SendError> {
         let sender = Address::parse(from)?;
         let to = self.canonical(&Address::parse(to)?);
-        let reference = self
-            .phones
-            .get_mut(&self.canonical(&sender))
-            .map_or(0, |phone| {
+        // Networks show the sender in international form, however the phone knows its number.
+        let known_as = self.canonical(&sender);
+        let sender = if known_as.starts_with('+') {
+            Address::international(&known_as)?
+        } else {
+            sender
+        };
+        let reference = match self.phones.get_mut(&known_as) {
+            Some(phone) => {
                 phone.reference = phone.reference.wrapping_add(1);
                 phone.reference
-            });
+            }
+            None => self.flights as u8, // any that differs from the last
+        };
         let options = SegmentOptions {
             reference,
             parts_max: 255,
@@ -318,7 +336,8 @@ impl Network {
         let count = parts.len() as u8; // parts_max is an octet
         let mut due = now;
         for data in parts {
-            due += self.knobs.transit_ms.draw(&mut self.rng);
+            let transit = self.knobs.transit_ms.draw(&mut self.rng);
+            due = if self.knobs.shuffle_parts { now } else { due } + transit;
             let (from, to, dcs) = (sender.clone(), to.clone(), Dcs::of(data.alphabet()));
             let sent = self.timestamp(now);
             let parcel = Parcel {
@@ -329,7 +348,6 @@ impl Network {
                 data,
                 sent,
                 report_to: None,
-                tries: 0,
             };
             self.fly(due, Flight::Parcel(Box::new(parcel)));
         }
@@ -357,6 +375,7 @@ impl Network {
             }
             match entry.remove() {
                 Flight::Parcel(parcel) => self.deliver(now, parcel),
+                Flight::Retry(recipient) => self.retry(now, &recipient),
                 Flight::Report(report) => self.report(now, *report),
                 Flight::Unreverse(modem) => self.unreverse(now, &modem),
                 Flight::Call { modem, call, step } => self.advance_call(now, &modem, call, step),

@@ -49,6 +49,7 @@ pub(crate) async fn run(shared: Arc<Shared>, name: String, link: PathBuf, stop: 
         };
         match Pty::open(&link) {
             Ok(pty) => {
+                let _link = LinkGuard(&link);
                 tracing::debug!(modem = %name, "port opened");
                 let port = Port {
                     shared: &shared,
@@ -58,8 +59,6 @@ pub(crate) async fn run(shared: Arc<Shared>, name: String, link: PathBuf, stop: 
                     stop: &stop,
                 };
                 port.serve(pty.master).await;
-                // The link may already show another emulator's port; only the loss of ours matters.
-                let _ = std::fs::remove_file(&link);
                 tracing::debug!(modem = %name, "port closed");
             }
             Err(error) => {
@@ -70,6 +69,15 @@ pub(crate) async fn run(shared: Arc<Shared>, name: String, link: PathBuf, stop: 
                 }
             }
         }
+    }
+}
+
+/// Takes the link away with the port, also when the task is aborted: the terminal's number is soon another program's.
+struct LinkGuard<'a>(&'a Path);
+
+impl Drop for LinkGuard<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.0);
     }
 }
 

@@ -8,9 +8,7 @@ use sms::{
     pdu::{DeliverPdu, SubmitPdu},
 };
 
-use super::{
-    AIR_LEN_MAX, Flight, Network, Parcel, RETRY_EVERY, ReportTo, TRIES_MAX, UnknownNumber, tpdu_of,
-};
+use super::{AIR_LEN_MAX, Flight, Network, Parcel, ReportTo, UnknownNumber, Waiting, tpdu_of};
 use crate::event::Event;
 
 impl Network {
@@ -28,7 +26,7 @@ impl Network {
             .unwrap_or_default();
         let verdict = match &submit {
             Err(_) => Err(304),
-            Ok(_) if self.air.len() >= AIR_LEN_MAX => Err(22),
+            Ok(_) if self.air.len() + self.waiting_len >= AIR_LEN_MAX => Err(22),
             Ok(_) if self.is_known(&to) => Ok(()),
             Ok(_) => match self.knobs.unknown_number {
                 UnknownNumber::Lost => Ok(()),
@@ -87,7 +85,6 @@ impl Network {
             data,
             sent: self.timestamp(now),
             report_to,
-            tries: 0,
         };
         if knobs.report_early {
             // The report overtakes the answer only if the delivery does.
@@ -103,70 +100,61 @@ impl Network {
         self.phones.contains_key(number) || self.numbers.contains_key(number)
     }
 
-    pub(super) fn deliver(&mut self, now: Instant, mut parcel: Box<Parcel>) {
+    /// Hands a parcel to its recipient, or lets it wait.
+    pub(super) fn deliver(&mut self, now: Instant, parcel: Box<Parcel>) {
+        self.offer(now, parcel.to.clone(), Waiting::Parcel(parcel));
+    }
+
+    /// Gives the parcel back when the recipient cannot take it yet.
+    pub(super) fn hand_over_parcel(
+        &mut self,
+        now: Instant,
+        parcel: Box<Parcel>,
+    ) -> Result<(), Box<Parcel>> {
         let from = self.canonical(&parcel.from);
         let at_ms = self.civil_ms(now);
-        let taken = if let Some(phone) = self.phones.get_mut(&parcel.to) {
-            if phone.knobs.reachable {
-                let message = phone.receive(&from, parcel.dcs, &parcel.data, at_ms);
-                if let Some(message) = message {
-                    self.tell(Event::PhoneReceived {
-                        phone: parcel.to.clone(),
-                        message,
-                    });
-                }
-                true
-            } else {
-                false
+        if let Some(phone) = self.phones.get_mut(&parcel.to) {
+            if !phone.knobs.reachable {
+                return Err(parcel);
             }
-        } else if let Some(name) = self.numbers.get(&parcel.to).cloned() {
-            self.deliver_to_modem(now, &name, &from, &parcel)
+            if let Some(message) = phone.receive(&from, parcel.dcs, &parcel.data, at_ms) {
+                self.tell(Event::PhoneReceived {
+                    phone: parcel.to.clone(),
+                    message,
+                });
+            }
         } else {
-            self.tell(Event::Lost {
-                from,
-                to: parcel.to,
-            });
-            return;
-        };
-        if !taken {
-            parcel.tries += 1;
-            if parcel.tries < TRIES_MAX {
-                self.fly(now + RETRY_EVERY, Flight::Parcel(parcel));
+            let modem = self.numbers.get(&parcel.to).cloned();
+            let lost_percent = modem
+                .as_ref()
+                .and_then(|name| self.modems.get(name))
+                .map(|modem| modem.knobs().lost_in_percent);
+            let lost = lost_percent.is_none_or(|percent| self.rng.random_range(0..100) < percent);
+            let Some(name) = modem.filter(|_| !lost) else {
+                self.tell(Event::Lost {
+                    from,
+                    to: parcel.to,
+                });
+                return Ok(());
+            };
+            let mut pdu = DeliverPdu::new(parcel.from.clone(), parcel.sent, parcel.data.clone());
+            (pdu.pid, pdu.dcs) = (parcel.pid, parcel.dcs);
+            let tpdu = tpdu_of(&pdu.encode());
+            if !matches!(
+                self.with_modem(now, &name, |modem| modem.deliver(now, &tpdu)),
+                Ok(Ok(()))
+            ) {
+                return Err(parcel);
             }
-            return;
+            self.tell(Event::ModemReceived {
+                modem: name,
+                from,
+                text: parcel.data.text(),
+            });
         }
         if let Some(to) = parcel.report_to {
             self.schedule_report(now, to, parcel.sent);
         }
-    }
-
-    fn deliver_to_modem(&mut self, now: Instant, name: &str, from: &str, parcel: &Parcel) -> bool {
-        let lost_percent = self
-            .modems
-            .get(name)
-            .map_or(0, |modem| modem.knobs().lost_in_percent);
-        if self.rng.random_range(0..100) < lost_percent {
-            self.tell(Event::Lost {
-                from: from.to_owned(),
-                to: parcel.to.clone(),
-            });
-            return true;
-        }
-        let mut pdu = DeliverPdu::new(parcel.from.clone(), parcel.sent, parcel.data.clone());
-        (pdu.pid, pdu.dcs) = (parcel.pid, parcel.dcs);
-        let tpdu = tpdu_of(&pdu.encode());
-        let taken = matches!(
-            self.with_modem(now, name, |modem| modem.deliver(now, &tpdu)),
-            Ok(Ok(()))
-        );
-        if taken {
-            let text = parcel.data.text();
-            self.tell(Event::ModemReceived {
-                modem: name.to_owned(),
-                from: from.to_owned(),
-                text,
-            });
-        }
-        taken
+        Ok(())
     }
 }

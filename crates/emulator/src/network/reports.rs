@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sms::pdu::{ServiceCentreTimestamp, StatusReportPdu, StatusReportStatus};
 
-use super::{Flight, Network, RETRY_EVERY, Report, ReportTo, TRIES_MAX, tpdu_of};
+use super::{Flight, Network, Report, ReportTo, Waiting, tpdu_of};
 use crate::{event::Event, modem::Modem};
 
 /// How long a report waits for another to be turned round with.
@@ -47,16 +47,10 @@ impl Network {
                     to: first,
                     sent,
                     status: STILL_TRYING,
-                    tries: 0,
                 })),
             );
         }
-        let report = Report {
-            to,
-            sent,
-            status,
-            tries: 0,
-        };
+        let report = Report { to, sent, status };
         if early {
             self.report(now, report);
         } else {
@@ -70,8 +64,8 @@ impl Network {
             .modems
             .get(&name)
             .is_some_and(|modem| modem.knobs().report_reversed);
-        if !reversed || report.tries > 0 {
-            return self.hand_over_report(now, report);
+        if !reversed {
+            return self.deliver_report(now, report);
         }
         let waiting = self.reversed.entry(name.clone()).or_default();
         waiting.push(report);
@@ -90,11 +84,22 @@ impl Network {
             .into_iter()
             .rev()
         {
-            self.hand_over_report(now, report);
+            self.deliver_report(now, report);
         }
     }
 
-    fn hand_over_report(&mut self, now: Instant, mut report: Report) {
+    /// Hands a report to its modem, or lets it wait: apart from messages, which may wait for room in a memory.
+    fn deliver_report(&mut self, now: Instant, report: Report) {
+        let recipient = format!("reports of {}", report.to.modem);
+        self.offer(now, recipient, Waiting::Report(Box::new(report)));
+    }
+
+    /// Gives the report back when the modem cannot take it yet.
+    pub(super) fn hand_over_report(
+        &mut self,
+        now: Instant,
+        report: Box<Report>,
+    ) -> Result<(), Box<Report>> {
         let pdu = StatusReportPdu {
             smsc: None,
             message_reference: report.to.reference,
@@ -110,20 +115,18 @@ impl Network {
         };
         let tpdu = tpdu_of(&pdu.encode());
         let name = report.to.modem.clone();
-        if matches!(
+        if !matches!(
             self.with_modem(now, &name, |modem| modem.report(now, &tpdu)),
             Ok(Ok(()))
         ) {
-            self.tell(Event::Reported {
-                modem: name,
-                reference: report.to.reference,
-                status: report.status,
-            });
-            return;
+            return Err(report);
         }
-        report.tries += 1;
-        if report.tries < TRIES_MAX {
-            self.fly(now + RETRY_EVERY, Flight::Report(Box::new(report)));
-        }
+        let ReportTo { reference, .. } = report.to;
+        self.tell(Event::Reported {
+            modem: name,
+            reference,
+            status: report.status,
+        });
+        Ok(())
     }
 }

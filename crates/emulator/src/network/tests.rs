@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::{modem::SubmitFault, phone::Pickup};
 
@@ -147,6 +149,59 @@ fn modems_text_each_other_and_messages_wait_for_an_unplugged_one() {
     assert!(bench.read("a", Duration::from_secs(1)).contains("+CDS: "));
     let listed = bench.say("b", "ATE0+CMGL=4\r");
     assert!(listed.contains("+CMGL: 1,0,,"), "{listed:?}");
+}
+
+#[test]
+fn parts_arrive_in_any_order_when_so_turned() {
+    let mut bench = Bench::new();
+    let knobs = serde_json::json!({ "shuffle_parts": true, "transit_ms": [0, 900] });
+    bench
+        .network
+        .set_knobs(NetworkKnobs::default().patched(&knobs).unwrap());
+    bench
+        .network
+        .send(bench.now, "0405550001", A, &"x".repeat(1000))
+        .unwrap();
+    bench.read("a", Duration::from_secs(1));
+    let mut order = Vec::new();
+    for index in 1..=7 {
+        let listed = bench.say("a", &format!("AT+CMGR={index}\r"));
+        let pdu = sms::hex::decode(listed.lines().nth(2).unwrap()).unwrap();
+        let pdu = sms::pdu::DeliverPdu::decode(&pdu).unwrap();
+        assert_eq!(pdu.originator.to_string(), PHONE);
+        order.push(pdu.user_data.concatenation().unwrap().sequence);
+    }
+    assert!(!order.is_sorted(), "{order:?}");
+}
+
+#[test]
+fn what_waits_for_an_unreachable_phone_comes_in_order() {
+    let mut bench = Bench::new();
+    let reach = |bench: &mut Bench, reachable| {
+        bench
+            .network
+            .set_phone_knobs(
+                PHONE,
+                PhoneKnobs {
+                    reachable,
+                    ..PhoneKnobs::default()
+                },
+            )
+            .unwrap();
+    };
+    reach(&mut bench, false);
+    for text in ["one", "two", "three"] {
+        assert!(!bench.send("a", PHONE, text, true).contains("+CDS"));
+    }
+    reach(&mut bench, true);
+    assert_eq!(
+        bench
+            .read("a", Duration::from_secs(1))
+            .matches("+CDS")
+            .count(),
+        3
+    );
+    assert_eq!(bench.texts(), ["one", "two", "three"]);
 }
 
 #[test]
