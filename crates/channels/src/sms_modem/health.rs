@@ -26,7 +26,10 @@ pub(super) struct Health {
     barred: Option<(String, Instant)>,
     /// Since when the engine tries no parts; `None` while it does.
     unready_since: Option<Instant>,
+    /// The engine has been ready since the port was opened.
     was_ready: bool,
+    /// The engine has been ready since the start.
+    ever_ready: bool,
 }
 
 impl Health {
@@ -42,6 +45,7 @@ impl Health {
             barred: None,
             unready_since: Some(now),
             was_ready: false,
+            ever_ready: false,
         }
     }
 
@@ -59,6 +63,7 @@ impl Health {
     pub(super) fn ready(&mut self) {
         self.trouble = None;
         self.was_ready = true;
+        self.ever_ready = true;
     }
 
     pub(super) fn trouble(&mut self, what: String) {
@@ -103,7 +108,12 @@ impl Health {
             .unready_since
             .is_some_and(|since| !self.was_ready || now >= since + UNREADY_GRACE);
         if unready {
-            return Some("the modem is being set up".to_owned());
+            let words = if self.ever_ready {
+                "the modem does not answer; it is being brought back"
+            } else {
+                "the modem is being set up"
+            };
+            return Some(words.to_owned());
         }
         if self.status.can_sms() == Some(false) {
             return Some(
