@@ -1,4 +1,6 @@
 //! Shared test harness.
 
+pub mod cluster;
 pub mod fake_replica;
 pub mod require;
+pub mod world;
