@@ -112,14 +112,18 @@ impl Nodes {
 
     /// Only the newcomer's side of joining, without starting it.
     pub async fn ask_to_join(&self, token: &str, dir: PathBuf, listen: SocketAddr) -> Result<Joined, JoinError> {
-        let config = JoinConfig {
-            data_dir: dir,
+        join::join(&Self::join_config(token, dir, listen)).await
+    }
+
+    /// What a newcomer is told on its command line.
+    pub fn join_config(token: &str, data_dir: PathBuf, listen: SocketAddr) -> JoinConfig {
+        JoinConfig {
+            data_dir,
             token: token.to_owned(),
             name: "newcomer".to_owned(),
             advertise: vec![listen.to_string()],
             https_names: vec![],
-        };
-        join::join(&config).await
+        }
     }
 
     /// A folder and an address for one more node.
@@ -162,6 +166,14 @@ impl Nodes {
     pub async fn restart(&mut self, id: u64) {
         let cluster = self.try_restart(id).await.unwrap();
         self.running.insert(id, cluster);
+    }
+
+    /// Starts a stopped node again at another address, said to be reachable at `advertise`.
+    pub async fn restart_at(&mut self, id: u64, listen: SocketAddr, advertise: Vec<String>) {
+        let dir = self.places[&id].0.clone();
+        let config = ClusterConfig { advertise, ..self.config(dir.clone(), listen, "moved") };
+        self.running.insert(id, Cluster::start(config).await.unwrap());
+        self.places.insert(id, (dir, listen));
     }
 
     pub async fn try_restart(&self, id: u64) -> Result<Cluster, ClusterError> {

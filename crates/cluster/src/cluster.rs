@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::founding::{self, Founding};
 use crate::identity::{Identity, IdentityError};
 use crate::join::{Admissions, Admitted, INVITATION_LIFE, Token, kept_membership};
-use crate::membership::{self, ChangeError, upkeep};
+use crate::membership::{self, ChangeError, announce, upkeep};
 use crate::network::Network;
 use crate::pins::{PinSet, Refusals};
 use crate::profile::Profile;
@@ -202,6 +202,7 @@ impl Cluster {
         tasks.spawn(reading);
         tasks.spawn(observe(core.clone(), stop.clone()));
         tasks.spawn(upkeep(core.clone(), stop.clone()));
+        tasks.spawn(announce(core.clone(), own.clone(), stop.clone()));
         tasks.spawn(keep_files(core.clone(), store.log.clone(), store.node_db.clone(), config.clone(), stop.clone()));
         tasks.spawn(retire_when_removed(core.clone(), stop.clone()));
         let cluster = Self {
@@ -302,10 +303,22 @@ impl Cluster {
         if node == self.core.node && self.core.standing().voters.len() <= 1 {
             return Err(ChangeError::Refused(format!("{node} is the only voter; promote another member first")).into());
         }
-        // The row goes first: a node that removes itself cannot write afterwards.
-        let id = membership::removal_id(node, self.replica.now());
-        self.order(id, nodes::Command::Remove { node }).await?;
-        membership::change(&self.core, Change::Remove { node: node.0 }).await?;
+        let row = self.order(
+            membership::removal_id(node, self.replica.now()),
+            nodes::Command::Remove { node },
+        );
+        let change = membership::change(&self.core, Change::Remove { node: node.0 });
+        if node != self.core.node {
+            change.await?;
+            return row.await;
+        }
+        // A node that removes itself cannot write afterwards, and may lose its connections before it hears the answer.
+        row.await?;
+        let mut removed = self.core.transport.removed();
+        tokio::select! {
+            changed = change => changed.map(|_| ())?,
+            _ = removed.wait_for(|removed| *removed) => {}
+        }
         Ok(())
     }
 

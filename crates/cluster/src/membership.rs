@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::replica::Core;
 use crate::transport::Kind;
-use crate::types::{StoredMembership, TypeConfig, WireStoredMembership};
+use crate::types::{Peer, StoredMembership, TypeConfig, WireStoredMembership};
 use crate::wire::{Change, Changed};
 
 /// A change is done or given up within this time.
@@ -28,6 +28,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const UPKEEP_PERIOD: Duration = Duration::from_millis(500);
 /// A joint membership older than this was left behind by an interrupted change.
 const JOINT_AGE_MAX: Duration = Duration::from_secs(3);
+/// How soon, and how often, a node looks whether the others know its addresses.
+const ANNOUNCE_PERIOD: Duration = Duration::from_secs(1);
 /// Peers answer a question about membership within this time.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -69,8 +71,17 @@ pub(crate) async fn change(core: &Core, change: Change) -> Result<StoredMembersh
     if asked { Err(ChangeError::Unknown) } else { Err(ChangeError::Refused("no leader is known".to_owned())) }
 }
 
+/// Carries a change out for a member. Half-admitted members have no say (they may only say where they are now).
+pub(crate) async fn change_for(core: &Core, from: NodeId, change: Change) -> Changed {
+    let about_itself = matches!(&change, Change::Move { node, .. } if *node == from.0);
+    if !about_itself && !core.standing().voters.contains(&from.0) {
+        return Changed::Refused("a learner cannot change the membership; ask on a voting member".to_owned());
+    }
+    change_here(core, change).await
+}
+
 /// Carries a change out here, if this node leads.
-pub(crate) async fn change_here(core: &Core, change: Change) -> Changed {
+async fn change_here(core: &Core, change: Change) -> Changed {
     match apply(core, change).await {
         Ok(()) => {
             let metrics = core.metrics();
@@ -135,7 +146,7 @@ async fn apply(core: &Core, change: Change) -> Result<(), Failed> {
 /// Gives the engine a change, waiting for one under way to end first.
 async fn submit(
     core: &Core,
-    change: ChangeMembers<u64, crate::types::Peer>,
+    change: ChangeMembers<u64, Peer>,
     retain: bool,
 ) -> Result<(), Failed> {
     let deadline = Instant::now() + COMMIT_TIMEOUT;
@@ -209,6 +220,26 @@ async fn transfer(core: &Core, to: u64) -> Result<(), Failed> {
     wait.metrics(moved, "leadership moves").await.map(|_| ()).map_err(|_| {
         Failed::Refused(format!("n{to} did not take over leadership in time; check that it is reachable"))
     })
+}
+
+/// Tells the cluster this node's addresses when they differ from what the membership says.
+pub(crate) async fn announce(core: Arc<Core>, own: Peer, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(ANNOUNCE_PERIOD) => {}
+        }
+        let metrics = core.metrics();
+        let Some(known) = metrics.membership_config.membership().get_node(&core.node.0).cloned() else { continue };
+        if known.addresses == own.addresses {
+            return;
+        }
+        let peer = Peer { addresses: own.addresses.clone(), ..known };
+        match change(&core, Change::Move { node: core.node.0, peer }).await {
+            Ok(_) => tracing::info!(addresses = ?own.addresses, "announced new addresses"),
+            Err(e) => tracing::warn!(error = %e, "cannot announce new addresses yet"),
+        }
+    }
 }
 
 /// Looks after membership: finishes interrupted changes, fetches the issuing key for a new voter, and asks around when

@@ -117,3 +117,49 @@ impl PinSet {
         self.0.read().ok()?.index
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{WireLogId, WireMembership};
+
+    fn membership(index: u64, nodes: &[(u64, u8)]) -> WireStoredMembership {
+        let peer = |pin| Peer { addresses: vec![], pins: vec![[pin; 32]], name: String::new() };
+        WireStoredMembership {
+            log_id: Some(WireLogId { term: 1, node: 1, index }),
+            membership: WireMembership {
+                voters: vec![nodes.iter().map(|(id, _)| *id).collect()],
+                nodes: nodes.iter().map(|(id, pin)| (*id, peer(*pin))).collect(),
+            },
+        }
+    }
+
+    #[test]
+    fn only_pinned_keys_of_members_pass() {
+        let pins = PinSet::default();
+        assert_eq!(pins.check(NodeId(1), &[1; 32]), Err(Reason::NotMember));
+        assert!(pins.adopt_wire(membership(5, &[(1, 1), (2, 2)])));
+        assert_eq!(pins.check(NodeId(1), &[1; 32]), Ok(()));
+        assert_eq!(pins.check(NodeId(1), &[2; 32]), Err(Reason::WrongKey));
+        assert_eq!(pins.check(NodeId(3), &[1; 32]), Err(Reason::NotMember));
+    }
+
+    #[test]
+    fn an_older_membership_never_replaces_a_newer_one() {
+        let pins = PinSet::default();
+        assert!(pins.adopt_wire(membership(9, &[(1, 1)])));
+        assert!(!pins.adopt_wire(membership(5, &[(1, 1), (2, 2)])));
+        assert!(!pins.adopt_wire(membership(9, &[(1, 1)])));
+        assert!(!pins.adopt_wire(WireStoredMembership::default()));
+        assert_eq!((pins.index(), pins.peers().len()), (Some(9), 1));
+    }
+
+    #[test]
+    fn refusals_are_counted_by_reason() {
+        let refusals = Refusals::default();
+        refusals.count(Reason::WrongKey);
+        let counted: Vec<u64> = Reason::ALL.into_iter().map(|reason| refusals.of(reason)).collect();
+        assert_eq!(counted.iter().sum::<u64>(), 1);
+        assert_eq!(refusals.of(Reason::WrongKey), 1);
+    }
+}

@@ -80,7 +80,7 @@ impl Service for Peers {
             }
             Kind::Change => {
                 let change = codec::decode(&body).map_err(words)?;
-                codec::encode(&membership::change_here(core, change).await).map_err(words)
+                codec::encode(&membership::change_for(core, from, change).await).map_err(words)
             }
             Kind::IssuingKey => self.issuing_key(from),
             Kind::Status => codec::encode(&status::of_leader(core)).map_err(words),

@@ -267,3 +267,79 @@ pub(crate) enum Changed {
     /// Words for a person.
     Refused(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::{Vote, WirePayload};
+
+    fn log_id(index: u64) -> LogId {
+        WireLogId { term: 2, node: 1, index }.into()
+    }
+
+    #[test]
+    fn appends_survive_the_wire() {
+        let entry = WireEntry { log_id: (&log_id(8)).into(), payload: WirePayload::Command(vec![1, 2].into()) };
+        let request = AppendEntriesRequest::<TypeConfig> {
+            vote: Vote::new_committed(2, 1),
+            prev_log_id: Some(log_id(7)),
+            leader_commit: None,
+            entries: vec![entry.into_entry().unwrap()],
+        };
+        let back = Append::decode(&Append::encode(&request).unwrap()).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{request:?}"));
+    }
+
+    #[test]
+    fn answers_survive_the_wire_and_stay_in_their_place() {
+        for response in [
+            AppendEntriesResponse::Success,
+            AppendEntriesResponse::PartialSuccess(Some(log_id(3))),
+            AppendEntriesResponse::Conflict,
+            AppendEntriesResponse::HigherVote(Vote::new(3, 2)),
+        ] {
+            assert_eq!(Appended::decode(&Appended::encode(&response).unwrap()).unwrap(), response);
+        }
+        for result in [
+            Ok(Some(log_id(3))),
+            Err(StreamAppendError::Conflict(log_id(2))),
+            Err(StreamAppendError::HigherVote(Vote::new(3, 2))),
+        ] {
+            let bytes = Appended::encode_streamed(&result).unwrap();
+            assert_eq!(Appended::decode_streamed(&bytes).unwrap(), Some(result));
+        }
+        let unary = Appended::encode(&AppendEntriesResponse::Conflict).unwrap();
+        assert_eq!(Appended::decode_streamed(&unary).unwrap(), None);
+    }
+
+    #[test]
+    fn votes_and_handovers_survive_the_wire() {
+        let mut request = VoteRequest::<TypeConfig>::new(Vote::new(3, 2), Some(log_id(9)));
+        request.leadership_transfer = true;
+        assert_eq!(Ballot::decode(&Ballot::encode(&request).unwrap()).unwrap(), request);
+        let response = VoteResponse::<TypeConfig>::new(Vote::new(3, 2), None, true);
+        assert_eq!(Voted::decode(&Voted::encode(&response).unwrap()).unwrap(), response);
+        let handover = TransferLeaderRequest::<TypeConfig>::new(Vote::new_committed(3, 2), 4, Some(log_id(9)));
+        assert_eq!(Handover::decode(&Handover::encode(&handover).unwrap()).unwrap(), handover);
+        let refused = Err(TransferLeaderError::LogNotFlushed { expected: Some(log_id(9)), actual: None });
+        assert_eq!(HandedOver::decode(&HandedOver::encode(&refused).unwrap()).unwrap(), refused);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_of_a_broken_peer_are_refused_quietly(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            _ = Append::decode(&bytes);
+            _ = Appended::decode(&bytes);
+            _ = Appended::decode_streamed(&bytes);
+            _ = Ballot::decode(&bytes);
+            _ = Voted::decode(&bytes);
+            _ = Handover::decode(&bytes);
+            _ = HandedOver::decode(&bytes);
+            _ = codec::decode::<SnapshotHead>(&bytes);
+            _ = codec::decode::<Forwarded>(&bytes);
+            _ = codec::decode::<Change>(&bytes);
+        }
+    }
+}

@@ -25,7 +25,10 @@ async fn a_newcomer_learns_first_and_votes_when_promoted() {
     })
     .await;
     assert!(!nodes[2].identity().can_issue());
-    nodes[2].promote(NodeId(2)).await.unwrap();
+    // A learner has no say, not even about itself.
+    let refused = nodes[2].promote(NodeId(2)).await.unwrap_err();
+    assert!(refused.to_string().contains("voting member"), "{refused}");
+    nodes[1].promote(NodeId(2)).await.unwrap();
     let status = nodes[2].status().await;
     assert_eq!(status.members.iter().map(|m| m.role).collect::<Vec<_>>(), [Role::Voter, Role::Voter]);
     assert!(status.members.iter().all(|m| m.lag.is_some()), "{status:?}");
@@ -39,12 +42,13 @@ async fn a_newcomer_learns_first_and_votes_when_promoted() {
 async fn an_invitation_is_good_once_even_for_many_at_once() {
     let mut nodes = Nodes::founded(Tuning::default()).await;
     let token = nodes[1].invite().await.unwrap().token;
-    let places: Vec<_> = (0..4).map(|_| nodes.place()).collect();
-    let tries = places.into_iter().map(|(dir, listen)| nodes.ask_to_join(&token, dir, listen));
-    let mut outcomes = Vec::new();
-    for outcome in tries {
-        outcomes.push(outcome.await);
+    let places: Vec<_> = (0..8).map(|_| nodes.place()).collect();
+    let mut tries = tokio::task::JoinSet::new();
+    for (dir, listen) in places {
+        let config = Nodes::join_config(&token, dir, listen);
+        tries.spawn(async move { cluster::join::join(&config).await });
     }
+    let outcomes = tries.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     for refused in outcomes.into_iter().filter_map(Result::err) {
         assert!(matches!(&refused, JoinError::Refused { why, .. } if why.contains("already used")), "{refused}");
@@ -179,6 +183,28 @@ async fn a_node_that_slept_through_a_change_finds_its_way_back() {
     nodes.restart(3).await;
     eventually("the sleeper catches up", || async {
         knows(&nodes[3], Freshness::Local, "meanwhile").await.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_moved_is_found_at_its_second_address() {
+    let mut nodes = Nodes::start(3).await;
+    let moving = nodes.follower().await;
+    nodes.stop(moving).await;
+    let (_, dead) = nodes.place();
+    let (_, live) = nodes.place();
+    nodes.restart_at(moving, live, vec![dead.to_string(), live.to_string()]).await;
+    let leader = nodes.leader().await;
+    eventually("the others know both addresses", || async {
+        let status = nodes[leader].status().await;
+        let member = status.members.into_iter().find(|member| member.node == NodeId(moving))?;
+        (member.addresses == [dead.to_string(), live.to_string()]).then_some(())
+    })
+    .await;
+    put(&nodes[leader], "to-the-new-place").await.unwrap();
+    eventually("the log reaches the second address", || async {
+        knows(&nodes[moving], Freshness::Local, "to-the-new-place").await.then_some(())
     })
     .await;
 }

@@ -46,11 +46,13 @@ impl NodeRequest {
         }
         let mut names = Vec::new();
         for san in request.params.subject_alt_names {
-            names.push(match san {
-                SanType::DnsName(name) => HostName::Dns(name.as_str().to_owned()),
-                SanType::IpAddress(ip) => HostName::Ip(ip),
-                other => return Err(IdentityError::Request(format!("it asks for the name {other:?}"))),
-            });
+            if let SanType::DnsName(name) = &san {
+                names.push(HostName::Dns(name.as_str().to_owned()));
+            } else if let SanType::IpAddress(ip) = san {
+                names.push(HostName::Ip(ip));
+            } else {
+                return Err(IdentityError::Request(format!("it asks for the name {san:?}")));
+            }
         }
         check_names(&names)?;
         Ok(Self { public: request.public_key.subject_public_key_info(), names })

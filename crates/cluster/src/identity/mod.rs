@@ -212,3 +212,5 @@ fn damaged(dir: &Path, name: &str, why: &impl fmt::Display) -> IdentityError {
     IdentityError::Damaged { path: dir.join(name), why: why.to_string() }
 }
 
+#[cfg(test)]
+mod tests;

@@ -134,10 +134,13 @@ pub(crate) fn join_client_config(
     cluster: [u8; 16],
     authority_hash: [u8; 32],
 ) -> Result<QuicClientConfig, IdentityError> {
-    let verifier = InviterVerifier { cluster, authority_hash, provider: provider() };
-    let mut config = client_builder(Arc::new(verifier))?.with_no_client_auth();
+    let mut config = client_builder(Arc::new(inviter_verifier(cluster, authority_hash)))?.with_no_client_auth();
     config.alpn_protocols = vec![ALPN_JOIN.to_vec()];
     quic_client(config)
+}
+
+pub(super) fn inviter_verifier(cluster: [u8; 16], authority_hash: [u8; 32]) -> InviterVerifier {
+    InviterVerifier { cluster, authority_hash, provider: provider() }
 }
 
 fn client_builder(
@@ -270,7 +273,7 @@ impl ServerCertVerifier for MemberVerifier {
 
 /// A newcomer's view of the member it joins through: it knows the authority's hash and nothing else.
 #[derive(Debug)]
-struct InviterVerifier {
+pub(super) struct InviterVerifier {
     cluster: [u8; 16],
     authority_hash: [u8; 32],
     provider: Arc<CryptoProvider>,

@@ -17,6 +17,8 @@ use crate::pins::{PinSet, Reason};
 
 /// Handshakes and connections at once: members need two each, newcomers one.
 const CONNECTIONS_MAX: usize = 256;
+/// From this many on, source addresses are validated first.
+const CROWD: usize = 64;
 /// A handshake takes at most this long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request must have arrived whole within this time, and its answer have left.
@@ -80,6 +82,11 @@ pub(super) async fn run(transport: &Arc<Transport>, service: Arc<dyn Service>) {
             incoming.refuse();
             continue;
         }
+        // Under load, a source address must prove itself before we do any arithmetic for it.
+        if connections.len() >= CROWD && incoming.may_retry() {
+            _ = incoming.retry();
+            continue;
+        }
         connections.spawn(admit(transport.clone(), service.clone(), incoming));
     }
 }
@@ -121,6 +128,7 @@ async fn peer(transport: &Transport, service: Arc<dyn Service>, connection: Conn
     if pins.check(who.node, &who.pin).is_err() {
         connection.close(close::NOT_MEMBER, &transport.membership_index());
     }
+    transport.peer_is_up(who.node);
     let mut streams = JoinSet::new();
     while let Ok((send, recv)) = connection.accept_bi().await {
         while streams.try_join_next().is_some() {}

@@ -53,6 +53,13 @@ impl Link {
         *known = peer.clone();
     }
 
+    /// The peer called us: it is up, so a pause between dialling rounds is over.
+    pub(super) fn peer_is_up(&self) {
+        if self.connection.borrow().is_none() {
+            self.moved.notify_one();
+        }
+    }
+
     /// The live connection, waiting for one until `deadline`.
     pub(super) async fn connection(&self, deadline: Instant) -> Option<Connection> {
         let mut current = self.connection.subscribe();

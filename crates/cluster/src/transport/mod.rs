@@ -297,6 +297,12 @@ impl Transport {
         _ = tokio::time::timeout(Duration::from_millis(200), self.dialer.endpoint.wait_idle()).await;
     }
 
+    fn peer_is_up(&self, node: NodeId) {
+        if let Some(link) = self.existing(node) {
+            link.peer_is_up();
+        }
+    }
+
     fn existing(&self, node: NodeId) -> Option<Arc<Link>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).get(&node.0).cloned()
     }
