@@ -192,10 +192,10 @@ impl NodeDb {
     /// A fact about this node (its id, its cluster, its keys), if set.
     pub async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, NodeDbError> {
         self.with(async |conn| {
-            Ok(sqlx::query_scalar("select value from fact where name = ?")
+            sqlx::query_scalar("select value from fact where name = ?")
                 .bind(name)
                 .fetch_optional(conn)
-                .await?)
+                .await
         })
         .await
     }

@@ -6,6 +6,7 @@
 
 mod receive;
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -96,7 +97,7 @@ impl Snapshots {
                 }
             }
         }
-        kept.sort_by(|a, b| b.meta.last_log_id.cmp(&a.meta.last_log_id));
+        kept.sort_by_key(|snapshot| Reverse(snapshot.meta.last_log_id));
         let shared = Shared {
             dir: dir.to_owned(),
             kept: Mutex::new(kept),
@@ -214,7 +215,7 @@ impl Snapshots {
             let mut kept = lock(&self.shared.kept);
             kept.retain(|other| other.file.path != path);
             kept.insert(0, snapshot.clone());
-            kept.sort_by(|a, b| b.meta.last_log_id.cmp(&a.meta.last_log_id));
+            kept.sort_by_key(|snapshot| Reverse(snapshot.meta.last_log_id));
             let at = kept.len().min(KEPT);
             kept.split_off(at)
         };

@@ -156,7 +156,7 @@ impl Writer {
         _ = done.send(
             result
                 .as_ref()
-                .map(|()| ())
+                .copied()
                 .map_err(|e| io::Error::other(e.to_string())),
         );
         result
