@@ -367,8 +367,7 @@ async fn words_go_to_the_room_of_the_newest_open_alert() {
     story.text(DORA, "I am driving and will call back").await;
     story.text(DORA, "I am driving and will call back").await;
     story.check(expect![[r#"
-        +60 s dora: Smoke on the 3rd floor
-        and in 1450
+        +60 s dora: Smoke on the 3rd floor / and in 1450
           room_post
           room 2: DORA: Smoke on the 3rd floor
         and in 1450

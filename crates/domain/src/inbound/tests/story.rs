@@ -97,9 +97,10 @@ impl Story {
             .taken
             .unwrap()
             .name();
+        let shown = text.replace("\r\n", " / ");
         let part = if whole { "" } else { " (part)" };
         self.log.push_str(&format!(
-            "+{} s {}{part}: {text}\n  {taken}\n",
+            "+{} s {}{part}: {shown}\n  {taken}\n",
             self.elapsed(),
             name_of(from)
         ));
