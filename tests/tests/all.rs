@@ -6,11 +6,20 @@ mod peers_mail;
 #[path = "peers/mod.rs"]
 mod peers;
 
+#[path = "api/mod.rs"]
+mod http_api;
+#[path = "cluster/net_commit.rs"]
+mod net_commit;
+#[path = "cluster/net_membership.rs"]
+mod net_membership;
+#[path = "cluster/net_replication.rs"]
+mod net_replication;
+
 #[path = "cluster/store_crash.rs"]
 mod store_crash;
 
 #[path = "cluster/store_suite.rs"]
 mod store_suite;
 
-#[path = "api/mod.rs"]
-mod http_api;
+#[path = "tidy/mod.rs"]
+mod tidy;

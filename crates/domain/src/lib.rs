@@ -11,6 +11,8 @@ pub mod conversations;
 pub mod deliveries;
 pub mod envelope;
 pub mod escalation;
+#[cfg(test)]
+mod golden;
 pub mod ids;
 pub mod inbound;
 mod migrate;
@@ -19,10 +21,12 @@ pub mod outcome;
 pub mod phone;
 pub mod ports;
 pub mod recipients;
-mod rows;
 pub mod requests;
+mod rows;
 pub mod texts;
 pub mod time;
+#[cfg(test)]
+pub(crate) mod transcript;
 pub mod vocabulary;
 
 pub use apply::{ApplyError, Entry, apply_batch, defects, stamp_of_last};
