@@ -17,11 +17,12 @@ use sms::segment::{SegmentOptions, count_parts, segment};
 
 fn addresses() -> impl Strategy<Value = Address> {
     prop_oneof![
-        "\\+[0-9]{1,20}".prop_map(|text| Address::parse(&text).unwrap()),
-        "[0-9]{1,20}".prop_map(|text| Address::unknown(&text).unwrap()),
-        "[0-9]{1,20}".prop_map(|text| Address::national(&text).unwrap()),
+        "\\+[0-9]{1,20}".prop_map(|text| Address::parse(&text).expect("it is made to fit")),
+        "[0-9]{1,20}".prop_map(|text| Address::unknown(&text).expect("it is made to fit")),
+        "[0-9]{1,20}".prop_map(|text| Address::national(&text).expect("it is made to fit")),
         // A trailing @ of eight cannot be told from padding.
-        "[A-Za-zåäöÅÄÖ]{1,11}".prop_map(|text| Address::alphanumeric(&text).unwrap()),
+        "[A-Za-zåäöÅÄÖ]{1,11}"
+            .prop_map(|text| Address::alphanumeric(&text).expect("it is made to fit")),
     ]
 }
 
@@ -40,7 +41,7 @@ fn elements() -> impl Strategy<Value = InformationElement> {
 
 fn user_data() -> impl Strategy<Value = UserData> {
     (vec(elements(), 0..=4), bodies())
-        .prop_map(|(header, body)| UserData::new(header, body).unwrap())
+        .prop_map(|(header, body)| UserData::new(header, body).expect("it is made to fit"))
 }
 
 fn stamps() -> impl Strategy<Value = ServiceCentreTimestamp> {

@@ -329,7 +329,9 @@ impl Modem {
         if self.take_pdu_line(now, line) {
             return;
         }
-        if let Some(result) = final_result(line) {
+        // A modem left in numeric mode says 0 for OK until it is told otherwise.
+        let is_numeric_ok = line == "0" && matches!(self.phase, Phase::Resync(_));
+        if let Some(result) = final_result(if is_numeric_ok { "OK" } else { line }) {
             self.headers.clear();
             if self.stale_finals > 0 {
                 self.stale_finals -= 1;

@@ -182,7 +182,12 @@ impl Modem {
                 // The answer to a part given up long ago; its OK follows.
                 self.stale_finals = self.stale_finals.saturating_add(1).min(4);
             }
-            "+CPIN" if rest.trim() == "READY" => self.reassert_at = now,
+            "+CPIN" if rest.trim() == "READY" => {
+                self.reassert_at = now;
+                if let Phase::Stopped { retry_at } = &mut self.phase {
+                    *retry_at = now; // somebody has seen to the SIM
+                }
+            }
             "+CPIN" => self.restart_setup(now),
             "RDY" | "^SYSSTART" => self.modem_restarted(now),
             "SMS READY" | "SMS Ready" | "SMS DONE" | "PB DONE" | "+PBREADY" | "Call Ready" => {

@@ -138,7 +138,7 @@ impl Modem {
             Step::Imei => self.status.imei = digits_in(lines, 14..=17),
             Step::Imsi => {
                 self.status.imsi = digits_in(lines, 6..=15);
-                if self.setup.imsi_of_sent != self.status.imsi {
+                if self.status.imsi.is_some() && self.setup.imsi_of_sent != self.status.imsi {
                     self.setup.imsi_of_sent.clone_from(&self.status.imsi);
                     self.reports.forget_sent();
                 }

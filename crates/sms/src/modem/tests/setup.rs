@@ -289,3 +289,52 @@ fn a_modem_that_restarts_by_itself_is_set_up_anew() {
         ",
     );
 }
+
+#[test]
+fn a_modem_left_in_numeric_mode_is_understood() {
+    check_from_start(
+        r"
+        > AT
+        < 0\r
+        >> ATE0V1
+        < \r\nOK\r\n
+        ! ready
+        ",
+    );
+}
+
+#[test]
+fn a_sim_that_becomes_ready_ends_the_wait_at_once() {
+    check_from_start(
+        r"
+        = AT+CPIN? | +CME ERROR: 10
+        ! trouble the modem has no SIM card; insert one, contacts first
+        = AT+CPIN? | +CPIN: READY\r\n\r\nOK
+        wait 1
+        < \r\n+CPIN: READY\r\n
+        wait 5
+        ! ready
+        calm
+        ",
+    );
+}
+
+#[test]
+fn another_sim_takes_no_reports_of_the_one_before() {
+    check(
+        r"
+        submit 1 hello
+        >> AT+CMGS=18
+        < \r\n>
+        >> 0021000C91534810325476000005E8329BFD06^Z
+        < \r\n+CMGS: 7\r\n\r\nOK\r\n
+        ! 1 accepted 7
+        lost
+        = AT+CIMI | 244059999999999\r\n\r\nOK
+        opened
+        ! ready
+        < \r\n+CDS: 25\r\n0006070C91534810325476621112221393806211122213938000\r\n
+        ! report 1 on nothing known: Delivered
+        ",
+    );
+}
