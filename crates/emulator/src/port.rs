@@ -37,7 +37,7 @@ pub(crate) async fn run(shared: Arc<Shared>, name: String, link: PathBuf, stop: 
     let mut changed = shared.subscribe();
     while !stop.is_cancelled() {
         let Some(enumeration) = shared
-            .with_modem(&name, |modem, _| {
+            .look_at(&name, |modem, _| {
                 modem.is_plugged().then(|| modem.enumeration())
             })
             .flatten()
