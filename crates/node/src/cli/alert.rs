@@ -1,0 +1,297 @@
+//! `holdfast alert`: raise, look, answer, end.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::args::{AlertCommand, AnswerWord, Raise, SeverityWord, StatusWord};
+use crate::client::{Client, new_key, segment};
+use crate::output::{Done, Exit, Failure, cell, each};
+
+pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
+    let client = context.client()?;
+    match command {
+        AlertCommand::Raise(raise) => self::raise(context, &client, &raise).await,
+        AlertCommand::List { all } => list(context, &client, all).await,
+        AlertCommand::Show { alert } => show(context, &client, &alert).await,
+        AlertCommand::Ack { alert, note } => {
+            act(
+                context,
+                &client,
+                &alert,
+                "acknowledge",
+                &json!({ "note": note }),
+            )
+            .await
+        }
+        AlertCommand::Answer {
+            alert,
+            person,
+            answer,
+        } => {
+            let word = match answer {
+                AnswerWord::Coming => "coming",
+                AnswerWord::Cannot => "cannot",
+                AnswerWord::Received => "received",
+                AnswerWord::NeedHelp => "need_help",
+            };
+            act(
+                context,
+                &client,
+                &alert,
+                "answer",
+                &json!({ "person": person, "answer": word }),
+            )
+            .await
+        }
+        AlertCommand::Resolve { alert, note } => {
+            act(
+                context,
+                &client,
+                &alert,
+                "resolve",
+                &json!({ "note": note }),
+            )
+            .await
+        }
+        AlertCommand::CallOff { alert, reason } => {
+            context.confirm(&format!(
+                "Call off alert {alert} and tell everyone who was told?"
+            ))?;
+            act(
+                context,
+                &client,
+                &alert,
+                "call-off",
+                &json!({ "reason": reason }),
+            )
+            .await
+        }
+        AlertCommand::Join { alert, into } => {
+            act(context, &client, &alert, "join", &json!({ "into": into })).await
+        }
+    }
+}
+
+async fn raise(context: &Context, client: &Client, raise: &Raise) -> Done {
+    let text = context.argument(&raise.text)?;
+    let key = raise.idempotency_key.clone().unwrap_or_else(new_key);
+    let body = raise_body(&text, raise)?;
+    let answer = match client
+        .change_as(&key, Method::POST, "/v1/alerts", Some(&body))
+        .await
+    {
+        Ok(answer) => answer,
+        Err(failure) if failure.exit == Exit::TimedOut => {
+            context.output.note(format!(
+                "to be sure it is raised once, repeat with --idempotency-key {key}"
+            ));
+            return Err(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
+    context.output.data(&answer, || {
+        format!("alert {} raised", cell(&answer["number"]))
+    });
+    Ok(())
+}
+
+/// The body of `POST /v1/alerts`.
+fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
+    let mut texts = Map::new();
+    for (language, text) in &raise.text_in {
+        texts.insert(language.clone(), json!(text));
+    }
+    let mut steps = vec![whom(&raise.to)?];
+    for (after, to) in &raise.steps {
+        let mut step = whom(std::slice::from_ref(to))?;
+        step.insert("after_s".to_owned(), json!(seconds(*after)));
+        steps.push(step);
+    }
+    let severity = match raise.severity {
+        SeverityWord::Low => "low",
+        SeverityWord::Normal => "normal",
+        SeverityWord::High => "high",
+        SeverityWord::Critical => "critical",
+    };
+    let status = match raise.status {
+        StatusWord::Actual => "actual",
+        StatusWord::Exercise => "exercise",
+        StatusWord::Test => "test",
+    };
+    let mut body = Map::new();
+    let mut put = |key: &str, value: Value| {
+        if !value.is_null() && value != "" {
+            body.insert(key.to_owned(), value);
+        }
+    };
+    put("severity", json!(severity));
+    put("status", json!(status));
+    put("text", json!(text));
+    put("texts", Value::Object(texts));
+    put("steps", json!(steps));
+    put("gather", json!(raise.gather));
+    put("needed", json!(raise.needed));
+    put("repeat_every_s", json!(raise.repeat_every.map(seconds)));
+    put("repeats", json!(raise.repeats));
+    put("validity_s", json!(raise.validity.map(seconds)));
+    put("aware_at", json!(raise.aware_at));
+    put("dedup_key", json!(raise.dedup_key));
+    put("source", json!(raise.source));
+    Ok(Value::Object(body))
+}
+
+/// The API counts in whole seconds; a part of one is never cut to nothing.
+fn seconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+/// `group:duty,person:anna` as people and groups.
+fn whom(list: &[String]) -> Result<Map<String, Value>, Failure> {
+    let (mut people, mut groups) = (Vec::new(), Vec::new());
+    for item in list.iter().flat_map(|text| text.split(',')) {
+        match item.trim().split_once(':') {
+            Some(("person", key)) if !key.is_empty() => people.push(key.to_owned()),
+            Some(("group", key)) if !key.is_empty() => groups.push(key.to_owned()),
+            Some(_) | None => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("{item:?}: write group:KEY or person:KEY"),
+                ));
+            }
+        }
+    }
+    let mut step = Map::new();
+    for (key, list) in [("people", people), ("groups", groups)] {
+        if !list.is_empty() {
+            step.insert(key.to_owned(), json!(list));
+        }
+    }
+    Ok(step)
+}
+
+async fn act(context: &Context, client: &Client, alert: &str, verb: &str, body: &Value) -> Done {
+    let path = format!("/v1/alerts/{}/{verb}", segment(alert));
+    let answer = client.change(Method::POST, &path, Some(body)).await?;
+    context.output.data(&answer, || {
+        let did = if answer["changed"] == false {
+            "nothing to change"
+        } else {
+            "done"
+        };
+        format!("alert {alert}: {did}")
+    });
+    Ok(())
+}
+
+async fn list(context: &Context, client: &Client, all: bool) -> Done {
+    let answer = client
+        .get(if all {
+            "/v1/alerts"
+        } else {
+            "/v1/alerts?state=open"
+        })
+        .await?;
+    context.output.data(&answer, || {
+        let fields = ["number", "severity", "status", "state", "raised_at", "text"];
+        let rows: Vec<_> = each(&answer["alerts"])
+            .map(|a| fields.map(|k| cell(&a[k])).to_vec())
+            .collect();
+        context.output.table(
+            &["alert", "severity", "status", "state", "raised", "text"],
+            &rows,
+        )
+    });
+    Ok(())
+}
+
+async fn show(context: &Context, client: &Client, alert: &str) -> Done {
+    let answer = client
+        .get(&format!("/v1/alerts/{}", segment(alert)))
+        .await?;
+    context.output.data(&answer, || {
+        let called: Vec<_> = each(&answer["called"]).map(called_row).collect();
+        let deliveries: Vec<_> = each(&answer["deliveries"]).map(delivery_row).collect();
+        let people = ["person", "name", "step", "answer", "at", "from"];
+        let sent = [
+            "person", "purpose", "by", "state", "reason", "next", "tried",
+        ];
+        let (people, sent) = (
+            context.output.table(&people, &called),
+            context.output.table(&sent, &deliveries),
+        );
+        format!("{}\n{people}\n\n{sent}", summary(&answer))
+    });
+    Ok(())
+}
+
+fn summary(alert: &Value) -> String {
+    let mut text = String::new();
+    let fields = [
+        "number",
+        "severity",
+        "status",
+        "state",
+        "text",
+        "gather",
+        "raised_at",
+        "raised_by",
+        "acknowledged_at",
+        "note",
+    ];
+    for key in fields {
+        let value = cell(&alert[key]);
+        if !value.is_empty() {
+            text.push_str(&format!("{key}: {value}\n"));
+        }
+    }
+    if !alert["next_action"].is_null() {
+        text.push_str(&format!(
+            "next: {} at {}\n",
+            cell(&alert["next_action"]),
+            cell(&alert["next_due"])
+        ));
+    }
+    text
+}
+
+fn called_row(called: &Value) -> Vec<String> {
+    let mut row = vec![
+        cell(&called["person"]["key"]),
+        cell(&called["person"]["name"]),
+    ];
+    row.extend(["step", "answer", "answered_at", "answered_from"].map(|k| cell(&called[k])));
+    row
+}
+
+fn delivery_row(delivery: &Value) -> Vec<String> {
+    let tried =
+        each(&delivery["attempts"]).map(|a| format!("n{}/{}", a["node"], cell(&a["channel"])));
+    let mut row = vec![cell(&delivery["person"]["key"])];
+    row.extend(["purpose", "kind", "state", "reason", "next_action"].map(|k| cell(&delivery[k])));
+    row.push(tried.collect::<Vec<_>>().join(" "));
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_to_call_is_said_by_kind() {
+        let step = whom(&["group:duty,person:anna".to_owned(), "person:bo".to_owned()]).unwrap();
+        assert_eq!(
+            Value::Object(step),
+            json!({ "groups": ["duty"], "people": ["anna", "bo"] })
+        );
+        for bad in ["anna", "team:x", "group:", ""] {
+            assert_eq!(
+                whom(&[bad.to_owned()]).unwrap_err().exit,
+                Exit::Usage,
+                "{bad}"
+            );
+        }
+    }
+}

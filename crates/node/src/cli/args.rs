@@ -1,0 +1,417 @@
+//! The grammar of the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Alerting by SMS and e-mail that keeps working when everything else is down.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Settings file [default: HOLDFAST_CONFIG, then /etc/holdfast/holdfast.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Answer with one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No messages besides the answer
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// No colours (also NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Ask this node over HTTPS instead of the local one; repeat it for fail-over
+    #[arg(long, global = true, value_name = "URL", requires = "key_file")]
+    pub(crate) node: Vec<String>,
+    /// File with the API key for --node
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Certificate (PEM) that --node must prove itself with
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// How long to try, such as 30s
+    #[arg(long, global = true, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Do not ask back
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Three nodes, modems and mailboxes on this machine, to see it work
+    Demo(Demo),
+    /// Run this node
+    Run {
+        /// End when the program that started it ends
+        #[arg(long, hide = true)]
+        stop_with_parent: bool,
+    },
+    /// Found a cluster of which this is the first node, and print the first API key
+    Init {
+        /// Name of the organisation as it stands in every text
+        #[arg(long)]
+        organisation: Option<String>,
+    },
+    /// Join the cluster that gave this token; "-" reads it from standard input
+    Join { token: String },
+    /// How this node and its cluster are
+    Status,
+    /// Look for what would stop this node from alerting
+    Doctor,
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Raise alerts and see what became of them
+    #[command(subcommand)]
+    Alert(AlertCommand),
+    /// People who can be told something
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Groups of people, in calling order
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Keys for programs that use the HTTP API
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Modems of all nodes
+    #[command(subcommand)]
+    Modem(ModemCommand),
+    /// The nodes that make up the cluster
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Play the whole story, print a table, and exit 0 only if every promise held
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Keep the nodes' files here instead of in a folder that is deleted at the end
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<DemoCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// The emulated phones of a running demo and what they received
+    Phones {
+        #[command(flatten)]
+        at: DemoAt,
+        /// Only this phone
+        number: Option<String>,
+    },
+    /// Write a text on an emulated phone
+    Text {
+        #[command(flatten)]
+        at: DemoAt,
+        from: String,
+        to: String,
+        text: String,
+    },
+    /// The mails that were received
+    Mail {
+        #[command(flatten)]
+        at: DemoAt,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoAt {
+    /// Control socket of the emulated world, as the demo printed it
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) world: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check everything that can be checked without starting; every problem is shown
+    Check,
+    /// Show the settings as they take effect
+    Show {
+        /// And where each of them was written
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertCommand {
+    /// Raise an alert
+    Raise(Box<Raise>),
+    /// List alerts, newest first
+    List {
+        /// Also closed ones
+        #[arg(long)]
+        all: bool,
+    },
+    /// Everything about one alert: who was told, who answered, what happens next
+    Show { alert: String },
+    /// Stop its escalation
+    Ack {
+        alert: String,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Record what a person said
+    Answer {
+        alert: String,
+        /// Key of the person
+        person: String,
+        answer: AnswerWord,
+    },
+    /// Close it; nobody is told
+    Resolve {
+        alert: String,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Call it off: everyone who was or may have been told is told so
+    #[command(name = "calloff")]
+    CallOff {
+        alert: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// ALERT is the same matter as INTO: answers carry over and ALERT stops
+    Join { alert: String, into: String },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Raise {
+    /// What happened; "-" reads it from standard input
+    pub(crate) text: String,
+    /// The same in another language: fi=Sähkökatko
+    #[arg(long, value_name = "LANGUAGE=TEXT", value_parser = pair)]
+    pub(crate) text_in: Vec<(String, String)>,
+    /// Whom to call at once: group:duty or person:anna; repeatable
+    #[arg(long, value_name = "WHOM", required = true)]
+    pub(crate) to: Vec<String>,
+    /// Whom to call if too few have answered by then: 10m=group:managers; repeatable
+    #[arg(long = "then", value_name = "AFTER=WHOM", value_parser = step)]
+    pub(crate) steps: Vec<(Duration, String)>,
+    #[arg(long, value_enum, default_value_t = SeverityWord::High)]
+    pub(crate) severity: SeverityWord,
+    #[arg(long, value_enum, default_value_t = StatusWord::Actual)]
+    pub(crate) status: StatusWord,
+    /// Where to gather: place, bridge number and PIN
+    #[arg(long, default_value = "")]
+    pub(crate) gather: String,
+    /// How many must be coming before later steps are left out
+    #[arg(long)]
+    pub(crate) needed: Option<u16>,
+    /// Pause between rounds of calling the silent again
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) repeat_every: Option<Duration>,
+    /// How many such rounds
+    #[arg(long)]
+    pub(crate) repeats: Option<u16>,
+    /// How long a text is worth delivering
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) validity: Option<Duration>,
+    /// When the organisation became aware (RFC 3339), if not now
+    #[arg(long, value_name = "TIME")]
+    pub(crate) aware_at: Option<String>,
+    /// The source's own name for this alarm
+    #[arg(long)]
+    pub(crate) dedup_key: Option<String>,
+    /// Who or what raised it, as people should read it
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Repeat with the same key to be sure it is raised once
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SeverityWord {
+    Low,
+    Normal,
+    High,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StatusWord {
+    Actual,
+    Exercise,
+    Test,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AnswerWord {
+    Coming,
+    Cannot,
+    Received,
+    NeedHelp,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// List people
+    List,
+    /// Add a person or replace one with the same key
+    Put {
+        key: String,
+        #[arg(long)]
+        name: String,
+        /// fi, sv, en
+        #[arg(long, default_value = "en")]
+        language: String,
+        /// Phone number with country code; repeatable, tried in order
+        #[arg(long)]
+        sms: Vec<String>,
+        #[arg(long)]
+        email: Vec<String>,
+    },
+    /// Remove a person
+    Remove { key: String },
+    /// Take people from a CSV file with the columns key,name,language,sms,sms2,email,email2,groups
+    Import(Import),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// List groups
+    List,
+    /// Add a group or replace one with the same key
+    Put {
+        key: String,
+        #[arg(long)]
+        name: String,
+        /// Key of a member; repeatable, in calling order
+        #[arg(long)]
+        member: Vec<String>,
+    },
+    /// Remove a group; its people stay
+    Remove { key: String },
+    /// Take groups from a CSV file with the columns key,name,members (members separated by semicolons)
+    Import(Import),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    pub(crate) file: PathBuf,
+    /// Say what would happen and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Change nothing if any line is refused
+    #[arg(long)]
+    pub(crate) all_or_nothing: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key; its secret is shown once
+    Create {
+        /// What it is for
+        name: String,
+        /// What it may do; repeatable
+        #[arg(long, required = true)]
+        scope: Vec<String>,
+        /// Until when, from now
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires_in: Option<Duration>,
+    },
+    /// List keys
+    List,
+    /// End a key at once
+    Revoke { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModemCommand {
+    /// List the modems of all nodes and their health
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Members, leader, how far each one is
+    Status,
+    /// Make a token with which one node may join
+    Invite,
+    /// Joins of the last minutes with the six digits both screens show
+    Joins,
+    /// Make a learner a voter
+    Promote { node: String },
+    /// Take a node out for good
+    Remove { node: String },
+    /// Hand leadership to a node, or to the most current one
+    Transfer { to: Option<String> },
+}
+
+/// `90s`, `10m`, `2h`, `500ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is not a time; write for example 90s, 10m or 2h"))?;
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(format!("{text:?} needs a unit: ms, s, m, h or d")),
+    };
+    match number.checked_mul(unit_ms) {
+        Some(ms) if (1..=366 * 86_400_000).contains(&ms) => Ok(Duration::from_millis(ms)),
+        Some(_) | None => Err(format!("{text:?} is out of range; use 1ms to 366d")),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (left, right) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} has no \"=\""))?;
+    Ok((left.trim().to_owned(), right.to_owned()))
+}
+
+fn step(text: &str) -> Result<(Duration, String), String> {
+    let (after, whom) = pair(text)?;
+    Ok((duration(&after)?, whom))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_need_a_unit_and_a_sane_size() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in [
+            "",
+            "5",
+            "s",
+            "0s",
+            "-5s",
+            "1.5s",
+            "99999d",
+            "18446744073709551615h",
+            "5 s",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

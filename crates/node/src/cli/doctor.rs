@@ -1,0 +1,179 @@
+//! `holdfast doctor`: one pass over what would stop this node from alerting, each with its cure.
+
+use std::path::Path;
+use std::time::Duration;
+
+use domain::ports::Clock as _;
+use rustix::fs::{Mode, OFlags, statvfs};
+use rustix::termios::isatty;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Context;
+use crate::config::{self, Config};
+use crate::output::{Done, Exit, Failure};
+use crate::run::clock::SystemClock;
+use crate::run::data_dir;
+
+/// Below this much free space a node takes no new alerts but critical ones.
+const FREE_BYTES_MIN: u64 = 256 << 20;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Before this was written no clock can have been right: 2026-01-01T00:00:00Z.
+const CLOCK_MIN_MS: i64 = 1_767_225_600_000;
+
+struct Check {
+    what: String,
+    /// What is wrong and what to do; empty when all is well.
+    problem: String,
+}
+
+pub(super) async fn doctor(context: &Context) -> Done {
+    let mut checks = Vec::new();
+    let loaded = config::load(context.config_path().as_deref());
+    let settings = loaded
+        .as_ref()
+        .map_or_else(ToString::to_string, |_| String::new());
+    checks.push(Check {
+        what: "settings".to_owned(),
+        problem: settings,
+    });
+    if let Ok(loaded) = &loaded {
+        checks.extend(look(&loaded.config).await);
+    }
+    let broken = checks.iter().filter(|c| !c.problem.is_empty()).count();
+    let list: Vec<_> = checks
+        .iter()
+        .map(|c| json!({ "what": c.what, "ok": c.problem.is_empty(), "problem": c.problem }))
+        .collect();
+    context
+        .output
+        .data(&json!({ "ok": broken == 0, "checks": list }), || {
+            let row = |c: &Check| {
+                vec![
+                    if c.problem.is_empty() { "ok" } else { "BAD" }.to_owned(),
+                    c.what.clone(),
+                    c.problem.clone(),
+                ]
+            };
+            context.output.table(
+                &["", "what", "what to do"],
+                &checks.iter().map(row).collect::<Vec<_>>(),
+            )
+        });
+    if broken == 0 {
+        return Ok(());
+    }
+    let text = if broken == 1 {
+        "one thing needs attention".to_owned()
+    } else {
+        format!("{broken} things need attention")
+    };
+    Err(Failure::new(Exit::Failure, text).reported(context.output.json))
+}
+
+async fn look(config: &Config) -> Vec<Check> {
+    let mut checks = vec![
+        check_data_dir(&config.node.data_dir),
+        check_disk(&config.node.data_dir),
+        check_clock(),
+    ];
+    for modem in &config.modems {
+        checks.push(Check {
+            what: format!("modem {}", modem.name),
+            problem: open_port(&modem.device),
+        });
+    }
+    for smarthost in &config.smarthosts {
+        let address = (smarthost.host.as_str(), smarthost.port);
+        let problem = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => String::new(),
+            Ok(Err(error)) => format!(
+                "cannot connect to {}:{}: {error}",
+                smarthost.host, smarthost.port
+            ),
+            Err(_) => format!(
+                "{}:{} does not answer; check firewall and routing",
+                smarthost.host, smarthost.port
+            ),
+        };
+        checks.push(Check {
+            what: format!("smarthost {}", smarthost.name),
+            problem,
+        });
+    }
+    if config.modems.is_empty() && config.smarthosts.is_empty() {
+        let problem =
+            "no modem and no smarthost is configured; this node can reach nobody".to_owned();
+        checks.push(Check {
+            what: "channels".to_owned(),
+            problem,
+        });
+    }
+    checks
+}
+
+fn check_data_dir(path: &Path) -> Check {
+    let problem = match data_dir::check(path) {
+        Err(_) if !path.exists() => String::new(), // made by `init` or `join`
+        Err(error) => error.to_string(),
+        Ok(()) => String::new(),
+    };
+    Check {
+        what: "data directory".to_owned(),
+        problem,
+    }
+}
+
+fn check_disk(path: &Path) -> Check {
+    let existing = path
+        .ancestors()
+        .find(|p| p.exists())
+        .unwrap_or(Path::new("/"));
+    let problem = match statvfs(existing) {
+        Ok(stat) => match stat.f_bavail.saturating_mul(stat.f_frsize) {
+            free if free < FREE_BYTES_MIN => format!(
+                "{} MB free; below {} MB only critical alerts are taken",
+                free >> 20,
+                FREE_BYTES_MIN >> 20
+            ),
+            _ => String::new(),
+        },
+        Err(error) => format!("cannot look at {}: {error}", existing.display()),
+    };
+    Check {
+        what: "disk".to_owned(),
+        problem,
+    }
+}
+
+fn check_clock() -> Check {
+    let wall = SystemClock.wall();
+    let problem = if wall.0 < CLOCK_MIN_MS {
+        format!(
+            "the clock says {}; alerting works, but evidence will carry wrong times: set it",
+            wall.to_rfc3339()
+        )
+    } else {
+        String::new()
+    };
+    Check {
+        what: "clock".to_owned(),
+        problem,
+    }
+}
+
+/// Opens a modem's port and closes it again. Says nothing to it: the node may be talking to it now.
+fn open_port(device: &Path) -> String {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(device, flags, Mode::empty()) {
+        Ok(port) if !isatty(&port) => format!("{} is not a serial port", device.display()),
+        Ok(_) => String::new(),
+        Err(error) => format!(
+            "cannot open {}: {error}; is it plugged in, and is this user in the group that owns it?",
+            device.display()
+        ),
+    }
+}

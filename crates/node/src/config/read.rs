@@ -1,0 +1,485 @@
+//! What each key means, its default and its limits.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use domain::phone::{MailAddress, PhoneNumber};
+
+use super::section::{Notes, Section};
+use super::tree::{Node, Problem, Table, Value};
+use super::{
+    ApiConfig, ClusterConfig, Config, ConfigError, Loaded, LogConfig, LogFormat, LogLevel,
+    MailConfig, ModemConfig, NodeConfig, Profile, SmarthostConfig, Tls,
+};
+
+/// SMS parts per minute that operators let through on an ordinary subscription without throttling.
+const MODEM_RATE_PER_MIN: u32 = 12;
+
+/// More than any GSM line carries, so a larger figure is a slip.
+const MODEM_RATE_PER_MIN_MAX: u32 = 600;
+
+/// Turns the merged layers into settings, or into the list of everything wrong with them.
+pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
+    let mut notes = Notes::default();
+    let mut top = Section::new("", super::Origin::Default, root, &mut notes);
+    let [node, cluster, api, mail, log] =
+        ["node", "cluster", "api", "mail", "log"].map(|key| top.section(key));
+    let [modems, smarthosts] = ["modem", "smarthost"].map(|key| top.sections(key));
+    top.finish();
+
+    let node = read_node(Section::new("node", node.0, node.1, &mut notes));
+    let cluster = read_cluster(Section::new("cluster", cluster.0, cluster.1, &mut notes));
+    let api = read_api(
+        Section::new("api", api.0, api.1, &mut notes),
+        &node.data_dir,
+    );
+    let modems = named("modem", modems, &mut notes, read_modem);
+    let smarthosts = named("smarthost", smarthosts, &mut notes, read_smarthost);
+    let mail = read_mail(
+        Section::new("mail", mail.0, mail.1, &mut notes),
+        !smarthosts.is_empty(),
+    );
+    let log = read_log(Section::new("log", log.0, log.1, &mut notes));
+    let config = Config {
+        node,
+        cluster,
+        api,
+        modems,
+        smarthosts,
+        mail,
+        log,
+    };
+    check_together(&config, &mut notes);
+
+    if notes.problems.is_empty() {
+        Ok(Loaded {
+            config,
+            shown: notes.shown,
+        })
+    } else {
+        Err(ConfigError(notes.problems))
+    }
+}
+
+fn read_node(mut section: Section<'_>) -> NodeConfig {
+    let name = section.text_or("name", "holdfast");
+    check_name(&mut section, "name", &name);
+    let data_dir = PathBuf::from(section.text_or("data_dir", "/var/lib/holdfast"));
+    if !data_dir.is_absolute() {
+        section.problem("data_dir", "write the whole path, from /".to_owned());
+    }
+    let organisation = section.text("organisation");
+    if organisation.as_ref().is_some_and(|o| {
+        o.trim().is_empty() || o.chars().count() > 40 || o.chars().any(char::is_control)
+    }) {
+        section.problem(
+            "organisation",
+            "1 to 40 characters: it stands in every text".to_owned(),
+        );
+    }
+    section.finish();
+    NodeConfig {
+        name,
+        data_dir,
+        organisation,
+    }
+}
+
+fn read_cluster(mut section: Section<'_>) -> ClusterConfig {
+    let listen = address(&mut section, "listen", "127.0.0.1:7420");
+    let mut advertise = section.texts("advertise");
+    for text in &advertise {
+        if !is_host_and_port(text) {
+            section.problem("advertise", format!("{text:?} is not host:port"));
+        }
+    }
+    if advertise.is_empty() {
+        if listen.ip().is_unspecified() {
+            section.problem("advertise", format!("say under which host:port the other nodes reach this one; {listen} names no address"));
+        }
+        advertise.push(listen.to_string());
+    }
+    let words = [
+        ("lan", Profile::Lan),
+        ("wan", Profile::Wan),
+        ("lte", Profile::Lte),
+        ("sat", Profile::Sat),
+    ];
+    let profile = section.choice("profile", Profile::Lan, &words);
+    section.finish();
+    ClusterConfig {
+        listen,
+        advertise,
+        profile,
+    }
+}
+
+fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
+    let https = address(&mut section, "https", "127.0.0.1:7443");
+    let cert_file = section.text("cert_file").map(PathBuf::from);
+    let key_file = section.text("key_file").map(PathBuf::from);
+    for (key, file) in [("cert_file", &cert_file), ("key_file", &key_file)] {
+        if let Some(file) = file {
+            check_file(&mut section, key, file, key == "key_file");
+        }
+    }
+    let certificate = match (cert_file, key_file) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (Some(_), None) => {
+            section.problem(
+                "cert_file",
+                "a certificate needs its key; set key_file too, or neither".to_owned(),
+            );
+            None
+        }
+        (None, Some(_)) => {
+            section.problem(
+                "key_file",
+                "a key needs its certificate; set cert_file too, or neither".to_owned(),
+            );
+            None
+        }
+    };
+    let mut names = section.texts("names");
+    for name in &names {
+        if name.parse::<IpAddr>().is_err() && !is_host(name) {
+            section.problem(
+                "names",
+                format!("{name:?} is neither a host name nor an address"),
+            );
+        }
+    }
+    if names.is_empty() {
+        names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+        if !https.ip().is_unspecified() && !https.ip().is_loopback() {
+            names.push(https.ip().to_string());
+        }
+    }
+    let admin = address(&mut section, "admin", "127.0.0.1:7480");
+    if !admin.ip().is_loopback() {
+        section.problem("admin", format!("{admin} is reachable from outside without TLS; use a loopback address such as 127.0.0.1:7480"));
+    }
+    let socket = section
+        .text("socket")
+        .map_or_else(|| data_dir.join("holdfast.sock"), PathBuf::from);
+    if !socket.is_absolute() {
+        section.problem("socket", "write the whole path, from /".to_owned());
+    } else if socket.as_os_str().len() > 100 {
+        section.problem(
+            "socket",
+            "a socket's path may have 100 bytes at most; choose a shorter one".to_owned(),
+        );
+    }
+    section.finish();
+    ApiConfig {
+        https,
+        certificate,
+        names,
+        admin,
+        socket,
+    }
+}
+
+fn read_modem(mut section: Section<'_>) -> ModemConfig {
+    let name = section.required("name", "give every modem a name such as \"m1\"");
+    check_name(&mut section, "name", &name);
+    let device = PathBuf::from(section.required(
+        "device",
+        "the serial port, best by its fixed name under /dev/serial/by-id",
+    ));
+    if !device.as_os_str().is_empty() && !device.is_absolute() {
+        section.problem("device", "write the whole path, from /".to_owned());
+    }
+    let number = section.required(
+        "number",
+        "the SIM's own number, where answers go: \"+358401234567\"",
+    );
+    let number = phone(&mut section, "number", number);
+    let pin_file = section.text("pin_file").map(PathBuf::from);
+    if let Some(file) = &pin_file {
+        check_file(&mut section, "pin_file", file, true);
+    }
+    let rate_per_min = section.number_or(
+        "rate_per_min",
+        MODEM_RATE_PER_MIN,
+        1..=MODEM_RATE_PER_MIN_MAX,
+    );
+    let smsc = section.text("smsc");
+    let smsc = smsc.map(|text| phone(&mut section, "smsc", text));
+    section.finish();
+    ModemConfig {
+        name,
+        device,
+        number,
+        pin_file,
+        rate_per_min,
+        smsc,
+    }
+}
+
+fn read_smarthost(mut section: Section<'_>) -> SmarthostConfig {
+    let name = section.required("name", "give every smarthost a name such as \"first\"");
+    check_name(&mut section, "name", &name);
+    let host = section.required(
+        "host",
+        "a host name or, better, an address that needs no DNS",
+    );
+    if !host.is_empty() && host.parse::<IpAddr>().is_err() && !is_host(&host) {
+        section.problem(
+            "host",
+            format!("{host:?} is neither a host name nor an address"),
+        );
+    }
+    let words = [
+        ("starttls", Tls::Upgrade),
+        ("implicit", Tls::Implicit),
+        ("none", Tls::None),
+    ];
+    let tls = section.choice("tls", Tls::Upgrade, &words);
+    if tls == Tls::None
+        && host != "localhost"
+        && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    {
+        section.problem(
+            "tls",
+            format!(
+                "{host} is not this machine, so mail to it needs TLS; use starttls or implicit"
+            ),
+        );
+    }
+    let default_port = if tls == Tls::Implicit { 465 } else { 587 };
+    let port = section.number_or("port", default_port, 1..=65_535);
+    let tls_name = section.text("tls_name");
+    let credentials_file = section.text("credentials_file").map(PathBuf::from);
+    if let Some(file) = &credentials_file {
+        check_file(&mut section, "credentials_file", file, true);
+        if tls == Tls::None {
+            section.problem(
+                "credentials_file",
+                "credentials never travel without TLS; set tls or leave them out".to_owned(),
+            );
+        }
+    }
+    let ca_file = section.text("ca_file").map(PathBuf::from);
+    if let Some(file) = &ca_file {
+        check_file(&mut section, "ca_file", file, false);
+    }
+    section.finish();
+    let port = u16::try_from(port).unwrap_or(default_port as u16);
+    SmarthostConfig {
+        name,
+        host,
+        port,
+        tls,
+        tls_name,
+        credentials_file,
+        ca_file,
+    }
+}
+
+fn read_mail(mut section: Section<'_>, needed: bool) -> MailConfig {
+    let from = if needed {
+        section.required(
+            "from",
+            "with a smarthost there must be a sender, such as \"alerts@example.org\"",
+        )
+    } else {
+        section.text_or("from", "")
+    };
+    let address = from
+        .rsplit_once('<')
+        .map_or(from.as_str(), |(_, a)| a.trim_end_matches('>'));
+    if !from.is_empty()
+        && let Err(error) = MailAddress::parse(address)
+    {
+        section.problem("from", error.to_string());
+    }
+    let hello_name = section.text_or("hello_name", "[127.0.0.1]");
+    let literal = hello_name
+        .strip_prefix('[')
+        .and_then(|n| n.strip_suffix(']'));
+    if !literal.map_or(is_host(&hello_name), |ip| ip.parse::<IpAddr>().is_ok()) {
+        section.problem(
+            "hello_name",
+            "write the node's full host name, or its address in square brackets".to_owned(),
+        );
+    }
+    let in_flight_max = section.number_or("in_flight_max", 4, 1..=50);
+    section.finish();
+    MailConfig {
+        from,
+        hello_name,
+        in_flight_max,
+    }
+}
+
+fn read_log(mut section: Section<'_>) -> LogConfig {
+    let format = section.choice(
+        "format",
+        LogFormat::Human,
+        &[("human", LogFormat::Human), ("json", LogFormat::Json)],
+    );
+    let levels = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    let level = section.choice("level", LogLevel::Info, &levels);
+    section.finish();
+    LogConfig { format, level }
+}
+
+/// Reads every section of a list under its own name, `modem.m1`, and refuses a name that is used twice.
+fn named<T>(
+    kind: &str,
+    values: Vec<Value>,
+    notes: &mut Notes,
+    read: fn(Section<'_>) -> T,
+) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for Value { origin, node } in values {
+        let Node::Table(table) = node else {
+            notes.problems.push(Problem {
+                origin,
+                key: kind.to_owned(),
+                text: format!("write it with two brackets, [[{kind}]]"),
+            });
+            continue;
+        };
+        let name = match table.get("name") {
+            Some(Value {
+                node: Node::Text(name),
+                ..
+            }) => name.clone(),
+            Some(_) | None => "?".to_owned(),
+        };
+        let path = format!("{kind}.{name}");
+        if !seen.insert(name) {
+            notes.problems.push(Problem {
+                origin: origin.clone(),
+                key: path.clone(),
+                text: "this name is used twice".to_owned(),
+            });
+        }
+        all.push(read(Section::new(&path, origin, table, notes)));
+    }
+    all
+}
+
+/// What only shows when sections are seen side by side.
+fn check_together(config: &Config, notes: &mut Notes) {
+    let mut problem = |key: &str, text: String| {
+        notes.problems.push(Problem {
+            origin: super::Origin::Default,
+            key: key.to_owned(),
+            text,
+        });
+    };
+    if config.api.https == config.api.admin && config.api.https.port() != 0 {
+        problem(
+            "api.admin",
+            format!(
+                "{} is already api.https; choose another port",
+                config.api.admin
+            ),
+        );
+    }
+    let devices: BTreeSet<_> = config.modems.iter().map(|m| &m.device).collect();
+    if devices.len() < config.modems.len() {
+        problem("modem", "two modems name the same device".to_owned());
+    }
+    let numbers: BTreeSet<_> = config.modems.iter().map(|m| &m.number).collect();
+    if numbers.len() < config.modems.len() {
+        problem(
+            "modem",
+            "two modems name the same number; answers would be looked for in the wrong place"
+                .to_owned(),
+        );
+    }
+    if config
+        .smarthosts
+        .iter()
+        .any(|s| config.modems.iter().any(|m| m.name == s.name))
+    {
+        problem(
+            "smarthost",
+            "a smarthost and a modem have the same name; they are shown side by side".to_owned(),
+        );
+    }
+}
+
+fn address(section: &mut Section<'_>, key: &'static str, default: &str) -> SocketAddr {
+    let text = section.text_or(key, default);
+    text.parse().unwrap_or_else(|_| {
+        section.problem(
+            key,
+            format!("{text:?} is not address:port; write for example {default}"),
+        );
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    })
+}
+
+fn phone(section: &mut Section<'_>, key: &'static str, text: String) -> String {
+    match PhoneNumber::parse(&text) {
+        Ok(number) => number.as_str().to_owned(),
+        Err(_) if text.is_empty() => text,
+        Err(error) => {
+            section.problem(key, error.to_string());
+            text
+        }
+    }
+}
+
+fn check_name(section: &mut Section<'_>, key: &'static str, name: &str) {
+    let fits = (1..=32).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !fits && !name.is_empty() {
+        section.problem(
+            key,
+            format!("{name:?}: use 1 to 32 letters, digits, - or _"),
+        );
+    }
+}
+
+/// A file must be there; one with a secret must be closed to everyone but its owner.
+fn check_file(section: &mut Section<'_>, key: &'static str, path: &Path, secret: bool) {
+    match std::fs::metadata(path) {
+        Ok(meta) if !meta.is_file() => {
+            section.problem(key, format!("{} is not a file", path.display()))
+        }
+        Ok(meta) if secret && meta.mode() & 0o077 != 0 => {
+            let text = format!(
+                "{} is readable by others (mode {:03o}); run chmod 600 on it",
+                path.display(),
+                meta.mode() & 0o777
+            );
+            section.problem(key, text);
+        }
+        Ok(_) => {}
+        Err(error) => section.problem(key, format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    !text.is_empty() && text.len() <= 253 && text.trim_end_matches('.').split('.').all(label)
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.parse::<SocketAddr>().is_ok_and(|a| a.port() != 0)
+        || text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|p| p != 0))
+}

@@ -1,0 +1,138 @@
+//! The cluster's membership as the API asks for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cluster::{Cluster, ClusterError, Role};
+use domain::ports::{AdminError, ClusterAdmin, ClusterStatus, Invitation, MemberStatus};
+use domain::{NodeId, Timestamp};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// How long an invitation holds; the cluster knows no other (DESIGN B4).
+const INVITATION_TIME: Duration = cluster::join::INVITATION_LIFE;
+
+/// How old the leader's knowledge of the others may be when it is shown.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+
+/// [`ClusterAdmin`] over the running member.
+pub(super) struct Admin {
+    cluster: Arc<Cluster>,
+    latest: Arc<Mutex<cluster::ClusterStatus>>,
+}
+
+impl Admin {
+    /// The port, and the task that keeps its picture fresh until `stop`.
+    pub(super) async fn new(
+        cluster: Arc<Cluster>,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + use<>) {
+        let latest = Arc::new(Mutex::new(cluster.status().await));
+        let admin = Self {
+            cluster: Arc::clone(&cluster),
+            latest: Arc::clone(&latest),
+        };
+        let refresh = async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep(STATUS_EVERY) => {}
+                }
+                let status = cluster.status().await;
+                *latest.lock().unwrap_or_else(PoisonError::into_inner) = status;
+            }
+        };
+        (admin, refresh)
+    }
+
+    fn latest(&self) -> cluster::ClusterStatus {
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+#[async_trait]
+impl ClusterAdmin for Admin {
+    fn status(&self) -> ClusterStatus {
+        let status = self.latest();
+        let leader = status.leader;
+        let member = |m: cluster::MemberStatus| MemberStatus {
+            role: match m.role {
+                _ if leader == Some(m.node) => "leader",
+                Role::Voter => "voter",
+                Role::Learner => "learner",
+            },
+            node: m.node,
+            name: m.name,
+            addresses: m.addresses,
+            lag: m.lag,
+            last_heard: m.heard_ms_ago.map(Duration::from_millis),
+        };
+        ClusterStatus {
+            node: status.node,
+            term: status.term,
+            leader,
+            applied: status.applied,
+            last_log: status.last_log,
+            snapshot: status.snapshot,
+            purged: None,
+            members: status.members.into_iter().map(member).collect(),
+        }
+    }
+
+    async fn invite(&self, valid_for: Duration) -> Result<Invitation, AdminError> {
+        if valid_for != INVITATION_TIME {
+            return Err(AdminError(format!(
+                "an invitation holds {} s; ask for that, or leave it out",
+                INVITATION_TIME.as_secs()
+            )));
+        }
+        let invitation = self.cluster.invite().await.map_err(refused)?;
+        let expires_at: Timestamp = invitation.expires_at;
+        Ok(Invitation {
+            token: invitation.token,
+            expires_at,
+        })
+    }
+
+    fn joins(&self) -> Vec<(NodeId, String, String)> {
+        self.cluster
+            .admitted()
+            .into_iter()
+            .map(|a| (a.node, a.name, a.digits))
+            .collect()
+    }
+
+    async fn promote(&self, node: NodeId) -> Result<(), AdminError> {
+        self.cluster.promote(node).await.map_err(refused)
+    }
+
+    async fn remove(&self, node: NodeId) -> Result<(), AdminError> {
+        self.cluster.remove(node).await.map_err(refused)
+    }
+
+    async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError> {
+        let most_current = || {
+            let status = self.latest();
+            let others = status
+                .members
+                .iter()
+                .filter(|m| m.role == Role::Voter && Some(m.node) != status.leader);
+            others
+                .min_by_key(|m| (m.lag.unwrap_or(u64::MAX), m.node))
+                .map(|m| m.node)
+        };
+        let to = to
+            .or_else(most_current)
+            .ok_or_else(|| AdminError("there is no other voter to lead".to_owned()))?;
+        self.cluster.transfer(to).await.map_err(refused)
+    }
+}
+
+/// The whole chain in words: whoever asked sees no log.
+fn refused(error: ClusterError) -> AdminError {
+    AdminError(format!("{:#}", anyhow::Error::new(error)))
+}

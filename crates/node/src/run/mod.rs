@@ -1,0 +1,205 @@
+//! Puts a node together: files, cluster, channels, loops, listeners; runs it; takes it apart in order.
+//!
+//! Two runtimes: what must not be starved (consensus, modems, sending) runs on the core one, what strangers can flood
+//! (the API) on the edge one.
+
+pub(crate) mod clock;
+pub(crate) mod data_dir;
+pub(crate) mod logging;
+mod membership;
+mod modem_memory;
+mod node;
+mod tls;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use api::ApiKey;
+use cluster::{Cluster, ClusterConfig, Founding, JoinConfig, JoinError, Tuning};
+use domain::access::{self, CreateKey, Scope};
+use domain::ports::{Proposal, Replica as _};
+use domain::{Actor, Command, Outcome, RequestId};
+use rand::SeedableRng as _;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
+
+use self::clock::SystemClock;
+use self::data_dir::DataDir;
+use crate::cli::Context;
+use crate::config::{Config, Profile};
+use crate::output::{Done, Exit, Failure};
+
+/// Threads that answer requests. Enough to keep TLS off the core's threads, few enough to leave it the processors.
+const EDGE_THREADS: usize = 2;
+
+/// Stacks of deep futures in unoptimised builds outgrow the default of 2 MiB.
+const STACK_LEN: usize = 4 << 20;
+
+/// Runs a node until it is told to stop or something it needs breaks.
+pub(crate) fn run(config: &Config, stop_with_parent: bool) -> Done {
+    logging::start(&config.log)?;
+    if stop_with_parent {
+        // However the parent ends, no node of its own is left behind.
+        set_parent_process_death_signal(Some(Signal::TERM))
+            .context("cannot follow the parent process")?;
+    }
+    let _held = DataDir::take(&config.node.data_dir).map_err(anyhow::Error::from)?;
+    let threads = std::thread::available_parallelism()
+        .map_or(2, std::num::NonZero::get)
+        .max(2);
+    let core = runtime("core", threads)?;
+    let edge = runtime("edge", EDGE_THREADS)?;
+    let done = core.block_on(Box::pin(node::serve(config, edge.handle())));
+    edge.shutdown_background();
+    done.map_err(Failure::from)
+}
+
+/// Founds a cluster and prints the key that may do everything.
+pub(crate) async fn init(context: &Context, organisation: Option<String>) -> Done {
+    let config = context.config()?;
+    let hint = "how is the organisation called? Say --organisation \"Aurora Energy\", or set node.organisation";
+    let organisation = organisation
+        .or_else(|| config.node.organisation.clone())
+        .ok_or_else(|| Failure::new(Exit::Usage, hint))?;
+    let _held = DataDir::take(&config.node.data_dir).map_err(anyhow::Error::from)?;
+    if identity_exists(&config) {
+        let text = format!(
+            "{} already belongs to a cluster; start it with `holdfast run`",
+            config.node.data_dir.display()
+        );
+        return Err(Failure::new(Exit::Conflict, text));
+    }
+    let founding = Founding {
+        organisation,
+        https_names: config.api.names.clone(),
+    };
+    let cluster = Cluster::init(cluster_config(&config)?, &founding)
+        .await
+        .context("cannot found the cluster")?;
+    let created = create_first_key(&cluster).await;
+    let node = cluster.node();
+    cluster
+        .shutdown()
+        .await
+        .context("cannot close the new cluster's files")?;
+    let key = created?;
+    let ca_file = ca_file(&config);
+    let answer = json!({ "ok": true, "node": node.0, "key": key.to_string(), "key_id": key.id(), "ca_file": ca_file });
+    context.output.data(&answer, || key.to_string());
+    context.output.note("This key may do everything and is shown once: keep it in a safe, make others with `holdfast key create`.");
+    context.output.note(format!(
+        "Clients trust this cluster by {}. Start the node with `holdfast run`.",
+        ca_file.display()
+    ));
+    Ok(())
+}
+
+/// Joins the cluster of an invitation.
+pub(crate) async fn join(context: &Context, token: &str) -> Done {
+    let config = context.config()?;
+    let _held = DataDir::take(&config.node.data_dir).map_err(anyhow::Error::from)?;
+    let asked = JoinConfig {
+        data_dir: config.node.data_dir.clone(),
+        token: token.to_owned(),
+        name: config.node.name.clone(),
+        advertise: config.cluster.advertise.clone(),
+        https_names: config.api.names.clone(),
+    };
+    let joined = cluster::join(&asked).await.map_err(|error| {
+        let exit = if matches!(error, JoinError::Refused { .. } | JoinError::Identity(_)) {
+            Exit::Conflict
+        } else {
+            Exit::Failure
+        };
+        Failure::of(
+            exit,
+            anyhow::Error::new(error).context("this node did not join"),
+        )
+    })?;
+    let (node, digits) = (joined.node, joined.digits);
+    let answer =
+        json!({ "ok": true, "node": node.0, "digits": digits, "ca_file": ca_file(&config) });
+    context
+        .output
+        .data(&answer, || format!("{node} joined, digits {digits}"));
+    context.output.note("The same six digits must stand in `holdfast cluster joins` on the member that admitted it: compare them.");
+    context.output.note(format!(
+        "Start it with `holdfast run`, then on a member: holdfast cluster promote {node}"
+    ));
+    Ok(())
+}
+
+/// Certificate by which clients know the cluster's own HTTPS.
+pub(crate) fn ca_file(config: &Config) -> PathBuf {
+    config.node.data_dir.join("cluster-ca.pem")
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime, anyhow::Error> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(format!("holdfast-{name}"))
+        .thread_stack_size(STACK_LEN)
+        .enable_all()
+        .build()
+        .context("cannot start threads")
+}
+
+/// What the cluster needs to know of the settings.
+fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::Error> {
+    let boot_id = Path::new("/proc/sys/kernel/random/boot_id");
+    let boot_id = std::fs::read_to_string(boot_id)
+        .with_context(|| format!("cannot read {}; is /proc mounted?", boot_id.display()))?;
+    Ok(ClusterConfig {
+        data_dir: config.node.data_dir.clone(),
+        listen: config.cluster.listen,
+        advertise: config.cluster.advertise.clone(),
+        name: config.node.name.clone(),
+        profile: match config.cluster.profile {
+            Profile::Lan => cluster::Profile::Lan,
+            Profile::Wan => cluster::Profile::Wan,
+            Profile::Lte => cluster::Profile::Lte,
+            Profile::Sat => cluster::Profile::Sat,
+        },
+        clock: Arc::new(SystemClock),
+        boot_id: boot_id.trim().to_owned(),
+        tuning: Tuning::default(),
+    })
+}
+
+fn identity_exists(config: &Config) -> bool {
+    ca_file(config).exists()
+}
+
+async fn create_first_key(cluster: &Cluster) -> Result<ApiKey, anyhow::Error> {
+    let key = ApiKey::generate(&mut rand::rngs::StdRng::from_seed(rand::random()));
+    let create = CreateKey {
+        id: key.id().to_owned(),
+        name: "first key".to_owned(),
+        secret_hash: key.secret_hash(),
+        scopes: Scope::ALL.map(|scope| scope.name().to_owned()).to_vec(),
+        expires_at: None,
+    };
+    let replica = cluster.replica();
+    let proposal = Proposal {
+        request: RequestId::derive(&[b"first key", &key.secret_hash()]),
+        body: key.secret_hash(),
+        actor: Actor::Operator {
+            node: cluster.node(),
+        },
+        decided_under: None,
+        command: Command::Access(access::Command::CreateKey(create)),
+    };
+    let committed = replica
+        .propose(proposal)
+        .await
+        .context("cannot store the first API key")?;
+    match committed.outcome {
+        Outcome::Applied(_) => Ok(key),
+        other @ (Outcome::Unchanged
+        | Outcome::Refused(_)
+        | Outcome::Conflict
+        | Outcome::Defect(_)) => Err(anyhow!("the first API key was not stored: {other:?}")),
+    }
+}

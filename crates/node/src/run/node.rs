@@ -1,0 +1,336 @@
+//! A running node: its parts, who stops whom, and in which order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use api::{ApiState, HttpsConfig, Limits, Server};
+use channels::{Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings, SmtpTimeouts, SmtpTls};
+use cluster::{Cluster, Stopped};
+use delivery::{Scheduler, Worker};
+use domain::ports::{Channel, Clock, Replica};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+use tokio::select;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::clock::SystemClock;
+use super::membership::Admin;
+use super::modem_memory::ModemMemory;
+use super::{cluster_config, tls};
+use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
+
+/// SMS taken by a modem and not yet ended, at most (DESIGN C3).
+const MODEM_QUEUE_LEN: usize = 4;
+
+/// Mails taken and not yet ended, at most (DESIGN C3).
+const MAIL_QUEUE_LEN: usize = 50;
+
+/// SMS a SIM may send at once after a pause, beyond its rate.
+const MODEM_BURST: u32 = 20;
+
+/// Speed of a serial line that is one; USB modems ignore it.
+const LINE_BITS_PER_S: u32 = 115_200;
+
+/// How often a smarthost is tried without a mail, so that refused credentials show before an alert does.
+const SMARTHOST_PROBE_EVERY: Duration = Duration::from_secs(300);
+
+/// What channels and listeners may still take once told to stop.
+const PARTS_STOP_TIME: Duration = Duration::from_secs(8);
+
+/// For the worker to put the last outcomes into the log. What it misses is taken as unknown at the next start.
+const LAST_OUTCOMES_TIME: Duration = Duration::from_millis(500);
+
+/// Everything together; a manager that waits longer kills us.
+const STOP_TIME: Duration = Duration::from_secs(18);
+
+/// Starts every part, waits for a reason to stop, and stops them in order.
+pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::Error> {
+    let mut signals = Signals::new()?;
+    let cluster = Cluster::start(cluster_config(config)?)
+        .await
+        .context("cannot start this member of the cluster")?;
+    let cluster = Arc::new(cluster);
+    info!(node = %cluster.node(), name = config.node.name, "node starting");
+    let mut parts = match Parts::start(config, &cluster, edge).await {
+        Ok(parts) => parts,
+        Err(error) => {
+            close(cluster).await;
+            return Err(error);
+        }
+    };
+    let reason = select! {
+        signal = signals.next() => { info!(signal, "stopping"); Ok(()) }
+        ended = parts.first_end() => Err(ended),
+        stopped = cluster.stopped() => Err(explain(&stopped)),
+    };
+    if let Err(reason) = &reason {
+        error!(error = %format!("{reason:#}"), "stopping, because this node cannot go on");
+    }
+    select! {
+        done = timeout(STOP_TIME, async { parts.stop().await; close(cluster).await }) => {
+            if done.is_err() {
+                warn!("not everything stopped in time");
+            }
+        }
+        signal = signals.next() => warn!(signal, "stopping at once"),
+    }
+    reason
+}
+
+/// Which part ended, and how.
+type Ended = (&'static str, Result<(), anyhow::Error>);
+
+/// A part that only ends when told to.
+async fn endless(part: &'static str, work: impl Future<Output = ()>) -> Ended {
+    work.await;
+    (part, Ok(()))
+}
+
+/// The tasks of a node.
+struct Parts {
+    /// Loops that make work, and listeners that bring it in.
+    intake: JoinSet<Ended>,
+    channels: JoinSet<Ended>,
+    worker: JoinSet<Ended>,
+    stop_intake: CancellationToken,
+    stop_channels: CancellationToken,
+    stop_worker: CancellationToken,
+}
+
+impl Parts {
+    async fn start(
+        config: &Config,
+        cluster: &Arc<Cluster>,
+        edge: &Handle,
+    ) -> Result<Self, anyhow::Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let replica: Arc<dyn Replica> = Arc::new(cluster.replica());
+        let mut parts = Self {
+            intake: JoinSet::new(),
+            channels: JoinSet::new(),
+            worker: JoinSet::new(),
+            stop_intake: CancellationToken::new(),
+            stop_channels: CancellationToken::new(),
+            stop_worker: CancellationToken::new(),
+        };
+        let channels = parts.open_channels(config, cluster, &clock)?;
+        let worker = Worker::new(
+            Arc::clone(&replica),
+            cluster.node_db().clone(),
+            channels,
+            Arc::clone(&clock),
+        );
+        let stop = parts.stop_worker.clone();
+        parts
+            .worker
+            .spawn(endless("worker", worker.run(stop)));
+        let (scheduler, stop) = (
+            Scheduler::new(Arc::clone(&replica)),
+            parts.stop_intake.clone(),
+        );
+        parts
+            .intake
+            .spawn(endless("scheduler", scheduler.run(stop)));
+
+        let (admin, refresh) = Admin::new(Arc::clone(cluster), parts.stop_intake.clone()).await;
+        parts
+            .intake
+            .spawn(endless("view of the cluster", refresh));
+        let state = ApiState {
+            replica,
+            admin: Arc::new(admin),
+            clock,
+        };
+        let server = open_listeners(config, cluster, state, edge).await?;
+        let stop = parts.stop_intake.clone();
+        let serving = async move { ("API", server.run(stop).await.map_err(anyhow::Error::from)) };
+        parts.intake.spawn_on(serving, edge);
+        Ok(parts)
+    }
+
+    /// Sets up every modem and the mail path. A modem that is not there is tried again and again; a setting that cannot
+    /// be right ends the start.
+    fn open_channels(
+        &mut self,
+        config: &Config,
+        cluster: &Cluster,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Vec<Arc<dyn Channel>>, anyhow::Error> {
+        let mut channels: Vec<Arc<dyn Channel>> = Vec::new();
+        let memory = ModemMemory::new(cluster.node_db().clone());
+        for modem in &config.modems {
+            let (handle, service) = SmsModem::new(
+                modem_settings(modem, cluster),
+                memory.clone(),
+                memory.clone(),
+            )?;
+            let stop = self.stop_channels.clone();
+            self.channels
+                .spawn(endless("modem", service.run(stop)));
+            channels.push(Arc::new(handle));
+        }
+        if !config.smarthosts.is_empty() {
+            let (handle, service) = Smtp::new(mail_settings(config), Arc::clone(clock))?;
+            let stop = self.stop_channels.clone();
+            self.channels
+                .spawn(endless("mail", service.run(stop)));
+            channels.push(Arc::new(handle));
+        }
+        Ok(channels)
+    }
+
+    /// Waits for the first part that ends without being told to.
+    async fn first_end(&mut self) -> anyhow::Error {
+        let ended = select! {
+            Some(ended) = self.intake.join_next() => ended,
+            Some(ended) = self.channels.join_next() => ended,
+            Some(ended) = self.worker.join_next() => ended,
+        };
+        match ended {
+            Ok((part, Ok(()))) => anyhow!("the {part} ended by itself"),
+            Ok((part, Err(error))) => error.context(format!("the {part} failed")),
+            Err(error) => anyhow!("a part of this node failed: {error}"),
+        }
+    }
+
+    /// First nothing new comes in, then what is under way ends, then its outcomes are recorded.
+    async fn stop(&mut self) {
+        self.stop_intake.cancel();
+        self.stop_channels.cancel();
+        let ended = async {
+            while self.intake.join_next().await.is_some() {}
+            while self.channels.join_next().await.is_some() {}
+        };
+        if timeout(PARTS_STOP_TIME, ended).await.is_err() {
+            warn!("channels or listeners did not stop in time");
+        }
+        sleep(LAST_OUTCOMES_TIME).await;
+        self.stop_worker.cancel();
+        while self.worker.join_next().await.is_some() {}
+        self.intake.shutdown().await;
+        self.channels.shutdown().await;
+    }
+}
+
+async fn open_listeners(
+    config: &Config,
+    cluster: &Cluster,
+    state: ApiState,
+    edge: &Handle,
+) -> Result<Server, anyhow::Error> {
+    let tls = tls::server_config(&config.api, cluster.identity())?;
+    let listen = api::ApiConfig {
+        // Nobody changes it yet: a new certificate takes a restart.
+        https: Some(HttpsConfig {
+            address: config.api.https,
+            tls: watch::channel(tls).1,
+        }),
+        admin: Some(config.api.admin),
+        socket: Some(config.api.socket.clone()),
+        limits: Limits::default(),
+    };
+    // Bound on the edge runtime, so that its reactor carries the connections.
+    let mut binding = JoinSet::new();
+    binding.spawn_on(Server::bind(listen, state), edge);
+    let bound = binding.join_next().await.expect("one task was spawned");
+    Ok(bound.context("the listeners could not be opened")??)
+}
+
+/// Ends the membership in order: leadership first, files last.
+async fn close(cluster: Arc<Cluster>) {
+    match Arc::try_unwrap(cluster) {
+        Ok(cluster) => match cluster.shutdown().await {
+            Ok(()) => info!("stopped"),
+            Err(error) => error!(
+                error = &error as &dyn std::error::Error,
+                "the files were not closed in order"
+            ),
+        },
+        // A connection that would not end still looks at the cluster; the files are safe without a farewell.
+        Err(_) => warn!("stopped without handing over"),
+    }
+}
+
+fn explain(stopped: &Stopped) -> anyhow::Error {
+    match stopped {
+        Stopped::Removed => anyhow!(
+            "this node was removed from the cluster; to use it again, empty its data directory and join anew"
+        ),
+        Stopped::Storage(why) => anyhow!("this node's disk failed: {why}"),
+        Stopped::Engine(why) => anyhow!("consensus ended: {why}"),
+    }
+}
+
+fn modem_settings(modem: &ModemConfig, cluster: &Cluster) -> SmsModemSettings {
+    let mut pin_key = Sha256::new();
+    pin_key.update(b"holdfast memory of tried PINs");
+    pin_key.update(cluster.identity().private_key().secret_der());
+    SmsModemSettings {
+        name: modem.name.clone(),
+        port: modem.device.clone(),
+        bits_per_s: LINE_BITS_PER_S,
+        number: modem.number.clone(),
+        pin: modem.pin_file.clone(),
+        pin_key: pin_key.finalize().into(),
+        smsc: modem.smsc.clone(),
+        parts_per_min: modem.rate_per_min,
+        burst: MODEM_BURST,
+        status_reports: true,
+        queue_len_max: MODEM_QUEUE_LEN,
+    }
+}
+
+fn mail_settings(config: &Config) -> SmtpSettings {
+    let smarthost = |s: &SmarthostConfig| Smarthost {
+        name: s.name.clone(),
+        host: s.host.clone(),
+        port: s.port,
+        tls: match s.tls {
+            Tls::Upgrade => SmtpTls::StartTls,
+            Tls::Implicit => SmtpTls::Implicit,
+            Tls::None => SmtpTls::LoopbackPlain,
+        },
+        tls_name: s.tls_name.clone(),
+        roots: s.ca_file.clone(),
+        credentials: s.credentials_file.clone(),
+    };
+    SmtpSettings {
+        name: "mail".to_owned(),
+        from: config.mail.from.clone(),
+        hello_name: config.mail.hello_name.clone(),
+        smarthosts: config.smarthosts.iter().map(smarthost).collect(),
+        in_flight_max: usize::try_from(config.mail.in_flight_max).unwrap_or(1),
+        queue_len_max: MAIL_QUEUE_LEN,
+        timeouts: SmtpTimeouts::default(),
+        probe_every: Some(SMARTHOST_PROBE_EVERY),
+    }
+}
+
+/// The signals that end a node.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, anyhow::Error> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
