@@ -16,26 +16,53 @@ const MAILS_MAX: u32 = 50;
 ///
 /// Best is: not the one that just failed for it, the one it should leave from, another operator than the one that
 /// failed, then the one with the shortest queue for its speed.
-pub(crate) fn assign(due: &[Due], channels: &[ChannelRow], load: &[ChannelLoad]) -> Vec<Assignment> {
+pub(crate) fn assign(
+    due: &[Due],
+    channels: &[ChannelRow],
+    load: &[ChannelLoad],
+) -> Vec<Assignment> {
     let mut held: BTreeMap<(NodeId, &str), u32> = load
         .iter()
-        .map(|l| ((l.node, l.channel.as_str()), if is_sms(channels, l) { l.parts } else { capped(l.attempts) }))
+        .map(|l| {
+            (
+                (l.node, l.channel.as_str()),
+                if is_sms(channels, l) {
+                    l.parts
+                } else {
+                    capped(l.attempts)
+                },
+            )
+        })
         .collect();
     let mut assignments = Vec::new();
     for delivery in due {
-        let size = if delivery.kind == "sms" { delivery.parts.min(SMS_PARTS_MAX) } else { 1 };
-        let failed_operator = delivery.avoid.as_ref().and_then(|place| operator_of(channels, place));
+        let size = if delivery.kind == "sms" {
+            delivery.parts.min(SMS_PARTS_MAX)
+        } else {
+            1
+        };
+        let failed_operator = delivery
+            .avoid
+            .as_ref()
+            .and_then(|place| operator_of(channels, place));
         let best = channels
             .iter()
             .filter(|channel| channel.usable && channel.kind == delivery.kind)
             .filter(|channel| {
-                let now_held = held.get(&(channel.node, channel.name.as_str())).copied().unwrap_or(0);
+                let now_held = held
+                    .get(&(channel.node, channel.name.as_str()))
+                    .copied()
+                    .unwrap_or(0);
                 now_held + size <= room(&delivery.kind, delivery.lane.urgent()).max(size)
-                    && (now_held == 0 || now_held + size <= room(&delivery.kind, delivery.lane.urgent()))
+                    && (now_held == 0
+                        || now_held + size <= room(&delivery.kind, delivery.lane.urgent()))
             })
             .min_by_key(|channel| {
                 let place = Some((channel.node, channel.name.clone()));
-                let now_held = held.get(&(channel.node, channel.name.as_str())).copied().unwrap_or(0);
+                let now_held = held
+                    .get(&(channel.node, channel.name.as_str()))
+                    .copied()
+                    .unwrap_or(0);
                 (
                     delivery.avoid == place,
                     delivery.prefer.is_some() && delivery.prefer != place,
@@ -47,7 +74,9 @@ pub(crate) fn assign(due: &[Due], channels: &[ChannelRow], load: &[ChannelLoad])
                 )
             });
         let Some(channel) = best else { continue };
-        *held.entry((channel.node, channel.name.as_str())).or_default() += size;
+        *held
+            .entry((channel.node, channel.name.as_str()))
+            .or_default() += size;
         assignments.push(Assignment {
             attempt: delivery.attempt,
             node: channel.node,
@@ -59,12 +88,18 @@ pub(crate) fn assign(due: &[Due], channels: &[ChannelRow], load: &[ChannelLoad])
 
 /// What may be held; a third is kept for call-offs, answers and people's alerts (DESIGN C5).
 fn room(kind: &str, urgent: bool) -> u32 {
-    let all = if kind == "sms" { SMS_PARTS_MAX } else { MAILS_MAX };
+    let all = if kind == "sms" {
+        SMS_PARTS_MAX
+    } else {
+        MAILS_MAX
+    };
     if urgent { all } else { all - all / 3 }
 }
 
 fn is_sms(channels: &[ChannelRow], load: &ChannelLoad) -> bool {
-    channels.iter().any(|c| c.node == load.node && c.name == load.channel && c.kind == "sms")
+    channels
+        .iter()
+        .any(|c| c.node == load.node && c.name == load.channel && c.kind == "sms")
 }
 
 fn capped(count: u64) -> u32 {
@@ -72,7 +107,11 @@ fn capped(count: u64) -> u32 {
 }
 
 fn operator_of<'a>(channels: &'a [ChannelRow], (node, name): &(NodeId, String)) -> Option<&'a str> {
-    let operator = channels.iter().find(|c| c.node == *node && c.name == *name)?.operator.as_str();
+    let operator = channels
+        .iter()
+        .find(|c| c.node == *node && c.name == *name)?
+        .operator
+        .as_str();
     (!operator.is_empty()).then_some(operator)
 }
 
@@ -102,7 +141,10 @@ mod tests {
 
     fn text(id: u8, lane: Lane) -> Due {
         Due {
-            attempt: AttemptRef { delivery: DeliveryId([id; 16]), attempt: 1 },
+            attempt: AttemptRef {
+                delivery: DeliveryId([id; 16]),
+                attempt: 1,
+            },
             kind: "sms".to_owned(),
             lane,
             critical: false,
@@ -128,9 +170,20 @@ mod tests {
     fn a_third_stays_free_for_urgent_lanes() {
         let due: Vec<Due> = (0..20).map(|id| text(id, Lane::Rest)).collect();
         assert_eq!(assign(&due, &[modem(1, "A")], &[]).len(), 3);
-        let held = [ChannelLoad { node: NodeId(1), channel: "modem".to_owned(), attempts: 3, parts: 3 }];
-        assert_eq!(assign(&[text(1, Lane::Rest)], &[modem(1, "A")], &held).len(), 0);
-        assert_eq!(assign(&[text(1, Lane::CallOff)], &[modem(1, "A")], &held).len(), 1);
+        let held = [ChannelLoad {
+            node: NodeId(1),
+            channel: "modem".to_owned(),
+            attempts: 3,
+            parts: 3,
+        }];
+        assert_eq!(
+            assign(&[text(1, Lane::Rest)], &[modem(1, "A")], &held).len(),
+            0
+        );
+        assert_eq!(
+            assign(&[text(1, Lane::CallOff)], &[modem(1, "A")], &held).len(),
+            1
+        );
     }
 
     #[test]

@@ -28,7 +28,10 @@ impl Inbox {
 
     /// Adds a text; one that is already waiting is not added again.
     pub(crate) fn add(&mut self, arrival: Arrival) {
-        let known = self.waiting.iter().any(|w| w.text.key == arrival.text.key && w.text.token == arrival.text.token);
+        let known = self
+            .waiting
+            .iter()
+            .any(|w| w.text.key == arrival.text.key && w.text.token == arrival.text.token);
         if !known {
             self.waiting.push_back(arrival);
         }

@@ -26,7 +26,11 @@ impl Outbox {
         if self.begun.contains_key(&work.attempt) {
             return false;
         }
-        let parts = if work.kind == "sms" { domain::texts::parts(&work.body) } else { 1 };
+        let parts = if work.kind == "sms" {
+            domain::texts::parts(&work.body)
+        } else {
+            1
+        };
         let digest = Sha256::digest(work.body.as_bytes());
         let mut text_hash = [0; 8];
         text_hash.copy_from_slice(&digest[..8]);
@@ -44,7 +48,13 @@ impl Outbox {
             return;
         }
         let Sent { parts, text_hash } = *self.begun.entry(attempt).or_default();
-        self.results.push(AttemptResult { attempt, outcome, parts, text_hash, wall_ms });
+        self.results.push(AttemptResult {
+            attempt,
+            outcome,
+            parts,
+            text_hash,
+            wall_ms,
+        });
     }
 
     /// Keeps a network's later word until the log has it.
@@ -59,12 +69,17 @@ impl Outbox {
     /// Reports on attempts whose outcome is already in the log: a report must not overtake the acceptance it is about.
     pub(crate) fn reports(&self) -> Vec<AttemptReport> {
         let open: BTreeSet<AttemptRef> = self.begun.keys().copied().collect();
-        self.reports.iter().filter(|report| !open.contains(&report.attempt)).cloned().collect()
+        self.reports
+            .iter()
+            .filter(|report| !open.contains(&report.attempt))
+            .cloned()
+            .collect()
     }
 
     /// The log has these results.
     pub(crate) fn results_recorded(&mut self, recorded: &[AttemptRef]) {
-        self.results.retain(|result| !recorded.contains(&result.attempt));
+        self.results
+            .retain(|result| !recorded.contains(&result.attempt));
         for attempt in recorded {
             self.begun.remove(attempt);
         }

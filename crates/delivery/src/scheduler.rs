@@ -50,7 +50,10 @@ struct Plan {
 
 impl Scheduler {
     pub fn new(replica: Arc<dyn Replica>) -> Self {
-        Self { replica, proposals: 0 }
+        Self {
+            replica,
+            proposals: 0,
+        }
     }
 
     /// Works until `stop`.
@@ -71,11 +74,16 @@ impl Scheduler {
     /// Does what is due at `now`, if this node leads.
     pub async fn step(&mut self, now: Timestamp) -> Wake {
         let leadership = self.replica.leadership();
-        let Some(leader) = leadership.leading else { return Wake::Idle };
+        let Some(leader) = leadership.leading else {
+            return Wake::Idle;
+        };
         let plan = match self.plan(now, &leadership).await {
             Ok(plan) => plan,
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "cannot read the state; trying again");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot read the state; trying again"
+                );
                 return Wake::Idle;
             }
         };
@@ -96,24 +104,41 @@ impl Scheduler {
     async fn plan(&self, now: Timestamp, leadership: &Leadership) -> Result<Plan, ReadError> {
         let mut view = self.replica.read(Freshness::Local).await?;
         let granted = self.replica.granted();
-        let age = |node: NodeId| granted.iter().find(|(id, _)| *id == node).map(|(_, age)| *age);
+        let age = |node: NodeId| {
+            granted
+                .iter()
+                .find(|(id, _)| *id == node)
+                .map(|(_, age)| *age)
+        };
         // Only a leadership as old as a lease knows that a node it never granted one to holds none.
         let settled = leadership.leading_for >= LEASE_EXPIRED;
         let silent = |node| settled && age(node).is_none_or(|age| age >= LEASE_EXPIRED);
         let mut plan = Plan::default();
 
-        for node in nodes::nodes(&mut view).await?.into_iter().filter(|node| node.removed_at.is_none()) {
-            let reachable = if silent(node.node) { false } else { age(node.node).is_some() || node.reachable };
+        for node in nodes::nodes(&mut view)
+            .await?
+            .into_iter()
+            .filter(|node| node.removed_at.is_none())
+        {
+            let reachable = if silent(node.node) {
+                false
+            } else {
+                age(node.node).is_some() || node.reachable
+            };
             if reachable != node.reachable {
                 info!(node = %node.node, reachable, "node changed");
-                plan.commands.push(Command::Nodes(Nodes::SetReachable { node: node.node, reachable }));
+                plan.commands.push(Command::Nodes(Nodes::SetReachable {
+                    node: node.node,
+                    reachable,
+                }));
             }
         }
         for node in deliveries::under_way(&mut view).await? {
             if silent(node) {
                 let attempts = deliveries::under_way_on(&mut view, node).await?;
                 info!(%node, attempts = attempts.len(), "work taken back from a silent node");
-                plan.commands.push(Command::Deliveries(Deliveries::Reclaim { attempts }));
+                plan.commands
+                    .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
             }
         }
         for action in escalation::due(&mut view, now, ACTIONS).await? {
@@ -121,18 +146,27 @@ impl Scheduler {
         }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;
         if !expired.is_empty() {
-            plan.commands.push(Command::Deliveries(Deliveries::Expire { deliveries: expired }));
+            plan.commands.push(Command::Deliveries(Deliveries::Expire {
+                deliveries: expired,
+            }));
         }
-        let waiting = deliveries::failed_predecessor(&mut view, now - NEXT_METHOD_AFTER, BATCH).await?;
+        let waiting =
+            deliveries::failed_predecessor(&mut view, now - NEXT_METHOD_AFTER, BATCH).await?;
         if !waiting.is_empty() {
-            plan.commands.push(Command::Deliveries(Deliveries::Activate { deliveries: waiting }));
+            plan.commands
+                .push(Command::Deliveries(Deliveries::Activate {
+                    deliveries: waiting,
+                }));
         }
         let channels = nodes::channels(&mut view).await?;
         for channel in dark(&channels, &nodes::nodes(&mut view).await?, now) {
-            let stranded = deliveries::stranded(&mut view, channel.node, &channel.name, BATCH).await?;
+            let stranded =
+                deliveries::stranded(&mut view, channel.node, &channel.name, BATCH).await?;
             if !stranded.is_empty() {
                 info!(node = %channel.node, channel = channel.name, texts = stranded.len(), "answers would be lost; sending again");
-                plan.commands.push(Command::Deliveries(Deliveries::Resend { deliveries: stranded }));
+                plan.commands.push(Command::Deliveries(Deliveries::Resend {
+                    deliveries: stranded,
+                }));
             }
         }
         let due = deliveries::due(&mut view, now, BATCH).await?;
@@ -140,14 +174,21 @@ impl Scheduler {
             let assignments = assign(&due, &channels, &deliveries::load(&mut view).await?);
             plan.full = assignments.is_empty();
             if !assignments.is_empty() {
-                plan.commands.push(Command::Deliveries(Deliveries::Assign { assignments }));
+                plan.commands
+                    .push(Command::Deliveries(Deliveries::Assign { assignments }));
             }
         }
         let horizon = now - REQUESTS_KEPT;
         if requests::any_before(&mut view, horizon).await? {
-            plan.commands.push(Command::Requests(requests::Command::Prune { before: horizon }));
+            plan.commands
+                .push(Command::Requests(requests::Command::Prune {
+                    before: horizon,
+                }));
         }
-        let later = [escalation::next_due(&mut view).await?, deliveries::next_due(&mut view).await?];
+        let later = [
+            escalation::next_due(&mut view).await?,
+            deliveries::next_due(&mut view).await?,
+        ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)
     }
@@ -161,8 +202,13 @@ impl Scheduler {
             &leader.node.0.to_be_bytes(),
             &self.proposals.to_be_bytes(),
         ]);
-        let proposal =
-            Proposal { request, body: [0; 32], actor: Actor::Loop, decided_under: Some(leader), command };
+        let proposal = Proposal {
+            request,
+            body: [0; 32],
+            actor: Actor::Loop,
+            decided_under: Some(leader),
+            command,
+        };
         match self.replica.propose(proposal).await {
             Ok(committed) => match committed.outcome {
                 domain::Outcome::Applied(_) => Some(true),
@@ -175,7 +221,10 @@ impl Scheduler {
                 }
             },
             Err(error) => {
-                debug!(error = &error as &dyn std::error::Error, "a scheduler command has no outcome");
+                debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a scheduler command has no outcome"
+                );
                 None
             }
         }
@@ -183,7 +232,11 @@ impl Scheduler {
 }
 
 /// SMS channels whose numbers hear no answers, while another one could send again.
-fn dark<'a>(channels: &'a [ChannelRow], members: &[nodes::NodeRow], now: Timestamp) -> Vec<&'a ChannelRow> {
+fn dark<'a>(
+    channels: &'a [ChannelRow],
+    members: &[nodes::NodeRow],
+    now: Timestamp,
+) -> Vec<&'a ChannelRow> {
     let sms = || channels.iter().filter(|channel| channel.kind == "sms");
     if !sms().any(|channel| channel.usable) {
         return Vec::new();

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::deliveries::{self, AttemptRef, AttemptReport, Command as Deliveries, SendOutcome, Work};
+use domain::deliveries::{
+    self, AttemptRef, AttemptReport, Command as Deliveries, SendOutcome, Work,
+};
 use domain::envelope::Actor;
 use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{ChannelReport, Command as Nodes};
 use domain::ports::{
-    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Outgoing, Proposal, Replica,
+    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Outgoing, Proposal,
+    Replica,
 };
 use domain::{Command, Outcome, RequestId, Timestamp};
 use futures_util::future::select_all;
@@ -123,11 +126,15 @@ impl Worker {
                 for attempt in unfinished {
                     info!(delivery = %attempt.delivery, attempt = attempt.attempt, "begun before a restart");
                     let detail = "the node restarted while sending".to_owned();
-                    self.outbox.ended(attempt, SendOutcome::Unknown { detail }, wall);
+                    self.outbox
+                        .ended(attempt, SendOutcome::Unknown { detail }, wall);
                 }
                 self.recovered = true;
             }
-            Err(error) => error!(error = &error as &dyn std::error::Error, "nothing can be sent without the journal"),
+            Err(error) => error!(
+                error = &error as &dyn std::error::Error,
+                "nothing can be sent without the journal"
+            ),
         }
         self.recovered
     }
@@ -148,12 +155,20 @@ impl Worker {
                         self.outbox.reported(AttemptReport { attempt, report });
                     }
                     Some(ChannelEvent::Received(text)) => {
-                        self.inbox.add(Arrival { channel: position, text });
+                        self.inbox.add(Arrival {
+                            channel: position,
+                            text,
+                        });
                     }
                     Some(ChannelEvent::Health(report)) => {
                         let known = self.health.insert(report.name.clone(), report.clone());
                         // Signal alone wanders all the time and waits for the regular report.
-                        self.health_changed |= known.is_none_or(|k| ChannelReport { signal_dbm: report.signal_dbm, ..k } != report);
+                        self.health_changed |= known.is_none_or(|k| {
+                            ChannelReport {
+                                signal_dbm: report.signal_dbm,
+                                ..k
+                            } != report
+                        });
                     }
                 }
             }
@@ -162,13 +177,26 @@ impl Worker {
 
     async fn tell_health(&mut self) -> Wake {
         let boot = self.clock.boot();
-        let overdue = self.health_told.is_none_or(|told| boot.saturating_sub(told) >= HEALTH_EVERY);
+        let overdue = self
+            .health_told
+            .is_none_or(|told| boot.saturating_sub(told) >= HEALTH_EVERY);
         if !(self.health_changed || overdue) {
             return Wake::Idle;
         }
         let node = self.replica.node();
-        let channels = self.channels.iter().map(|channel| self.report_of(channel.as_ref())).collect();
-        if self.propose(Command::Nodes(Nodes::ReportChannels { node, channels }), None).await.is_some() {
+        let channels = self
+            .channels
+            .iter()
+            .map(|channel| self.report_of(channel.as_ref()))
+            .collect();
+        if self
+            .propose(
+                Command::Nodes(Nodes::ReportChannels { node, channels }),
+                None,
+            )
+            .await
+            .is_some()
+        {
             self.health_changed = false;
             self.health_told = Some(boot);
         }
@@ -177,19 +205,22 @@ impl Worker {
 
     /// A channel that has not said anything yet is starting, hence down.
     fn report_of(&self, channel: &dyn Channel) -> ChannelReport {
-        self.health.get(channel.name()).cloned().unwrap_or_else(|| ChannelReport {
-            name: channel.name().to_owned(),
-            kind: match channel.kind() {
-                ChannelKind::Sms => "sms".to_owned(),
-                ChannelKind::Email => "email".to_owned(),
-            },
-            up: false,
-            reason: "starting".to_owned(),
-            operator: String::new(),
-            number: String::new(),
-            signal_dbm: None,
-            rate_per_min: 0,
-        })
+        self.health
+            .get(channel.name())
+            .cloned()
+            .unwrap_or_else(|| ChannelReport {
+                name: channel.name().to_owned(),
+                kind: match channel.kind() {
+                    ChannelKind::Sms => "sms".to_owned(),
+                    ChannelKind::Email => "email".to_owned(),
+                },
+                up: false,
+                reason: "starting".to_owned(),
+                operator: String::new(),
+                number: String::new(),
+                signal_dbm: None,
+                rate_per_min: 0,
+            })
     }
 
     async fn record_results(&mut self) -> Wake {
@@ -206,7 +237,10 @@ impl Worker {
         self.outbox.results_recorded(&recorded);
         if let Err(error) = self.journal.ended(&recorded).await {
             // Harmless: after a restart they are reported once more, and apply knows them already.
-            warn!(error = &error as &dyn std::error::Error, "the journal keeps ended attempts");
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "the journal keeps ended attempts"
+            );
         }
         Wake::Now
     }
@@ -216,7 +250,9 @@ impl Worker {
         if reports.is_empty() {
             return Wake::Idle;
         }
-        let command = Command::Deliveries(Deliveries::RecordReports { reports: reports.clone() });
+        let command = Command::Deliveries(Deliveries::RecordReports {
+            reports: reports.clone(),
+        });
         if self.propose(command, None).await.is_some() {
             self.outbox.reports_recorded(&reports);
         }
@@ -237,7 +273,11 @@ impl Worker {
                 whole: text.whole,
                 damaged: text.damaged,
             };
-            if self.propose(Command::Inbound(Inbound::Receive(receive)), Some(text.key)).await.is_none() {
+            if self
+                .propose(Command::Inbound(Inbound::Receive(receive)), Some(text.key))
+                .await
+                .is_none()
+            {
                 return Wake::Idle;
             }
             self.channels[channel].stored(text.token);
@@ -248,8 +288,12 @@ impl Worker {
 
     async fn renew_lease(&mut self) {
         let boot = self.clock.boot();
-        let fresh = self.lease.is_some_and(|lease| lease.until.saturating_sub(boot) > LEASE_RENEW);
-        let asked_lately = self.lease_asked.is_some_and(|asked| boot.saturating_sub(asked) < LEASE_RETRY);
+        let fresh = self
+            .lease
+            .is_some_and(|lease| lease.until.saturating_sub(boot) > LEASE_RENEW);
+        let asked_lately = self
+            .lease_asked
+            .is_some_and(|asked| boot.saturating_sub(asked) < LEASE_RETRY);
         if fresh || asked_lately {
             return;
         }
@@ -262,7 +306,9 @@ impl Worker {
     /// Starts what is assigned here, wanted, and has room in its channel; journalled first (DESIGN C1).
     async fn start_sends(&mut self, now: Timestamp) -> Wake {
         let work = match self.replica.read(Freshness::Local).await {
-            Ok(mut view) => deliveries::work_for(&mut view, self.replica.node()).await.map_err(|e| e.to_string()),
+            Ok(mut view) => deliveries::work_for(&mut view, self.replica.node())
+                .await
+                .map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let work = match work {
@@ -279,15 +325,29 @@ impl Worker {
             if self.outbox.has_begun(&item.attempt) {
                 continue;
             }
-            let position = self.channels.iter().position(|channel| channel.name() == item.channel);
+            let position = self
+                .channels
+                .iter()
+                .position(|channel| channel.name() == item.channel);
             let down = match position {
                 None => Some("this node has no such channel".to_owned()),
-                Some(_) => self.health.get(&item.channel).filter(|report| !report.up).map(|r| r.reason.clone()),
+                Some(_) => self
+                    .health
+                    .get(&item.channel)
+                    .filter(|report| !report.up)
+                    .map(|r| r.reason.clone()),
             };
             if let Some(reason) = down {
                 // Nothing was begun, so another channel can have it at once.
                 let detail = format!("{}: {reason}", item.channel);
-                self.outbox.ended(item.attempt, SendOutcome::Refused { permanent: false, detail }, self.clock.wall().0);
+                self.outbox.ended(
+                    item.attempt,
+                    SendOutcome::Refused {
+                        permanent: false,
+                        detail,
+                    },
+                    self.clock.wall().0,
+                );
                 wake = Wake::Now;
             } else if let Some(position) = position.filter(|position| room[*position] > 0)
                 && item.expires_at > now
@@ -299,20 +359,36 @@ impl Worker {
         if starting.is_empty() {
             return wake;
         }
-        if self.lease.is_none_or(|lease| self.clock.boot() >= lease.until) {
+        if self
+            .lease
+            .is_none_or(|lease| self.clock.boot() >= lease.until)
+        {
             debug!(waiting = starting.len(), "no send lease");
             return wake;
         }
         let attempts: Vec<AttemptRef> = starting.iter().map(|(_, item)| item.attempt).collect();
         if let Err(error) = self.journal.started(&attempts).await {
-            error!(error = &error as &dyn std::error::Error, "nothing can be sent without the journal");
+            error!(
+                error = &error as &dyn std::error::Error,
+                "nothing can be sent without the journal"
+            );
             return wake;
         }
         for (position, item) in starting {
             // The journal may have taken long: the lease must cover the moment of starting.
-            if self.lease.is_none_or(|lease| self.clock.boot() >= lease.until) {
+            if self
+                .lease
+                .is_none_or(|lease| self.clock.boot() >= lease.until)
+            {
                 let detail = "the send lease ran out".to_owned();
-                self.outbox.ended(item.attempt, SendOutcome::Refused { permanent: false, detail }, self.clock.wall().0);
+                self.outbox.ended(
+                    item.attempt,
+                    SendOutcome::Refused {
+                        permanent: false,
+                        detail,
+                    },
+                    self.clock.wall().0,
+                );
                 wake = Wake::Now;
                 continue;
             }
@@ -335,8 +411,12 @@ impl Worker {
             Ok(()) => Wake::Idle,
             Err(message) => {
                 let detail = "the channel had no room".to_owned();
-                let outcome = SendOutcome::Refused { permanent: false, detail };
-                self.outbox.ended(message.attempt, outcome, self.clock.wall().0);
+                let outcome = SendOutcome::Refused {
+                    permanent: false,
+                    detail,
+                };
+                self.outbox
+                    .ended(message.attempt, outcome, self.clock.wall().0);
                 Wake::Now
             }
         }
@@ -353,16 +433,29 @@ impl Worker {
                 RequestId::derive(&[b"worker", &node, &boot, &self.proposals.to_be_bytes()])
             }
         };
-        let proposal = Proposal { request, body: [0; 32], actor: Actor::Loop, decided_under: None, command };
+        let proposal = Proposal {
+            request,
+            body: [0; 32],
+            actor: Actor::Loop,
+            decided_under: None,
+            command,
+        };
         match self.replica.propose(proposal).await {
             Ok(committed) => {
                 if let Outcome::Defect(code) = &committed.outcome {
-                    error!(code, index = committed.index, "a worker's command could not be applied");
+                    error!(
+                        code,
+                        index = committed.index,
+                        "a worker's command could not be applied"
+                    );
                 }
                 Some(committed.outcome)
             }
             Err(error) => {
-                debug!(error = &error as &dyn std::error::Error, "a worker's command has no outcome yet");
+                debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a worker's command has no outcome yet"
+                );
                 None
             }
         }

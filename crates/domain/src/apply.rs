@@ -6,7 +6,8 @@ use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 use crate::outcome::{Outcome, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command, access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients, requests,
+    Command, access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients,
+    requests,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -42,28 +43,57 @@ impl Entry<'_> {
 ///
 /// A failure that a command provoked is rolled back and becomes [`Outcome::Defect`] with a row in `defect`; only a
 /// failing disk or memory is an error.
-pub async fn apply_batch(conn: &mut SqliteConnection, entries: &[LogEntry]) -> Result<Vec<Outcome>, ApplyError> {
-    let Some(first) = entries.first() else { return Ok(Vec::new()) };
-    let fail = |source| ApplyError { index: first.index, source };
+pub async fn apply_batch(
+    conn: &mut SqliteConnection,
+    entries: &[LogEntry],
+) -> Result<Vec<Outcome>, ApplyError> {
+    let Some(first) = entries.first() else {
+        return Ok(Vec::new());
+    };
+    let fail = |source| ApplyError {
+        index: first.index,
+        source,
+    };
     let start = stamp_of_last(conn).await.map_err(fail)?;
-    sqlx::query("savepoint batch").execute(&mut *conn).await.map_err(fail)?;
+    sqlx::query("savepoint batch")
+        .execute(&mut *conn)
+        .await
+        .map_err(fail)?;
     let outcomes = match apply_all(conn, entries, start).await {
         Ok(outcomes) => outcomes,
         Err((index, source)) if is_fatal(&source) => return Err(ApplyError { index, source }),
         Err(_) => {
-            sqlx::query("rollback to batch").execute(&mut *conn).await.map_err(fail)?;
+            sqlx::query("rollback to batch")
+                .execute(&mut *conn)
+                .await
+                .map_err(fail)?;
             apply_guarded(conn, entries, start).await?
         }
     };
-    let last = entries.iter().map(|e| e.envelope.issued_at).max().unwrap_or(start).max(start);
-    sqlx::query("update stamp set stamp_ms = ? where id = 1").bind(last.0).execute(&mut *conn).await.map_err(fail)?;
-    sqlx::query("release batch").execute(&mut *conn).await.map_err(fail)?;
+    let last = entries
+        .iter()
+        .map(|e| e.envelope.issued_at)
+        .max()
+        .unwrap_or(start)
+        .max(start);
+    sqlx::query("update stamp set stamp_ms = ? where id = 1")
+        .bind(last.0)
+        .execute(&mut *conn)
+        .await
+        .map_err(fail)?;
+    sqlx::query("release batch")
+        .execute(&mut *conn)
+        .await
+        .map_err(fail)?;
     Ok(outcomes)
 }
 
 /// Stamp of the last applied entry: cluster time of the state as it stands. Zero before the first.
 pub async fn stamp_of_last(conn: &mut SqliteConnection) -> Result<Timestamp, sqlx::Error> {
-    sqlx::query_scalar("select stamp_ms from stamp where id = 1").fetch_one(conn).await.map(Timestamp)
+    sqlx::query_scalar("select stamp_ms from stamp where id = 1")
+        .fetch_one(conn)
+        .await
+        .map(Timestamp)
 }
 
 async fn apply_all(
@@ -74,7 +104,11 @@ async fn apply_all(
     let mut outcomes = Vec::with_capacity(entries.len());
     for entry in entries {
         at = at.max(entry.envelope.issued_at);
-        outcomes.push(apply_one(conn, entry, at).await.map_err(|e| (entry.index, e))?);
+        outcomes.push(
+            apply_one(conn, entry, at)
+                .await
+                .map_err(|e| (entry.index, e))?,
+        );
     }
     Ok(outcomes)
 }
@@ -90,27 +124,51 @@ async fn apply_guarded(
         let index = entry.index;
         let fail = |source| ApplyError { index, source };
         at = at.max(entry.envelope.issued_at);
-        sqlx::query("savepoint entry").execute(&mut *conn).await.map_err(fail)?;
+        sqlx::query("savepoint entry")
+            .execute(&mut *conn)
+            .await
+            .map_err(fail)?;
         match apply_one(conn, entry, at).await {
             Ok(outcome) => outcomes.push(outcome),
             Err(source) if is_fatal(&source) => return Err(ApplyError { index, source }),
             Err(source) => {
-                sqlx::query("rollback to entry").execute(&mut *conn).await.map_err(fail)?;
+                sqlx::query("rollback to entry")
+                    .execute(&mut *conn)
+                    .await
+                    .map_err(fail)?;
                 outcomes.push(note_defect(conn, entry, at, &source).await.map_err(fail)?);
             }
         }
-        sqlx::query("release entry").execute(&mut *conn).await.map_err(fail)?;
+        sqlx::query("release entry")
+            .execute(&mut *conn)
+            .await
+            .map_err(fail)?;
     }
     Ok(outcomes)
 }
 
-async fn apply_one(conn: &mut SqliteConnection, entry: &LogEntry, at: Timestamp) -> Result<Outcome, sqlx::Error> {
+async fn apply_one(
+    conn: &mut SqliteConnection,
+    entry: &LogEntry,
+    at: Timestamp,
+) -> Result<Outcome, sqlx::Error> {
     let envelope = &entry.envelope;
-    let context = Entry { index: entry.index, at, leader: entry.leader, envelope };
-    if envelope.decided_under.is_some_and(|decided| decided != entry.leader) {
+    let context = Entry {
+        index: entry.index,
+        at,
+        leader: entry.leader,
+        envelope,
+    };
+    if envelope
+        .decided_under
+        .is_some_and(|decided| decided != entry.leader)
+    {
         return Ok(Outcome::Refused(Refusal::StaleLeadership));
     }
-    let outside = matches!(envelope.actor, Actor::ApiKey { .. } | Actor::Operator { .. });
+    let outside = matches!(
+        envelope.actor,
+        Actor::ApiKey { .. } | Actor::Operator { .. }
+    );
     if outside && let Some(outcome) = requests::earlier_outcome(conn, envelope).await? {
         return Ok(outcome);
     }
@@ -150,7 +208,10 @@ async fn note_defect(
 
 /// A short code that is the same on every node: SQLite's extended result code, or the kind of conversion that failed.
 fn defect_code(source: &sqlx::Error) -> String {
-    match source.as_database_error().and_then(|e| e.code().map(|c| c.into_owned())) {
+    match source
+        .as_database_error()
+        .and_then(|e| e.code().map(|c| c.into_owned()))
+    {
         Some(code) => format!("sqlite-{code}"),
         None => "conversion".to_owned(),
     }
@@ -165,13 +226,19 @@ fn is_fatal(error: &sqlx::Error) -> bool {
     const NOTADB: i32 = 26;
     if matches!(
         error,
-        sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_)
+        sqlx::Error::RowNotFound
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::Encode(_)
     ) {
         return false;
     }
     match error.as_database_error() {
         Some(database) => {
-            let code = database.code().and_then(|c| c.parse::<i32>().ok()).unwrap_or(IOERR);
+            let code = database
+                .code()
+                .and_then(|c| c.parse::<i32>().ok())
+                .unwrap_or(IOERR);
             matches!(code & 0xff, NOMEM | IOERR | CORRUPT | FULL | NOTADB)
         }
         None => true,
@@ -179,13 +246,20 @@ fn is_fatal(error: &sqlx::Error) -> bool {
 }
 
 /// The log's poisonous entries, for people: index, code and time of each, newest first.
-pub async fn defects(conn: &mut SqliteConnection) -> Result<Vec<(u64, String, Timestamp)>, sqlx::Error> {
-    let rows = sqlx::query("select log_index, code, at_ms from defect order by log_index desc limit 100")
-        .fetch_all(conn)
-        .await?;
+pub async fn defects(
+    conn: &mut SqliteConnection,
+) -> Result<Vec<(u64, String, Timestamp)>, sqlx::Error> {
+    let rows =
+        sqlx::query("select log_index, code, at_ms from defect order by log_index desc limit 100")
+            .fetch_all(conn)
+            .await?;
     rows.iter()
         .map(|row| {
-            Ok((row.try_get::<i64, _>(0)?.cast_unsigned(), row.try_get(1)?, Timestamp(row.try_get(2)?)))
+            Ok((
+                row.try_get::<i64, _>(0)?.cast_unsigned(),
+                row.try_get(1)?,
+                Timestamp(row.try_get(2)?),
+            ))
         })
         .collect()
 }

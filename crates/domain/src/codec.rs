@@ -17,7 +17,9 @@ pub enum CodecError {
     Encode(#[source] bincode::error::EncodeError),
     #[error("cannot decode the value; it is truncated, damaged or from a newer version")]
     Decode(#[source] bincode::error::DecodeError),
-    #[error("unknown format byte {found:?}; this version reads format {FORMAT_BINCODE2}; upgrade this node")]
+    #[error(
+        "unknown format byte {found:?}; this version reads format {FORMAT_BINCODE2}; upgrade this node"
+    )]
     Format { found: Option<u8> },
     #[error("{extra} bytes follow the value")]
     Trailing { extra: usize },
@@ -26,17 +28,21 @@ pub enum CodecError {
 /// Encodes a value behind its format byte.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut out = vec![FORMAT_BINCODE2];
-    bincode::serde::encode_into_std_write(value, &mut out, bincode::config::standard()).map_err(CodecError::Encode)?;
+    bincode::serde::encode_into_std_write(value, &mut out, bincode::config::standard())
+        .map_err(CodecError::Encode)?;
     Ok(out)
 }
 
 /// Decodes exactly one value; anything left over is an error.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let Some((&FORMAT_BINCODE2, rest)) = bytes.split_first() else {
-        return Err(CodecError::Format { found: bytes.first().copied() });
+        return Err(CodecError::Format {
+            found: bytes.first().copied(),
+        });
     };
     let config = bincode::config::standard().with_limit::<DECODE_LIMIT>();
-    let (value, read) = bincode::serde::decode_from_slice(rest, config).map_err(CodecError::Decode)?;
+    let (value, read) =
+        bincode::serde::decode_from_slice(rest, config).map_err(CodecError::Decode)?;
     match rest.len() - read {
         0 => Ok(value),
         extra => Err(CodecError::Trailing { extra }),

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients, requests};
+use crate::{
+    access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients, requests,
+};
 
 /// One slice's command. The order of variants is fixed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use crate::envelope::{Actor, Envelope, LeaderStamp};
 use crate::{
-    AlertId, Command, DeliveryId, NodeId, RecipientId, RequestId, RoomId, Timestamp, access, alerts, codec,
-    conversations, deliveries, escalation, inbound, nodes, recipients, requests,
+    AlertId, Command, DeliveryId, NodeId, RecipientId, RequestId, RoomId, Timestamp, access,
+    alerts, codec, conversations, deliveries, escalation, inbound, nodes, recipients, requests,
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
@@ -54,8 +54,13 @@ fn envelope(command: Command) -> Envelope {
         issued_by: NodeId(2),
         seed: [3; 16],
         body: [4; 32],
-        actor: Actor::ApiKey { id: "k1".to_owned() },
-        decided_under: Some(LeaderStamp { term: 5, node: NodeId(6) }),
+        actor: Actor::ApiKey {
+            id: "k1".to_owned(),
+        },
+        decided_under: Some(LeaderStamp {
+            term: 5,
+            node: NodeId(6),
+        }),
         command,
     }
 }
@@ -63,7 +68,9 @@ fn envelope(command: Command) -> Envelope {
 fn samples() -> Vec<(&'static str, Command)> {
     let mut all = vec![(
         "requests.prune",
-        Command::Requests(requests::Command::Prune { before: Timestamp(7) }),
+        Command::Requests(requests::Command::Prune {
+            before: Timestamp(7),
+        }),
     )];
     all.extend(of_nodes());
     all.extend(of_people());
@@ -96,7 +103,13 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
                 addresses: addresses(),
             }),
         ),
-        command("nodes.issue_invite", nodes::Command::IssueInvite { token_hash: [1; 32], expires_in_ms: 900_000 }),
+        command(
+            "nodes.issue_invite",
+            nodes::Command::IssueInvite {
+                token_hash: [1; 32],
+                expires_in_ms: 900_000,
+            },
+        ),
         command(
             "nodes.admit",
             nodes::Command::Admit(nodes::Admit {
@@ -107,11 +120,27 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
             }),
         ),
         command("nodes.remove", nodes::Command::Remove { node: NodeId(2) }),
-        command("nodes.report_channels", nodes::Command::ReportChannels { node: NodeId(2), channels: vec![channel] }),
-        command("nodes.set_reachable", nodes::Command::SetReachable { node: NodeId(2), reachable: false }),
+        command(
+            "nodes.report_channels",
+            nodes::Command::ReportChannels {
+                node: NodeId(2),
+                channels: vec![channel],
+            },
+        ),
+        command(
+            "nodes.set_reachable",
+            nodes::Command::SetReachable {
+                node: NodeId(2),
+                reachable: false,
+            },
+        ),
         command(
             "nodes.set_identity",
-            nodes::Command::SetIdentity { node: NodeId(2), pins: vec![[1; 32], [2; 32]], addresses: addresses() },
+            nodes::Command::SetIdentity {
+                node: NodeId(2),
+                pins: vec![[1; 32], [2; 32]],
+                addresses: addresses(),
+            },
         ),
     ]
 }
@@ -126,8 +155,11 @@ fn of_people() -> Vec<(&'static str, Command)> {
             recipients::ContactMethod::Email("ana@example.org".to_owned()),
         ],
     };
-    let group =
-        recipients::Group { key: "night".to_owned(), name: "Night".to_owned(), members: vec!["ana".to_owned()] };
+    let group = recipients::Group {
+        key: "night".to_owned(),
+        name: "Night".to_owned(),
+        members: vec!["ana".to_owned()],
+    };
     let key = access::CreateKey {
         id: "k1".to_owned(),
         name: "monitoring".to_owned(),
@@ -136,28 +168,56 @@ fn of_people() -> Vec<(&'static str, Command)> {
         expires_at: Some(Timestamp(9)),
     };
     vec![
-        ("access.create_key", Command::Access(access::Command::CreateKey(key))),
-        ("access.revoke_key", Command::Access(access::Command::RevokeKey { id: "k1".to_owned() })),
+        (
+            "access.create_key",
+            Command::Access(access::Command::CreateKey(key)),
+        ),
+        (
+            "access.revoke_key",
+            Command::Access(access::Command::RevokeKey {
+                id: "k1".to_owned(),
+            }),
+        ),
         (
             "recipients.put_people",
-            Command::Recipients(recipients::Command::PutPeople { people: vec![person] }),
+            Command::Recipients(recipients::Command::PutPeople {
+                people: vec![person],
+            }),
         ),
         (
             "recipients.remove_person",
-            Command::Recipients(recipients::Command::RemovePerson { key: "ana".to_owned() }),
+            Command::Recipients(recipients::Command::RemovePerson {
+                key: "ana".to_owned(),
+            }),
         ),
-        ("recipients.put_groups", Command::Recipients(recipients::Command::PutGroups { groups: vec![group] })),
+        (
+            "recipients.put_groups",
+            Command::Recipients(recipients::Command::PutGroups {
+                groups: vec![group],
+            }),
+        ),
         (
             "recipients.remove_group",
-            Command::Recipients(recipients::Command::RemoveGroup { key: "night".to_owned() }),
+            Command::Recipients(recipients::Command::RemoveGroup {
+                key: "night".to_owned(),
+            }),
         ),
     ]
 }
 
 fn of_deliveries() -> Vec<(&'static str, Command)> {
     use deliveries::{Command as Deliveries, Report, SendOutcome};
-    let attempt = deliveries::AttemptRef { delivery: DeliveryId([1; 16]), attempt: 2 };
-    let result = |outcome| deliveries::AttemptResult { attempt, outcome, parts: 1, text_hash: [5; 8], wall_ms: 6 };
+    let attempt = deliveries::AttemptRef {
+        delivery: DeliveryId([1; 16]),
+        attempt: 2,
+    };
+    let result = |outcome| deliveries::AttemptResult {
+        attempt,
+        outcome,
+        parts: 1,
+        text_hash: [5; 8],
+        wall_ms: 6,
+    };
     let report = |report| deliveries::AttemptReport { attempt, report };
     let detail = || "n1".to_owned();
     let command = |name, command| (name, Command::Deliveries(command));
@@ -165,7 +225,11 @@ fn of_deliveries() -> Vec<(&'static str, Command)> {
         command(
             "deliveries.assign",
             Deliveries::Assign {
-                assignments: vec![deliveries::Assignment { attempt, node: NodeId(3), channel: "modem".to_owned() }],
+                assignments: vec![deliveries::Assignment {
+                    attempt,
+                    node: NodeId(3),
+                    channel: "modem".to_owned(),
+                }],
             },
         ),
         command(
@@ -174,7 +238,10 @@ fn of_deliveries() -> Vec<(&'static str, Command)> {
                 node: NodeId(3),
                 results: vec![
                     result(SendOutcome::Accepted { detail: detail() }),
-                    result(SendOutcome::Refused { permanent: true, detail: detail() }),
+                    result(SendOutcome::Refused {
+                        permanent: true,
+                        detail: detail(),
+                    }),
                     result(SendOutcome::Unknown { detail: detail() }),
                 ],
             },
@@ -189,10 +256,30 @@ fn of_deliveries() -> Vec<(&'static str, Command)> {
                 ],
             },
         ),
-        command("deliveries.reclaim", Deliveries::Reclaim { attempts: vec![attempt] }),
-        command("deliveries.resend", Deliveries::Resend { deliveries: vec![DeliveryId([1; 16])] }),
-        command("deliveries.activate", Deliveries::Activate { deliveries: vec![DeliveryId([1; 16])] }),
-        command("deliveries.expire", Deliveries::Expire { deliveries: vec![DeliveryId([1; 16])] }),
+        command(
+            "deliveries.reclaim",
+            Deliveries::Reclaim {
+                attempts: vec![attempt],
+            },
+        ),
+        command(
+            "deliveries.resend",
+            Deliveries::Resend {
+                deliveries: vec![DeliveryId([1; 16])],
+            },
+        ),
+        command(
+            "deliveries.activate",
+            Deliveries::Activate {
+                deliveries: vec![DeliveryId([1; 16])],
+            },
+        ),
+        command(
+            "deliveries.expire",
+            Deliveries::Expire {
+                deliveries: vec![DeliveryId([1; 16])],
+            },
+        ),
     ]
 }
 
@@ -207,7 +294,10 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         texts: vec![("en".to_owned(), "Fire".to_owned())],
         gather: "Gate 2".to_owned(),
         aware_at: Some(Timestamp(8)),
-        steps: vec![alerts::Step { delay_ms: 60_000, recipients: vec![recipient] }],
+        steps: vec![alerts::Step {
+            delay_ms: 60_000,
+            recipients: vec![recipient],
+        }],
         needed: 1,
         repeat_every_ms: 300_000,
         repeats: 2,
@@ -225,15 +315,42 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
                 text: "here".to_owned(),
             }),
         ),
-        ("escalation.expand_page", Command::Escalation(Escalation::ExpandPage { alert, page: 3 })),
-        ("escalation.advance", Command::Escalation(Escalation::Advance { alert, step: 1 })),
-        ("escalation.repeat", Command::Escalation(Escalation::Repeat { alert, round: 1 })),
-        ("escalation.review", Command::Escalation(Escalation::Review { alert, round: 1 })),
-        ("escalation.expand_call_off", Command::Escalation(Escalation::ExpandCallOff { alert, page: 3 })),
-        ("alerts.raise.low", Command::Alerts(Alerts::Raise(raise(Severity::Low, Status::Test)))),
-        ("alerts.raise.normal", Command::Alerts(Alerts::Raise(raise(Severity::Normal, Status::Exercise)))),
-        ("alerts.raise.high", Command::Alerts(Alerts::Raise(raise(Severity::High, Status::Actual)))),
-        ("alerts.raise.critical", Command::Alerts(Alerts::Raise(raise(Severity::Critical, Status::Actual)))),
+        (
+            "escalation.expand_page",
+            Command::Escalation(Escalation::ExpandPage { alert, page: 3 }),
+        ),
+        (
+            "escalation.advance",
+            Command::Escalation(Escalation::Advance { alert, step: 1 }),
+        ),
+        (
+            "escalation.repeat",
+            Command::Escalation(Escalation::Repeat { alert, round: 1 }),
+        ),
+        (
+            "escalation.review",
+            Command::Escalation(Escalation::Review { alert, round: 1 }),
+        ),
+        (
+            "escalation.expand_call_off",
+            Command::Escalation(Escalation::ExpandCallOff { alert, page: 3 }),
+        ),
+        (
+            "alerts.raise.low",
+            Command::Alerts(Alerts::Raise(raise(Severity::Low, Status::Test))),
+        ),
+        (
+            "alerts.raise.normal",
+            Command::Alerts(Alerts::Raise(raise(Severity::Normal, Status::Exercise))),
+        ),
+        (
+            "alerts.raise.high",
+            Command::Alerts(Alerts::Raise(raise(Severity::High, Status::Actual))),
+        ),
+        (
+            "alerts.raise.critical",
+            Command::Alerts(Alerts::Raise(raise(Severity::Critical, Status::Actual))),
+        ),
     ];
     for (name, answer) in [
         ("alerts.answer.coming", Answer::Coming),
@@ -241,7 +358,14 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         ("alerts.answer.received", Answer::Received),
         ("alerts.answer.need_help", Answer::NeedHelp),
     ] {
-        all.push((name, Command::Alerts(Alerts::Answer { alert, recipient, answer })));
+        all.push((
+            name,
+            Command::Alerts(Alerts::Answer {
+                alert,
+                recipient,
+                answer,
+            }),
+        ));
     }
     let receive = inbound::Receive {
         key: [1; 16],
@@ -255,11 +379,38 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         damaged: false,
     };
     all.extend([
-        ("alerts.acknowledge", Command::Alerts(Alerts::Acknowledge { alert, note: note() })),
-        ("alerts.resolve", Command::Alerts(Alerts::Resolve { alert, note: note() })),
-        ("alerts.call_off", Command::Alerts(Alerts::CallOff { alert, reason: note() })),
-        ("alerts.join", Command::Alerts(Alerts::Join { alert, into: AlertId([9; 16]) })),
-        ("inbound.receive", Command::Inbound(inbound::Command::Receive(receive))),
+        (
+            "alerts.acknowledge",
+            Command::Alerts(Alerts::Acknowledge {
+                alert,
+                note: note(),
+            }),
+        ),
+        (
+            "alerts.resolve",
+            Command::Alerts(Alerts::Resolve {
+                alert,
+                note: note(),
+            }),
+        ),
+        (
+            "alerts.call_off",
+            Command::Alerts(Alerts::CallOff {
+                alert,
+                reason: note(),
+            }),
+        ),
+        (
+            "alerts.join",
+            Command::Alerts(Alerts::Join {
+                alert,
+                into: AlertId([9; 16]),
+            }),
+        ),
+        (
+            "inbound.receive",
+            Command::Inbound(inbound::Command::Receive(receive)),
+        ),
     ]);
     all
 }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A member of the cluster. Counted up in the log at admission and never reused.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
+)]
 pub struct NodeId(pub u64);
 
 impl fmt::Display for NodeId {
@@ -133,7 +135,12 @@ pub(crate) fn digest16(word: &str, parts: &[&[u8]]) -> [u8; 16] {
 }
 
 fn parse16(text: &str) -> Result<[u8; 16], IdError> {
-    let bad = || IdError { text: text.chars().take(40).collect(), expected: "32 hexadecimal digits" };
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| bad())?;
+    let bad = || IdError {
+        text: text.chars().take(40).collect(),
+        expected: "32 hexadecimal digits",
+    };
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE
+        .decode(text.as_bytes())
+        .map_err(|_| bad())?;
     <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_| bad())
 }

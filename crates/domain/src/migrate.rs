@@ -12,7 +12,9 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// The state database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    #[error("cannot bring the state database to schema version {version}; restore it from a peer's snapshot")]
+    #[error(
+        "cannot bring the state database to schema version {version}; restore it from a peer's snapshot"
+    )]
     Failed {
         version: i64,
         #[source]
@@ -24,18 +26,34 @@ pub enum MigrateError {
 
 /// Runs the migrations that are missing, each in its own transaction.
 pub async fn migrate(conn: &mut SqliteConnection) -> Result<(), MigrateError> {
-    let found: i64 =
-        sqlx::query_scalar("pragma user_version").fetch_one(&mut *conn).await.map_err(MigrateError::Version)?;
-    for (sql, version) in MIGRATIONS.iter().zip(1..).filter(|(_, version)| *version > found) {
-        step(conn, sql, version).await.map_err(|source| MigrateError::Failed { version, source })?;
+    let found: i64 = sqlx::query_scalar("pragma user_version")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(MigrateError::Version)?;
+    for (sql, version) in MIGRATIONS
+        .iter()
+        .zip(1..)
+        .filter(|(_, version)| *version > found)
+    {
+        step(conn, sql, version)
+            .await
+            .map_err(|source| MigrateError::Failed { version, source })?;
     }
     Ok(())
 }
 
-async fn step(conn: &mut SqliteConnection, sql: &'static str, version: i64) -> Result<(), sqlx::Error> {
+async fn step(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    version: i64,
+) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin().await?;
     sqlx::raw_sql(sql).execute(&mut *tx).await?;
     // A pragma takes no bound value; the number is ours, counted above.
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("pragma user_version = {version}"))).execute(&mut *tx).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "pragma user_version = {version}"
+    )))
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await
 }

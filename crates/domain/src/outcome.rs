@@ -24,9 +24,14 @@ pub enum Outcome {
 pub enum Receipt {
     None,
     /// An alert with the number people say aloud.
-    Alert { id: AlertId, number: u64 },
+    Alert {
+        id: AlertId,
+        number: u64,
+    },
     /// A node id given out at admission.
-    Node { id: NodeId },
+    Node {
+        id: NodeId,
+    },
     /// How many rows a batch changed.
     Count(u64),
 }

@@ -18,7 +18,10 @@ pub enum PhoneNumberError {
 impl PhoneNumber {
     /// Accepts spaces, dashes, dots and brackets between digits, and `00` for `+`; stores none of them.
     pub fn parse(text: &str) -> Result<Self, PhoneNumberError> {
-        let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}')).collect();
+        let kept: String = text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}'))
+            .collect();
         let digits = kept.strip_prefix('+').or_else(|| kept.strip_prefix("00"));
         let shown = || text.chars().take(40).collect();
         let Some(digits) = digits else {
@@ -65,7 +68,12 @@ impl MailAddress {
         let host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         let dots = |s: &str| s.split('.').all(|label| !label.is_empty());
         let fits = (1..=64).contains(&local.len()) && (1..=255).contains(&domain.len());
-        if fits && local.chars().all(atom) && domain.chars().all(host) && dots(local) && dots(domain) {
+        if fits
+            && local.chars().all(atom)
+            && domain.chars().all(host)
+            && dots(local)
+            && dots(domain)
+        {
             Ok(Self(trimmed.to_owned()))
         } else {
             Err(bad())
@@ -86,19 +94,40 @@ mod tests {
         for (text, expected) in [
             ("+358 40 123-4567", Ok("+358401234567")),
             ("00358401234567", Ok("+358401234567")),
-            ("0401234567", Err(PhoneNumberError::NoCountryCode("0401234567".to_owned()))),
-            ("+0401234567", Err(PhoneNumberError::Malformed("+0401234567".to_owned()))),
-            ("+35840\r\nAT", Err(PhoneNumberError::Malformed("+35840\r\nAT".to_owned()))),
+            (
+                "0401234567",
+                Err(PhoneNumberError::NoCountryCode("0401234567".to_owned())),
+            ),
+            (
+                "+0401234567",
+                Err(PhoneNumberError::Malformed("+0401234567".to_owned())),
+            ),
+            (
+                "+35840\r\nAT",
+                Err(PhoneNumberError::Malformed("+35840\r\nAT".to_owned())),
+            ),
             ("", Err(PhoneNumberError::Malformed(String::new()))),
         ] {
-            assert_eq!(PhoneNumber::parse(text).as_ref().map(PhoneNumber::as_str), expected.as_ref().copied(), "{text}");
+            assert_eq!(
+                PhoneNumber::parse(text).as_ref().map(PhoneNumber::as_str),
+                expected.as_ref().copied(),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_mail_address_cannot_carry_a_second_header() {
         assert!(MailAddress::parse("anna.virtanen@example.org").is_ok());
-        for bad in ["anna", "anna@", "@example.org", "a@b@c", "a b@example.org", "a@ex\r\nBcc: x@y", "a@.org"] {
+        for bad in [
+            "anna",
+            "anna@",
+            "@example.org",
+            "a@b@c",
+            "a b@example.org",
+            "a@ex\r\nBcc: x@y",
+            "a@.org",
+        ] {
             assert!(MailAddress::parse(bad).is_err(), "{bad}");
         }
     }

@@ -48,7 +48,9 @@ pub struct Committed {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProposeError {
     /// It may or may not be in the log; asking again with the same request id is safe.
-    #[error("no answer from the cluster in time; the outcome is unknown, repeat with the same request id")]
+    #[error(
+        "no answer from the cluster in time; the outcome is unknown, repeat with the same request id"
+    )]
     Unknown,
     /// It is not in the log and will not be (no leader known, or this node was removed).
     #[error("not accepted: {0}")]
@@ -72,7 +74,9 @@ pub enum Freshness {
 /// Why a read could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("no majority answered in time; ask for a local read to see this node's last known state")]
+    #[error(
+        "no majority answered in time; ask for a local read to see this node's last known state"
+    )]
     NoQuorum,
     #[error("this node did not catch up to index {0} in time")]
     Behind(u64),
@@ -112,7 +116,10 @@ impl DerefMut for ReadView {
 
 impl fmt::Debug for ReadView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadView").field("applied", &self.applied).field("as_of", &self.as_of).finish_non_exhaustive()
+        f.debug_struct("ReadView")
+            .field("applied", &self.applied)
+            .field("as_of", &self.as_of)
+            .finish_non_exhaustive()
     }
 }
 
@@ -224,9 +231,15 @@ pub struct Incoming {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChannelEvent {
     /// An attempt ended (for now): accepted, refused or unknown.
-    Ended { attempt: AttemptRef, outcome: SendOutcome },
+    Ended {
+        attempt: AttemptRef,
+        outcome: SendOutcome,
+    },
     /// The network's later word on an accepted attempt.
-    Report { attempt: AttemptRef, report: deliveries::Report },
+    Report {
+        attempt: AttemptRef,
+        report: deliveries::Report,
+    },
     /// A text came in.
     Received(Incoming),
     /// The channel's health changed.

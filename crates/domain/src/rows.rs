@@ -27,7 +27,8 @@ pub(crate) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Err
 
 /// A time column that may be null.
 pub(crate) fn time_opt(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
-    row.try_get::<Option<i64>, _>(column).map(|ms| ms.map(Timestamp))
+    row.try_get::<Option<i64>, _>(column)
+        .map(|ms| ms.map(Timestamp))
 }
 
 /// A column of whole numbers that are never negative.
@@ -39,7 +40,10 @@ where
 }
 
 /// A column holding JSON that this crate wrote.
-pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<T, sqlx::Error> {
     serde_json::from_str(row.try_get::<&str, _>(column)?).map_err(|e| sqlx::Error::Decode(e.into()))
 }
 

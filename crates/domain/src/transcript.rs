@@ -4,14 +4,15 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::alerts::{self, Raise, Severity, Status, Step};
 use crate::deliveries::{
-    Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Report, SendOutcome,
+    Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Report,
+    SendOutcome,
 };
 use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 use crate::nodes::{Admit, ChannelReport, Command as Nodes, Found};
 use crate::recipients::{Command as Recipients, ContactMethod, Group, Person};
 use crate::{
-    AlertId, Command, NodeId, Outcome, Receipt, RecipientId, RequestId, Timestamp, apply_batch, deliveries, escalation,
-    migrate,
+    AlertId, Command, NodeId, Outcome, Receipt, RecipientId, RequestId, Timestamp, apply_batch,
+    deliveries, escalation, migrate,
 };
 
 /// Tests start here: 2026-11-21 03:00:00 UTC.
@@ -29,7 +30,15 @@ impl World {
     pub(crate) async fn empty() -> Self {
         let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         migrate(&mut conn).await.unwrap();
-        Self { conn, now: START, leader: LeaderStamp { term: 1, node: NodeId(1) }, index: 0 }
+        Self {
+            conn,
+            now: START,
+            leader: LeaderStamp {
+                term: 1,
+                node: NodeId(1),
+            },
+            index: 0,
+        }
     }
 
     /// Nodes 1 and 2 with a modem each, and ana (fi, SMS + mail), bela (sv, SMS), carl (en, mail), dora (en, SMS).
@@ -44,22 +53,51 @@ impl World {
                 addresses: vec!["127.0.0.1:7001".to_owned()],
             })))
             .await;
-        world.run(Command::Nodes(Nodes::IssueInvite { token_hash: [9; 32], expires_in_ms: 900_000 })).await;
-        let admit = Admit { token_hash: [9; 32], node_name: "beta".to_owned(), pin: [2; 32], addresses: vec![] };
+        world
+            .run(Command::Nodes(Nodes::IssueInvite {
+                token_hash: [9; 32],
+                expires_in_ms: 900_000,
+            }))
+            .await;
+        let admit = Admit {
+            token_hash: [9; 32],
+            node_name: "beta".to_owned(),
+            pin: [2; 32],
+            addresses: vec![],
+        };
         world.run(Command::Nodes(Nodes::Admit(admit))).await;
         for node in [1, 2] {
             world.channel(node, true).await;
         }
         let people = [
-            person("ana", "fi", &[sms("+358401000001"), mail("ana@example.org")]),
+            person(
+                "ana",
+                "fi",
+                &[sms("+358401000001"), mail("ana@example.org")],
+            ),
             person("bela", "sv", &[sms("+46701000002")]),
             person("carl", "en", &[mail("carl@example.org")]),
-            person("dora", "en", &[sms("+441000000004"), mail("dora@example.org")]),
+            person(
+                "dora",
+                "en",
+                &[sms("+441000000004"), mail("dora@example.org")],
+            ),
         ];
-        world.run(Command::Recipients(Recipients::PutPeople { people: people.to_vec() })).await;
-        let group =
-            Group { key: "night".to_owned(), name: "Night".to_owned(), members: vec!["ana".into(), "bela".into()] };
-        world.run(Command::Recipients(Recipients::PutGroups { groups: vec![group] })).await;
+        world
+            .run(Command::Recipients(Recipients::PutPeople {
+                people: people.to_vec(),
+            }))
+            .await;
+        let group = Group {
+            key: "night".to_owned(),
+            name: "Night".to_owned(),
+            members: vec!["ana".into(), "bela".into()],
+        };
+        world
+            .run(Command::Recipients(Recipients::PutGroups {
+                groups: vec![group],
+            }))
+            .await;
         world
     }
 
@@ -70,7 +108,8 @@ impl World {
 
     /// Applies a command of an operator, under a request id of its own.
     pub(crate) async fn ask(&mut self, command: Command) -> Outcome {
-        self.run_as(Actor::Operator { node: NodeId(1) }, None, command).await
+        self.run_as(Actor::Operator { node: NodeId(1) }, None, command)
+            .await
     }
 
     pub(crate) async fn run_as(
@@ -81,7 +120,10 @@ impl World {
     ) -> Outcome {
         let request = RequestId::derive(&[&(self.index + 1).to_be_bytes()]);
         let entry = self.entry(request, [0; 32], actor, decided_under, command);
-        apply_batch(&mut self.conn, &[entry]).await.unwrap().remove(0)
+        apply_batch(&mut self.conn, &[entry])
+            .await
+            .unwrap()
+            .remove(0)
     }
 
     pub(crate) fn entry(
@@ -103,7 +145,11 @@ impl World {
             decided_under,
             command,
         };
-        LogEntry { index: self.index, leader: self.leader, envelope }
+        LogEntry {
+            index: self.index,
+            leader: self.leader,
+            envelope,
+        }
     }
 
     pub(crate) fn pass(&mut self, seconds: i64) {
@@ -118,18 +164,37 @@ impl World {
             up,
             reason: String::new(),
             operator: format!("operator-{node}"),
-            number: if kind == "sms" { format!("+35850000000{node}") } else { String::new() },
+            number: if kind == "sms" {
+                format!("+35850000000{node}")
+            } else {
+                String::new()
+            },
             signal_dbm: None,
             rate_per_min: 10,
         };
         let channels = vec![channel("modem", "sms"), channel("mail", "email")];
-        self.run(Command::Nodes(Nodes::ReportChannels { node: NodeId(node), channels })).await;
+        self.run(Command::Nodes(Nodes::ReportChannels {
+            node: NodeId(node),
+            channels,
+        }))
+        .await;
     }
 
     /// Raises an alert in steps of people, `delay_s` apart, and expands its first pages.
-    pub(crate) async fn raise(&mut self, severity: Severity, delay_s: u64, steps: &[&[&str]]) -> AlertId {
-        let outcome = self.ask(Command::Alerts(alerts::Command::Raise(raise(severity, delay_s, steps)))).await;
-        let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else { panic!("not raised: {outcome:?}") };
+    pub(crate) async fn raise(
+        &mut self,
+        severity: Severity,
+        delay_s: u64,
+        steps: &[&[&str]],
+    ) -> AlertId {
+        let outcome = self
+            .ask(Command::Alerts(alerts::Command::Raise(raise(
+                severity, delay_s, steps,
+            ))))
+            .await;
+        let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
+            panic!("not raised: {outcome:?}")
+        };
         self.act().await;
         id
     }
@@ -150,7 +215,9 @@ impl World {
 
     /// Gives everything that is due to node `node` and records one outcome for all of it.
     pub(crate) async fn send_all(&mut self, node: u64, outcome: SendOutcome) -> usize {
-        let due = deliveries::due(&mut self.conn, self.now, 1_000).await.unwrap();
+        let due = deliveries::due(&mut self.conn, self.now, 1_000)
+            .await
+            .unwrap();
         let assignments = due
             .iter()
             .map(|d| Assignment {
@@ -159,13 +226,19 @@ impl World {
                 channel: if d.kind == "sms" { "modem" } else { "mail" }.to_owned(),
             })
             .collect();
-        self.run(Command::Deliveries(Deliveries::Assign { assignments })).await;
+        self.run(Command::Deliveries(Deliveries::Assign { assignments }))
+            .await;
         let attempts: Vec<AttemptRef> = due.iter().map(|d| d.attempt).collect();
         self.record(node, &attempts, outcome).await;
         attempts.len()
     }
 
-    pub(crate) async fn record(&mut self, node: u64, attempts: &[AttemptRef], outcome: SendOutcome) {
+    pub(crate) async fn record(
+        &mut self,
+        node: u64,
+        attempts: &[AttemptRef],
+        outcome: SendOutcome,
+    ) {
         let results = attempts
             .iter()
             .map(|attempt| AttemptResult {
@@ -176,17 +249,24 @@ impl World {
                 wall_ms: 0,
             })
             .collect();
-        self.run(Command::Deliveries(Deliveries::RecordAttempts { node: NodeId(node), results })).await;
+        self.run(Command::Deliveries(Deliveries::RecordAttempts {
+            node: NodeId(node),
+            results,
+        }))
+        .await;
     }
 
     pub(crate) async fn report(&mut self, attempt: AttemptRef, report: Report) {
         let reports = vec![AttemptReport { attempt, report }];
-        self.run(Command::Deliveries(Deliveries::RecordReports { reports })).await;
+        self.run(Command::Deliveries(Deliveries::RecordReports { reports }))
+            .await;
     }
 
     /// One line per delivery of an alert: who, purpose, step/round, kind, state, marks, reason.
     pub(crate) async fn deliveries(&mut self, alert: AlertId) -> String {
-        let rows = deliveries::of_alert(&mut self.conn, alert, 0, 1_000).await.unwrap();
+        let rows = deliveries::of_alert(&mut self.conn, alert, 0, 1_000)
+            .await
+            .unwrap();
         let mut out = String::new();
         for row in rows {
             let marks = match (row.possible_repeat, row.renumbered) {
@@ -195,7 +275,11 @@ impl World {
                 (false, true) => " renumbered",
                 (true, true) => " repeat? renumbered",
             };
-            let reason = if row.reason.is_empty() { String::new() } else { format!(" ({})", row.reason) };
+            let reason = if row.reason.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", row.reason)
+            };
             out.push_str(&format!(
                 "{} {} {}.{} {} {}{marks}{reason}\n",
                 row.recipient_key,
@@ -211,8 +295,13 @@ impl World {
 
     /// The plan of an alert in one line, times relative to the start.
     pub(crate) async fn plan(&mut self, alert: AlertId) -> String {
-        let plan = escalation::plan(&mut self.conn, alert).await.unwrap().unwrap();
-        let next = plan.next_due.map_or("never".to_owned(), |at| format!("+{} s", at.since(START).as_secs()));
+        let plan = escalation::plan(&mut self.conn, alert)
+            .await
+            .unwrap()
+            .unwrap();
+        let next = plan.next_due.map_or("never".to_owned(), |at| {
+            format!("+{} s", at.since(START).as_secs())
+        });
         format!(
             "{} step {}/{} round {} coming {}/{} next {} {next}",
             plan.phase.name(),
@@ -221,12 +310,20 @@ impl World {
             plan.round,
             plan.coming,
             plan.needed,
-            if plan.next_action.is_empty() { "nothing" } else { &plan.next_action },
+            if plan.next_action.is_empty() {
+                "nothing"
+            } else {
+                &plan.next_action
+            },
         )
     }
 
     pub(crate) async fn code(&mut self, alert: AlertId, key: &str) -> String {
-        escalation::find_call(&mut self.conn, alert, RecipientId::of_key(key)).await.unwrap().unwrap().code
+        escalation::find_call(&mut self.conn, alert, RecipientId::of_key(key))
+            .await
+            .unwrap()
+            .unwrap()
+            .code
     }
 }
 
@@ -255,19 +352,31 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
 }
 
 pub(crate) fn accepted() -> SendOutcome {
-    SendOutcome::Accepted { detail: String::new() }
+    SendOutcome::Accepted {
+        detail: String::new(),
+    }
 }
 
 pub(crate) fn refused(permanent: bool) -> SendOutcome {
-    SendOutcome::Refused { permanent, detail: "CMS 38".to_owned() }
+    SendOutcome::Refused {
+        permanent,
+        detail: "CMS 38".to_owned(),
+    }
 }
 
 pub(crate) fn unknown() -> SendOutcome {
-    SendOutcome::Unknown { detail: "no answer".to_owned() }
+    SendOutcome::Unknown {
+        detail: "no answer".to_owned(),
+    }
 }
 
 pub(crate) fn person(key: &str, language: &str, methods: &[ContactMethod]) -> Person {
-    Person { key: key.to_owned(), name: key.to_uppercase(), language: language.to_owned(), methods: methods.to_vec() }
+    Person {
+        key: key.to_owned(),
+        name: key.to_uppercase(),
+        language: language.to_owned(),
+        methods: methods.to_vec(),
+    }
 }
 
 pub(crate) fn sms(number: &str) -> ContactMethod {

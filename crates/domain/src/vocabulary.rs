@@ -60,7 +60,9 @@ impl Severity {
     }
 
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.name() == name)
     }
 
     pub(crate) fn rank(self) -> i64 {
@@ -73,7 +75,10 @@ impl Severity {
     }
 
     pub(crate) fn of_rank(rank: i64) -> Self {
-        Self::ALL.into_iter().find(|severity| severity.rank() == rank).unwrap_or(Self::Critical)
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.rank() == rank)
+            .unwrap_or(Self::Critical)
     }
 }
 

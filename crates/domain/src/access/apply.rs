@@ -18,9 +18,15 @@ pub(crate) async fn apply(
     }
 }
 
-async fn create(conn: &mut SqliteConnection, entry: &Entry<'_>, key: &CreateKey) -> Result<Outcome, sqlx::Error> {
+async fn create(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    key: &CreateKey,
+) -> Result<Outcome, sqlx::Error> {
     if let Some(unknown) = key.scopes.iter().find(|name| Scope::parse(name).is_none()) {
-        return Ok(Outcome::Refused(Refusal::Invalid(format!("unknown scope {unknown}"))));
+        return Ok(Outcome::Refused(Refusal::Invalid(format!(
+            "unknown scope {unknown}"
+        ))));
     }
     let made = sqlx::query(
         "insert into api_key (key_id, name, secret_hash, scopes, created_at_ms, created_by, expires_at_ms, revoked_at_ms) \
@@ -35,15 +41,25 @@ async fn create(conn: &mut SqliteConnection, entry: &Entry<'_>, key: &CreateKey)
     .bind(key.expires_at.map(|at| at.0))
     .execute(conn)
     .await?;
-    Ok(if made.rows_affected() == 0 { Outcome::Unchanged } else { Outcome::Applied(Receipt::None) })
+    Ok(if made.rows_affected() == 0 {
+        Outcome::Unchanged
+    } else {
+        Outcome::Applied(Receipt::None)
+    })
 }
 
-async fn revoke(conn: &mut SqliteConnection, entry: &Entry<'_>, id: &str) -> Result<Outcome, sqlx::Error> {
-    let done = sqlx::query("update api_key set revoked_at_ms = coalesce(revoked_at_ms, ?) where key_id = ?")
-        .bind(entry.at.0)
-        .bind(id)
-        .execute(conn)
-        .await?;
+async fn revoke(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    id: &str,
+) -> Result<Outcome, sqlx::Error> {
+    let done = sqlx::query(
+        "update api_key set revoked_at_ms = coalesce(revoked_at_ms, ?) where key_id = ?",
+    )
+    .bind(entry.at.0)
+    .bind(id)
+    .execute(conn)
+    .await?;
     Ok(match done.rows_affected() {
         0 => Outcome::Refused(Refusal::UnknownKey),
         _ => Outcome::Applied(Receipt::None),

@@ -53,7 +53,9 @@ fn key_row(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
     Ok(KeyRow {
         id: row.try_get("key_id")?,
         name: row.try_get("name")?,
-        secret_hash: hash.try_into().map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
+        secret_hash: hash
+            .try_into()
+            .map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
         // A scope this version does not know grants nothing.
         scopes: names.iter().filter_map(|name| Scope::parse(name)).collect(),
         created_at: rows::time(row, "created_at_ms")?,

@@ -25,12 +25,16 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     match command {
         Command::Raise(new) => raise(conn, entry, new).await,
-        Command::Answer { alert, recipient, answer: said } => {
-            answer_by_api(conn, entry, *alert, *recipient, *said).await
-        }
+        Command::Answer {
+            alert,
+            recipient,
+            answer: said,
+        } => answer_by_api(conn, entry, *alert, *recipient, *said).await,
         Command::Acknowledge { alert, note } => acknowledge(conn, entry, *alert, note).await,
         Command::Resolve { alert, note } => end(conn, entry, *alert, State::Resolved, note).await,
-        Command::CallOff { alert, reason } => end(conn, entry, *alert, State::CalledOff, reason).await,
+        Command::CallOff { alert, reason } => {
+            end(conn, entry, *alert, State::CalledOff, reason).await
+        }
         Command::Join { alert, into } => join(conn, entry, *alert, *into).await,
     }
 }
@@ -59,17 +63,30 @@ pub(crate) async fn answer(
     said: Answer,
     from: &str,
 ) -> Result<Option<Answered>, sqlx::Error> {
-    let Some(row) = follow(conn, alert).await? else { return Ok(None) };
-    let Some(call) = escalation::find_call(conn, row.id, recipient).await? else { return Ok(None) };
+    let Some(row) = follow(conn, alert).await? else {
+        return Ok(None);
+    };
+    let Some(call) = escalation::find_call(conn, row.id, recipient).await? else {
+        return Ok(None);
+    };
     let late = row.state != State::Open;
     let changed = call.answer != Some(said);
     if !late && changed {
         escalation::answer(conn, entry, &call, said, from).await?;
     }
-    Ok(Some(Answered { effective: row.id, late, first_answer_at: call.answered_at, changed }))
+    Ok(Some(Answered {
+        effective: row.id,
+        late,
+        first_answer_at: call.answered_at,
+        changed,
+    }))
 }
 
-async fn raise(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Raise) -> Result<Outcome, sqlx::Error> {
+async fn raise(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    new: &Raise,
+) -> Result<Outcome, sqlx::Error> {
     let steps = match rules::plan(new) {
         Ok(steps) => steps,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
@@ -98,7 +115,9 @@ async fn raise(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Raise) -> R
     .bind(people as i64)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(made) = made else { return Ok(Outcome::Unchanged) };
+    let Some(made) = made else {
+        return Ok(Outcome::Unchanged);
+    };
     let number: u64 = rows::unsigned(&made, "number")?;
     let begin = Begin {
         alert: id,
@@ -123,8 +142,14 @@ async fn raise(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Raise) -> R
 }
 
 /// People's alerts leave first, then the first alarm of a source that was quiet, then the rest.
-async fn lane_of(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Raise) -> Result<Lane, sqlx::Error> {
-    let Some(dedup_key) = &new.dedup_key else { return Ok(Lane::Human) };
+async fn lane_of(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    new: &Raise,
+) -> Result<Lane, sqlx::Error> {
+    let Some(dedup_key) = &new.dedup_key else {
+        return Ok(Lane::Human);
+    };
     let recent: bool = sqlx::query_scalar(
         "select exists (select 1 from alert where raised_at_ms >= ? and (source = ? or dedup_key = ?))",
     )
@@ -133,7 +158,11 @@ async fn lane_of(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Raise) ->
     .bind(dedup_key)
     .fetch_one(conn)
     .await?;
-    Ok(if recent { Lane::Rest } else { Lane::FirstOfSource })
+    Ok(if recent {
+        Lane::Rest
+    } else {
+        Lane::FirstOfSource
+    })
 }
 
 async fn answer_by_api(
@@ -147,12 +176,14 @@ async fn answer_by_api(
         return Ok(Outcome::Refused(Refusal::UnknownAlert));
     }
     let by = entry.envelope.actor.label();
-    Ok(match answer(conn, entry, alert, recipient, said, &by).await? {
-        None => Outcome::Refused(Refusal::UnknownRecipient("for this alert".to_owned())),
-        Some(answered) if answered.late => Outcome::Refused(Refusal::AlertClosed),
-        Some(answered) if answered.changed => Outcome::Applied(Receipt::None),
-        Some(_) => Outcome::Unchanged,
-    })
+    Ok(
+        match answer(conn, entry, alert, recipient, said, &by).await? {
+            None => Outcome::Refused(Refusal::UnknownRecipient("for this alert".to_owned())),
+            Some(answered) if answered.late => Outcome::Refused(Refusal::AlertClosed),
+            Some(answered) if answered.changed => Outcome::Applied(Receipt::None),
+            Some(_) => Outcome::Unchanged,
+        },
+    )
 }
 
 async fn acknowledge(
@@ -161,7 +192,9 @@ async fn acknowledge(
     alert: AlertId,
     note: &str,
 ) -> Result<Outcome, sqlx::Error> {
-    let Some(row) = query::find(conn, alert).await? else { return Ok(Outcome::Refused(Refusal::UnknownAlert)) };
+    let Some(row) = query::find(conn, alert).await? else {
+        return Ok(Outcome::Refused(Refusal::UnknownAlert));
+    };
     if row.state != State::Open {
         return Ok(Outcome::Refused(Refusal::AlertClosed));
     }
@@ -176,7 +209,11 @@ async fn acknowledge(
         .execute(&mut *conn)
         .await?;
     escalation::satisfy(conn, entry, alert).await?;
-    let said = if note.is_empty() { "Acknowledged.".to_owned() } else { format!("Acknowledged: {note}") };
+    let said = if note.is_empty() {
+        "Acknowledged.".to_owned()
+    } else {
+        format!("Acknowledged: {note}")
+    };
     conversations::post(conn, entry, RoomId::of_alert(alert), &by, "system", &said).await?;
     Ok(Outcome::Applied(Receipt::None))
 }
@@ -188,7 +225,9 @@ async fn end(
     to: State,
     note: &str,
 ) -> Result<Outcome, sqlx::Error> {
-    let Some(row) = query::find(conn, alert).await? else { return Ok(Outcome::Refused(Refusal::UnknownAlert)) };
+    let Some(row) = query::find(conn, alert).await? else {
+        return Ok(Outcome::Refused(Refusal::UnknownAlert));
+    };
     if row.state == to {
         return Ok(Outcome::Unchanged);
     }
@@ -212,7 +251,11 @@ async fn end(
             "Resolved"
         }
     };
-    let said = if note.is_empty() { format!("{said}.") } else { format!("{said}: {note}") };
+    let said = if note.is_empty() {
+        format!("{said}.")
+    } else {
+        format!("{said}: {note}")
+    };
     let by = entry.envelope.actor.label();
     conversations::post(conn, entry, RoomId::of_alert(alert), &by, "system", &said).await?;
     Ok(Outcome::Applied(Receipt::None))
@@ -224,7 +267,10 @@ async fn join(
     alert: AlertId,
     into: AlertId,
 ) -> Result<Outcome, sqlx::Error> {
-    let (Some(row), Some(target)) = (query::find(conn, alert).await?, query::find(conn, into).await?) else {
+    let (Some(row), Some(target)) = (
+        query::find(conn, alert).await?,
+        query::find(conn, into).await?,
+    ) else {
         return Ok(Outcome::Refused(Refusal::UnknownAlert));
     };
     if row.state == State::Joined && row.joined_into == Some(into) {
@@ -239,7 +285,10 @@ async fn join(
     let by = entry.envelope.actor.label();
     let here = format!("Joined into alert {}.", target.number);
     conversations::post(conn, entry, RoomId::of_alert(alert), &by, "system", &here).await?;
-    let there = format!("Alert {} was joined into this one; its answers count here.", row.number);
+    let there = format!(
+        "Alert {} was joined into this one; its answers count here.",
+        row.number
+    );
     conversations::post(conn, entry, RoomId::of_alert(into), &by, "system", &there).await?;
     Ok(Outcome::Applied(Receipt::None))
 }
@@ -267,7 +316,10 @@ async fn write_end(
 }
 
 /// The alert an answer to `alert` counts for.
-async fn follow(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<AlertRow>, sqlx::Error> {
+async fn follow(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Option<AlertRow>, sqlx::Error> {
     let mut row = query::find(conn, alert).await?;
     for _ in 0..JOINS_MAX {
         match row.as_ref().and_then(|alert| alert.joined_into) {

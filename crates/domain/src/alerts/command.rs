@@ -10,15 +10,31 @@ use crate::vocabulary::{Answer, Severity, Status};
 pub enum Command {
     Raise(Raise),
     /// Records a person's answer given to an operator or through the API. Applying it again changes nothing.
-    Answer { alert: AlertId, recipient: RecipientId, answer: Answer },
+    Answer {
+        alert: AlertId,
+        recipient: RecipientId,
+        answer: Answer,
+    },
     /// Stops escalation on somebody's word, without naming a called person.
-    Acknowledge { alert: AlertId, note: String },
+    Acknowledge {
+        alert: AlertId,
+        note: String,
+    },
     /// The matter is dealt with. Nobody is texted.
-    Resolve { alert: AlertId, note: String },
+    Resolve {
+        alert: AlertId,
+        note: String,
+    },
     /// Stand down: everyone who was or may have been told is told so.
-    CallOff { alert: AlertId, reason: String },
+    CallOff {
+        alert: AlertId,
+        reason: String,
+    },
     /// `alert` is the same matter as `into`: its answers carry over and it stops.
-    Join { alert: AlertId, into: AlertId },
+    Join {
+        alert: AlertId,
+        into: AlertId,
+    },
 }
 
 /// Starts an alert. Everything it depends on is in it, frozen.

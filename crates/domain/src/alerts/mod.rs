@@ -14,5 +14,7 @@ pub use self::apply::Answered;
 pub(crate) use self::apply::{answer, apply};
 pub use self::command::{Command, Raise, Step};
 pub use self::query::{AlertRow, by_number, find, list};
-pub use self::rules::{DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX};
+pub use self::rules::{
+    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX,
+};
 pub use crate::vocabulary::{Answer, Severity, Status};

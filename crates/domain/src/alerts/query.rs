@@ -38,14 +38,22 @@ pub struct AlertRow {
 }
 
 /// The alert with this id.
-pub async fn find(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<AlertRow>, sqlx::Error> {
-    let row =
-        sqlx::query("select * from alert where alert_id = ?").bind(alert.as_bytes()).fetch_optional(conn).await?;
+pub async fn find(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Option<AlertRow>, sqlx::Error> {
+    let row = sqlx::query("select * from alert where alert_id = ?")
+        .bind(alert.as_bytes())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(alert_row).transpose()
 }
 
 /// The alert with this spoken number.
-pub async fn by_number(conn: &mut SqliteConnection, number: u64) -> Result<Option<AlertRow>, sqlx::Error> {
+pub async fn by_number(
+    conn: &mut SqliteConnection,
+    number: u64,
+) -> Result<Option<AlertRow>, sqlx::Error> {
     let row = sqlx::query("select * from alert where number = ? order by alert_id limit 1")
         .bind(number.cast_signed())
         .fetch_optional(conn)

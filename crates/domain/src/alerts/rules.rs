@@ -58,11 +58,19 @@ pub(super) fn plan(raise: &Raise) -> Result<Steps, Refusal> {
     if raise.texts.iter().all(|(_, text)| text.trim().is_empty()) {
         return invalid("the alert has no text".to_owned());
     }
-    if raise.texts.iter().any(|(_, text)| text.chars().count() > TEXT_LEN_MAX) {
-        return invalid(format!("an alert text has at most {TEXT_LEN_MAX} characters"));
+    if raise
+        .texts
+        .iter()
+        .any(|(_, text)| text.chars().count() > TEXT_LEN_MAX)
+    {
+        return invalid(format!(
+            "an alert text has at most {TEXT_LEN_MAX} characters"
+        ));
     }
     if raise.gather.chars().count() > GATHER_LEN_MAX {
-        return invalid(format!("where to gather has at most {GATHER_LEN_MAX} characters"));
+        return invalid(format!(
+            "where to gather has at most {GATHER_LEN_MAX} characters"
+        ));
     }
     if !VALIDITY_MS.contains(&raise.validity_ms) {
         return invalid("a text is valid for 1 minute to 7 days".to_owned());
@@ -75,11 +83,20 @@ pub(super) fn plan(raise: &Raise) -> Result<Steps, Refusal> {
         .steps
         .iter()
         .map(|step| {
-            let fresh = step.recipients.iter().copied().filter(|id| seen.insert(*id)).collect();
+            let fresh = step
+                .recipients
+                .iter()
+                .copied()
+                .filter(|id| seen.insert(*id))
+                .collect();
             (step.delay_ms, fresh)
         })
         .filter(|(_, people): &(u64, Vec<RecipientId>)| !people.is_empty())
         .collect();
     steps.sort_by_key(|(delay, _)| *delay);
-    if steps.is_empty() { Err(Refusal::NoRecipients) } else { Ok(steps) }
+    if steps.is_empty() {
+        Err(Refusal::NoRecipients)
+    } else {
+        Ok(steps)
+    }
 }

@@ -9,7 +9,13 @@ use crate::{AlertId, Command, Outcome, Receipt, RecipientId, Refusal, RoomId};
 
 async fn say(world: &mut World, alert: AlertId, who: &str, answer: Answer) -> Outcome {
     let recipient = RecipientId::of_key(who);
-    world.ask(Command::Alerts(Alerts::Answer { alert, recipient, answer })).await
+    world
+        .ask(Command::Alerts(Alerts::Answer {
+            alert,
+            recipient,
+            answer,
+        }))
+        .await
 }
 
 #[tokio::test]
@@ -17,7 +23,10 @@ async fn an_answer_stops_the_texts_of_that_person_only() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::High, 300, &[&["ana", "bela"]]).await;
     world.send_all(1, accepted()).await;
-    assert_eq!(say(&mut world, alert, "ana", Answer::Cannot).await, Outcome::Applied(Receipt::None));
+    assert_eq!(
+        say(&mut world, alert, "ana", Answer::Cannot).await,
+        Outcome::Applied(Receipt::None)
+    );
     world.pass(60);
     world.act().await;
     expect![[r#"
@@ -27,23 +36,33 @@ async fn an_answer_stops_the_texts_of_that_person_only() {
         bela page 1.1 sms pending
     "#]]
     .assert_eq(&world.deliveries(alert).await);
-    expect!["calling step 1/1 round 1 coming 0/1 next review +1860 s"].assert_eq(&world.plan(alert).await);
+    expect!["calling step 1/1 round 1 coming 0/1 next review +1860 s"]
+        .assert_eq(&world.plan(alert).await);
 }
 
 #[tokio::test]
 async fn enough_people_coming_stop_the_next_step() {
     let mut world = World::new().await;
-    let alert = world.raise(Severity::High, 300, &[&["ana"], &["bela"]]).await;
-    expect!["calling step 1/2 round 0 coming 0/1 next advance +300 s"].assert_eq(&world.plan(alert).await);
+    let alert = world
+        .raise(Severity::High, 300, &[&["ana"], &["bela"]])
+        .await;
+    expect!["calling step 1/2 round 0 coming 0/1 next advance +300 s"]
+        .assert_eq(&world.plan(alert).await);
     say(&mut world, alert, "ana", Answer::Coming).await;
-    expect!["calling step 1/2 round 0 coming 1/1 next review +1800 s"].assert_eq(&world.plan(alert).await);
-    assert_eq!(say(&mut world, alert, "ana", Answer::Coming).await, Outcome::Unchanged);
+    expect!["calling step 1/2 round 0 coming 1/1 next review +1800 s"]
+        .assert_eq(&world.plan(alert).await);
+    assert_eq!(
+        say(&mut world, alert, "ana", Answer::Coming).await,
+        Outcome::Unchanged
+    );
 }
 
 #[tokio::test]
 async fn silence_brings_in_the_second_step() {
     let mut world = World::new().await;
-    let alert = world.raise(Severity::High, 300, &[&["ana"], &["bela", "ana"]]).await;
+    let alert = world
+        .raise(Severity::High, 300, &[&["ana"], &["bela", "ana"]])
+        .await;
     world.pass(300);
     world.act().await;
     expect![[r#"
@@ -57,11 +76,18 @@ async fn silence_brings_in_the_second_step() {
 #[tokio::test]
 async fn a_call_off_reaches_everyone_who_may_have_been_told_those_coming_first() {
     let mut world = World::new().await;
-    let alert = world.raise(Severity::High, 300, &[&["ana", "bela", "dora"], &["carl"]]).await;
+    let alert = world
+        .raise(Severity::High, 300, &[&["ana", "bela", "dora"], &["carl"]])
+        .await;
     world.send_all(1, accepted()).await;
     say(&mut world, alert, "dora", Answer::Coming).await;
     world.pass(1);
-    world.ask(Command::Alerts(Alerts::CallOff { alert, reason: "false alarm".to_owned() })).await;
+    world
+        .ask(Command::Alerts(Alerts::CallOff {
+            alert,
+            reason: "false alarm".to_owned(),
+        }))
+        .await;
     world.act().await;
     expect![[r#"
         ana page 1.0 sms sent
@@ -74,11 +100,23 @@ async fn a_call_off_reaches_everyone_who_may_have_been_told_those_coming_first()
         dora call_off 1.0 sms pending
     "#]]
     .assert_eq(&world.deliveries(alert).await);
-    let due = crate::deliveries::due(&mut world.conn, world.now, 10).await.unwrap();
+    let due = crate::deliveries::due(&mut world.conn, world.now, 10)
+        .await
+        .unwrap();
     let numbers: Vec<&str> = due.iter().map(|d| d.address.as_str()).collect();
-    assert_eq!(numbers, ["+441000000004", "+358401000001", "+46701000002"], "dora is coming, so she is first");
-    expect!["calling_off step 1/2 round 0 coming 1/1 next nothing never"].assert_eq(&world.plan(alert).await);
-    let again = world.ask(Command::Alerts(Alerts::CallOff { alert, reason: String::new() })).await;
+    assert_eq!(
+        numbers,
+        ["+441000000004", "+358401000001", "+46701000002"],
+        "dora is coming, so she is first"
+    );
+    expect!["calling_off step 1/2 round 0 coming 1/1 next nothing never"]
+        .assert_eq(&world.plan(alert).await);
+    let again = world
+        .ask(Command::Alerts(Alerts::CallOff {
+            alert,
+            reason: String::new(),
+        }))
+        .await;
     assert_eq!(again, Outcome::Unchanged);
 }
 
@@ -86,9 +124,20 @@ async fn a_call_off_reaches_everyone_who_may_have_been_told_those_coming_first()
 async fn a_late_answer_changes_nothing() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::High, 300, &[&["ana"]]).await;
-    world.ask(Command::Alerts(Alerts::Resolve { alert, note: String::new() })).await;
-    assert_eq!(say(&mut world, alert, "ana", Answer::Coming).await, Outcome::Refused(Refusal::AlertClosed));
-    assert_eq!(find(&mut world.conn, alert).await.unwrap().unwrap().state, State::Resolved);
+    world
+        .ask(Command::Alerts(Alerts::Resolve {
+            alert,
+            note: String::new(),
+        }))
+        .await;
+    assert_eq!(
+        say(&mut world, alert, "ana", Answer::Coming).await,
+        Outcome::Refused(Refusal::AlertClosed)
+    );
+    assert_eq!(
+        find(&mut world.conn, alert).await.unwrap().unwrap().state,
+        State::Resolved
+    );
 }
 
 #[tokio::test]
@@ -97,13 +146,28 @@ async fn answers_carry_over_into_the_alert_joined_into() {
     let first = world.raise(Severity::High, 300, &[&["ana"]]).await;
     let second = world.raise(Severity::High, 300, &[&["ana", "bela"]]).await;
     say(&mut world, first, "ana", Answer::Coming).await;
-    let joined = world.ask(Command::Alerts(Alerts::Join { alert: first, into: second })).await;
+    let joined = world
+        .ask(Command::Alerts(Alerts::Join {
+            alert: first,
+            into: second,
+        }))
+        .await;
     assert_eq!(joined, Outcome::Applied(Receipt::None));
-    expect!["calling step 1/1 round 0 coming 1/1 next review +1800 s"].assert_eq(&world.plan(second).await);
+    expect!["calling step 1/1 round 0 coming 1/1 next review +1800 s"]
+        .assert_eq(&world.plan(second).await);
     // Her second thoughts, sent with the first alert's code, count in the second.
-    assert_eq!(say(&mut world, first, "ana", Answer::Cannot).await, Outcome::Applied(Receipt::None));
-    expect!["calling step 1/1 round 0 coming 0/1 next review +1800 s"].assert_eq(&world.plan(second).await);
-    let back = world.ask(Command::Alerts(Alerts::Join { alert: second, into: first })).await;
+    assert_eq!(
+        say(&mut world, first, "ana", Answer::Cannot).await,
+        Outcome::Applied(Receipt::None)
+    );
+    expect!["calling step 1/1 round 0 coming 0/1 next review +1800 s"]
+        .assert_eq(&world.plan(second).await);
+    let back = world
+        .ask(Command::Alerts(Alerts::Join {
+            alert: second,
+            into: first,
+        }))
+        .await;
     assert_eq!(back, Outcome::Refused(Refusal::CannotJoin));
 }
 
@@ -111,8 +175,18 @@ async fn answers_carry_over_into_the_alert_joined_into() {
 async fn an_alert_opens_a_room_that_tells_its_story() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::High, 300, &[&["ana"]]).await;
-    world.ask(Command::Alerts(Alerts::Acknowledge { alert, note: "I have it".to_owned() })).await;
-    world.ask(Command::Alerts(Alerts::Resolve { alert, note: "pump replaced".to_owned() })).await;
+    world
+        .ask(Command::Alerts(Alerts::Acknowledge {
+            alert,
+            note: "I have it".to_owned(),
+        }))
+        .await;
+    world
+        .ask(Command::Alerts(Alerts::Resolve {
+            alert,
+            note: "pump replaced".to_owned(),
+        }))
+        .await;
     let said: Vec<String> = messages(&mut world.conn, RoomId::of_alert(alert), 0, 10)
         .await
         .unwrap()
@@ -121,7 +195,11 @@ async fn an_alert_opens_a_room_that_tells_its_story() {
         .collect();
     assert_eq!(
         said,
-        ["control room: Fire in hall 2", "operator:n1: Acknowledged: I have it", "operator:n1: Resolved: pump replaced"]
+        [
+            "control room: Fire in hall 2",
+            "operator:n1: Acknowledged: I have it",
+            "operator:n1: Resolved: pump replaced"
+        ]
     );
 }
 
@@ -135,7 +213,9 @@ async fn a_raise_without_people_or_text_is_refused_in_words() {
     );
     let mut endless = raise(Severity::High, 0, &[&["ana"]]);
     endless.texts[0].1 = "x".repeat(5_000);
-    let Outcome::Refused(Refusal::Invalid(why)) = world.ask(Command::Alerts(Alerts::Raise(endless))).await else {
+    let Outcome::Refused(Refusal::Invalid(why)) =
+        world.ask(Command::Alerts(Alerts::Raise(endless))).await
+    else {
         panic!("a text of 5,000 characters was taken");
     };
     assert!(why.contains("2000"), "{why}");
@@ -145,9 +225,16 @@ async fn a_raise_without_people_or_text_is_refused_in_words() {
 async fn somebody_without_contact_method_is_a_failure_that_can_be_seen() {
     let mut world = World::new().await;
     world
-        .ask(Command::Recipients(crate::recipients::Command::RemovePerson { key: "bela".to_owned() }))
+        .ask(Command::Recipients(
+            crate::recipients::Command::RemovePerson {
+                key: "bela".to_owned(),
+            },
+        ))
         .await;
     let alert = world.raise(Severity::High, 300, &[&["ana", "bela"]]).await;
     let shown = world.deliveries(alert).await;
-    assert!(shown.contains("page 1.0 none failed (no contact method"), "{shown}");
+    assert!(
+        shown.contains("page 1.0 none failed (no contact method"),
+        "{shown}"
+    );
 }

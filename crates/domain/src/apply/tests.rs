@@ -22,10 +22,19 @@ async fn a_repeated_request_applies_once_and_another_body_is_a_conflict() {
     let operator = Actor::Operator { node: NodeId(1) };
     let mut outcomes = Vec::new();
     for body in [[1; 32], [1; 32], [2; 32]] {
-        let entry = world.entry(RequestId([8; 16]), body, operator.clone(), None, raise_one());
+        let entry = world.entry(
+            RequestId([8; 16]),
+            body,
+            operator.clone(),
+            None,
+            raise_one(),
+        );
         outcomes.extend(apply_batch(&mut world.conn, &[entry]).await.unwrap());
     }
-    let first = Outcome::Applied(Receipt::Alert { id: AlertId::derive(&[&[8; 16]]), number: 1 });
+    let first = Outcome::Applied(Receipt::Alert {
+        id: AlertId::derive(&[&[8; 16]]),
+        number: 1,
+    });
     assert_eq!(outcomes, [first.clone(), first, Outcome::Conflict]);
 }
 
@@ -36,9 +45,18 @@ async fn cluster_time_never_goes_back() {
     world.ask(raise_one()).await;
     let high = stamp_of_last(&mut world.conn).await.unwrap();
     world.pass(-3_600);
-    let Outcome::Applied(Receipt::Alert { id, .. }) = world.ask(raise_one()).await else { panic!("not raised") };
+    let Outcome::Applied(Receipt::Alert { id, .. }) = world.ask(raise_one()).await else {
+        panic!("not raised")
+    };
     assert_eq!(stamp_of_last(&mut world.conn).await.unwrap(), high);
-    assert_eq!(alerts::find(&mut world.conn, id).await.unwrap().unwrap().raised_at, high);
+    assert_eq!(
+        alerts::find(&mut world.conn, id)
+            .await
+            .unwrap()
+            .unwrap()
+            .raised_at,
+        high
+    );
 }
 
 /// Tries to poison the log with every field that has no natural bound.
@@ -68,22 +86,55 @@ async fn no_command_stops_the_log() {
         signal_dbm: Some(i16::MIN),
         rate_per_min: u32::MAX,
     };
-    let nobody = AttemptRef { delivery: DeliveryId([0; 16]), attempt: u32::MAX };
+    let nobody = AttemptRef {
+        delivery: DeliveryId([0; 16]),
+        attempt: u32::MAX,
+    };
     let commands = vec![
         Command::Alerts(Alerts::Raise(endless)),
         Command::Alerts(Alerts::Raise(steady)),
-        Command::Alerts(Alerts::Join { alert: AlertId([1; 16]), into: AlertId([1; 16]) }),
-        Command::Nodes(Nodes::ReportChannels { node: NodeId(1), channels: vec![channel.clone(), channel] }),
-        Command::Nodes(Nodes::Remove { node: NodeId(u64::MAX) }),
-        Command::Nodes(Nodes::SetReachable { node: NodeId(u64::MAX), reachable: true }),
-        Command::Nodes(Nodes::IssueInvite { token_hash: [0; 32], expires_in_ms: u64::MAX }),
-        Command::Deliveries(Deliveries::Assign {
-            assignments: vec![Assignment { attempt: nobody, node: NodeId(u64::MAX), channel: hostile.clone() }; 3],
+        Command::Alerts(Alerts::Join {
+            alert: AlertId([1; 16]),
+            into: AlertId([1; 16]),
         }),
-        Command::Deliveries(Deliveries::Reclaim { attempts: vec![nobody; 3] }),
-        Command::Deliveries(Deliveries::Resend { deliveries: vec![DeliveryId([0; 16]); 3] }),
-        Command::Requests(requests::Command::Prune { before: Timestamp(i64::MIN) }),
-        Command::Escalation(escalation::Command::ExpandPage { alert: AlertId([0; 16]), page: u32::MAX }),
+        Command::Nodes(Nodes::ReportChannels {
+            node: NodeId(1),
+            channels: vec![channel.clone(), channel],
+        }),
+        Command::Nodes(Nodes::Remove {
+            node: NodeId(u64::MAX),
+        }),
+        Command::Nodes(Nodes::SetReachable {
+            node: NodeId(u64::MAX),
+            reachable: true,
+        }),
+        Command::Nodes(Nodes::IssueInvite {
+            token_hash: [0; 32],
+            expires_in_ms: u64::MAX,
+        }),
+        Command::Deliveries(Deliveries::Assign {
+            assignments: vec![
+                Assignment {
+                    attempt: nobody,
+                    node: NodeId(u64::MAX),
+                    channel: hostile.clone()
+                };
+                3
+            ],
+        }),
+        Command::Deliveries(Deliveries::Reclaim {
+            attempts: vec![nobody; 3],
+        }),
+        Command::Deliveries(Deliveries::Resend {
+            deliveries: vec![DeliveryId([0; 16]); 3],
+        }),
+        Command::Requests(requests::Command::Prune {
+            before: Timestamp(i64::MIN),
+        }),
+        Command::Escalation(escalation::Command::ExpandPage {
+            alert: AlertId([0; 16]),
+            page: u32::MAX,
+        }),
         Command::Inbound(inbound::Command::Receive(inbound::Receive {
             key: [0; 16],
             node: NodeId(u64::MAX),
@@ -100,10 +151,16 @@ async fn no_command_stops_the_log() {
         let shown = format!("{command:.80?}");
         let operator = Actor::Operator { node: NodeId(1) };
         let outcome = world.run_as(operator, None, command).await;
-        assert!(!matches!(outcome, Outcome::Defect(_)), "{shown}: {outcome:?}");
+        assert!(
+            !matches!(outcome, Outcome::Defect(_)),
+            "{shown}: {outcome:?}"
+        );
         world.act().await;
     }
-    assert!(matches!(world.ask(raise_one()).await, Outcome::Applied(_)), "life goes on");
+    assert!(
+        matches!(world.ask(raise_one()).await, Outcome::Applied(_)),
+        "life goes on"
+    );
 }
 
 #[tokio::test]
@@ -123,14 +180,38 @@ async fn an_entry_that_cannot_be_applied_becomes_a_defect_and_its_neighbours_app
     };
     let operator = Actor::Operator { node: NodeId(1) };
     let entries = [
-        world.entry(RequestId([1; 16]), [0; 32], operator.clone(), None, raise_one()),
-        world.entry(RequestId([2; 16]), [0; 32], operator.clone(), None, Command::Access(access::Command::CreateKey(key))),
+        world.entry(
+            RequestId([1; 16]),
+            [0; 32],
+            operator.clone(),
+            None,
+            raise_one(),
+        ),
+        world.entry(
+            RequestId([2; 16]),
+            [0; 32],
+            operator.clone(),
+            None,
+            Command::Access(access::Command::CreateKey(key)),
+        ),
         world.entry(RequestId([3; 16]), [0; 32], operator, None, raise_one()),
     ];
     let outcomes = apply_batch(&mut world.conn, &entries).await.unwrap();
-    assert!(matches!(outcomes[0], Outcome::Applied(Receipt::Alert { number: 1, .. })), "{outcomes:?}");
+    assert!(
+        matches!(
+            outcomes[0],
+            Outcome::Applied(Receipt::Alert { number: 1, .. })
+        ),
+        "{outcomes:?}"
+    );
     assert!(matches!(outcomes[1], Outcome::Defect(_)), "{outcomes:?}");
-    assert!(matches!(outcomes[2], Outcome::Applied(Receipt::Alert { number: 2, .. })), "{outcomes:?}");
+    assert!(
+        matches!(
+            outcomes[2],
+            Outcome::Applied(Receipt::Alert { number: 2, .. })
+        ),
+        "{outcomes:?}"
+    );
     let alarms = defects(&mut world.conn).await.unwrap();
     assert_eq!(alarms.len(), 1);
     assert_eq!(alarms[0].0, entries[1].index);

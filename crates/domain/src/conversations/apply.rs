@@ -38,7 +38,9 @@ pub(crate) async fn open(
     author: &str,
     text: &str,
 ) -> Result<(), sqlx::Error> {
-    insert(conn, entry, room, 1, author, "system", text).await.map(|_| ())
+    insert(conn, entry, room, 1, author, "system", text)
+        .await
+        .map(|_| ())
 }
 
 /// Adds a message to a room. `via` says how it came: `api`, `sms`, `system`.
@@ -50,10 +52,11 @@ pub(crate) async fn post(
     via: &str,
     text: &str,
 ) -> Result<MessageId, sqlx::Error> {
-    let sequence: i64 = sqlx::query_scalar("select coalesce(max(sequence), 0) + 1 from message where room_id = ?")
-        .bind(room.as_bytes())
-        .fetch_one(&mut *conn)
-        .await?;
+    let sequence: i64 =
+        sqlx::query_scalar("select coalesce(max(sequence), 0) + 1 from message where room_id = ?")
+            .bind(room.as_bytes())
+            .fetch_one(&mut *conn)
+            .await?;
     insert(conn, entry, room, sequence, author, via, text).await
 }
 
@@ -66,7 +69,11 @@ async fn insert(
     via: &str,
     text: &str,
 ) -> Result<MessageId, sqlx::Error> {
-    let id = MessageId::derive(&[entry.envelope.request.as_bytes(), room.as_bytes(), &sequence.to_be_bytes()]);
+    let id = MessageId::derive(&[
+        entry.envelope.request.as_bytes(),
+        room.as_bytes(),
+        &sequence.to_be_bytes(),
+    ]);
     sqlx::query(
         "insert into message (message_id, room_id, sequence, author, via, text, at_ms) values (?, ?, ?, ?, ?, ?, ?)",
     )

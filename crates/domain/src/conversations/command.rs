@@ -7,5 +7,9 @@ use crate::ids::RoomId;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Adds a message to a room.
-    Post { room: RoomId, author: String, text: String },
+    Post {
+        room: RoomId,
+        author: String,
+        text: String,
+    },
 }

@@ -7,7 +7,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::rules::after_send;
 use super::{
-    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Lane, NONE, Purpose, Report, SendOutcome, State,
+    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Lane, NONE, Purpose, Report,
+    SendOutcome, State,
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
@@ -25,14 +26,20 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     let changed = match command {
         Command::Assign { assignments } => assign(conn, entry, assignments).await?,
-        Command::RecordAttempts { node, results } => record_attempts(conn, entry, *node, results).await?,
+        Command::RecordAttempts { node, results } => {
+            record_attempts(conn, entry, *node, results).await?
+        }
         Command::RecordReports { reports } => record_reports(conn, entry, reports).await?,
         Command::Reclaim { attempts } => reclaim(conn, entry, attempts).await?,
         Command::Resend { deliveries } => resend(conn, entry, deliveries).await?,
         Command::Activate { deliveries } => activate(conn, entry, deliveries).await?,
         Command::Expire { deliveries } => expire(conn, entry, deliveries).await?,
     };
-    Ok(if changed == 0 { Outcome::Unchanged } else { Outcome::Applied(Receipt::Count(changed)) })
+    Ok(if changed == 0 {
+        Outcome::Unchanged
+    } else {
+        Outcome::Applied(Receipt::Count(changed))
+    })
 }
 
 /// People to be paged about an alert in one go.
@@ -91,11 +98,21 @@ pub(crate) async fn create_pages(
                 ContactMethod::Sms(number) => ("sms", number),
                 ContactMethod::Email(address) => ("email", address),
             };
-            let state = if position == 0 || page.critical { State::Pending } else { State::Standby };
+            let state = if position == 0 || page.critical {
+                State::Pending
+            } else {
+                State::Standby
+            };
             row(position, kind, address, state, "");
         }
         if methods.is_empty() {
-            row(0, "none", "", State::Failed, "no contact method; add a phone number or a mail address");
+            row(
+                0,
+                "none",
+                "",
+                State::Failed,
+                "no contact method; add a phone number or a mail address",
+            );
         }
     }
     let made = sqlx::query(
@@ -135,7 +152,10 @@ pub(crate) async fn freeze_texts(
     purpose: Purpose,
     texts: &[FrozenText],
 ) -> Result<(), sqlx::Error> {
-    let all: Vec<_> = texts.iter().map(|t| json!([t.language, t.kind, t.subject, t.body])).collect();
+    let all: Vec<_> = texts
+        .iter()
+        .map(|t| json!([t.language, t.kind, t.subject, t.body]))
+        .collect();
     sqlx::query(
         "insert into delivery_text (alert_id, purpose, language, kind, subject, body) \
          select ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?3) where true order by key \
@@ -171,8 +191,14 @@ pub(crate) async fn call_off(
     .await?;
     let mut new = Vec::with_capacity(told.len());
     for row in &told {
-        let (recipient, method): (&[u8], i64) = (row.try_get("recipient_id")?, row.try_get("method")?);
-        let id = DeliveryId::derive(&[alert.as_bytes(), b"call_off", recipient, &method.to_be_bytes()]);
+        let (recipient, method): (&[u8], i64) =
+            (row.try_get("recipient_id")?, row.try_get("method")?);
+        let id = DeliveryId::derive(&[
+            alert.as_bytes(),
+            b"call_off",
+            recipient,
+            &method.to_be_bytes(),
+        ]);
         new.push(json!([
             data_encoding::HEXUPPER.encode(id.as_bytes()),
             data_encoding::HEXUPPER.encode(recipient),
@@ -334,7 +360,9 @@ async fn assign(
         .collect();
     let mut changed = 0;
     for assignment in assignments {
-        let Some(number) = numbers.get(&(assignment.node, assignment.channel.clone())) else { continue };
+        let Some(number) = numbers.get(&(assignment.node, assignment.channel.clone())) else {
+            continue;
+        };
         let taken = sqlx::query(
             "update delivery set state = 'assigned', attempts = attempts + 1 \
              where delivery_id = ? and state = 'pending' and attempts + 1 = ?",
@@ -407,19 +435,43 @@ async fn record_attempt(
     .await?;
     let Some(noted) = noted else { return Ok(false) }; // recorded before
     let channel: String = noted.try_get(0)?;
-    let Some(row) = find(conn, delivery).await? else { return Ok(false) };
+    let Some(row) = find(conn, delivery).await? else {
+        return Ok(false);
+    };
     let latest = row.attempts == attempt;
     let accepted = matches!(result.outcome, SendOutcome::Accepted { .. });
     match row.state {
         // The everyday case.
         State::Assigned if latest => {
             let next = after_send(&result.outcome, &row.kind, attempt);
-            move_to(conn, entry, &row, next.to, next.retry_in, next.possible_repeat, detail, node, &channel).await?;
+            move_to(
+                conn,
+                entry,
+                &row,
+                next.to,
+                next.retry_in,
+                next.possible_repeat,
+                detail,
+                node,
+                &channel,
+            )
+            .await?;
         }
         // Taken back too early: it did go out, and no other try has begun.
         State::Pending if latest && accepted => {
             let to = after_send(&result.outcome, &row.kind, attempt).to;
-            move_to(conn, entry, &row, to, std::time::Duration::ZERO, false, "", node, &channel).await?;
+            move_to(
+                conn,
+                entry,
+                &row,
+                to,
+                std::time::Duration::ZERO,
+                false,
+                "",
+                node,
+                &channel,
+            )
+            .await?;
         }
         // It left before it could be stopped; the row must not claim otherwise.
         State::Cancelled if accepted => {
@@ -443,7 +495,10 @@ async fn record_attempt(
     Ok(true)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row's whole change, called from two arms")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one row's whole change, called from two arms"
+)]
 async fn move_to(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -488,7 +543,11 @@ async fn move_to(
 }
 
 /// The first standing-by method after a failed one is tried now.
-async fn start_next_method(conn: &mut SqliteConnection, entry: &Entry<'_>, row: &Found) -> Result<(), sqlx::Error> {
+async fn start_next_method(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &Found,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update delivery set state = 'pending', due_at_ms = ?1 where delivery_id = \
          (select delivery_id from delivery where alert_id = ?2 and recipient_id = ?3 and purpose = 'page' \
@@ -506,7 +565,11 @@ async fn start_next_method(conn: &mut SqliteConnection, entry: &Entry<'_>, row: 
 }
 
 /// The person was reached: methods standing by are not needed.
-async fn drop_standby(conn: &mut SqliteConnection, entry: &Entry<'_>, row: &Found) -> Result<(), sqlx::Error> {
+async fn drop_standby(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &Found,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update delivery set state = 'cancelled', reason = 'reached over another contact method', ended_at_ms = ?1 \
          where alert_id = ?2 and recipient_id = ?3 and purpose = 'page' and step = ?4 and round = ?5 and state = 'standby'",
@@ -527,7 +590,11 @@ async fn record_reports(
     reports: &[AttemptReport],
 ) -> Result<u64, sqlx::Error> {
     let mut changed = 0;
-    for AttemptReport { attempt: AttemptRef { delivery, attempt }, report } in reports {
+    for AttemptReport {
+        attempt: AttemptRef { delivery, attempt },
+        report,
+    } in reports
+    {
         let (word, detail) = match report {
             Report::Delivered { detail } => ("delivered", detail),
             Report::Delayed { detail } => ("delayed", detail),
@@ -545,21 +612,47 @@ async fn record_reports(
         .bind(i64::from(*attempt))
         .fetch_optional(&mut *conn)
         .await?;
-        let (Some(noted), Some(row)) = (noted, find(conn, *delivery).await?) else { continue };
+        let (Some(noted), Some(row)) = (noted, find(conn, *delivery).await?) else {
+            continue;
+        };
         changed += 1;
-        let (node, channel) = (NodeId(rows::unsigned(&noted, "node_id")?), noted.try_get::<String, _>("channel")?);
+        let (node, channel) = (
+            NodeId(rows::unsigned(&noted, "node_id")?),
+            noted.try_get::<String, _>("channel")?,
+        );
         // Word of an earlier try must not end a later one; word of success always counts.
         let to = match report {
-            Report::Delivered { .. } if matches!(row.state, State::Sent | State::HandedOver | State::Pending) => State::Delivered,
-            Report::Failed { .. } if row.state == State::Sent && row.attempts == *attempt => State::Failed,
+            Report::Delivered { .. }
+                if matches!(row.state, State::Sent | State::HandedOver | State::Pending) =>
+            {
+                State::Delivered
+            }
+            Report::Failed { .. } if row.state == State::Sent && row.attempts == *attempt => {
+                State::Failed
+            }
             Report::Delivered { .. } | Report::Delayed { .. } | Report::Failed { .. } => continue,
         };
-        move_to(conn, entry, &row, to, std::time::Duration::ZERO, false, detail, node, &channel).await?;
+        move_to(
+            conn,
+            entry,
+            &row,
+            to,
+            std::time::Duration::ZERO,
+            false,
+            detail,
+            node,
+            &channel,
+        )
+        .await?;
     }
     Ok(changed)
 }
 
-async fn reclaim(conn: &mut SqliteConnection, entry: &Entry<'_>, attempts: &[AttemptRef]) -> Result<u64, sqlx::Error> {
+async fn reclaim(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    attempts: &[AttemptRef],
+) -> Result<u64, sqlx::Error> {
     let mut changed = 0;
     for AttemptRef { delivery, attempt } in attempts {
         let taken = sqlx::query(
@@ -586,7 +679,11 @@ async fn reclaim(conn: &mut SqliteConnection, entry: &Entry<'_>, attempts: &[Att
     Ok(changed)
 }
 
-async fn resend(conn: &mut SqliteConnection, entry: &Entry<'_>, ids: &[DeliveryId]) -> Result<u64, sqlx::Error> {
+async fn resend(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    ids: &[DeliveryId],
+) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "update delivery set state = 'pending', renumbered = 1, due_at_ms = ?1, ended_at_ms = null, \
          expires_at_ms = max(expires_at_ms, ?1 + (expires_at_ms - created_at_ms)), \
@@ -604,7 +701,11 @@ async fn resend(conn: &mut SqliteConnection, entry: &Entry<'_>, ids: &[DeliveryI
     Ok(done.rows_affected())
 }
 
-async fn activate(conn: &mut SqliteConnection, entry: &Entry<'_>, ids: &[DeliveryId]) -> Result<u64, sqlx::Error> {
+async fn activate(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    ids: &[DeliveryId],
+) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "update delivery set state = 'pending', due_at_ms = ? \
          where delivery_id in (select unhex(value) from json_each(?)) and state = 'standby'",
@@ -616,7 +717,11 @@ async fn activate(conn: &mut SqliteConnection, entry: &Entry<'_>, ids: &[Deliver
     Ok(done.rows_affected())
 }
 
-async fn expire(conn: &mut SqliteConnection, entry: &Entry<'_>, ids: &[DeliveryId]) -> Result<u64, sqlx::Error> {
+async fn expire(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    ids: &[DeliveryId],
+) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "update delivery set ended_at_ms = ?1, \
          reason = case state when 'sent' then 'no report from the network' when 'standby' then 'not needed' \

@@ -9,7 +9,10 @@ pub enum Command {
     /// Gives pending deliveries to channels of nodes (loop command).
     Assign { assignments: Vec<Assignment> },
     /// What became of attempts, by the node that made them. A fact: valid under any leadership.
-    RecordAttempts { node: NodeId, results: Vec<AttemptResult> },
+    RecordAttempts {
+        node: NodeId,
+        results: Vec<AttemptResult>,
+    },
     /// The network's later word on accepted attempts.
     RecordReports { reports: Vec<AttemptReport> },
     /// Takes attempts back from a node whose lease has run out; they may have gone out (loop command).
@@ -70,8 +73,14 @@ pub struct AttemptReport {
 /// A status report or a non-delivery notice.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Report {
-    Delivered { detail: String },
+    Delivered {
+        detail: String,
+    },
     /// Still trying; changes nothing but the note.
-    Delayed { detail: String },
-    Failed { detail: String },
+    Delayed {
+        detail: String,
+    },
+    Failed {
+        detail: String,
+    },
 }

@@ -12,16 +12,18 @@ mod rules;
 mod tests;
 
 pub(crate) use self::apply::{
-    FrozenText, NewPage, Notice, Paged, apply, call_off, cancel_open, create_pages, freeze_texts, notice, settle,
+    FrozenText, NewPage, Notice, Paged, apply, call_off, cancel_open, create_pages, freeze_texts,
+    notice, settle,
 };
 pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome,
 };
-pub use self::query::{
-    AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Work, counts, due, expired, failed_predecessor, load, next_due,
-    of_alert, stranded, told, under_way, under_way_on, work_for,
-};
 pub(crate) use self::query::told_recipients;
+pub use self::query::{
+    AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Work, counts, due, expired,
+    failed_predecessor, load, next_due, of_alert, stranded, told, under_way, under_way_on,
+    work_for,
+};
 pub use self::rules::{Lane, Purpose, State};
 
 /// The address in rows about nobody in particular: no alert, no known person.

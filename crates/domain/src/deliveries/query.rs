@@ -106,7 +106,11 @@ pub struct Told {
 }
 
 /// Pending deliveries whose time has come, in the order in which they should leave.
-pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<Due>, sqlx::Error> {
+pub async fn due(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Due>, sqlx::Error> {
     let found = sqlx::query(
         "select d.delivery_id, d.kind, d.lane, d.critical, d.address, d.attempts, d.avoid_node, d.avoid_channel, \
          d.prefer_node, d.prefer_channel, \
@@ -142,10 +146,11 @@ pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Res
 
 /// When the next pending delivery becomes due, if one waits.
 pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> =
-        sqlx::query_scalar("select min(due_at_ms) from delivery where state = 'pending' and ended_at_ms is null")
-            .fetch_one(conn)
-            .await?;
+    let at: Option<i64> = sqlx::query_scalar(
+        "select min(due_at_ms) from delivery where state = 'pending' and ended_at_ms is null",
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(at.map(Timestamp))
 }
 
@@ -209,7 +214,9 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
                 kind: row.try_get("kind")?,
                 lane: Lane::of_rank(row.try_get("lane")?),
                 address: row.try_get("address")?,
-                subject: row.try_get::<&str, _>("subject")?.replace(texts::CODE_MARK, code),
+                subject: row
+                    .try_get::<&str, _>("subject")?
+                    .replace(texts::CODE_MARK, code),
                 body: texts::finish(row.try_get("body")?, code, &marks),
                 expires_at: rows::time(row, "expires_at_ms")?,
             })
@@ -218,7 +225,10 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
 }
 
 /// Attempts a node has been given and not reported, whether or not they are still wanted.
-pub async fn under_way_on(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<AttemptRef>, sqlx::Error> {
+pub async fn under_way_on(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Vec<AttemptRef>, sqlx::Error> {
     let found = sqlx::query(
         "select delivery_id, attempt from attempt where node_id = ? and state = 'assigned' order by delivery_id, attempt",
     )
@@ -230,11 +240,15 @@ pub async fn under_way_on(conn: &mut SqliteConnection, node: NodeId) -> Result<V
 
 /// Which nodes have been given attempts they have not reported.
 pub async fn under_way(conn: &mut SqliteConnection) -> Result<Vec<NodeId>, sqlx::Error> {
-    let found: Vec<i64> =
-        sqlx::query_scalar("select distinct node_id from attempt where state = 'assigned' order by node_id")
-            .fetch_all(conn)
-            .await?;
-    Ok(found.into_iter().map(|id| NodeId(id.cast_unsigned())).collect())
+    let found: Vec<i64> = sqlx::query_scalar(
+        "select distinct node_id from attempt where state = 'assigned' order by node_id",
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(found
+        .into_iter()
+        .map(|id| NodeId(id.cast_unsigned()))
+        .collect())
 }
 
 /// Deliveries whose answer is awaited at a number that is dark: last accepted by this channel, and not tried since.
@@ -254,7 +268,10 @@ pub async fn stranded(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found.iter().map(|bytes| DeliveryId::from_row(bytes)).collect()
+    found
+        .iter()
+        .map(|bytes| DeliveryId::from_row(bytes))
+        .collect()
 }
 
 /// Contact methods standing by whose predecessor was not accepted by any channel since `before`.
@@ -276,7 +293,10 @@ pub async fn failed_predecessor(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found.iter().map(|bytes| DeliveryId::from_row(bytes)).collect()
+    found
+        .iter()
+        .map(|bytes| DeliveryId::from_row(bytes))
+        .collect()
 }
 
 /// Deliveries whose time is over and that have not ended.
@@ -293,7 +313,10 @@ pub async fn expired(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found.iter().map(|bytes| DeliveryId::from_row(bytes)).collect()
+    found
+        .iter()
+        .map(|bytes| DeliveryId::from_row(bytes))
+        .collect()
 }
 
 /// Every delivery of an alert with its attempts, by person and method, `limit` at most after `skip`.
@@ -313,7 +336,10 @@ pub async fn of_alert(
     .bind(i64::from(skip))
     .fetch_all(&mut *conn)
     .await?;
-    let mut deliveries = found.iter().map(delivery_row).collect::<Result<Vec<_>, _>>()?;
+    let mut deliveries = found
+        .iter()
+        .map(delivery_row)
+        .collect::<Result<Vec<_>, _>>()?;
     let ids = rows::hex_array(deliveries.iter().map(|d| d.id.as_bytes()));
     let mut attempts: BTreeMap<DeliveryId, Vec<AttemptRow>> = BTreeMap::new();
     let tries = sqlx::query(
@@ -323,7 +349,10 @@ pub async fn of_alert(
     .fetch_all(conn)
     .await?;
     for row in &tries {
-        attempts.entry(DeliveryId::from_row(row.try_get("delivery_id")?)?).or_default().push(attempt_row(row)?);
+        attempts
+            .entry(DeliveryId::from_row(row.try_get("delivery_id")?)?)
+            .or_default()
+            .push(attempt_row(row)?);
     }
     for delivery in &mut deliveries {
         delivery.attempts = attempts.remove(&delivery.id).unwrap_or_default();
@@ -342,7 +371,15 @@ pub async fn counts(
     .bind(alert.map(|a| a.0.to_vec()))
     .fetch_all(conn)
     .await?;
-    found.iter().map(|row| Ok((State::parse(row.try_get("state")?), rows::unsigned(row, "n")?))).collect()
+    found
+        .iter()
+        .map(|row| {
+            Ok((
+                State::parse(row.try_get("state")?),
+                rows::unsigned(row, "n")?,
+            ))
+        })
+        .collect()
 }
 
 /// What was sent, or may have been, to an address since `since`, newest first. Replies do not count.
@@ -390,12 +427,23 @@ pub(crate) async fn told_recipients(
     .bind(alert.as_bytes())
     .fetch_all(conn)
     .await?;
-    found.iter().map(|bytes| RecipientId::from_row(bytes)).collect()
+    found
+        .iter()
+        .map(|bytes| RecipientId::from_row(bytes))
+        .collect()
 }
 
-fn place(row: &SqliteRow, node: &str, channel: &str) -> Result<Option<(NodeId, String)>, sqlx::Error> {
+fn place(
+    row: &SqliteRow,
+    node: &str,
+    channel: &str,
+) -> Result<Option<(NodeId, String)>, sqlx::Error> {
     let id: u64 = rows::unsigned(row, node)?;
-    Ok(if id == 0 { None } else { Some((NodeId(id), row.try_get(channel)?)) })
+    Ok(if id == 0 {
+        None
+    } else {
+        Some((NodeId(id), row.try_get(channel)?))
+    })
 }
 
 fn attempt_ref(row: &SqliteRow) -> Result<AttemptRef, sqlx::Error> {

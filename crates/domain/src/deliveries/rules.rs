@@ -61,12 +61,18 @@ impl State {
 
     /// The state of a row. An unknown word comes from a newer version and counts as ended.
     pub fn parse(name: &str) -> Self {
-        Self::ALL.into_iter().find(|state| state.name() == name).unwrap_or(Self::Cancelled)
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .unwrap_or(Self::Cancelled)
     }
 
     /// Nothing more will be tried.
     pub fn ended(self) -> bool {
-        !matches!(self, Self::Standby | Self::Pending | Self::Assigned | Self::Sent)
+        !matches!(
+            self,
+            Self::Standby | Self::Pending | Self::Assigned | Self::Sent
+        )
     }
 }
 
@@ -152,18 +158,30 @@ pub(super) struct Transition {
 
 /// Decides what follows from the end of try number `attempt`.
 pub(super) fn after_send(outcome: &SendOutcome, kind: &str, attempt: u32) -> Transition {
-    let to = |to| Transition { to, retry_in: Duration::ZERO, possible_repeat: false };
+    let to = |to| Transition {
+        to,
+        retry_in: Duration::ZERO,
+        possible_repeat: false,
+    };
     match outcome {
         // Nobody tells us more about a mail than that a smarthost took it.
         SendOutcome::Accepted { .. } if kind == "email" => to(State::HandedOver),
         SendOutcome::Accepted { .. } => to(State::Sent),
-        SendOutcome::Refused { permanent: true, .. } => to(State::Failed),
-        SendOutcome::Refused { permanent: false, .. } => {
-            Transition { to: State::Pending, retry_in: retry_delay(attempt), possible_repeat: false }
-        }
-        SendOutcome::Unknown { .. } => {
-            Transition { to: State::Pending, retry_in: Duration::ZERO, possible_repeat: true }
-        }
+        SendOutcome::Refused {
+            permanent: true, ..
+        } => to(State::Failed),
+        SendOutcome::Refused {
+            permanent: false, ..
+        } => Transition {
+            to: State::Pending,
+            retry_in: retry_delay(attempt),
+            possible_repeat: false,
+        },
+        SendOutcome::Unknown { .. } => Transition {
+            to: State::Pending,
+            retry_in: Duration::ZERO,
+            possible_repeat: true,
+        },
     }
 }
 
@@ -184,9 +202,18 @@ mod tests {
 
     #[test]
     fn an_unknown_end_is_sent_again_at_once_and_says_so() {
-        let end = SendOutcome::Unknown { detail: String::new() };
+        let end = SendOutcome::Unknown {
+            detail: String::new(),
+        };
         let next = after_send(&end, "sms", 1);
-        assert_eq!(next, Transition { to: State::Pending, retry_in: Duration::ZERO, possible_repeat: true });
+        assert_eq!(
+            next,
+            Transition {
+                to: State::Pending,
+                retry_in: Duration::ZERO,
+                possible_repeat: true
+            }
+        );
     }
 
     #[test]

@@ -10,14 +10,27 @@ use crate::vocabulary::Severity;
 use crate::{Command as AnyCommand, LeaderStamp, NodeId, Outcome, Refusal};
 
 async fn due_refs(world: &mut World) -> Vec<AttemptRef> {
-    due(&mut world.conn, world.now, 100).await.unwrap().iter().map(|d| d.attempt).collect()
+    due(&mut world.conn, world.now, 100)
+        .await
+        .unwrap()
+        .iter()
+        .map(|d| d.attempt)
+        .collect()
 }
 
 async fn assign_all(world: &mut World, node: u64) -> Vec<AttemptRef> {
     let attempts = due_refs(world).await;
-    let assignments =
-        attempts.iter().map(|a| Assignment { attempt: *a, node: NodeId(node), channel: "modem".to_owned() }).collect();
-    world.run(AnyCommand::Deliveries(Command::Assign { assignments })).await;
+    let assignments = attempts
+        .iter()
+        .map(|a| Assignment {
+            attempt: *a,
+            node: NodeId(node),
+            channel: "modem".to_owned(),
+        })
+        .collect();
+    world
+        .run(AnyCommand::Deliveries(Command::Assign { assignments }))
+        .await;
     attempts
 }
 
@@ -55,11 +68,19 @@ async fn no_acceptance_for_two_minutes_starts_the_next_method() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::Normal, 3_000, &[&["ana"]]).await;
     world.pass(119);
-    let early = failed_predecessor(&mut world.conn, world.now - Duration::from_secs(120), 10).await.unwrap();
+    let early = failed_predecessor(&mut world.conn, world.now - Duration::from_secs(120), 10)
+        .await
+        .unwrap();
     assert_eq!(early, []);
     world.pass(1);
-    let late = failed_predecessor(&mut world.conn, world.now - Duration::from_secs(120), 10).await.unwrap();
-    world.run(AnyCommand::Deliveries(Command::Activate { deliveries: late })).await;
+    let late = failed_predecessor(&mut world.conn, world.now - Duration::from_secs(120), 10)
+        .await
+        .unwrap();
+    world
+        .run(AnyCommand::Deliveries(Command::Activate {
+            deliveries: late,
+        }))
+        .await;
     let shown = world.deliveries(alert).await;
     assert!(shown.contains("email pending"), "{shown}");
 }
@@ -89,7 +110,8 @@ async fn an_unknown_end_goes_out_again_and_says_it_may_be_a_repeat() {
     let code = world.code(alert, "bela").await;
     assert!(work[0].body.starts_with(&code), "{}", work[0].body);
     assert_ne!(work[0].body, "", "the text says that it may be a repeat");
-    expect!["bela page 1.0 sms assigned repeat? (no answer)\n"].assert_eq(&world.deliveries(alert).await);
+    expect!["bela page 1.0 sms assigned repeat? (no answer)\n"]
+        .assert_eq(&world.deliveries(alert).await);
 }
 
 #[tokio::test]
@@ -97,7 +119,11 @@ async fn work_of_a_silent_node_moves_and_its_late_result_still_counts() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;
     let attempts = assign_all(&mut world, 1).await;
-    world.run(AnyCommand::Deliveries(Command::Reclaim { attempts: attempts.clone() })).await;
+    world
+        .run(AnyCommand::Deliveries(Command::Reclaim {
+            attempts: attempts.clone(),
+        }))
+        .await;
     expect!["bela page 1.0 sms pending repeat?\n"].assert_eq(&world.deliveries(alert).await);
     world.record(1, &attempts, accepted()).await;
     expect!["bela page 1.0 sms sent repeat?\n"].assert_eq(&world.deliveries(alert).await);
@@ -116,16 +142,24 @@ async fn a_result_is_recorded_once() {
 #[tokio::test]
 async fn reports_end_a_delivery_and_a_failed_one_starts_the_next_method() {
     let mut world = World::new().await;
-    let alert = world.raise(Severity::Normal, 300, &[&["ana", "bela"]]).await;
+    let alert = world
+        .raise(Severity::Normal, 300, &[&["ana", "bela"]])
+        .await;
     let attempts = assign_all(&mut world, 1).await;
     world.record(1, &attempts, accepted()).await;
     for attempt in attempts {
         let to_ana = of_alert(&mut world.conn, alert, 0, 10).await.unwrap();
-        let ana = to_ana.iter().any(|d| d.id == attempt.delivery && d.recipient_key == "ana");
+        let ana = to_ana
+            .iter()
+            .any(|d| d.id == attempt.delivery && d.recipient_key == "ana");
         let report = if ana {
-            Report::Failed { detail: "absent subscriber".to_owned() }
+            Report::Failed {
+                detail: "absent subscriber".to_owned(),
+            }
         } else {
-            Report::Delivered { detail: String::new() }
+            Report::Delivered {
+                detail: String::new(),
+            }
         };
         world.report(attempt, report).await;
     }
@@ -140,21 +174,43 @@ async fn reports_end_a_delivery_and_a_failed_one_starts_the_next_method() {
 #[tokio::test]
 async fn an_unanswered_text_from_a_dark_number_goes_out_from_another_one() {
     let mut world = World::new().await;
-    let alert = world.raise(Severity::Normal, 300, &[&["bela", "dora"]]).await;
+    let alert = world
+        .raise(Severity::Normal, 300, &[&["bela", "dora"]])
+        .await;
     world.send_all(1, accepted()).await;
     let dora = crate::RecipientId::of_key("dora");
-    let answer = crate::alerts::Command::Answer { alert, recipient: dora, answer: crate::vocabulary::Answer::Cannot };
+    let answer = crate::alerts::Command::Answer {
+        alert,
+        recipient: dora,
+        answer: crate::vocabulary::Answer::Cannot,
+    };
     world.ask(AnyCommand::Alerts(answer)).await;
-    let deliveries = stranded(&mut world.conn, NodeId(1), "modem", 10).await.unwrap();
+    let deliveries = stranded(&mut world.conn, NodeId(1), "modem", 10)
+        .await
+        .unwrap();
     assert_eq!(deliveries.len(), 1, "dora has answered");
-    world.run(AnyCommand::Deliveries(Command::Resend { deliveries })).await;
+    world
+        .run(AnyCommand::Deliveries(Command::Resend { deliveries }))
+        .await;
     let again = due(&mut world.conn, world.now, 10).await.unwrap();
     assert_eq!(again[0].avoid, Some((NodeId(1), "modem".to_owned())));
     assign_all(&mut world, 2).await;
-    let body = work_for(&mut world.conn, NodeId(2)).await.unwrap().remove(0).body;
+    let body = work_for(&mut world.conn, NodeId(2))
+        .await
+        .unwrap()
+        .remove(0)
+        .body;
     let code = world.code(alert, "bela").await;
-    assert!(body.starts_with(&code) && body.contains("DETTA nummer"), "{body}");
-    assert_eq!(stranded(&mut world.conn, NodeId(1), "modem", 10).await.unwrap(), []);
+    assert!(
+        body.starts_with(&code) && body.contains("DETTA nummer"),
+        "{body}"
+    );
+    assert_eq!(
+        stranded(&mut world.conn, NodeId(1), "modem", 10)
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 #[tokio::test]
@@ -163,7 +219,11 @@ async fn an_answer_before_the_send_starts_withdraws_it() {
     let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;
     let attempts = assign_all(&mut world, 1).await;
     let bela = crate::RecipientId::of_key("bela");
-    let answer = crate::alerts::Command::Answer { alert, recipient: bela, answer: crate::vocabulary::Answer::Coming };
+    let answer = crate::alerts::Command::Answer {
+        alert,
+        recipient: bela,
+        answer: crate::vocabulary::Answer::Coming,
+    };
     world.ask(AnyCommand::Alerts(answer)).await;
     assert_eq!(work_for(&mut world.conn, NodeId(1)).await.unwrap(), []);
     expect!["bela page 1.0 sms cancelled (answered)\n"].assert_eq(&world.deliveries(alert).await);
@@ -176,14 +236,21 @@ async fn an_answer_before_the_send_starts_withdraws_it() {
 #[tokio::test]
 async fn every_delivery_ends_when_its_time_is_over() {
     let mut world = World::new().await;
-    let alert = world.raise(Severity::Normal, 30_000, &[&["ana", "bela"]]).await;
+    let alert = world
+        .raise(Severity::Normal, 30_000, &[&["ana", "bela"]])
+        .await;
     let attempts = assign_all(&mut world, 1).await;
     world.record(1, &attempts[..1], accepted()).await;
     world.pass(3_600);
     let ids = expired(&mut world.conn, world.now, 10).await.unwrap();
-    world.run(AnyCommand::Deliveries(Command::Expire { deliveries: ids })).await;
+    world
+        .run(AnyCommand::Deliveries(Command::Expire { deliveries: ids }))
+        .await;
     let rows = of_alert(&mut world.conn, alert, 0, 10).await.unwrap();
-    let open: Vec<_> = rows.iter().filter(|d| d.ended_at.is_none() && d.round == 0).collect();
+    let open: Vec<_> = rows
+        .iter()
+        .filter(|d| d.ended_at.is_none() && d.round == 0)
+        .collect();
     assert!(open.is_empty(), "{open:?}");
 }
 
@@ -192,9 +259,19 @@ async fn a_command_decided_under_an_earlier_leadership_is_refused() {
     let mut world = World::new().await;
     world.raise(Severity::Normal, 300, &[&["bela"]]).await;
     let attempts = due_refs(&mut world).await;
-    let old = LeaderStamp { term: 1, node: NodeId(1) };
-    world.leader = LeaderStamp { term: 2, node: NodeId(2) };
-    let assignments = vec![Assignment { attempt: attempts[0], node: NodeId(1), channel: "modem".to_owned() }];
+    let old = LeaderStamp {
+        term: 1,
+        node: NodeId(1),
+    };
+    world.leader = LeaderStamp {
+        term: 2,
+        node: NodeId(2),
+    };
+    let assignments = vec![Assignment {
+        attempt: attempts[0],
+        node: NodeId(1),
+        channel: "modem".to_owned(),
+    }];
     let command = AnyCommand::Deliveries(Command::Assign { assignments });
     let outcome = world.run_as(crate::Actor::Loop, Some(old), command).await;
     assert_eq!(outcome, Outcome::Refused(Refusal::StaleLeadership));

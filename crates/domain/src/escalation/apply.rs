@@ -36,7 +36,9 @@ pub(crate) async fn apply(
         | Command::Review { alert, .. }
         | Command::ExpandCallOff { alert, .. } => *alert,
     };
-    let Some(mut row) = load(conn, alert).await? else { return Ok(Outcome::Refused(Refusal::UnknownAlert)) };
+    let Some(mut row) = load(conn, alert).await? else {
+        return Ok(Outcome::Refused(Refusal::UnknownAlert));
+    };
     // Each command names what it was decided on; anything else is late or repeated.
     let wanted = next_action(&row.plan, entry.at).map(|(action, _)| action);
     match (command, wanted) {
@@ -44,16 +46,27 @@ pub(crate) async fn apply(
             expand_page(conn, entry, &row, next).await?;
             row.plan.next_page += 1;
         }
-        (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next))) if *page == next => {
+        (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next)))
+            if *page == next =>
+        {
             let people = page_people(conn, alert, next).await?;
-            deliveries::call_off(conn, entry, alert, row.critical, row.validity_ms, &people).await?;
+            deliveries::call_off(conn, entry, alert, row.critical, row.validity_ms, &people)
+                .await?;
             row.plan.next_page += 1;
         }
         (Command::Advance { step, .. }, Some(Action::Advance(next))) if *step == next => {
             row.plan.step = next;
             let people = people_of_step(conn, alert, next).await?;
             let note = format!("Step {} called: {people} people.", next + 1);
-            conversations::post(conn, entry, RoomId::of_alert(alert), "Holdfast", "system", &note).await?;
+            conversations::post(
+                conn,
+                entry,
+                RoomId::of_alert(alert),
+                "Holdfast",
+                "system",
+                &note,
+            )
+            .await?;
         }
         (Command::Repeat { round, .. }, Some(Action::Repeat(next))) if *round == next => {
             row.plan.round = next;
@@ -62,11 +75,22 @@ pub(crate) async fn apply(
         (Command::Review { round, .. }, Some(Action::Review(next))) if *round == next => {
             row.plan.review = next;
             let note = "Still open. Resolve it or call it off when it is over.";
-            conversations::post(conn, entry, RoomId::of_alert(alert), "Holdfast", "system", note).await?;
+            conversations::post(
+                conn,
+                entry,
+                RoomId::of_alert(alert),
+                "Holdfast",
+                "system",
+                note,
+            )
+            .await?;
         }
         (Command::ExpandPage { page, .. }, Some(Action::ExpandPage(next)))
         | (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next))) => {
-            return Ok(Outcome::Refused(Refusal::NotNextPage { asked: *page, next }));
+            return Ok(Outcome::Refused(Refusal::NotNextPage {
+                asked: *page,
+                next,
+            }));
         }
         (
             Command::ExpandPage { .. }
@@ -94,7 +118,11 @@ pub(crate) struct Begin<'a> {
 }
 
 /// Freezes a plan and makes its first page due, in two statements whatever its size.
-pub(crate) async fn begin(conn: &mut SqliteConnection, entry: &Entry<'_>, new: &Begin<'_>) -> Result<(), sqlx::Error> {
+pub(crate) async fn begin(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    new: &Begin<'_>,
+) -> Result<(), sqlx::Error> {
     let mut pages = Vec::new();
     let mut last_pages = Vec::new();
     for (step, (_, people)) in new.steps.iter().enumerate() {
@@ -159,7 +187,9 @@ pub(crate) async fn answer(
     .execute(&mut *conn)
     .await?;
     deliveries::settle(conn, entry, call.alert, call.recipient).await?;
-    let Some(mut row) = load(conn, call.alert).await? else { return Ok(()) };
+    let Some(mut row) = load(conn, call.alert).await? else {
+        return Ok(());
+    };
     row.coming = (row.coming + u16::from(answer == Answer::Coming))
         .saturating_sub(u16::from(call.answer == Some(Answer::Coming)));
     row.plan.satisfied = row.plan.satisfied || row.coming >= row.needed;
@@ -167,8 +197,14 @@ pub(crate) async fn answer(
 }
 
 /// Somebody took the alert over: no further step is called.
-pub(crate) async fn satisfy(conn: &mut SqliteConnection, entry: &Entry<'_>, alert: AlertId) -> Result<(), sqlx::Error> {
-    let Some(mut row) = load(conn, alert).await? else { return Ok(()) };
+pub(crate) async fn satisfy(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+) -> Result<(), sqlx::Error> {
+    let Some(mut row) = load(conn, alert).await? else {
+        return Ok(());
+    };
     row.plan.satisfied = true;
     save(conn, &row, entry.at).await
 }
@@ -182,7 +218,9 @@ pub(crate) async fn close(
 ) -> Result<(), sqlx::Error> {
     deliveries::cancel_open(conn, entry, alert, reason).await?;
     rest_codes(conn, entry, alert).await?;
-    let Some(mut row) = load(conn, alert).await? else { return Ok(()) };
+    let Some(mut row) = load(conn, alert).await? else {
+        return Ok(());
+    };
     row.plan.phase = Phase::Closed;
     save(conn, &row, entry.at).await
 }
@@ -197,15 +235,24 @@ pub(crate) async fn begin_call_off(
     let told = deliveries::told_recipients(conn, alert).await?;
     deliveries::cancel_open(conn, entry, alert, "called off").await?;
     rest_codes(conn, entry, alert).await?;
-    let Some(mut row) = load(conn, alert).await? else { return Ok(()) };
+    let Some(mut row) = load(conn, alert).await? else {
+        return Ok(());
+    };
     let organisation = nodes::organisation(conn).await?;
-    let content: Content = serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let content: Content =
+        serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
     let texts = content.call_offs(&organisation, reason);
     deliveries::freeze_texts(conn, alert, Purpose::CallOff, &texts).await?;
-    let order: Vec<RecipientId> =
-        query::in_call_off_order(conn, alert).await?.into_iter().filter(|id| told.contains(id)).collect();
+    let order: Vec<RecipientId> = query::in_call_off_order(conn, alert)
+        .await?
+        .into_iter()
+        .filter(|id| told.contains(id))
+        .collect();
     let first = query::page_count(conn, alert).await?;
-    let pages: Vec<_> = order.chunks(PAGE_LEN).map(|chunk| json!([0, hex_of(chunk)])).collect();
+    let pages: Vec<_> = order
+        .chunks(PAGE_LEN)
+        .map(|chunk| json!([0, hex_of(chunk)]))
+        .collect();
     insert_pages(conn, alert, first, &pages).await?;
     row.plan.phase = Phase::CallingOff;
     row.plan.next_page = first;
@@ -234,7 +281,9 @@ pub(crate) async fn carry_over(
     let answered = query::answered(conn, from).await?;
     for given in answered {
         let Some(said) = given.answer else { continue };
-        let Some(call) = query::call(conn, into, given.recipient).await? else { continue };
+        let Some(call) = query::call(conn, into, given.recipient).await? else {
+            continue;
+        };
         if call.answer.is_none() {
             answer(conn, entry, &call, said, "joined alert").await?;
         }
@@ -253,7 +302,8 @@ async fn expand_page(
     let alert = row.alert;
     if page == 0 && row.plan.round == 0 {
         let organisation = nodes::organisation(conn).await?;
-        let content: Content = serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        let content: Content =
+            serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
         deliveries::freeze_texts(conn, alert, Purpose::Page, &content.pages(&organisation)).await?;
     }
     let step = page_step(conn, alert, page).await?;
@@ -263,11 +313,20 @@ async fn expand_page(
     }
     let codes = query::silent_codes(conn, alert, &everyone).await?;
     let ids: Vec<RecipientId> = codes.keys().copied().collect();
-    let people: BTreeMap<RecipientId, recipients::PersonRow> =
-        recipients::by_ids(conn, &ids).await?.into_iter().map(|person| (person.id, person)).collect();
+    let people: BTreeMap<RecipientId, recipients::PersonRow> = recipients::by_ids(conn, &ids)
+        .await?
+        .into_iter()
+        .map(|person| (person.id, person))
+        .collect();
     let paged: Vec<Paged<'_>> = everyone
         .iter()
-        .filter_map(|id| codes.get(id).map(|code| Paged { id: *id, code, person: people.get(id) }))
+        .filter_map(|id| {
+            codes.get(id).map(|code| Paged {
+                id: *id,
+                code,
+                person: people.get(id),
+            })
+        })
         .collect();
     let new = NewPage {
         alert,
@@ -297,11 +356,20 @@ async fn call_people(
     for (place, id) in people.iter().enumerate() {
         let used = taken.get(id).unwrap_or(&nothing);
         let drawn = (0_u32..)
-            .map(|draw| code(entry.chance(&[alert.as_bytes(), id.as_bytes(), &draw.to_be_bytes()]), CODE_DIGITS))
+            .map(|draw| {
+                code(
+                    entry.chance(&[alert.as_bytes(), id.as_bytes(), &draw.to_be_bytes()]),
+                    CODE_DIGITS,
+                )
+            })
             .find(|code| !used.contains(code))
             .expect("one person has far fewer alerts than there are codes");
         let position = u64::from(page) * PAGE_LEN as u64 + place as u64;
-        calls.push(json!([data_encoding::HEXUPPER.encode(id.as_bytes()), position, drawn]));
+        calls.push(json!([
+            data_encoding::HEXUPPER.encode(id.as_bytes()),
+            position,
+            drawn
+        ]));
     }
     sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
@@ -318,12 +386,18 @@ async fn call_people(
     Ok(())
 }
 
-async fn rest_codes(conn: &mut SqliteConnection, entry: &Entry<'_>, alert: AlertId) -> Result<(), sqlx::Error> {
-    sqlx::query("update called_person set closed_at_ms = ? where alert_id = ? and closed_at_ms is null")
-        .bind(entry.at.0)
-        .bind(alert.as_bytes())
-        .execute(conn)
-        .await?;
+async fn rest_codes(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update called_person set closed_at_ms = ? where alert_id = ? and closed_at_ms is null",
+    )
+    .bind(entry.at.0)
+    .bind(alert.as_bytes())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -348,17 +422,32 @@ async fn insert_pages(
     Ok(())
 }
 
-async fn page_people(conn: &mut SqliteConnection, alert: AlertId, page: u32) -> Result<Vec<RecipientId>, sqlx::Error> {
-    let blob: Option<Vec<u8>> =
-        sqlx::query_scalar("select recipients from escalation_page where alert_id = ? and page = ?")
-            .bind(alert.as_bytes())
-            .bind(i64::from(page))
-            .fetch_optional(conn)
-            .await?;
-    Ok(blob.unwrap_or_default().as_chunks::<16>().0.iter().map(|bytes| RecipientId(*bytes)).collect())
+async fn page_people(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    page: u32,
+) -> Result<Vec<RecipientId>, sqlx::Error> {
+    let blob: Option<Vec<u8>> = sqlx::query_scalar(
+        "select recipients from escalation_page where alert_id = ? and page = ?",
+    )
+    .bind(alert.as_bytes())
+    .bind(i64::from(page))
+    .fetch_optional(conn)
+    .await?;
+    Ok(blob
+        .unwrap_or_default()
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .map(|bytes| RecipientId(*bytes))
+        .collect())
 }
 
-async fn page_step(conn: &mut SqliteConnection, alert: AlertId, page: u32) -> Result<u16, sqlx::Error> {
+async fn page_step(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    page: u32,
+) -> Result<u16, sqlx::Error> {
     let row = sqlx::query("select step from escalation_page where alert_id = ? and page = ?")
         .bind(alert.as_bytes())
         .bind(i64::from(page))
@@ -367,7 +456,11 @@ async fn page_step(conn: &mut SqliteConnection, alert: AlertId, page: u32) -> Re
     row.map_or(Ok(0), |row| rows::unsigned(&row, "step"))
 }
 
-async fn people_of_step(conn: &mut SqliteConnection, alert: AlertId, step: u16) -> Result<i64, sqlx::Error> {
+async fn people_of_step(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    step: u16,
+) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "select coalesce(sum(length(recipients)), 0) / 16 from escalation_page where alert_id = ? and step = ?",
     )
@@ -397,7 +490,10 @@ struct PlanRowFull {
     plan: Plan,
 }
 
-async fn load(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<PlanRowFull>, sqlx::Error> {
+async fn load(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Option<PlanRowFull>, sqlx::Error> {
     let row = sqlx::query(
         "select phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, review, repeats, \
          repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end \
@@ -434,7 +530,11 @@ async fn load(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<Plan
     .transpose()
 }
 
-async fn insert(conn: &mut SqliteConnection, row: &PlanRowFull, now: Timestamp) -> Result<(), sqlx::Error> {
+async fn insert(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     let (action, due) = next_columns(&row.plan, now);
     sqlx::query(
         "insert into escalation (alert_id, phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, \
@@ -461,7 +561,11 @@ async fn insert(conn: &mut SqliteConnection, row: &PlanRowFull, now: Timestamp) 
 }
 
 /// Writes what may change, with the next action that follows from it.
-async fn save(conn: &mut SqliteConnection, row: &PlanRowFull, now: Timestamp) -> Result<(), sqlx::Error> {
+async fn save(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
     let (action, due) = next_columns(&row.plan, now);
     // An answer must not push a reminder back for ever: a later review keeps the earlier time.
     sqlx::query(

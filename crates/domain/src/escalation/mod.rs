@@ -10,10 +10,13 @@ mod rules;
 mod tests;
 mod wording;
 
-pub(crate) use self::apply::{Begin, answer, apply, begin, begin_call_off, carry_over, close, find_call, satisfy};
+pub(crate) use self::apply::{
+    Begin, answer, apply, begin, begin_call_off, carry_over, close, find_call, satisfy,
+};
 pub use self::command::Command;
 pub use self::query::{
-    Called, DueAction, PlanRow, called, called_by_code, due, last_called_of, next_due, open_calls_of, plan,
+    Called, DueAction, PlanRow, called, called_by_code, due, last_called_of, next_due,
+    open_calls_of, plan,
 };
 pub use self::rules::{Action, Phase};
 pub(crate) use self::wording::Content;

@@ -53,7 +53,11 @@ pub struct PlanRow {
 }
 
 /// What is due at `now`, most severe first.
-pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Result<Vec<DueAction>, sqlx::Error> {
+pub async fn due(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<DueAction>, sqlx::Error> {
     let found = sqlx::query(
         "select alert_id, next_action, next_due_ms, next_page, step, round, review from escalation \
          where next_action <> '' and next_due_ms <= ? order by critical desc, lane, next_due_ms, alert_id limit ?",
@@ -62,18 +66,26 @@ pub async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: u32) -> Res
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found.iter().filter_map(|row| due_action(row).transpose()).collect()
+    found
+        .iter()
+        .filter_map(|row| due_action(row).transpose())
+        .collect()
 }
 
 /// When the next action of any alert is due.
 pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
     let at: Option<i64> =
-        sqlx::query_scalar("select min(next_due_ms) from escalation where next_action <> ''").fetch_one(conn).await?;
+        sqlx::query_scalar("select min(next_due_ms) from escalation where next_action <> ''")
+            .fetch_one(conn)
+            .await?;
     Ok(at.map(Timestamp))
 }
 
 /// The plan of an alert.
-pub async fn plan(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<PlanRow>, sqlx::Error> {
+pub async fn plan(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Option<PlanRow>, sqlx::Error> {
     let row = sqlx::query(
         "select phase, step, json_array_length(delays_ms) as steps, round, repeats, needed, coming, satisfied, \
          next_action, next_due_ms from escalation where alert_id = ?",
@@ -92,7 +104,11 @@ pub async fn plan(conn: &mut SqliteConnection, alert: AlertId) -> Result<Option<
             needed: rows::unsigned(&row, "needed")?,
             coming: rows::unsigned(&row, "coming")?,
             satisfied: row.try_get("satisfied")?,
-            next_due: if next_action.is_empty() { None } else { Some(rows::time(&row, "next_due_ms")?) },
+            next_due: if next_action.is_empty() {
+                None
+            } else {
+                Some(rows::time(&row, "next_due_ms")?)
+            },
             next_action,
         })
     })
@@ -133,7 +149,10 @@ pub async fn called_by_code(
 }
 
 /// Open calls of a person, newest first.
-pub async fn open_calls_of(conn: &mut SqliteConnection, recipient: RecipientId) -> Result<Vec<Called>, sqlx::Error> {
+pub async fn open_calls_of(
+    conn: &mut SqliteConnection,
+    recipient: RecipientId,
+) -> Result<Vec<Called>, sqlx::Error> {
     let found = sqlx::query(
         "select * from called_person where recipient_id = ? and closed_at_ms is null order by called_at_ms desc, alert_id",
     )
@@ -174,7 +193,10 @@ pub(super) async fn call(
 }
 
 /// Those who answered an alert, in calling order.
-pub(super) async fn answered(conn: &mut SqliteConnection, alert: AlertId) -> Result<Vec<Called>, sqlx::Error> {
+pub(super) async fn answered(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<Called>, sqlx::Error> {
     let found =
         sqlx::query("select * from called_person where alert_id = ? and answer <> '' order by position, recipient_id")
             .bind(alert.as_bytes())
@@ -194,10 +216,16 @@ pub(super) async fn in_call_off_order(
     .bind(alert.as_bytes())
     .fetch_all(conn)
     .await?;
-    found.iter().map(|bytes| RecipientId::from_row(bytes)).collect()
+    found
+        .iter()
+        .map(|bytes| RecipientId::from_row(bytes))
+        .collect()
 }
 
-pub(super) async fn page_count(conn: &mut SqliteConnection, alert: AlertId) -> Result<u32, sqlx::Error> {
+pub(super) async fn page_count(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<u32, sqlx::Error> {
     let row = sqlx::query("select count(*) as n from escalation_page where alert_id = ?")
         .bind(alert.as_bytes())
         .fetch_one(conn)
@@ -219,7 +247,10 @@ pub(super) async fn silent_codes(
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
     .fetch_all(conn)
     .await?;
-    found.iter().map(|row| Ok((RecipientId::from_row(row.try_get(0)?)?, row.try_get(1)?))).collect()
+    found
+        .iter()
+        .map(|row| Ok((RecipientId::from_row(row.try_get(0)?)?, row.try_get(1)?)))
+        .collect()
 }
 
 /// Codes each of `people` holds that are open or were closed after `since`.
@@ -238,7 +269,10 @@ pub(super) async fn codes_in_use(
     .await?;
     let mut codes: BTreeMap<RecipientId, BTreeSet<String>> = BTreeMap::new();
     for row in &found {
-        codes.entry(RecipientId::from_row(row.try_get(0)?)?).or_default().insert(row.try_get(1)?);
+        codes
+            .entry(RecipientId::from_row(row.try_get(0)?)?)
+            .or_default()
+            .insert(row.try_get(1)?);
     }
     Ok(codes)
 }
@@ -247,14 +281,33 @@ fn due_action(row: &SqliteRow) -> Result<Option<DueAction>, sqlx::Error> {
     let alert = AlertId::from_row(row.try_get("alert_id")?)?;
     let next = |column: &str| rows::unsigned::<u16>(row, column).map(|n| n + 1);
     let command = match row.try_get::<&str, _>("next_action")? {
-        "expand_page" => Command::ExpandPage { alert, page: rows::unsigned(row, "next_page")? },
-        "advance" => Command::Advance { alert, step: next("step")? },
-        "repeat" => Command::Repeat { alert, round: next("round")? },
-        "review" => Command::Review { alert, round: next("review")? },
-        "expand_call_off" => Command::ExpandCallOff { alert, page: rows::unsigned(row, "next_page")? },
+        "expand_page" => Command::ExpandPage {
+            alert,
+            page: rows::unsigned(row, "next_page")?,
+        },
+        "advance" => Command::Advance {
+            alert,
+            step: next("step")?,
+        },
+        "repeat" => Command::Repeat {
+            alert,
+            round: next("round")?,
+        },
+        "review" => Command::Review {
+            alert,
+            round: next("review")?,
+        },
+        "expand_call_off" => Command::ExpandCallOff {
+            alert,
+            page: rows::unsigned(row, "next_page")?,
+        },
         _ => return Ok(None), // an action of a newer version; this one cannot lead yet
     };
-    Ok(Some(DueAction { alert, due: rows::time(row, "next_due_ms")?, command }))
+    Ok(Some(DueAction {
+        alert,
+        due: rows::time(row, "next_due_ms")?,
+        command,
+    }))
 }
 
 fn called_row(row: &SqliteRow) -> Result<Called, sqlx::Error> {

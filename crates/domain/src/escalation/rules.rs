@@ -96,7 +96,10 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
         Phase::CallingOff => return None,
         Phase::Calling => {}
     }
-    let open_pages = plan.last_pages.get(usize::from(plan.step)).map_or(0, |last| last + 1);
+    let open_pages = plan
+        .last_pages
+        .get(usize::from(plan.step))
+        .map_or(0, |last| last + 1);
     if plan.next_page < open_pages {
         return Some((Action::ExpandPage(plan.next_page), now));
     }
@@ -147,16 +150,60 @@ mod tests {
         let now = Timestamp(5_000);
         let table = [
             (plan(), (Action::ExpandPage(0), now)),
-            (Plan { next_page: 1, ..plan() }, (Action::Advance(1), Timestamp(61_000))),
-            (Plan { step: 1, next_page: 1, ..plan() }, (Action::ExpandPage(1), now)),
-            (Plan { step: 1, next_page: 3, ..plan() }, (Action::Repeat(1), Timestamp(91_000))),
-            (Plan { step: 1, round: 1, next_page: 3, ..plan() }, (Action::Review(1), Timestamp(1_805_000))),
-            (Plan { next_page: 1, satisfied: true, ..plan() }, (Action::Review(1), Timestamp(1_805_000))),
+            (
+                Plan {
+                    next_page: 1,
+                    ..plan()
+                },
+                (Action::Advance(1), Timestamp(61_000)),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    next_page: 1,
+                    ..plan()
+                },
+                (Action::ExpandPage(1), now),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    next_page: 3,
+                    ..plan()
+                },
+                (Action::Repeat(1), Timestamp(91_000)),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    round: 1,
+                    next_page: 3,
+                    ..plan()
+                },
+                (Action::Review(1), Timestamp(1_805_000)),
+            ),
+            (
+                Plan {
+                    next_page: 1,
+                    satisfied: true,
+                    ..plan()
+                },
+                (Action::Review(1), Timestamp(1_805_000)),
+            ),
         ];
         for (plan, expected) in table {
             assert_eq!(next_action(&plan, now), Some(expected), "{plan:?}");
         }
-        assert_eq!(next_action(&Plan { phase: Phase::Closed, ..plan() }, now), None);
+        assert_eq!(
+            next_action(
+                &Plan {
+                    phase: Phase::Closed,
+                    ..plan()
+                },
+                now
+            ),
+            None
+        );
     }
 
     #[test]

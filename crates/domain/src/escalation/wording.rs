@@ -49,18 +49,37 @@ impl Content {
     /// The call-offs, in every language, for SMS and mail.
     pub(super) fn call_offs(&self, organisation: &str, reason: &str) -> Vec<FrozenText> {
         let both = |language| {
-            let text =
-                texts::CallOffText { language, organisation, status: self.status, number: self.number, reason };
+            let text = texts::CallOffText {
+                language,
+                organisation,
+                status: self.status,
+                number: self.number,
+                reason,
+            };
             both_kinds(language, texts::call_off(text), texts::call_off_mail(text))
         };
         Language::ALL.into_iter().flat_map(both).collect()
     }
 }
 
-fn both_kinds(language: Language, sms: String, (subject, body): (String, String)) -> [FrozenText; 2] {
+fn both_kinds(
+    language: Language,
+    sms: String,
+    (subject, body): (String, String),
+) -> [FrozenText; 2] {
     let language = language.tag();
     [
-        FrozenText { language, kind: "sms", subject: String::new(), body: sms },
-        FrozenText { language, kind: "email", subject, body },
+        FrozenText {
+            language,
+            kind: "sms",
+            subject: String::new(),
+            body: sms,
+        },
+        FrozenText {
+            language,
+            kind: "email",
+            subject,
+            body,
+        },
     ]
 }

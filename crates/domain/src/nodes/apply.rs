@@ -18,14 +18,23 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     match command {
         Command::Found(found) => apply_found(conn, entry, found).await,
-        Command::IssueInvite { token_hash, expires_in_ms } => {
-            issue_invite(conn, entry, token_hash, *expires_in_ms).await
-        }
+        Command::IssueInvite {
+            token_hash,
+            expires_in_ms,
+        } => issue_invite(conn, entry, token_hash, *expires_in_ms).await,
         Command::Admit(admit) => apply_admit(conn, entry, admit).await,
         Command::Remove { node } => remove(conn, entry, *node).await,
-        Command::ReportChannels { node, channels } => report_channels(conn, entry, *node, channels).await,
-        Command::SetReachable { node, reachable } => set_reachable(conn, entry, *node, *reachable).await,
-        Command::SetIdentity { node, pins, addresses } => {
+        Command::ReportChannels { node, channels } => {
+            report_channels(conn, entry, *node, channels).await
+        }
+        Command::SetReachable { node, reachable } => {
+            set_reachable(conn, entry, *node, *reachable).await
+        }
+        Command::SetIdentity {
+            node,
+            pins,
+            addresses,
+        } => {
             let changed = sqlx::query(
                 "update node set pins = ?, addresses = ? where node_id = ? and removed_at_ms is null",
             )
@@ -39,7 +48,11 @@ pub(crate) async fn apply(
     }
 }
 
-async fn apply_found(conn: &mut SqliteConnection, entry: &Entry<'_>, found: &Found) -> Result<Outcome, sqlx::Error> {
+async fn apply_found(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    found: &Found,
+) -> Result<Outcome, sqlx::Error> {
     let made = sqlx::query(
         "insert into cluster (id, cluster_id, organisation, next_node_id, founded_at_ms) values (1, ?, ?, ?, ?) \
          on conflict (id) do nothing",
@@ -53,8 +66,18 @@ async fn apply_found(conn: &mut SqliteConnection, entry: &Entry<'_>, found: &Fou
     if made.rows_affected() == 0 {
         return Ok(Outcome::Refused(Refusal::AlreadyFounded));
     }
-    insert_node(conn, entry, FIRST_NODE, &found.node_name, &found.pin, &found.addresses).await?;
-    Ok(Outcome::Applied(Receipt::Node { id: NodeId(FIRST_NODE.cast_unsigned()) }))
+    insert_node(
+        conn,
+        entry,
+        FIRST_NODE,
+        &found.node_name,
+        &found.pin,
+        &found.addresses,
+    )
+    .await?;
+    Ok(Outcome::Applied(Receipt::Node {
+        id: NodeId(FIRST_NODE.cast_unsigned()),
+    }))
 }
 
 async fn issue_invite(
@@ -71,15 +94,25 @@ async fn issue_invite(
     .bind(expires.0)
     .execute(conn)
     .await?;
-    Ok(if made.rows_affected() == 0 { Outcome::Unchanged } else { Outcome::Applied(Receipt::None) })
+    Ok(if made.rows_affected() == 0 {
+        Outcome::Unchanged
+    } else {
+        Outcome::Applied(Receipt::None)
+    })
 }
 
-async fn apply_admit(conn: &mut SqliteConnection, entry: &Entry<'_>, admit: &Admit) -> Result<Outcome, sqlx::Error> {
+async fn apply_admit(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    admit: &Admit,
+) -> Result<Outcome, sqlx::Error> {
     let invite = sqlx::query("select expires_at_ms, used_by from invite where token_hash = ?")
         .bind(admit.token_hash.as_slice())
         .fetch_optional(&mut *conn)
         .await?;
-    let Some(invite) = invite else { return Ok(Outcome::Refused(Refusal::UnknownInvite)) };
+    let Some(invite) = invite else {
+        return Ok(Outcome::Refused(Refusal::UnknownInvite));
+    };
     if invite.try_get::<Option<i64>, _>(1)?.is_some() {
         return Ok(Outcome::Refused(Refusal::InviteUsed));
     }
@@ -95,8 +128,18 @@ async fn apply_admit(conn: &mut SqliteConnection, entry: &Entry<'_>, admit: &Adm
         .bind(admit.token_hash.as_slice())
         .execute(&mut *conn)
         .await?;
-    insert_node(conn, entry, id, &admit.node_name, &admit.pin, &admit.addresses).await?;
-    Ok(Outcome::Applied(Receipt::Node { id: NodeId(id.cast_unsigned()) }))
+    insert_node(
+        conn,
+        entry,
+        id,
+        &admit.node_name,
+        &admit.pin,
+        &admit.addresses,
+    )
+    .await?;
+    Ok(Outcome::Applied(Receipt::Node {
+        id: NodeId(id.cast_unsigned()),
+    }))
 }
 
 async fn insert_node(
@@ -122,7 +165,11 @@ async fn insert_node(
     Ok(())
 }
 
-async fn remove(conn: &mut SqliteConnection, entry: &Entry<'_>, node: NodeId) -> Result<Outcome, sqlx::Error> {
+async fn remove(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    node: NodeId,
+) -> Result<Outcome, sqlx::Error> {
     let done = sqlx::query(
         "update node set removed_at_ms = ?, reachable = 0, reachable_since_ms = ? \
          where node_id = ? and removed_at_ms is null",
@@ -146,11 +193,12 @@ async fn report_channels(
     node: NodeId,
     channels: &[ChannelReport],
 ) -> Result<Outcome, sqlx::Error> {
-    let known: bool =
-        sqlx::query_scalar("select exists (select 1 from node where node_id = ? and removed_at_ms is null)")
-            .bind(node.0.cast_signed())
-            .fetch_one(&mut *conn)
-            .await?;
+    let known: bool = sqlx::query_scalar(
+        "select exists (select 1 from node where node_id = ? and removed_at_ms is null)",
+    )
+    .bind(node.0.cast_signed())
+    .fetch_one(&mut *conn)
+    .await?;
     if !known {
         return Ok(Outcome::Refused(Refusal::UnknownNode));
     }
@@ -180,11 +228,13 @@ async fn report_channels(
     }
     // A channel taken out of the node's configuration is not reported any more and must not be given work.
     let names: Vec<&str> = channels.iter().map(|c| c.name.as_str()).collect();
-    sqlx::query("delete from channel where node_id = ? and name not in (select value from json_each(?))")
-        .bind(node.0.cast_signed())
-        .bind(rows::to_json(&names)?)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "delete from channel where node_id = ? and name not in (select value from json_each(?))",
+    )
+    .bind(node.0.cast_signed())
+    .bind(rows::to_json(&names)?)
+    .execute(conn)
+    .await?;
     Ok(Outcome::Applied(Receipt::Count(channels.len() as u64)))
 }
 
@@ -203,9 +253,17 @@ async fn set_reachable(
     .bind(reachable)
     .execute(conn)
     .await?;
-    Ok(if done.rows_affected() == 0 { Outcome::Unchanged } else { Outcome::Applied(Receipt::None) })
+    Ok(if done.rows_affected() == 0 {
+        Outcome::Unchanged
+    } else {
+        Outcome::Applied(Receipt::None)
+    })
 }
 
 fn applied_or(changed: u64, otherwise: Refusal) -> Outcome {
-    if changed == 0 { Outcome::Refused(otherwise) } else { Outcome::Applied(Receipt::None) }
+    if changed == 0 {
+        Outcome::Refused(otherwise)
+    } else {
+        Outcome::Applied(Receipt::None)
+    }
 }

@@ -9,17 +9,27 @@ pub enum Command {
     /// The first entry of a cluster's life: who it is for, and its first node.
     Found(Found),
     /// Allows one node to join until `expires_in_ms` after this command's stamp.
-    IssueInvite { token_hash: [u8; 32], expires_in_ms: u64 },
+    IssueInvite {
+        token_hash: [u8; 32],
+        expires_in_ms: u64,
+    },
     /// Spends an invitation (compare-and-set) and gives the newcomer its id.
     Admit(Admit),
     /// Forgets a node that left. Its id is never used again.
     Remove { node: NodeId },
     /// What a node says of its own channels. Sent on change and every 30 s.
-    ReportChannels { node: NodeId, channels: Vec<ChannelReport> },
+    ReportChannels {
+        node: NodeId,
+        channels: Vec<ChannelReport>,
+    },
     /// The leader's judgement of which nodes can be given work (loop command).
     SetReachable { node: NodeId, reachable: bool },
     /// Replaces a node's key pins (current and next) and addresses.
-    SetIdentity { node: NodeId, pins: Vec<[u8; 32]>, addresses: Vec<String> },
+    SetIdentity {
+        node: NodeId,
+        pins: Vec<[u8; 32]>,
+        addresses: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -49,13 +49,16 @@ pub struct ChannelRow {
 
 /// The cluster row, once founded.
 pub async fn cluster(conn: &mut SqliteConnection) -> Result<Option<ClusterRow>, sqlx::Error> {
-    let row = sqlx::query("select cluster_id, organisation, founded_at_ms from cluster where id = 1")
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query("select cluster_id, organisation, founded_at_ms from cluster where id = 1")
+            .fetch_optional(conn)
+            .await?;
     row.map(|row| {
         let id: &[u8] = row.try_get(0)?;
         Ok(ClusterRow {
-            cluster_id: id.try_into().map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
+            cluster_id: id
+                .try_into()
+                .map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
             organisation: row.try_get(1)?,
             founded_at: rows::time(&row, "founded_at_ms")?,
         })
@@ -65,7 +68,9 @@ pub async fn cluster(conn: &mut SqliteConnection) -> Result<Option<ClusterRow>, 
 
 /// The organisation's name as shown in texts; empty before the cluster is founded.
 pub async fn organisation(conn: &mut SqliteConnection) -> Result<String, sqlx::Error> {
-    let name = sqlx::query_scalar("select organisation from cluster where id = 1").fetch_optional(conn).await?;
+    let name = sqlx::query_scalar("select organisation from cluster where id = 1")
+        .fetch_optional(conn)
+        .await?;
     Ok(name.unwrap_or_default())
 }
 

@@ -5,30 +5,68 @@ use crate::transcript::World;
 use crate::{Command, NodeId, Outcome, Receipt, Refusal};
 
 fn admit(token_hash: [u8; 32]) -> Command {
-    let admit = Admit { token_hash, node_name: "gamma".to_owned(), pin: [3; 32], addresses: vec![] };
+    let admit = Admit {
+        token_hash,
+        node_name: "gamma".to_owned(),
+        pin: [3; 32],
+        addresses: vec![],
+    };
     Command::Nodes(Nodes::Admit(admit))
 }
 
 #[tokio::test]
 async fn an_invitation_admits_one_node_within_its_time() {
     let mut world = World::new().await;
-    let invite = |token_hash| Command::Nodes(Nodes::IssueInvite { token_hash, expires_in_ms: 900_000 });
-    assert_eq!(world.run(admit([5; 32])).await, Outcome::Refused(Refusal::UnknownInvite));
+    let invite = |token_hash| {
+        Command::Nodes(Nodes::IssueInvite {
+            token_hash,
+            expires_in_ms: 900_000,
+        })
+    };
+    assert_eq!(
+        world.run(admit([5; 32])).await,
+        Outcome::Refused(Refusal::UnknownInvite)
+    );
     world.run(invite([5; 32])).await;
-    assert_eq!(world.run(admit([5; 32])).await, Outcome::Applied(Receipt::Node { id: NodeId(3) }));
-    assert_eq!(world.run(admit([5; 32])).await, Outcome::Refused(Refusal::InviteUsed));
+    assert_eq!(
+        world.run(admit([5; 32])).await,
+        Outcome::Applied(Receipt::Node { id: NodeId(3) })
+    );
+    assert_eq!(
+        world.run(admit([5; 32])).await,
+        Outcome::Refused(Refusal::InviteUsed)
+    );
     world.run(invite([6; 32])).await;
     world.pass(900);
-    assert_eq!(world.run(admit([6; 32])).await, Outcome::Refused(Refusal::InviteExpired));
+    assert_eq!(
+        world.run(admit([6; 32])).await,
+        Outcome::Refused(Refusal::InviteExpired)
+    );
 }
 
 #[tokio::test]
 async fn a_removed_node_keeps_its_number_for_ever_and_gets_no_work() {
     let mut world = World::new().await;
-    world.run(Command::Nodes(Nodes::Remove { node: NodeId(2) })).await;
-    assert!(channels(&mut world.conn).await.unwrap().iter().all(|c| c.node != NodeId(2)));
-    world.run(Command::Nodes(Nodes::IssueInvite { token_hash: [5; 32], expires_in_ms: 900_000 })).await;
-    assert_eq!(world.run(admit([5; 32])).await, Outcome::Applied(Receipt::Node { id: NodeId(3) }));
+    world
+        .run(Command::Nodes(Nodes::Remove { node: NodeId(2) }))
+        .await;
+    assert!(
+        channels(&mut world.conn)
+            .await
+            .unwrap()
+            .iter()
+            .all(|c| c.node != NodeId(2))
+    );
+    world
+        .run(Command::Nodes(Nodes::IssueInvite {
+            token_hash: [5; 32],
+            expires_in_ms: 900_000,
+        }))
+        .await;
+    assert_eq!(
+        world.run(admit([5; 32])).await,
+        Outcome::Applied(Receipt::Node { id: NodeId(3) })
+    );
     assert_eq!(nodes(&mut world.conn).await.unwrap().len(), 3);
 }
 
@@ -42,7 +80,10 @@ async fn a_cluster_is_founded_once() {
         pin: [0; 32],
         addresses: vec![],
     };
-    assert_eq!(world.run(Command::Nodes(Nodes::Found(again))).await, Outcome::Refused(Refusal::AlreadyFounded));
+    assert_eq!(
+        world.run(Command::Nodes(Nodes::Found(again))).await,
+        Outcome::Refused(Refusal::AlreadyFounded)
+    );
 }
 
 #[tokio::test]
@@ -50,7 +91,12 @@ async fn channels_are_usable_only_while_up_on_a_reachable_node() {
     let mut world = World::new().await;
     let usable = |rows: Vec<super::ChannelRow>| rows.iter().filter(|c| c.usable).count();
     assert_eq!(usable(channels(&mut world.conn).await.unwrap()), 4);
-    world.run(Command::Nodes(Nodes::SetReachable { node: NodeId(1), reachable: false })).await;
+    world
+        .run(Command::Nodes(Nodes::SetReachable {
+            node: NodeId(1),
+            reachable: false,
+        }))
+        .await;
     assert_eq!(usable(channels(&mut world.conn).await.unwrap()), 2);
     world.channel(2, false).await;
     assert_eq!(usable(channels(&mut world.conn).await.unwrap()), 0);

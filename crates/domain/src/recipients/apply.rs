@@ -37,7 +37,11 @@ async fn put_people(
     Ok(Outcome::Applied(Receipt::Count(people.len() as u64)))
 }
 
-async fn put_person(conn: &mut SqliteConnection, entry: &Entry<'_>, person: &Person) -> Result<(), sqlx::Error> {
+async fn put_person(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    person: &Person,
+) -> Result<(), sqlx::Error> {
     let id = RecipientId::of_key(&person.key);
     sqlx::query(
         "insert into person (recipient_id, key, name, language, updated_at_ms, removed_at_ms) values (?, ?, ?, ?, ?, null) \
@@ -51,7 +55,10 @@ async fn put_person(conn: &mut SqliteConnection, entry: &Entry<'_>, person: &Per
     .bind(entry.at.0)
     .execute(&mut *conn)
     .await?;
-    sqlx::query("delete from contact_method where recipient_id = ?").bind(id.as_bytes()).execute(&mut *conn).await?;
+    sqlx::query("delete from contact_method where recipient_id = ?")
+        .bind(id.as_bytes())
+        .execute(&mut *conn)
+        .await?;
     for (method, position) in person.methods.iter().zip(0_i64..) {
         let (kind, address) = match method {
             ContactMethod::Sms(number) => ("sms", number),
@@ -68,18 +75,30 @@ async fn put_person(conn: &mut SqliteConnection, entry: &Entry<'_>, person: &Per
     Ok(())
 }
 
-async fn remove_person(conn: &mut SqliteConnection, entry: &Entry<'_>, key: &str) -> Result<Outcome, sqlx::Error> {
+async fn remove_person(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    key: &str,
+) -> Result<Outcome, sqlx::Error> {
     let id = RecipientId::of_key(key);
-    let done = sqlx::query("update person set removed_at_ms = ? where recipient_id = ? and removed_at_ms is null")
-        .bind(entry.at.0)
-        .bind(id.as_bytes())
-        .execute(&mut *conn)
-        .await?;
+    let done = sqlx::query(
+        "update person set removed_at_ms = ? where recipient_id = ? and removed_at_ms is null",
+    )
+    .bind(entry.at.0)
+    .bind(id.as_bytes())
+    .execute(&mut *conn)
+    .await?;
     if done.rows_affected() == 0 {
         return Ok(Outcome::Refused(Refusal::UnknownRecipient(key.to_owned())));
     }
-    sqlx::query("delete from contact_method where recipient_id = ?").bind(id.as_bytes()).execute(&mut *conn).await?;
-    sqlx::query("delete from group_member where recipient_id = ?").bind(id.as_bytes()).execute(conn).await?;
+    sqlx::query("delete from contact_method where recipient_id = ?")
+        .bind(id.as_bytes())
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("delete from group_member where recipient_id = ?")
+        .bind(id.as_bytes())
+        .execute(conn)
+        .await?;
     Ok(Outcome::Applied(Receipt::Count(1)))
 }
 
@@ -109,8 +128,15 @@ async fn put_group(conn: &mut SqliteConnection, group: &Group) -> Result<(), sql
     .bind(&group.name)
     .execute(&mut *conn)
     .await?;
-    sqlx::query("delete from group_member where group_id = ?").bind(id.as_bytes()).execute(&mut *conn).await?;
-    let members: Vec<RecipientId> = group.members.iter().map(|key| RecipientId::of_key(key)).collect();
+    sqlx::query("delete from group_member where group_id = ?")
+        .bind(id.as_bytes())
+        .execute(&mut *conn)
+        .await?;
+    let members: Vec<RecipientId> = group
+        .members
+        .iter()
+        .map(|key| RecipientId::of_key(key))
+        .collect();
     sqlx::query(
         "insert into group_member (group_id, position, recipient_id) \
          select ?, min(key), unhex(value) from json_each(?) group by value order by min(key)",
@@ -124,10 +150,16 @@ async fn put_group(conn: &mut SqliteConnection, group: &Group) -> Result<(), sql
 
 async fn remove_group(conn: &mut SqliteConnection, key: &str) -> Result<Outcome, sqlx::Error> {
     let id = GroupId::of_key(key);
-    let done = sqlx::query("delete from person_group where group_id = ?").bind(id.as_bytes()).execute(&mut *conn).await?;
+    let done = sqlx::query("delete from person_group where group_id = ?")
+        .bind(id.as_bytes())
+        .execute(&mut *conn)
+        .await?;
     if done.rows_affected() == 0 {
         return Ok(Outcome::Refused(Refusal::UnknownGroup(key.to_owned())));
     }
-    sqlx::query("delete from group_member where group_id = ?").bind(id.as_bytes()).execute(conn).await?;
+    sqlx::query("delete from group_member where group_id = ?")
+        .bind(id.as_bytes())
+        .execute(conn)
+        .await?;
     Ok(Outcome::Applied(Receipt::Count(1)))
 }

@@ -5,12 +5,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Adds people or replaces them by key. All or nothing.
-    PutPeople { people: Vec<Person> },
+    PutPeople {
+        people: Vec<Person>,
+    },
     /// Removes a person; running alerts keep what was frozen.
-    RemovePerson { key: String },
+    RemovePerson {
+        key: String,
+    },
     /// Adds groups or replaces them by key. All or nothing.
-    PutGroups { groups: Vec<Group> },
-    RemoveGroup { key: String },
+    PutGroups {
+        groups: Vec<Group>,
+    },
+    RemoveGroup {
+        key: String,
+    },
 }
 
 /// A person who can be told something.

@@ -39,7 +39,11 @@ pub enum Named {
 }
 
 /// People after `after` (a key; empty: from the start) in order of key, at most `limit`.
-pub async fn people(conn: &mut SqliteConnection, after: &str, limit: u32) -> Result<Vec<PersonRow>, sqlx::Error> {
+pub async fn people(
+    conn: &mut SqliteConnection,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<PersonRow>, sqlx::Error> {
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(
         "select recipient_id from person where removed_at_ms is null and key > ? order by key limit ?",
     )
@@ -51,12 +55,20 @@ pub async fn people(conn: &mut SqliteConnection, after: &str, limit: u32) -> Res
 }
 
 /// The person with this key.
-pub async fn person(conn: &mut SqliteConnection, key: &str) -> Result<Option<PersonRow>, sqlx::Error> {
-    by_ids(conn, &[RecipientId::of_key(key)]).await.map(|found| found.into_iter().next())
+pub async fn person(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<PersonRow>, sqlx::Error> {
+    by_ids(conn, &[RecipientId::of_key(key)])
+        .await
+        .map(|found| found.into_iter().next())
 }
 
 /// People by id, in order of key; unknown and removed ones are absent.
-pub async fn by_ids(conn: &mut SqliteConnection, ids: &[RecipientId]) -> Result<Vec<PersonRow>, sqlx::Error> {
+pub async fn by_ids(
+    conn: &mut SqliteConnection,
+    ids: &[RecipientId],
+) -> Result<Vec<PersonRow>, sqlx::Error> {
     load(conn, rows::hex_array(ids.iter().map(RecipientId::as_bytes))).await
 }
 
@@ -93,7 +105,10 @@ pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<GroupRow>, sqlx::
 }
 
 /// The group with this key.
-pub async fn group(conn: &mut SqliteConnection, key: &str) -> Result<Option<GroupRow>, sqlx::Error> {
+pub async fn group(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<GroupRow>, sqlx::Error> {
     let row = sqlx::query(
         "select g.group_id, g.key, g.name, \
          (select json_group_array(key) from (select p.key as key from group_member m \
@@ -147,31 +162,44 @@ pub(super) async fn first_unknown_person(
     .bind(rows::hex_array(ids.iter().map(RecipientId::as_bytes)))
     .fetch_optional(conn)
     .await?;
-    Ok(position.and_then(|at| usize::try_from(at).ok()).and_then(|at| keys.get(at).cloned()))
+    Ok(position
+        .and_then(|at| usize::try_from(at).ok())
+        .and_then(|at| keys.get(at).cloned()))
 }
 
 async fn known(conn: &mut SqliteConnection, id: RecipientId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from person where recipient_id = ? and removed_at_ms is null)")
-        .bind(id.as_bytes())
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar(
+        "select exists (select 1 from person where recipient_id = ? and removed_at_ms is null)",
+    )
+    .bind(id.as_bytes())
+    .fetch_one(conn)
+    .await
 }
 
-async fn members(conn: &mut SqliteConnection, key: &str) -> Result<Option<Vec<RecipientId>>, sqlx::Error> {
+async fn members(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<Vec<RecipientId>>, sqlx::Error> {
     let id = GroupId::of_key(key);
-    let exists: bool = sqlx::query_scalar("select exists (select 1 from person_group where group_id = ?)")
-        .bind(id.as_bytes())
-        .fetch_one(&mut *conn)
-        .await?;
+    let exists: bool =
+        sqlx::query_scalar("select exists (select 1 from person_group where group_id = ?)")
+            .bind(id.as_bytes())
+            .fetch_one(&mut *conn)
+            .await?;
     if !exists {
         return Ok(None);
     }
-    let found: Vec<Vec<u8>> =
-        sqlx::query_scalar("select recipient_id from group_member where group_id = ? order by position")
-            .bind(id.as_bytes())
-            .fetch_all(conn)
-            .await?;
-    found.iter().map(|bytes| RecipientId::from_row(bytes)).collect::<Result<_, _>>().map(Some)
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select recipient_id from group_member where group_id = ? order by position",
+    )
+    .bind(id.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|bytes| RecipientId::from_row(bytes))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// Loads the people whose ids are in a JSON array, with methods and groups, in three statements whatever their number.
@@ -208,7 +236,10 @@ async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>
     .fetch_all(&mut *conn)
     .await?;
     for row in &group_rows {
-        groups.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
+        groups
+            .entry(row.try_get(0)?)
+            .or_default()
+            .push(row.try_get(1)?);
     }
     found
         .iter()

@@ -14,13 +14,21 @@ pub fn check_person(person: &Person) -> Result<(), String> {
     check_name(&person.name)?;
     let language = person.language.as_str();
     if !(2..=3).contains(&language.len()) || !language.bytes().all(|b| b.is_ascii_lowercase()) {
-        return Err(format!("{language:?} is not a language; write fi, sv or en"));
+        return Err(format!(
+            "{language:?} is not a language; write fi, sv or en"
+        ));
     }
     if person.methods.is_empty() {
-        return Err(format!("{} has no contact method; add a phone number or a mail address", person.key));
+        return Err(format!(
+            "{} has no contact method; add a phone number or a mail address",
+            person.key
+        ));
     }
     if person.methods.len() > METHODS_MAX {
-        return Err(format!("{} has more than {METHODS_MAX} contact methods", person.key));
+        return Err(format!(
+            "{} has more than {METHODS_MAX} contact methods",
+            person.key
+        ));
     }
     for method in &person.methods {
         match method {
@@ -43,18 +51,27 @@ pub fn check_group(group: &Group) -> Result<(), String> {
     check_key(&group.key)?;
     check_name(&group.name)?;
     if group.members.len() > MEMBERS_MAX {
-        return Err(format!("group {} has more than {MEMBERS_MAX} members", group.key));
+        return Err(format!(
+            "group {} has more than {MEMBERS_MAX} members",
+            group.key
+        ));
     }
     Ok(())
 }
 
 fn check_key(key: &str) -> Result<(), String> {
     let fits = (1..=KEY_LEN_MAX).contains(&key.len());
-    if fits && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
+    if fits
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    {
         return Ok(());
     }
     let shown: String = key.chars().take(KEY_LEN_MAX).collect();
-    Err(format!("{shown:?} is not a key; use 1 to {KEY_LEN_MAX} of a-z, A-Z, 0-9, dot, dash and underscore"))
+    Err(format!(
+        "{shown:?} is not a key; use 1 to {KEY_LEN_MAX} of a-z, A-Z, 0-9, dot, dash and underscore"
+    ))
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -62,7 +79,9 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err("the name is empty".to_owned());
     }
     if name.chars().count() > NAME_LEN_MAX || name.chars().any(char::is_control) {
-        return Err(format!("a name has at most {NAME_LEN_MAX} characters and no line breaks"));
+        return Err(format!(
+            "a name has at most {NAME_LEN_MAX} characters and no line breaks"
+        ));
     }
     Ok(())
 }

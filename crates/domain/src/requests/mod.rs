@@ -23,7 +23,9 @@ pub(crate) async fn earlier_outcome(
     if row.try_get::<&[u8], _>(0)? != envelope.body {
         return Ok(Some(Outcome::Conflict));
     }
-    codec::decode(row.try_get::<&[u8], _>(1)?).map(Some).map_err(|e| sqlx::Error::Decode(e.into()))
+    codec::decode(row.try_get::<&[u8], _>(1)?)
+        .map(Some)
+        .map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
 /// Keeps the outcome of an outside request.
@@ -33,13 +35,15 @@ pub(crate) async fn remember(
     outcome: &Outcome,
 ) -> Result<(), sqlx::Error> {
     let encoded = codec::encode(outcome).map_err(|e| sqlx::Error::Encode(e.into()))?;
-    sqlx::query("insert into request (request_id, body, outcome, applied_at_ms) values (?, ?, ?, ?)")
-        .bind(entry.envelope.request.as_bytes())
-        .bind(entry.envelope.body.as_slice())
-        .bind(encoded)
-        .bind(entry.at.0)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "insert into request (request_id, body, outcome, applied_at_ms) values (?, ?, ?, ?)",
+    )
+    .bind(entry.envelope.request.as_bytes())
+    .bind(entry.envelope.body.as_slice())
+    .bind(encoded)
+    .bind(entry.at.0)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -50,13 +54,22 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     match command {
         Command::Prune { before } => {
-            let done = sqlx::query("delete from request where applied_at_ms < ?").bind(before.0).execute(conn).await?;
+            let done = sqlx::query("delete from request where applied_at_ms < ?")
+                .bind(before.0)
+                .execute(conn)
+                .await?;
             Ok(Outcome::Applied(Receipt::Count(done.rows_affected())))
         }
     }
 }
 
 /// Whether any remembered request is older than `before`.
-pub async fn any_before(conn: &mut SqliteConnection, before: crate::Timestamp) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from request where applied_at_ms < ?)").bind(before.0).fetch_one(conn).await
+pub async fn any_before(
+    conn: &mut SqliteConnection,
+    before: crate::Timestamp,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from request where applied_at_ms < ?)")
+        .bind(before.0)
+        .fetch_one(conn)
+        .await
 }
