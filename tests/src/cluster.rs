@@ -1,4 +1,5 @@
 //! A real cluster in one process: QUIC on loopback, files in a temporary folder, one [`Cluster`] per node.
+#![expect(clippy::unwrap_used, reason = "a harness: a panic is how it reports a broken assumption")]
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -7,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ClusterConfig, ClusterError, Founding, JoinConfig, JoinError, Joined, Profile, Tuning, join};
+use cluster::{
+    Cluster, ClusterConfig, ClusterError, Founding, JoinConfig, JoinError, Joined, Profile, Tuning,
+    join,
+};
 use domain::ports::{Clock, Committed, Freshness, Proposal, ProposeError, Replica as _};
 use domain::recipients::{self, ContactMethod, Person};
 use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp};
@@ -25,7 +29,10 @@ pub struct TestClock {
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self { started: Instant::now(), ahead_ms: AtomicU64::new(0) }
+        Self {
+            started: Instant::now(),
+            ahead_ms: AtomicU64::new(0),
+        }
     }
 }
 
@@ -83,7 +90,10 @@ impl Nodes {
             next: 1,
         };
         let (dir, listen) = nodes.place();
-        let founding = Founding { organisation: "Aurora Energy".to_owned(), https_names: vec!["localhost".to_owned()] };
+        let founding = Founding {
+            organisation: "Aurora Energy".to_owned(),
+            https_names: vec!["localhost".to_owned()],
+        };
         let config = nodes.config(dir.clone(), listen, "a");
         let cluster = Cluster::init(config, &founding).await.unwrap();
         let listen = cluster.local_addr().unwrap();
@@ -104,14 +114,21 @@ impl Nodes {
         let (dir, listen) = self.place();
         let joined = self.ask_to_join(token, dir.clone(), listen).await?;
         let name = format!("node-{}", joined.node.0);
-        let cluster = Cluster::start(self.config(dir.clone(), listen, &name)).await.unwrap();
+        let cluster = Cluster::start(self.config(dir.clone(), listen, &name))
+            .await
+            .unwrap();
         self.places.insert(joined.node.0, (dir, listen));
         self.running.insert(joined.node.0, cluster);
         Ok(joined)
     }
 
     /// Only the newcomer's side of joining, without starting it.
-    pub async fn ask_to_join(&self, token: &str, dir: PathBuf, listen: SocketAddr) -> Result<Joined, JoinError> {
+    pub async fn ask_to_join(
+        &self,
+        token: &str,
+        dir: PathBuf,
+        listen: SocketAddr,
+    ) -> Result<Joined, JoinError> {
         join::join(&Self::join_config(token, dir, listen)).await
     }
 
@@ -164,15 +181,26 @@ impl Nodes {
 
     /// Starts a stopped node again.
     pub async fn restart(&mut self, id: u64) {
-        let cluster = self.try_restart(id).await.unwrap();
+        // The kernel frees the old socket once its last connection has drained.
+        let cluster = eventually("the node starts again", || async {
+            match self.try_restart(id).await {
+                Err(ClusterError::Transport(_)) => None,
+                started => Some(started.unwrap()),
+            }
+        })
+        .await;
         self.running.insert(id, cluster);
     }
 
     /// Starts a stopped node again at another address, said to be reachable at `advertise`.
     pub async fn restart_at(&mut self, id: u64, listen: SocketAddr, advertise: Vec<String>) {
         let dir = self.places[&id].0.clone();
-        let config = ClusterConfig { advertise, ..self.config(dir.clone(), listen, "moved") };
-        self.running.insert(id, Cluster::start(config).await.unwrap());
+        let config = ClusterConfig {
+            advertise,
+            ..self.config(dir.clone(), listen, "moved")
+        };
+        self.running
+            .insert(id, Cluster::start(config).await.unwrap());
         self.places.insert(id, (dir, listen));
     }
 
@@ -195,10 +223,20 @@ impl Nodes {
     /// The leader all running nodes agree on and that is ready to work.
     pub async fn leader(&self) -> u64 {
         eventually("all nodes follow one leader", || async {
-            let views: Vec<_> = self.running.values().map(|node| node.replica().leadership()).collect();
+            let views: Vec<_> = self
+                .running
+                .values()
+                .map(|node| node.replica().leadership())
+                .collect();
             let leader = views.first()?.leader?;
             let agreed = views.iter().all(|view| view.leader == Some(leader));
-            let ready = self.running.get(&leader.0)?.replica().leadership().leading.is_some();
+            let ready = self
+                .running
+                .get(&leader.0)?
+                .replica()
+                .leadership()
+                .leading
+                .is_some();
             (agreed && ready).then_some(leader.0)
         })
         .await
@@ -220,13 +258,19 @@ impl std::ops::Index<u64> for Nodes {
 }
 
 /// Polls until `probe` gives a value.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = probe().await {
             return value;
         }
-        assert!(Instant::now() < deadline, "did not happen in {PATIENCE:?}: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "did not happen in {PATIENCE:?}: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -241,7 +285,12 @@ pub fn fresh_request() -> RequestId {
 /// A proposal that adds one person.
 pub fn add_person(request: RequestId, key: &str) -> Proposal {
     let methods = vec![ContactMethod::Email(format!("{key}@example.org"))];
-    let person = Person { key: key.to_owned(), name: key.to_owned(), language: "en".to_owned(), methods };
+    let person = Person {
+        key: key.to_owned(),
+        name: key.to_owned(),
+        language: "en".to_owned(),
+        methods,
+    };
     let mut body = [0; 32];
     for (slot, byte) in body.iter_mut().zip(key.bytes()) {
         *slot = byte;
@@ -249,16 +298,26 @@ pub fn add_person(request: RequestId, key: &str) -> Proposal {
     Proposal {
         request,
         body,
-        actor: Actor::ApiKey { id: "test".to_owned() },
+        actor: Actor::ApiKey {
+            id: "test".to_owned(),
+        },
         decided_under: None,
-        command: Command::Recipients(recipients::Command::PutPeople { people: vec![person] }),
+        command: Command::Recipients(recipients::Command::PutPeople {
+            people: vec![person],
+        }),
     }
 }
 
 /// Adds a person through one node.
 pub async fn put(node: &Cluster, key: &str) -> Result<Committed, ProposeError> {
-    let committed = node.replica().propose(add_person(fresh_request(), key)).await?;
-    assert!(matches!(committed.outcome, Outcome::Applied(_)), "{committed:?}");
+    let committed = node
+        .replica()
+        .propose(add_person(fresh_request(), key))
+        .await?;
+    assert!(
+        matches!(committed.outcome, Outcome::Applied(_)),
+        "{committed:?}"
+    );
     Ok(committed)
 }
 

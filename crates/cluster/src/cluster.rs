@@ -7,75 +7,35 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::nodes;
-use domain::ports::{Clock, Proposal, ProposeError, Replica as _};
+use domain::ports::{Proposal, ProposeError, Replica as _};
 use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp};
-use openraft::SnapshotPolicy;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::{ClusterConfig, engine_config};
 use crate::founding::{self, Founding};
 use crate::identity::{Identity, IdentityError};
 use crate::join::{Admissions, Admitted, INVITATION_LIFE, Token, kept_membership};
 use crate::membership::{self, ChangeError, announce, upkeep};
 use crate::network::Network;
 use crate::pins::{PinSet, Refusals};
-use crate::profile::Profile;
-use crate::replica::{ClusterTime, Core, LocalReplica, Proposer, Raft, ReadBarrier, Standing, observe};
+use crate::replica::{
+    ClusterTime, Core, LocalReplica, Proposer, Raft, ReadBarrier, Standing, observe,
+};
 use crate::service::Peers;
 use crate::status::{self, ClusterStatus};
-use crate::store::node_db::{ClockAnchor, NodeDb, NodeDbError};
-use crate::store::trigger::{SNAPSHOT_BYTES, SNAPSHOT_PERIOD, SnapshotTrigger};
+use crate::store::node_db::{NodeDb, NodeDbError};
 use crate::store::{self, Store};
 use crate::transport::{Transport, TransportError};
 use crate::types::Peer;
+use crate::upkeep::{keep_anchor, keep_files, kept_offset, retire_when_removed};
 use crate::wire::Change;
 
 /// The engine ends within this time after it was told to.
 const ENGINE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the clock's anchor is stored and the need of a snapshot is looked at.
-const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
-
-/// What a member needs to run.
-#[derive(Clone)]
-pub struct ClusterConfig {
-    /// Identity, log, state and snapshots.
-    pub data_dir: PathBuf,
-    /// UDP address of the cluster's socket.
-    pub listen: SocketAddr,
-    /// `host:port` under which the other members reach that socket, best first. Empty: the bound address.
-    pub advertise: Vec<String>,
-    /// What people call this node.
-    pub name: String,
-    /// The cluster's timing; the same on all members.
-    pub profile: Profile,
-    /// The machine's clocks.
-    pub clock: Arc<dyn Clock>,
-    /// Names this boot of the machine (`/proc/sys/kernel/random/boot_id`): cluster time goes on within it.
-    pub boot_id: String,
-    pub tuning: Tuning,
-}
-
-/// Limits that only tests and very small or slow systems change.
-#[derive(Clone, Copy, Debug)]
-pub struct Tuning {
-    /// Log bytes after which a snapshot is built.
-    pub snapshot_bytes: u64,
-    /// Time after which one is built if anything changed.
-    pub snapshot_period: Duration,
-    /// Entries kept behind a snapshot: more than are written while the slowest peer receives one.
-    pub log_kept: u64,
-    /// A follower this far behind gets a snapshot even if the log still holds what it lacks.
-    pub lag_max: u64,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self { snapshot_bytes: SNAPSHOT_BYTES, snapshot_period: SNAPSHOT_PERIOD, log_kept: 50_000, lag_max: 200_000 }
-    }
-}
 
 /// Why a member could not start or do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +100,9 @@ pub struct Cluster {
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("node", &self.core.node).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("node", &self.core.node)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +115,8 @@ impl Cluster {
 
     /// Starts a member whose identity is in the data directory.
     pub async fn start(config: ClusterConfig) -> Result<Self, ClusterError> {
-        let identity = Identity::load(&config.data_dir)?.ok_or(ClusterError::NoIdentity(config.data_dir.clone()))?;
+        let identity = Identity::load(&config.data_dir)?
+            .ok_or(ClusterError::NoIdentity(config.data_dir.clone()))?;
         let identity = Arc::new(identity);
         let node = identity.node();
         let timing = config.profile.timing();
@@ -162,17 +125,42 @@ impl Cluster {
             pins.adopt_wire(membership);
         }
         let store = Store::open(&config.data_dir).await?;
-        let transport = Arc::new(Transport::bind(config.listen, identity.clone(), pins, timing)?);
-        let bound = transport.local_addr().map_err(|e| ClusterError::Internal(e.to_string()))?;
-        let advertise = if config.advertise.is_empty() { vec![bound.to_string()] } else { config.advertise.clone() };
-        let own = Peer { addresses: advertise, pins: vec![identity.pin()], name: config.name.clone() };
+        let transport = Arc::new(Transport::bind(
+            config.listen,
+            identity.clone(),
+            pins,
+            timing,
+        )?);
+        let bound = transport
+            .local_addr()
+            .map_err(|e| ClusterError::Internal(e.to_string()))?;
+        let advertise = if config.advertise.is_empty() {
+            vec![bound.to_string()]
+        } else {
+            config.advertise.clone()
+        };
+        let own = Peer {
+            addresses: advertise,
+            pins: vec![identity.pin()],
+            name: config.name.clone(),
+        };
 
         let offset = kept_offset(&store, &config).await?;
-        let network = Network { own: node, transport: transport.clone(), timing };
+        let network = Network {
+            own: node,
+            transport: transport.clone(),
+            timing,
+        };
         let engine = Arc::new(engine_config(&config, &identity)?);
-        let raft = Raft::new(node.0, engine, network, store.log.clone(), store.state.clone())
-            .await
-            .map_err(|e| ClusterError::Internal(e.to_string()))?;
+        let raft = Raft::new(
+            node.0,
+            engine,
+            network,
+            store.log.clone(),
+            store.state.clone(),
+        )
+        .await
+        .map_err(|e| ClusterError::Internal(e.to_string()))?;
         let core = Arc::new(Core {
             node,
             identity,
@@ -203,7 +191,13 @@ impl Cluster {
         tasks.spawn(observe(core.clone(), stop.clone()));
         tasks.spawn(upkeep(core.clone(), stop.clone()));
         tasks.spawn(announce(core.clone(), own.clone(), stop.clone()));
-        tasks.spawn(keep_files(core.clone(), store.log.clone(), store.node_db.clone(), config.clone(), stop.clone()));
+        tasks.spawn(keep_files(
+            core.clone(),
+            store.log.clone(),
+            store.node_db.clone(),
+            config.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(retire_when_removed(core.clone(), stop.clone()));
         let cluster = Self {
             core,
@@ -217,7 +211,13 @@ impl Cluster {
             tasks,
             stop,
         };
-        founding::complete(&config.data_dir, &cluster.core, &cluster.replica, cluster.own.clone()).await?;
+        founding::complete(
+            &config.data_dir,
+            &cluster.core,
+            &cluster.replica,
+            cluster.own.clone(),
+        )
+        .await?;
         Ok(cluster)
     }
 
@@ -253,7 +253,12 @@ impl Cluster {
 
     /// Round-trip times to the members this node is connected to.
     pub fn round_trips(&self) -> Vec<(NodeId, Duration)> {
-        self.core.transport.rtts().into_iter().map(|(id, rtt)| (NodeId(id), rtt)).collect()
+        self.core
+            .transport
+            .rtts()
+            .into_iter()
+            .map(|(id, rtt)| (NodeId(id), rtt))
+            .collect()
     }
 
     /// Bytes of log since the last snapshot, about.
@@ -282,9 +287,16 @@ impl Cluster {
             secret,
         };
         let life_ms = u64::try_from(INVITATION_LIFE.as_millis()).unwrap_or(u64::MAX);
-        let command = nodes::Command::IssueInvite { token_hash: token.hash(), expires_in_ms: life_ms };
-        self.order(RequestId::derive(&[b"invite", &token.hash()]), command).await?;
-        Ok(Invitation { token: token.to_string(), expires_at: self.replica.now() + INVITATION_LIFE })
+        let command = nodes::Command::IssueInvite {
+            token_hash: token.hash(),
+            expires_in_ms: life_ms,
+        };
+        self.order(RequestId::derive(&[b"invite", &token.hash()]), command)
+            .await?;
+        Ok(Invitation {
+            token: token.to_string(),
+            expires_at: self.replica.now() + INVITATION_LIFE,
+        })
     }
 
     /// Nodes that joined through this member since it started.
@@ -301,7 +313,10 @@ impl Cluster {
     /// Removes a member: its vote, its pin and its connections. It cannot come back under this id.
     pub async fn remove(&self, node: NodeId) -> Result<(), ClusterError> {
         if node == self.core.node && self.core.standing().voters.len() <= 1 {
-            return Err(ChangeError::Refused(format!("{node} is the only voter; promote another member first")).into());
+            return Err(ChangeError::Refused(format!(
+                "{node} is the only voter; promote another member first"
+            ))
+            .into());
         }
         let row = self.order(
             membership::removal_id(node, self.replica.now()),
@@ -387,7 +402,10 @@ impl Cluster {
 
     async fn end(&mut self) {
         self.stop.cancel();
-        if timeout(ENGINE_STOP_TIMEOUT, self.core.raft.shutdown()).await.is_err() {
+        if timeout(ENGINE_STOP_TIMEOUT, self.core.raft.shutdown())
+            .await
+            .is_err()
+        {
             tracing::warn!("the engine did not end in time");
         }
         self.core.transport.close().await;
@@ -398,14 +416,18 @@ impl Cluster {
         let committed = self.replica.propose(Proposal {
             request,
             body: [0; 32],
-            actor: Actor::Operator { node: self.core.node },
+            actor: Actor::Operator {
+                node: self.core.node,
+            },
             decided_under: None,
             command: Command::Nodes(command),
         });
         match committed.await?.outcome {
             Outcome::Applied(_) | Outcome::Unchanged => Ok(()),
             Outcome::Refused(refusal) => Err(ClusterError::Refused(refusal)),
-            other @ (Outcome::Conflict | Outcome::Defect(_)) => Err(ClusterError::Internal(format!("{other:?}"))),
+            other @ (Outcome::Conflict | Outcome::Defect(_)) => {
+                Err(ClusterError::Internal(format!("{other:?}")))
+            }
         }
     }
 }
@@ -414,85 +436,5 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop.cancel();
         self.core.transport.stop();
-    }
-}
-
-/// The engine's settings (CONSENSUS figures): our own snapshot trigger, pre-vote on, no leadership without an election
-/// after a restart.
-fn engine_config(config: &ClusterConfig, identity: &Identity) -> Result<openraft::Config, ClusterError> {
-    let timing = config.profile.timing();
-    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let settings = openraft::Config {
-        cluster_name: identity.cluster_hex(),
-        heartbeat_interval: ms(timing.heartbeat),
-        election_timeout_min: ms(timing.election_min),
-        election_timeout_max: ms(timing.election_max),
-        max_payload_entries: 512,
-        install_snapshot_timeout: ms(Duration::from_secs(15 * 60)),
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.tuning.log_kept,
-        purge_batch_size: 256,
-        replication_lag_threshold: config.tuning.lag_max,
-        backoff: "50ms 100ms 200ms ...500ms".to_owned(),
-        enable_pre_vote: Some(true),
-        enable_leader_restore: Some(false),
-        ..openraft::Config::default()
-    };
-    settings.validate().map_err(ClusterError::Profile)
-}
-
-/// The clock's offset stored in this boot, if any.
-async fn kept_offset(store: &Store, config: &ClusterConfig) -> Result<Option<i64>, ClusterError> {
-    let anchor = store.node_db.clock_anchor().await?;
-    Ok(anchor.filter(|anchor| anchor.boot_id == config.boot_id).map(|anchor| anchor.cluster.0 - anchor.boottime_ms))
-}
-
-async fn keep_anchor(core: &Core, node_db: &NodeDb, boot_id: &str) {
-    let boottime_ms = i64::try_from(core.clock.boot().as_millis()).unwrap_or(0);
-    let cluster = Timestamp(boottime_ms + core.time.offset_ms());
-    let anchor = ClockAnchor { boot_id: boot_id.to_owned(), boottime_ms, cluster };
-    if let Err(e) = node_db.set_clock_anchor(&anchor).await {
-        tracing::warn!(error = %e, "cannot store the clock's anchor");
-    }
-}
-
-/// Stores the clock's anchor and has snapshots built when they are due.
-async fn keep_files(
-    core: Arc<Core>,
-    log: store::log::LogStore,
-    node_db: Arc<NodeDb>,
-    config: ClusterConfig,
-    stop: CancellationToken,
-) {
-    let newest = core.metrics().snapshot.map(|id| id.index);
-    let Tuning { snapshot_bytes, snapshot_period, .. } = config.tuning;
-    let mut trigger = SnapshotTrigger::with_limits(snapshot_bytes, snapshot_period, Instant::now(), newest);
-    let mut kept_ms = i64::MIN;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = sleep(UPKEEP_PERIOD) => {}
-        }
-        // The offset only moves when some member's clock runs faster; within a second it is not worth a write.
-        if core.time.offset_ms().saturating_sub(kept_ms) > 1_000 {
-            kept_ms = core.time.offset_ms();
-            keep_anchor(&core, &node_db, &config.boot_id).await;
-        }
-        let applied = core.state.applied().map(|id| id.index);
-        if trigger.due(Instant::now(), log.bytes_since_snapshot(), applied) {
-            log.snapshot_taken();
-            if let Err(e) = core.raft.trigger().snapshot().await {
-                tracing::warn!(error = %e, "cannot ask for a snapshot");
-            }
-        }
-    }
-}
-
-/// A removed node must not stand for election any more.
-async fn retire_when_removed(core: Arc<Core>, stop: CancellationToken) {
-    let mut removed = core.transport.removed();
-    tokio::select! {
-        () = stop.cancelled() => {}
-        _ = removed.wait_for(|removed| *removed) => core.raft.runtime_config().elect(false),
     }
 }

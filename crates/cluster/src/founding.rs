@@ -28,7 +28,10 @@ pub(crate) fn prepare(dir: &Path, founding: &Founding) -> Result<(), ClusterErro
     let bytes = codec::encode(founding).map_err(|e| ClusterError::Internal(e.to_string()))?;
     // First the wish, then the identity that makes it come true at the next start, whatever happens in between.
     if Identity::load(dir)?.is_some() {
-        return Err(IdentityError::Exists { path: dir.to_owned() }.into());
+        return Err(IdentityError::Exists {
+            path: dir.to_owned(),
+        }
+        .into());
     }
     write_private(dir, FILE, &bytes)?;
     Identity::found(dir, rand::random(), &founding.https_names)?;
@@ -44,14 +47,21 @@ pub(crate) async fn complete(
 ) -> Result<(), ClusterError> {
     let path = dir.join(FILE);
     let founding: Founding = match std::fs::read(&path) {
-        Ok(bytes) => codec::decode(&bytes)
-            .map_err(|e| IdentityError::Damaged { path: path.clone(), why: e.to_string() })?,
+        Ok(bytes) => codec::decode(&bytes).map_err(|e| IdentityError::Damaged {
+            path: path.clone(),
+            why: e.to_string(),
+        })?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(IdentityError::File { path, source }.into()),
     };
     let internal = |e: &dyn std::fmt::Display| ClusterError::Internal(e.to_string());
     if !core.raft.is_initialized().await.map_err(|e| internal(&e))? {
-        core.raft.initialize([(core.node.0, own.clone())].into_iter().collect::<std::collections::BTreeMap<_, _>>())
+        core.raft
+            .initialize(
+                [(core.node.0, own.clone())]
+                    .into_iter()
+                    .collect::<std::collections::BTreeMap<_, _>>(),
+            )
             .await
             .map_err(|e| internal(&e))?;
     }
@@ -75,7 +85,9 @@ pub(crate) async fn complete(
     match committed.await.map_err(|e| internal(&e))?.outcome {
         Outcome::Applied(_) | Outcome::Unchanged | Outcome::Refused(Refusal::AlreadyFounded) => {}
         other @ (Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_)) => {
-            return Err(ClusterError::Internal(format!("founding came to {other:?}")));
+            return Err(ClusterError::Internal(format!(
+                "founding came to {other:?}"
+            )));
         }
     }
     std::fs::remove_file(&path).map_err(|source| IdentityError::File { path, source }.into())

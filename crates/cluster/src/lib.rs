@@ -3,6 +3,8 @@
 //! The only crate that names openraft and quinn. Others see [`domain::ports::Replica`] (here [`LocalReplica`]) and, for
 //! operators, [`Cluster`]. Deliberately absent: HTTP, clocks of the machine (they are given), decisions about alerts.
 
+mod cluster;
+mod config;
 pub mod crypto;
 mod founding;
 pub mod identity;
@@ -18,11 +20,11 @@ mod status;
 pub mod store;
 mod transport;
 pub mod types;
+mod upkeep;
 mod wire;
 
-mod cluster;
-
-pub use cluster::{Cluster, ClusterConfig, ClusterError, Invitation, Stopped, Tuning};
+pub use cluster::{Cluster, ClusterError, Invitation, Stopped};
+pub use config::{ClusterConfig, Tuning};
 pub use founding::Founding;
 pub use identity::Identity;
 pub use join::{Admitted, JoinConfig, JoinError, Joined, Token, join};

@@ -38,7 +38,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum ChangeError {
     #[error("{0}")]
     Refused(String),
-    #[error("the change was not confirmed in time; look at `holdfast cluster status` and repeat it if need be")]
+    #[error(
+        "the change was not confirmed in time; look at `holdfast cluster status` and repeat it if need be"
+    )]
     Unknown,
 }
 
@@ -53,29 +55,41 @@ pub(crate) async fn change(core: &Core, change: Change) -> Result<StoredMembersh
             None => None,
             Some(leader) if leader == core.node => Some(change_here(core, change.clone()).await),
             Some(leader) => {
-                let answer = core.transport.call(leader, Kind::Change, &body, CHANGE_TIMEOUT).await.ok();
+                let answer = tokio::select! {
+                    answer = core.transport.call(leader, Kind::Change, &body, CHANGE_TIMEOUT) => answer.ok(),
+                    // Whoever led before may never answer; asking the next one again is safe.
+                    () = core.another_leader(Some(leader), deadline) => None,
+                };
                 answer.and_then(|bytes| codec::decode(&bytes).ok())
             }
         };
         asked |= leader.is_some();
         match changed {
             Some(Changed::Done { membership }) => {
-                return StoredMembership::try_from(membership).map_err(|e| ChangeError::Refused(e.to_string()));
+                return StoredMembership::try_from(membership)
+                    .map_err(|e| ChangeError::Refused(e.to_string()));
             }
             Some(Changed::Refused(why)) => return Err(ChangeError::Refused(why)),
             Some(Changed::NotLeader { .. }) | None => {
-                core.another_leader(leader, Instant::now() + RETRY_PAUSE).await;
+                core.another_leader(leader, Instant::now() + RETRY_PAUSE)
+                    .await;
             }
         }
     }
-    if asked { Err(ChangeError::Unknown) } else { Err(ChangeError::Refused("no leader is known".to_owned())) }
+    if asked {
+        Err(ChangeError::Unknown)
+    } else {
+        Err(ChangeError::Refused("no leader is known".to_owned()))
+    }
 }
 
 /// Carries a change out for a member. Half-admitted members have no say (they may only say where they are now).
 pub(crate) async fn change_for(core: &Core, from: NodeId, change: Change) -> Changed {
     let about_itself = matches!(&change, Change::Move { node, .. } if *node == from.0);
     if !about_itself && !core.standing().voters.contains(&from.0) {
-        return Changed::Refused("a learner cannot change the membership; ask on a voting member".to_owned());
+        return Changed::Refused(
+            "a learner cannot change the membership; ask on a voting member".to_owned(),
+        );
     }
     change_here(core, change).await
 }
@@ -85,7 +99,9 @@ async fn change_here(core: &Core, change: Change) -> Changed {
     match apply(core, change).await {
         Ok(()) => {
             let metrics = core.metrics();
-            Changed::Done { membership: WireStoredMembership::from(&*metrics.membership_config) }
+            Changed::Done {
+                membership: WireStoredMembership::from(&*metrics.membership_config),
+            }
         }
         Err(Failed::NotLeader(leader)) => Changed::NotLeader { leader },
         Err(Failed::Refused(why)) => Changed::Refused(why),
@@ -120,9 +136,9 @@ async fn apply(core: &Core, change: Change) -> Result<(), Failed> {
             submit(core, ChangeMembers::AddVoterIds([node].into()), true).await
         }
         Change::Remove { node } if known(node).is_none() => Ok(()),
-        Change::Remove { node } if voters == [node] => {
-            Err(Failed::Refused(format!("n{node} is the only voter; promote another member first")))
-        }
+        Change::Remove { node } if voters == [node] => Err(Failed::Refused(format!(
+            "n{node} is the only voter; promote another member first"
+        ))),
         Change::Remove { node } if node == core.node.0 => {
             // The new leader removes us: a leader that removes itself would commit entries it no longer votes on.
             let to = hand_over(core).await?;
@@ -131,38 +147,49 @@ async fn apply(core: &Core, change: Change) -> Result<(), Failed> {
         Change::Remove { node } if voters.contains(&node) => {
             submit(core, ChangeMembers::RemoveVoters([node].into()), false).await
         }
-        Change::Remove { node } => submit(core, ChangeMembers::RemoveNodes([node].into()), false).await,
+        Change::Remove { node } => {
+            submit(core, ChangeMembers::RemoveNodes([node].into()), false).await
+        }
         Change::Move { node, peer } => match known(node) {
             Some(same) if same == peer => Ok(()),
             Some(_) => submit(core, ChangeMembers::SetNodes([(node, peer)].into()), true).await,
             None => Err(Failed::Refused(format!("n{node} is not a member"))),
         },
         Change::Transfer { to } if to == core.node.0 => Ok(()),
-        Change::Transfer { to } if !voters.contains(&to) => Err(Failed::Refused(format!("n{to} is not a voter"))),
+        Change::Transfer { to } if !voters.contains(&to) => {
+            Err(Failed::Refused(format!("n{to} is not a voter")))
+        }
         Change::Transfer { to } => transfer(core, to).await,
     }
 }
 
 /// Gives the engine a change, waiting for one under way to end first.
-async fn submit(
-    core: &Core,
-    change: ChangeMembers<u64, Peer>,
-    retain: bool,
-) -> Result<(), Failed> {
+async fn submit(core: &Core, change: ChangeMembers<u64, Peer>, retain: bool) -> Result<(), Failed> {
     let deadline = Instant::now() + COMMIT_TIMEOUT;
     loop {
-        let outcome = timeout(COMMIT_TIMEOUT, core.raft.change_membership(change.clone(), retain)).await;
+        let outcome = timeout(
+            COMMIT_TIMEOUT,
+            core.raft.change_membership(change.clone(), retain),
+        )
+        .await;
         let why = match outcome {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(e)) => e,
-            Err(_) => return Err(Failed::Refused("no majority confirmed the change in time".to_owned())),
+            Err(_) => {
+                return Err(Failed::Refused(
+                    "no majority confirmed the change in time".to_owned(),
+                ));
+            }
         };
         match &why {
-            RaftError::APIError(ClientWriteError::ForwardToLeader(to) | ClientWriteError::LogEntryDiscarded(to)) => {
+            RaftError::APIError(
+                ClientWriteError::ForwardToLeader(to) | ClientWriteError::LogEntryDiscarded(to),
+            ) => {
                 return Err(Failed::NotLeader(to.leader_id));
             }
             RaftError::APIError(ClientWriteError::ChangeMembershipError(
-                ChangeMembershipError::InProgress(_) | ChangeMembershipError::UncommittedLeaderLog(_),
+                ChangeMembershipError::InProgress(_)
+                | ChangeMembershipError::UncommittedLeaderLog(_),
             )) if Instant::now() < deadline => sleep(RETRY_PAUSE).await,
             RaftError::APIError(_) => return Err(Failed::Refused(why.to_string())),
             RaftError::Fatal(Fatal::Stopped | Fatal::Panicked | Fatal::StorageError(_)) => {
@@ -176,13 +203,23 @@ async fn submit(
 async fn catch_up(core: &Core, node: u64) -> Result<(), Failed> {
     let wait = core.raft.wait(Some(CATCH_UP_TIMEOUT));
     let near = |metrics: &openraft::RaftMetrics<TypeConfig>| {
-        let Some(replication) = &metrics.replication else { return true }; // leads no more: the next step says so
-        let matched = replication.get(&node).and_then(|id| id.as_ref()).map(|id| id.index);
+        let Some(replication) = &metrics.replication else {
+            return true;
+        }; // leads no more: the next step says so
+        let matched = replication
+            .get(&node)
+            .and_then(|id| id.as_ref())
+            .map(|id| id.index);
         matched.is_some_and(|at| at + CATCH_UP_LAG >= metrics.last_log_index.unwrap_or(0))
     };
-    wait.metrics(near, "learner catches up").await.map(|_| ()).map_err(|_| {
-        Failed::Refused(format!("n{node} has not caught up; check that it runs and is reachable, then repeat"))
-    })
+    wait.metrics(near, "learner catches up")
+        .await
+        .map(|_| ())
+        .map_err(|_| {
+            Failed::Refused(format!(
+                "n{node} has not caught up; check that it runs and is reachable, then repeat"
+            ))
+        })
 }
 
 /// Hands leadership to the voter that has most of the log; says to whom.
@@ -197,13 +234,25 @@ async fn hand_over(core: &Core) -> Result<u64, Failed> {
     let heard = metrics.heartbeat.unwrap_or_default();
     let alive = |id: u64| {
         use openraft::Instant as _;
-        heard.get(&id).is_some_and(|at| at.is_some_and(|at| at.elapsed() < core.timing.election_max * 2))
+        heard
+            .get(&id)
+            .is_some_and(|at| at.is_some_and(|at| at.elapsed() < core.timing.election_max * 2))
     };
     let best = voters
         .iter()
         .filter(|id| **id != core.node.0)
-        .max_by_key(|id| (alive(**id), replication.get(id).and_then(|at| at.as_ref()).map(|at| at.index)));
-    let Some(to) = best.copied() else { return Err(Failed::Refused("there is no other voter".to_owned())) };
+        .max_by_key(|id| {
+            (
+                alive(**id),
+                replication
+                    .get(id)
+                    .and_then(|at| at.as_ref())
+                    .map(|at| at.index),
+            )
+        });
+    let Some(to) = best.copied() else {
+        return Err(Failed::Refused("there is no other voter".to_owned()));
+    };
     transfer(core, to).await?;
     Ok(to)
 }
@@ -215,11 +264,18 @@ async fn transfer(core: &Core, to: u64) -> Result<(), Failed> {
     let patience = core.timing.election_max * 4;
     let wait = core.raft.wait(Some(patience));
     let moved = |metrics: &openraft::RaftMetrics<TypeConfig>| {
-        metrics.current_leader.is_some_and(|leader| leader != core.node.0)
+        metrics
+            .current_leader
+            .is_some_and(|leader| leader != core.node.0)
     };
-    wait.metrics(moved, "leadership moves").await.map(|_| ()).map_err(|_| {
-        Failed::Refused(format!("n{to} did not take over leadership in time; check that it is reachable"))
-    })
+    wait.metrics(moved, "leadership moves")
+        .await
+        .map(|_| ())
+        .map_err(|_| {
+            Failed::Refused(format!(
+                "n{to} did not take over leadership in time; check that it is reachable"
+            ))
+        })
 }
 
 /// Tells the cluster this node's addresses when they differ from what the membership says.
@@ -230,12 +286,30 @@ pub(crate) async fn announce(core: Arc<Core>, own: Peer, stop: CancellationToken
             () = sleep(ANNOUNCE_PERIOD) => {}
         }
         let metrics = core.metrics();
-        let Some(known) = metrics.membership_config.membership().get_node(&core.node.0).cloned() else { continue };
+        let Some(known) = metrics
+            .membership_config
+            .membership()
+            .get_node(&core.node.0)
+            .cloned()
+        else {
+            continue;
+        };
         if known.addresses == own.addresses {
             return;
         }
-        let peer = Peer { addresses: own.addresses.clone(), ..known };
-        match change(&core, Change::Move { node: core.node.0, peer }).await {
+        let peer = Peer {
+            addresses: own.addresses.clone(),
+            ..known
+        };
+        match change(
+            &core,
+            Change::Move {
+                node: core.node.0,
+                peer,
+            },
+        )
+        .await
+        {
             Ok(_) => tracing::info!(addresses = ?own.addresses, "announced new addresses"),
             Err(e) => tracing::warn!(error = %e, "cannot announce new addresses yet"),
         }
@@ -254,16 +328,23 @@ pub(crate) async fn upkeep(core: Arc<Core>, stop: CancellationToken) {
         }
         let metrics = core.metrics();
         let membership = metrics.membership_config.membership();
-        let joint = membership.get_joint_config().len() > 1 && metrics.current_leader == Some(core.node.0);
+        let joint =
+            membership.get_joint_config().len() > 1 && metrics.current_leader == Some(core.node.0);
         if older_than(&mut joint_since, joint, JOINT_AGE_MAX) {
             tracing::info!("finishing an interrupted change of membership");
             // Adding nobody makes the engine leave the joint membership for its second half.
-            let finish = core.raft.change_membership(ChangeMembers::AddVoterIds([].into()), false);
+            let finish = core
+                .raft
+                .change_membership(ChangeMembers::AddVoterIds([].into()), false);
             if let Ok(Err(e)) = timeout(COMMIT_TIMEOUT, finish).await {
                 tracing::warn!(error = %e, "the change of membership is not finished yet");
             }
         }
-        if older_than(&mut alone_since, metrics.current_leader.is_none(), core.timing.election_max * 3) {
+        if older_than(
+            &mut alone_since,
+            metrics.current_leader.is_none(),
+            core.timing.election_max * 3,
+        ) {
             ask_around(&core).await;
         }
         let votes = membership.voter_ids().any(|id| id == core.node.0);
@@ -283,8 +364,17 @@ fn older_than(since: &mut Option<Instant>, now: bool, age: Duration) -> bool {
 }
 
 async fn ask_around(core: &Core) {
-    for id in core.transport.pins().peers().into_keys().filter(|id| *id != core.node.0) {
-        let answer = core.transport.call(NodeId(id), Kind::Membership, &[], ASK_TIMEOUT).await;
+    for id in core
+        .transport
+        .pins()
+        .peers()
+        .into_keys()
+        .filter(|id| *id != core.node.0)
+    {
+        let answer = core
+            .transport
+            .call(NodeId(id), Kind::Membership, &[], ASK_TIMEOUT)
+            .await;
         let Ok(bytes) = answer else { continue };
         if let Ok(membership) = codec::decode::<WireStoredMembership>(&bytes)
             && core.transport.pins().adopt_wire(membership)
@@ -296,12 +386,26 @@ async fn ask_around(core: &Core) {
 }
 
 async fn fetch_issuing_key(core: &Core) {
-    let Some(leader) = core.leader().filter(|leader| *leader != core.node) else { return };
+    let Some(leader) = core.leader().filter(|leader| *leader != core.node) else {
+        return;
+    };
     let voters = core.standing().voters;
-    let from = std::iter::once(leader.0).chain(voters.into_iter().filter(|id| *id != leader.0 && *id != core.node.0));
+    let from = std::iter::once(leader.0).chain(
+        voters
+            .into_iter()
+            .filter(|id| *id != leader.0 && *id != core.node.0),
+    );
     for id in from {
-        let Ok(bytes) = core.transport.call(NodeId(id), Kind::IssuingKey, &[], ASK_TIMEOUT).await else { continue };
-        let Ok(key) = codec::decode::<String>(&bytes) else { continue };
+        let Ok(bytes) = core
+            .transport
+            .call(NodeId(id), Kind::IssuingKey, &[], ASK_TIMEOUT)
+            .await
+        else {
+            continue;
+        };
+        let Ok(key) = codec::decode::<String>(&bytes) else {
+            continue;
+        };
         match core.identity.adopt_issuing_key(&key) {
             Ok(()) => return tracing::info!(from = %NodeId(id), "holds the issuing key now"),
             Err(e) => tracing::warn!(from = %NodeId(id), error = %e, "cannot use the issuing key"),

@@ -9,11 +9,13 @@ use domain::NodeId;
 use domain::codec::CodecError;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use openraft::base::{BoxFuture, BoxStream};
-use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
 use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, v2::RaftNetworkV2};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, network::stream_append_sequential};
 use tokio::time::{Instant, timeout};
@@ -80,27 +82,41 @@ impl PeerClient {
     ) -> Result<Vec<u8>, RpcError> {
         let body = body.map_err(|e| NetworkError::new(&e))?;
         let within = option.soft_ttl();
-        self.transport.call(self.target, kind, &body, within).await.map_err(|e| self.failed(&e, action, within))
+        self.transport
+            .call(self.target, kind, &body, within)
+            .await
+            .map_err(|e| self.failed(&e, action, within))
     }
 
     fn failed(&self, why: &CallError, action: RPCTypes, timeout: Duration) -> RpcError {
         match why {
             CallError::Unreachable(_) => Unreachable::new(why).into(),
-            CallError::TimedOut(_) => {
-                Timeout { action, id: self.own.0, target: self.target.0, timeout }.into()
+            CallError::TimedOut(_) => Timeout {
+                action,
+                id: self.own.0,
+                target: self.target.0,
+                timeout,
             }
+            .into(),
             CallError::Broken(..) | CallError::Refused(..) => NetworkError::new(why).into(),
         }
     }
 
     /// One long stream: requests leave as they come, answers return in order. Both halves are driven by whoever polls
     /// the returned stream, so that dropping it ends both.
-    async fn pipeline<'s, S>(&'s mut self, input: S, setup: Duration) -> Result<BoxStream<'s, AppendResult>, RpcError>
+    async fn pipeline<'s, S>(
+        &'s mut self,
+        input: S,
+        setup: Duration,
+    ) -> Result<BoxStream<'s, AppendResult>, RpcError>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         let action = RPCTypes::AppendEntries;
-        let opened = self.transport.open(self.target, Kind::AppendStream, Instant::now() + setup).await;
+        let opened = self
+            .transport
+            .open(self.target, Kind::AppendStream, Instant::now() + setup)
+            .await;
         let (_connection, mut send, recv) = opened.map_err(|e| self.failed(&e, action, setup))?;
         let sent = Arc::new(AtomicU64::new(0));
         let answered = sent.clone();
@@ -109,9 +125,12 @@ impl PeerClient {
             let mut input = input;
             let mut kind = [Kind::AppendStream as u8].as_slice();
             while let Some(request) = input.next().await {
-                let body = Append::encode(&request).map_err(|e| RpcError::from(NetworkError::new(&e)))?;
+                let body =
+                    Append::encode(&request).map_err(|e| RpcError::from(NetworkError::new(&e)))?;
                 sent.fetch_add(1, Ordering::Relaxed);
-                frame::write(&mut send, kind, &body).await.map_err(|e| broken(&e))?;
+                frame::write(&mut send, kind, &body)
+                    .await
+                    .map_err(|e| broken(&e))?;
                 kind = &[];
             }
             _ = send.finish();
@@ -122,7 +141,12 @@ impl PeerClient {
         // An answer may wait for a slow disk; silence on top of that means the path is gone.
         let patience = (self.timing.election_max * 2).max(Duration::from_secs(2));
         let target = self.target;
-        let stalled = Timeout { action, id: self.own.0, target: target.0, timeout: patience };
+        let stalled = Timeout {
+            action,
+            id: self.own.0,
+            target: target.0,
+            timeout: patience,
+        };
         let answers = stream::unfold(Some((recv, 0_u64)), move |state| {
             let (answered, stalled) = (answered.clone(), stalled.clone());
             async move {
@@ -164,7 +188,14 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
-        let answer = self.call(Kind::Append, RPCTypes::AppendEntries, Append::encode(&request), &option).await?;
+        let answer = self
+            .call(
+                Kind::Append,
+                RPCTypes::AppendEntries,
+                Append::encode(&request),
+                &option,
+            )
+            .await?;
         Appended::decode(&answer).map_err(|e| broken(&e))
     }
 
@@ -187,7 +218,14 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        let answer = self.call(Kind::Vote, RPCTypes::Vote, Ballot::encode(&request), &option).await?;
+        let answer = self
+            .call(
+                Kind::Vote,
+                RPCTypes::Vote,
+                Ballot::encode(&request),
+                &option,
+            )
+            .await?;
         Voted::decode(&answer).map_err(|e| broken(&e))
     }
 
@@ -196,7 +234,14 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        let answer = self.call(Kind::PreVote, RPCTypes::Vote, Ballot::encode(&request), &option).await?;
+        let answer = self
+            .call(
+                Kind::PreVote,
+                RPCTypes::Vote,
+                Ballot::encode(&request),
+                &option,
+            )
+            .await?;
         Voted::decode(&answer).map_err(|e| broken(&e))
     }
 
@@ -207,7 +252,13 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let sending = snapshot_stream::send(&self.transport, self.target, vote, snapshot, option.hard_ttl());
+        let sending = snapshot_stream::send(
+            &self.transport,
+            self.target,
+            vote,
+            snapshot,
+            option.hard_ttl(),
+        );
         tokio::select! {
             closed = cancel => Err(closed.into()),
             sent = sending => match sent {
@@ -223,8 +274,14 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: TransferLeaderRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
-        let answer =
-            self.call(Kind::TransferLeader, RPCTypes::TransferLeader, Handover::encode(&request), &option).await?;
+        let answer = self
+            .call(
+                Kind::TransferLeader,
+                RPCTypes::TransferLeader,
+                Handover::encode(&request),
+                &option,
+            )
+            .await?;
         HandedOver::decode(&answer).map_err(|e| broken(&e))
     }
 }

@@ -78,7 +78,9 @@ struct Members {
 impl PinSet {
     /// Whether this key may speak for `node`.
     pub(crate) fn check(&self, node: NodeId, pin: &[u8; 32]) -> Result<(), Reason> {
-        let Ok(members) = self.0.read() else { return Err(Reason::NotMember) };
+        let Ok(members) = self.0.read() else {
+            return Err(Reason::NotMember);
+        };
         match members.peers.get(&node.0) {
             Some(peer) if peer.pins.contains(pin) => Ok(()),
             Some(_) => Err(Reason::WrongKey),
@@ -89,12 +91,17 @@ impl PinSet {
     /// Takes over a membership unless it is older than the one known. True when it was taken.
     pub(crate) fn adopt(&self, membership: &StoredMembership) -> bool {
         let index = membership.log_id().as_ref().map(|id| id.index);
-        let peers: BTreeMap<u64, Peer> =
-            membership.membership().nodes().map(|(id, peer)| (*id, peer.clone())).collect();
+        let peers: BTreeMap<u64, Peer> = membership
+            .membership()
+            .nodes()
+            .map(|(id, peer)| (*id, peer.clone()))
+            .collect();
         if peers.is_empty() {
             return false;
         }
-        let Ok(mut members) = self.0.write() else { return false };
+        let Ok(mut members) = self.0.write() else {
+            return false;
+        };
         if index < members.index || (index == members.index && peers == members.peers) {
             return false;
         }
@@ -109,7 +116,10 @@ impl PinSet {
 
     /// Members by id.
     pub(crate) fn peers(&self) -> BTreeMap<u64, Peer> {
-        self.0.read().map(|members| members.peers.clone()).unwrap_or_default()
+        self.0
+            .read()
+            .map(|members| members.peers.clone())
+            .unwrap_or_default()
     }
 
     /// Log index of the membership in force here.
@@ -124,9 +134,17 @@ mod tests {
     use crate::types::{WireLogId, WireMembership};
 
     fn membership(index: u64, nodes: &[(u64, u8)]) -> WireStoredMembership {
-        let peer = |pin| Peer { addresses: vec![], pins: vec![[pin; 32]], name: String::new() };
+        let peer = |pin| Peer {
+            addresses: vec![],
+            pins: vec![[pin; 32]],
+            name: String::new(),
+        };
         WireStoredMembership {
-            log_id: Some(WireLogId { term: 1, node: 1, index }),
+            log_id: Some(WireLogId {
+                term: 1,
+                node: 1,
+                index,
+            }),
             membership: WireMembership {
                 voters: vec![nodes.iter().map(|(id, _)| *id).collect()],
                 nodes: nodes.iter().map(|(id, pin)| (*id, peer(*pin))).collect(),
@@ -158,7 +176,10 @@ mod tests {
     fn refusals_are_counted_by_reason() {
         let refusals = Refusals::default();
         refusals.count(Reason::WrongKey);
-        let counted: Vec<u64> = Reason::ALL.into_iter().map(|reason| refusals.of(reason)).collect();
+        let counted: Vec<u64> = Reason::ALL
+            .into_iter()
+            .map(|reason| refusals.of(reason))
+            .collect();
         assert_eq!(counted.iter().sum::<u64>(), 1);
         assert_eq!(refusals.of(Reason::WrongKey), 1);
     }

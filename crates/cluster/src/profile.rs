@@ -37,7 +37,9 @@ pub struct Timing {
 impl Profile {
     /// Reads `lan`, `wan`, `lte` or `sat`.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Lan, Self::Wan, Self::Lte, Self::Sat].into_iter().find(|profile| profile.name() == text)
+        [Self::Lan, Self::Wan, Self::Lte, Self::Sat]
+            .into_iter()
+            .find(|profile| profile.name() == text)
     }
 
     /// As written in the configuration.

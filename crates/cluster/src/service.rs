@@ -35,8 +35,13 @@ impl Peers {
 
     async fn propose(&self, body: &[u8]) -> Unary {
         let forwarded: Forwarded = codec::decode(body).map_err(words)?;
-        let written = tokio::time::timeout(WRITE_TIMEOUT, write_many(&self.core.raft, forwarded.records));
-        let fates = written.await.map_err(|_| "not committed in time".to_owned())?;
+        let written = tokio::time::timeout(
+            WRITE_TIMEOUT,
+            write_many(&self.core.raft, forwarded.records),
+        );
+        let fates = written
+            .await
+            .map_err(|_| "not committed in time".to_owned())?;
         codec::encode(&fates).map_err(words)
     }
 
@@ -45,7 +50,11 @@ impl Peers {
         if !self.core.standing().voters.contains(&from.0) {
             return Err("only a voter may hold the issuing key".to_owned());
         }
-        let key = self.core.identity.issuing_key().ok_or("this node does not hold it")?;
+        let key = self
+            .core
+            .identity
+            .issuing_key()
+            .ok_or("this node does not hold it")?;
         codec::encode(&key).map_err(words)
     }
 }
@@ -65,18 +74,27 @@ impl Service for Peers {
             }
             Kind::Append => {
                 let request = Append::decode(&body).map_err(words)?;
-                Appended::encode(&core.raft.append_entries(request).await.map_err(words)?).map_err(words)
+                Appended::encode(&core.raft.append_entries(request).await.map_err(words)?)
+                    .map_err(words)
             }
             Kind::TransferLeader => {
                 let request = Handover::decode(&body).map_err(words)?;
-                HandedOver::encode(&core.raft.handle_transfer_leader(request).await.map_err(words)?).map_err(words)
+                HandedOver::encode(
+                    &core
+                        .raft
+                        .handle_transfer_leader(request)
+                        .await
+                        .map_err(words)?,
+                )
+                .map_err(words)
             }
             Kind::Propose => self.propose(&body).await,
             Kind::ReadIndex => codec::encode(&read_index_here(core).await).map_err(words),
             Kind::Lease => codec::encode(&grant(core, from)).map_err(words),
             Kind::Membership => {
                 let metrics = core.metrics();
-                codec::encode(&WireStoredMembership::from(&*metrics.membership_config)).map_err(words)
+                codec::encode(&WireStoredMembership::from(&*metrics.membership_config))
+                    .map_err(words)
             }
             Kind::Change => {
                 let change = codec::decode(&body).map_err(words)?;
@@ -88,7 +106,12 @@ impl Service for Peers {
         }
     }
 
-    async fn append_stream(&self, _from: NodeId, mut send: SendStream, recv: RecvStream) -> Result<(), FrameError> {
+    async fn append_stream(
+        &self,
+        _from: NodeId,
+        mut send: SendStream,
+        recv: RecvStream,
+    ) -> Result<(), FrameError> {
         let requests = stream::unfold(recv, |mut recv| async move {
             let body = frame::read(&mut recv).await.ok()??;
             let request = Append::decode(&body)
@@ -98,23 +121,37 @@ impl Service for Peers {
         });
         let mut answers = std::pin::pin!(self.core.raft.stream_append(requests));
         while let Some(Ok(result)) = answers.next().await {
-            let Ok(body) = Appended::encode_streamed(&result) else { break };
+            let Ok(body) = Appended::encode_streamed(&result) else {
+                break;
+            };
             frame::write(&mut send, &[], &body).await?;
         }
         _ = send.finish();
         Ok(())
     }
 
-    async fn snapshot(&self, from: NodeId, mut send: SendStream, mut recv: RecvStream) -> Result<(), FrameError> {
-        let received = snapshot_stream::receive(self.core.state.snapshots(), &mut send, &mut recv).await;
+    async fn snapshot(
+        &self,
+        from: NodeId,
+        mut send: SendStream,
+        mut recv: RecvStream,
+    ) -> Result<(), FrameError> {
+        let received =
+            snapshot_stream::receive(self.core.state.snapshots(), &mut send, &mut recv).await;
         let installed = match received {
-            Ok((vote, snapshot)) => self.core.raft.install_full_snapshot(vote, snapshot).await.map_err(words),
+            Ok((vote, snapshot)) => self
+                .core
+                .raft
+                .install_full_snapshot(vote, snapshot)
+                .await
+                .map_err(words),
             Err(e) => {
                 tracing::warn!(%from, error = %e, "a snapshot did not arrive whole");
                 Err(e.to_string())
             }
         };
-        let body = installed.and_then(|response| codec::encode(&WireVote::from(&response.vote)).map_err(words));
+        let body = installed
+            .and_then(|response| codec::encode(&WireVote::from(&response.vote)).map_err(words));
         match body {
             Ok(body) => frame::write(&mut send, &[answer::OK], &body).await?,
             Err(why) => frame::write(&mut send, &[answer::REFUSED], why.as_bytes()).await?,

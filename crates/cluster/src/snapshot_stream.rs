@@ -43,19 +43,32 @@ pub(crate) async fn send(
     snapshot: EngineSnapshot,
     install_within: Duration,
 ) -> Result<Vote, SendError> {
-    let opened = transport.open(to, Kind::Snapshot, Instant::now() + Duration::from_secs(5)).await?;
+    let opened = transport
+        .open(to, Kind::Snapshot, Instant::now() + Duration::from_secs(5))
+        .await?;
     let (_connection, mut send, mut recv) = opened;
     let broken = |e| SendError::Call(CallError::Broken(to, e));
     let file = &snapshot.snapshot;
-    let head =
-        SnapshotHead { vote: (&vote).into(), meta: (&snapshot.meta).into(), len: file.len, sha256: file.sha256 };
-    frame::write(&mut send, &[Kind::Snapshot as u8], &codec::encode(&head)?).await.map_err(broken)?;
-    let offset = timeout(CHUNK_TIMEOUT, answer(&mut recv)).await.map_err(|_| SendError::Stalled)?.map_err(broken)?;
+    let head = SnapshotHead {
+        vote: (&vote).into(),
+        meta: (&snapshot.meta).into(),
+        len: file.len,
+        sha256: file.sha256,
+    };
+    frame::write(&mut send, &[Kind::Snapshot as u8], &codec::encode(&head)?)
+        .await
+        .map_err(broken)?;
+    let offset = timeout(CHUNK_TIMEOUT, answer(&mut recv))
+        .await
+        .map_err(|_| SendError::Stalled)?
+        .map_err(broken)?;
     let mut offset: u64 = codec::decode(&accepted(to, offset)?)?;
     let mut source = File::open(&file.path).await?;
     source.seek(SeekFrom::Start(offset)).await?;
     while offset < file.len {
-        let length = usize::try_from(file.len - offset).unwrap_or(CHUNK).min(CHUNK);
+        let length = usize::try_from(file.len - offset)
+            .unwrap_or(CHUNK)
+            .min(CHUNK);
         let mut chunk = vec![0; HEAD + length];
         source.read_exact(&mut chunk[HEAD..]).await?;
         chunk[..8].copy_from_slice(&offset.to_be_bytes());
@@ -66,20 +79,28 @@ pub(crate) async fn send(
         offset += length as u64;
     }
     _ = send.finish();
-    let installed = timeout(install_within, answer(&mut recv)).await.map_err(|_| SendError::Stalled)?;
+    let installed = timeout(install_within, answer(&mut recv))
+        .await
+        .map_err(|_| SendError::Stalled)?;
     let vote: WireVote = codec::decode(&accepted(to, installed.map_err(broken)?)?)?;
     Ok(vote.into())
 }
 
 async fn answer(recv: &mut RecvStream) -> Result<(u8, Vec<u8>), FrameError> {
     let status = frame::read_byte(recv).await?.ok_or(FrameError::Truncated)?;
-    Ok((status, frame::read(recv).await?.ok_or(FrameError::Truncated)?))
+    Ok((
+        status,
+        frame::read(recv).await?.ok_or(FrameError::Truncated)?,
+    ))
 }
 
 fn accepted(by: NodeId, answer: (u8, Vec<u8>)) -> Result<Vec<u8>, CallError> {
     match answer {
         (status::OK, body) => Ok(body),
-        (_, words) => Err(CallError::Refused(by, String::from_utf8_lossy(&words).into_owned())),
+        (_, words) => Err(CallError::Refused(
+            by,
+            String::from_utf8_lossy(&words).into_owned(),
+        )),
     }
 }
 
@@ -106,13 +127,17 @@ pub(crate) async fn receive(
     send: &mut SendStream,
     recv: &mut RecvStream,
 ) -> Result<(Vote, EngineSnapshot), ReceiveError> {
-    let head = timeout(CHUNK_TIMEOUT, frame::read(recv)).await.map_err(|_| ReceiveError::Stalled)??;
+    let head = timeout(CHUNK_TIMEOUT, frame::read(recv))
+        .await
+        .map_err(|_| ReceiveError::Stalled)??;
     let head: SnapshotHead = codec::decode(&head.ok_or(FrameError::Truncated)?)?;
     let meta = SnapshotMeta::try_from(head.meta)?;
     let mut incoming = snapshots.begin_receiving(head.len, head.sha256).await?;
     frame::write(send, &[status::OK], &codec::encode(&incoming.offset())?).await?;
     while incoming.offset() < head.len {
-        let chunk = timeout(CHUNK_TIMEOUT, frame::read(recv)).await.map_err(|_| ReceiveError::Stalled)??;
+        let chunk = timeout(CHUNK_TIMEOUT, frame::read(recv))
+            .await
+            .map_err(|_| ReceiveError::Stalled)??;
         take(&mut incoming, &chunk.ok_or(FrameError::Truncated)?).await?;
     }
     let snapshot = incoming.finish(&meta).await?;

@@ -62,15 +62,22 @@ pub(crate) fn of_leader(core: &Core) -> Followers {
     let (Some(replication), Some(heard)) = (metrics.replication, metrics.heartbeat) else {
         return Followers::default();
     };
-    let known = metrics.membership_config.membership().nodes().map(|(id, _)| {
-        if *id == core.node.0 {
-            return (*id, Some(0), Some(0));
-        }
-        let at = heard.get(id).and_then(|at| at.as_ref());
-        let ms = at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let matched = replication.get(id).and_then(|id| id.as_ref()).map(|id| id.index);
-        (*id, ms, Some(last.saturating_sub(matched.unwrap_or(0))))
-    });
+    let known = metrics
+        .membership_config
+        .membership()
+        .nodes()
+        .map(|(id, _)| {
+            if *id == core.node.0 {
+                return (*id, Some(0), Some(0));
+            }
+            let at = heard.get(id).and_then(|at| at.as_ref());
+            let ms = at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
+            let matched = replication
+                .get(id)
+                .and_then(|id| id.as_ref())
+                .map(|id| id.index);
+            (*id, ms, Some(last.saturating_sub(matched.unwrap_or(0))))
+        });
     Followers(known.collect())
 }
 
@@ -79,8 +86,14 @@ pub(crate) async fn status(core: &Core) -> ClusterStatus {
     let followers = match core.leader() {
         Some(leader) if leader == core.node => of_leader(core),
         Some(leader) => {
-            let answer = core.transport.call(leader, Kind::Status, &[], ASK_TIMEOUT).await.ok();
-            answer.and_then(|bytes| codec::decode(&bytes).ok()).unwrap_or_default()
+            let answer = core
+                .transport
+                .call(leader, Kind::Status, &[], ASK_TIMEOUT)
+                .await
+                .ok();
+            answer
+                .and_then(|bytes| codec::decode(&bytes).ok())
+                .unwrap_or_default()
         }
         None => Followers::default(),
     };
@@ -92,7 +105,11 @@ pub(crate) async fn status(core: &Core) -> ClusterStatus {
         MemberStatus {
             node: NodeId(*id),
             name: peer.name.clone(),
-            role: if voters.contains(id) { Role::Voter } else { Role::Learner },
+            role: if voters.contains(id) {
+                Role::Voter
+            } else {
+                Role::Learner
+            },
             addresses: peer.addresses.clone(),
             heard_ms_ago: told.and_then(|(_, ms, _)| *ms),
             lag: told.and_then(|(_, _, lag)| *lag),

@@ -3,8 +3,8 @@
 
 use domain::codec::{self, CodecError};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, StreamAppendResult, TransferLeaderError,
-    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, StreamAppendResult,
+    TransferLeaderError, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,11 @@ impl Voted {
     pub(crate) fn decode(bytes: &[u8]) -> Result<VoteResponse<TypeConfig>, Garbled> {
         let wire: Self = codec::decode(bytes)?;
         let vote: crate::types::Vote = wire.vote.into();
-        Ok(VoteResponse::new(vote, wire.last.map(LogId::from), wire.granted))
+        Ok(VoteResponse::new(
+            vote,
+            wire.last.map(LogId::from),
+            wire.granted,
+        ))
     }
 }
 
@@ -78,7 +82,9 @@ pub(crate) struct Append {
 }
 
 impl Append {
-    pub(crate) fn encode(request: &AppendEntriesRequest<TypeConfig>) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn encode(
+        request: &AppendEntriesRequest<TypeConfig>,
+    ) -> Result<Vec<u8>, CodecError> {
         codec::encode(&Self {
             vote: (&request.vote).into(),
             prev: request.prev_log_id.as_ref().map(WireLogId::from),
@@ -93,7 +99,11 @@ impl Append {
             vote: wire.vote.into(),
             prev_log_id: wire.prev.map(LogId::from),
             leader_commit: wire.commit.map(LogId::from),
-            entries: wire.entries.into_iter().map(WireEntry::into_entry).collect::<Result<_, _>>()?,
+            entries: wire
+                .entries
+                .into_iter()
+                .map(WireEntry::into_entry)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -111,10 +121,14 @@ pub(crate) enum Appended {
 }
 
 impl Appended {
-    pub(crate) fn encode(response: &AppendEntriesResponse<TypeConfig>) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn encode(
+        response: &AppendEntriesResponse<TypeConfig>,
+    ) -> Result<Vec<u8>, CodecError> {
         codec::encode(&match response {
             AppendEntriesResponse::Success => Self::Success,
-            AppendEntriesResponse::PartialSuccess(to) => Self::Matched(to.as_ref().map(WireLogId::from)),
+            AppendEntriesResponse::PartialSuccess(to) => {
+                Self::Matched(to.as_ref().map(WireLogId::from))
+            }
             AppendEntriesResponse::Conflict => Self::Conflict(None),
             AppendEntriesResponse::HigherVote(vote) => Self::HigherVote(vote.into()),
         })
@@ -129,7 +143,9 @@ impl Appended {
         })
     }
 
-    pub(crate) fn encode_streamed(result: &StreamAppendResult<TypeConfig>) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn encode_streamed(
+        result: &StreamAppendResult<TypeConfig>,
+    ) -> Result<Vec<u8>, CodecError> {
         codec::encode(&match result {
             Ok(to) => Self::Matched(to.as_ref().map(WireLogId::from)),
             Err(StreamAppendError::Conflict(at)) => Self::Conflict(Some(at.into())),
@@ -138,7 +154,9 @@ impl Appended {
     }
 
     /// `None` for an answer that has no place on a stream.
-    pub(crate) fn decode_streamed(bytes: &[u8]) -> Result<Option<StreamAppendResult<TypeConfig>>, Garbled> {
+    pub(crate) fn decode_streamed(
+        bytes: &[u8],
+    ) -> Result<Option<StreamAppendResult<TypeConfig>>, Garbled> {
         Ok(match codec::decode(bytes)? {
             Self::Matched(to) => Some(Ok(to.map(LogId::from))),
             Self::Conflict(Some(at)) => Some(Err(StreamAppendError::Conflict(at.into()))),
@@ -156,7 +174,9 @@ pub(crate) struct Handover {
 }
 
 impl Handover {
-    pub(crate) fn encode(request: &TransferLeaderRequest<TypeConfig>) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn encode(
+        request: &TransferLeaderRequest<TypeConfig>,
+    ) -> Result<Vec<u8>, CodecError> {
         codec::encode(&Self {
             from: request.from_leader().into(),
             to: *request.to_node_id(),
@@ -166,24 +186,37 @@ impl Handover {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<TransferLeaderRequest<TypeConfig>, Garbled> {
         let wire: Self = codec::decode(bytes)?;
-        Ok(TransferLeaderRequest::new(wire.from.into(), wire.to, wire.last.map(LogId::from)))
+        Ok(TransferLeaderRequest::new(
+            wire.from.into(),
+            wire.to,
+            wire.last.map(LogId::from),
+        ))
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum HandedOver {
     Accepted,
-    VoteChanged { expected: WireVote, actual: WireVote },
-    NotFlushed { expected: Option<WireLogId>, actual: Option<WireLogId> },
+    VoteChanged {
+        expected: WireVote,
+        actual: WireVote,
+    },
+    NotFlushed {
+        expected: Option<WireLogId>,
+        actual: Option<WireLogId>,
+    },
 }
 
 impl HandedOver {
-    pub(crate) fn encode(response: &TransferLeaderResponse<TypeConfig>) -> Result<Vec<u8>, CodecError> {
+    pub(crate) fn encode(
+        response: &TransferLeaderResponse<TypeConfig>,
+    ) -> Result<Vec<u8>, CodecError> {
         codec::encode(&match response {
             Ok(()) => Self::Accepted,
-            Err(TransferLeaderError::VoteChanged { expected, actual }) => {
-                Self::VoteChanged { expected: expected.into(), actual: actual.into() }
-            }
+            Err(TransferLeaderError::VoteChanged { expected, actual }) => Self::VoteChanged {
+                expected: expected.into(),
+                actual: actual.into(),
+            },
             Err(TransferLeaderError::LogNotFlushed { expected, actual }) => Self::NotFlushed {
                 expected: expected.as_ref().map(WireLogId::from),
                 actual: actual.as_ref().map(WireLogId::from),
@@ -194,9 +227,10 @@ impl HandedOver {
     pub(crate) fn decode(bytes: &[u8]) -> Result<TransferLeaderResponse<TypeConfig>, Garbled> {
         Ok(match codec::decode(bytes)? {
             Self::Accepted => Ok(()),
-            Self::VoteChanged { expected, actual } => {
-                Err(TransferLeaderError::VoteChanged { expected: expected.into(), actual: actual.into() })
-            }
+            Self::VoteChanged { expected, actual } => Err(TransferLeaderError::VoteChanged {
+                expected: expected.into(),
+                actual: actual.into(),
+            }),
             Self::NotFlushed { expected, actual } => Err(TransferLeaderError::LogNotFlushed {
                 expected: expected.map(LogId::from),
                 actual: actual.map(LogId::from),
@@ -224,9 +258,14 @@ pub(crate) struct Forwarded {
 /// What became of one forwarded command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Fate {
-    Committed { index: u64, reply: Reply },
+    Committed {
+        index: u64,
+        reply: Reply,
+    },
     /// Not in the log: this node does not lead.
-    NotLeader { leader: Option<u64> },
+    NotLeader {
+        leader: Option<u64>,
+    },
     /// It may be in the log.
     Unknown,
 }
@@ -243,8 +282,12 @@ pub(crate) enum ReadAt {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Granted {
     /// Yes; and what time it is at the leader (cluster time).
-    Yes { now_ms: i64 },
-    NotLeader { leader: Option<u64> },
+    Yes {
+        now_ms: i64,
+    },
+    NotLeader {
+        leader: Option<u64>,
+    },
     /// The leader itself lacks a fresh majority.
     NoQuorum,
 }
@@ -252,18 +295,34 @@ pub(crate) enum Granted {
 /// A change of membership, carried out by the leader.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Change {
-    AddLearner { node: u64, peer: Peer },
-    Promote { node: u64 },
-    Remove { node: u64 },
+    AddLearner {
+        node: u64,
+        peer: Peer,
+    },
+    Promote {
+        node: u64,
+    },
+    Remove {
+        node: u64,
+    },
     /// New addresses of a member.
-    Move { node: u64, peer: Peer },
-    Transfer { to: u64 },
+    Move {
+        node: u64,
+        peer: Peer,
+    },
+    Transfer {
+        to: u64,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Changed {
-    Done { membership: WireStoredMembership },
-    NotLeader { leader: Option<u64> },
+    Done {
+        membership: WireStoredMembership,
+    },
+    NotLeader {
+        leader: Option<u64>,
+    },
     /// Words for a person.
     Refused(String),
 }
@@ -276,12 +335,20 @@ mod tests {
     use crate::types::{Vote, WirePayload};
 
     fn log_id(index: u64) -> LogId {
-        WireLogId { term: 2, node: 1, index }.into()
+        WireLogId {
+            term: 2,
+            node: 1,
+            index,
+        }
+        .into()
     }
 
     #[test]
     fn appends_survive_the_wire() {
-        let entry = WireEntry { log_id: (&log_id(8)).into(), payload: WirePayload::Command(vec![1, 2].into()) };
+        let entry = WireEntry {
+            log_id: (&log_id(8)).into(),
+            payload: WirePayload::Command(vec![1, 2].into()),
+        };
         let request = AppendEntriesRequest::<TypeConfig> {
             vote: Vote::new_committed(2, 1),
             prev_log_id: Some(log_id(7)),
@@ -300,7 +367,10 @@ mod tests {
             AppendEntriesResponse::Conflict,
             AppendEntriesResponse::HigherVote(Vote::new(3, 2)),
         ] {
-            assert_eq!(Appended::decode(&Appended::encode(&response).unwrap()).unwrap(), response);
+            assert_eq!(
+                Appended::decode(&Appended::encode(&response).unwrap()).unwrap(),
+                response
+            );
         }
         for result in [
             Ok(Some(log_id(3))),
@@ -318,13 +388,29 @@ mod tests {
     fn votes_and_handovers_survive_the_wire() {
         let mut request = VoteRequest::<TypeConfig>::new(Vote::new(3, 2), Some(log_id(9)));
         request.leadership_transfer = true;
-        assert_eq!(Ballot::decode(&Ballot::encode(&request).unwrap()).unwrap(), request);
+        assert_eq!(
+            Ballot::decode(&Ballot::encode(&request).unwrap()).unwrap(),
+            request
+        );
         let response = VoteResponse::<TypeConfig>::new(Vote::new(3, 2), None, true);
-        assert_eq!(Voted::decode(&Voted::encode(&response).unwrap()).unwrap(), response);
-        let handover = TransferLeaderRequest::<TypeConfig>::new(Vote::new_committed(3, 2), 4, Some(log_id(9)));
-        assert_eq!(Handover::decode(&Handover::encode(&handover).unwrap()).unwrap(), handover);
-        let refused = Err(TransferLeaderError::LogNotFlushed { expected: Some(log_id(9)), actual: None });
-        assert_eq!(HandedOver::decode(&HandedOver::encode(&refused).unwrap()).unwrap(), refused);
+        assert_eq!(
+            Voted::decode(&Voted::encode(&response).unwrap()).unwrap(),
+            response
+        );
+        let handover =
+            TransferLeaderRequest::<TypeConfig>::new(Vote::new_committed(3, 2), 4, Some(log_id(9)));
+        assert_eq!(
+            Handover::decode(&Handover::encode(&handover).unwrap()).unwrap(),
+            handover
+        );
+        let refused = Err(TransferLeaderError::LogNotFlushed {
+            expected: Some(log_id(9)),
+            actual: None,
+        });
+        assert_eq!(
+            HandedOver::decode(&HandedOver::encode(&refused).unwrap()).unwrap(),
+            refused
+        );
     }
 
     proptest! {

@@ -11,13 +11,19 @@ async fn any_node_takes_a_command_and_every_node_has_it() {
     let nodes = Nodes::start(3).await;
     for id in nodes.ids() {
         let committed = put(&nodes[id], &format!("p{id}")).await.unwrap();
-        assert!(matches!(committed.outcome, Outcome::Applied(_)), "{committed:?}");
+        assert!(
+            matches!(committed.outcome, Outcome::Applied(_)),
+            "{committed:?}"
+        );
         // The node that answered has applied it.
         assert!(knows(&nodes[id], Freshness::Local, &format!("p{id}")).await);
     }
     for id in nodes.ids() {
         for person in ["p1", "p2", "p3"] {
-            assert!(knows(&nodes[id], Freshness::Linearizable, person).await, "n{id} lacks {person}");
+            assert!(
+                knows(&nodes[id], Freshness::Linearizable, person).await,
+                "n{id} lacks {person}"
+            );
         }
     }
 }
@@ -28,10 +34,17 @@ async fn one_request_id_through_two_nodes_applies_once() {
     let request = fresh_request();
     let first = nodes[1].replica();
     let second = nodes[2].replica();
-    let (one, two) = tokio::join!(first.propose(add_person(request, "ana")), second.propose(add_person(request, "ana")));
+    let (one, two) = tokio::join!(
+        first.propose(add_person(request, "ana")),
+        second.propose(add_person(request, "ana"))
+    );
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one.outcome, two.outcome);
-    let other_body = nodes[3].replica().propose(add_person(request, "bela")).await.unwrap();
+    let other_body = nodes[3]
+        .replica()
+        .propose(add_person(request, "bela"))
+        .await
+        .unwrap();
     assert_eq!(other_body.outcome, Outcome::Conflict);
     assert!(!knows(&nodes[3], Freshness::Linearizable, "bela").await);
 }
@@ -49,11 +62,20 @@ async fn a_dead_leader_is_replaced_and_loses_nothing() {
     let next = nodes.leader().await;
     assert_ne!(next, leader);
     for i in 0..20 {
-        assert!(knows(&nodes[survivor], Freshness::Linearizable, &format!("before{i}")).await);
+        assert!(
+            knows(
+                &nodes[survivor],
+                Freshness::Linearizable,
+                &format!("before{i}")
+            )
+            .await
+        );
     }
     nodes.restart(leader).await;
     eventually("the old leader has what it missed", || async {
-        knows(&nodes[leader], Freshness::Local, "after").await.then_some(())
+        knows(&nodes[leader], Freshness::Local, "after")
+            .await
+            .then_some(())
     })
     .await;
 }
@@ -80,7 +102,10 @@ async fn a_single_survivor_neither_commits_nor_reads_linearizably() {
     nodes.kill(2).await;
     nodes.kill(3).await;
     let refused = put(&nodes[1], "alone").await.unwrap_err();
-    assert!(matches!(refused, ProposeError::Unknown | ProposeError::Refused(_)), "{refused:?}");
+    assert!(
+        matches!(refused, ProposeError::Unknown | ProposeError::Refused(_)),
+        "{refused:?}"
+    );
     let read = nodes[1].replica().read(Freshness::Linearizable).await;
     assert!(matches!(read, Err(ReadError::NoQuorum)), "{read:?}");
     assert!(knows(&nodes[1], Freshness::Local, "before").await);
@@ -103,9 +128,18 @@ async fn a_graceful_stop_hands_leadership_over() {
 async fn leases_come_from_the_leader_and_are_counted_there() {
     let nodes = Nodes::start(3).await;
     let (leader, follower) = (nodes.leader().await, nodes.follower().await);
-    let lease = eventually("a lease is granted", || async { nodes[follower].replica().lease().await }).await;
-    assert!(lease.until > Duration::from_secs(3_600) && lease.until <= Duration::from_secs(3_600 + 60) + LEASE);
-    eventually("the leader has a lease of its own", || async { nodes[leader].replica().lease().await }).await;
+    let lease = eventually("a lease is granted", || async {
+        nodes[follower].replica().lease().await
+    })
+    .await;
+    assert!(
+        lease.until > Duration::from_secs(3_600)
+            && lease.until <= Duration::from_secs(3_600 + 60) + LEASE
+    );
+    eventually("the leader has a lease of its own", || async {
+        nodes[leader].replica().lease().await
+    })
+    .await;
     let granted = nodes[leader].replica().granted();
     assert_eq!(granted.iter().map(|(node, _)| *node).collect::<Vec<_>>(), {
         let mut both = vec![NodeId(leader), NodeId(follower)];
@@ -115,7 +149,8 @@ async fn leases_come_from_the_leader_and_are_counted_there() {
     assert!(nodes[follower].replica().granted().is_empty());
     nodes[leader].transfer(NodeId(follower)).await.unwrap();
     eventually("a new leadership starts with an empty table", || async {
-        (nodes.leader().await == follower && nodes[leader].replica().granted().is_empty()).then_some(())
+        (nodes.leader().await == follower && nodes[leader].replica().granted().is_empty())
+            .then_some(())
     })
     .await;
 }
@@ -128,8 +163,10 @@ async fn cluster_time_runs_on_every_node_and_through_a_restart() {
         let (a, b) = (nodes[a].replica().now(), nodes[b].replica().now());
         a.since(b).max(b.since(a)) < Duration::from_secs(2)
     };
-    eventually("all nodes agree on the time", || async { (close(&nodes, 1, 2) && close(&nodes, 1, 3)).then_some(()) })
-        .await;
+    eventually("all nodes agree on the time", || async {
+        (close(&nodes, 1, 2) && close(&nodes, 1, 3)).then_some(())
+    })
+    .await;
     assert!(nodes[1].replica().now() >= domain::Timestamp(1_800_000_000_000));
     let before = nodes[2].replica().now();
     nodes.stop(2).await;
@@ -144,12 +181,22 @@ async fn many_proposals_at_once_all_commit() {
     let mut tasks = tokio::task::JoinSet::new();
     for i in 0..300_u64 {
         let replica = nodes[1 + i % 3].replica();
-        tasks.spawn(async move { replica.propose(add_person(fresh_request(), &format!("m{i}"))).await });
+        tasks.spawn(async move {
+            replica
+                .propose(add_person(fresh_request(), &format!("m{i}")))
+                .await
+        });
     }
     while let Some(ended) = tasks.join_next().await {
-        assert!(matches!(ended.unwrap().unwrap().outcome, Outcome::Applied(_)));
+        assert!(matches!(
+            ended.unwrap().unwrap().outcome,
+            Outcome::Applied(_)
+        ));
     }
     for i in 0..300 {
-        assert!(knows(&nodes[2], Freshness::Linearizable, &format!("m{i}")).await, "m{i} is missing");
+        assert!(
+            knows(&nodes[2], Freshness::Linearizable, &format!("m{i}")).await,
+            "m{i} is missing"
+        );
     }
 }

@@ -9,21 +9,31 @@ use tests::cluster::{Nodes, eventually, knows, put};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_far_behind_learner_gets_a_snapshot() {
-    let tuning = Tuning { log_kept: 1, ..Tuning::default() };
+    let tuning = Tuning {
+        log_kept: 1,
+        ..Tuning::default()
+    };
     let mut nodes = Nodes::with_tuning(1, tuning).await;
     for i in 0..600 {
         put(&nodes[1], &format!("s{i}")).await.unwrap();
     }
     nodes[1].snapshot().await.unwrap();
-    eventually("the log is purged", || async { nodes[1].status().await.snapshot }).await;
+    eventually("the log is purged", || async {
+        nodes[1].status().await.snapshot
+    })
+    .await;
     put(&nodes[1], "tail").await.unwrap();
     let learner = nodes.join().await;
     eventually("the learner has snapshot and tail", || async {
-        (knows(&nodes[learner], Freshness::Local, "s0").await && knows(&nodes[learner], Freshness::Local, "tail").await)
+        (knows(&nodes[learner], Freshness::Local, "s0").await
+            && knows(&nodes[learner], Freshness::Local, "tail").await)
             .then_some(())
     })
     .await;
-    assert!(nodes[learner].status().await.snapshot.is_some(), "it came entry by entry");
+    assert!(
+        nodes[learner].status().await.snapshot.is_some(),
+        "it came entry by entry"
+    );
     nodes[1].promote(NodeId(learner)).await.unwrap();
 }
 
@@ -42,7 +52,11 @@ async fn a_node_that_comes_and_goes_deposes_nobody() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(nodes.leader().await, leader);
-    assert_eq!(nodes[leader].status().await.term, term, "pre-vote let a term pass");
+    assert_eq!(
+        nodes[leader].status().await.term,
+        term,
+        "pre-vote let a term pass"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +90,10 @@ async fn the_gap_after_a_dead_leader_is_short() {
         nodes.restart(leader).await;
     }
     // The bench holds this to a second; here a busy machine must not fail the build.
-    assert!(gaps.iter().all(|gap| *gap < Duration::from_secs(5)), "{gaps:?}");
+    assert!(
+        gaps.iter().all(|gap| *gap < Duration::from_secs(5)),
+        "{gaps:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +104,10 @@ async fn leadership_can_be_moved_and_is_announced() {
     changes.mark_unchanged();
     nodes[to].transfer(NodeId(to)).await.unwrap();
     changes.changed().await.unwrap();
-    eventually("the other node leads", || async { (nodes.leader().await == to).then_some(()) }).await;
+    eventually("the other node leads", || async {
+        (nodes.leader().await == to).then_some(())
+    })
+    .await;
     let leadership = nodes[to].replica().leadership();
     assert_eq!(leadership.leading.map(|stamp| stamp.node), Some(NodeId(to)));
     assert_eq!(leadership.voters, [NodeId(1), NodeId(2), NodeId(3)]);

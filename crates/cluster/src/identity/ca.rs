@@ -2,9 +2,9 @@
 
 use domain::NodeId;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
-    SubjectPublicKeyInfo, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+    SanType, SerialNumber, SubjectPublicKeyInfo, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 
@@ -39,10 +39,13 @@ impl NodeRequest {
 
     /// Reads a request and checks the signature in it. Only the key and the HTTPS names are taken over.
     pub(crate) fn decode(der: &[u8]) -> Result<Self, IdentityError> {
-        let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(der))
-            .map_err(|e| IdentityError::Request(e.to_string()))?;
+        let request =
+            CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(der))
+                .map_err(|e| IdentityError::Request(e.to_string()))?;
         if request.public_key.algorithm() != &rcgen::PKCS_ECDSA_P256_SHA256 {
-            return Err(IdentityError::Request("its key is not on the curve P-256".to_owned()));
+            return Err(IdentityError::Request(
+                "its key is not on the curve P-256".to_owned(),
+            ));
         }
         let mut names = Vec::new();
         for san in request.params.subject_alt_names {
@@ -51,11 +54,16 @@ impl NodeRequest {
             } else if let SanType::IpAddress(ip) = san {
                 names.push(HostName::Ip(ip));
             } else {
-                return Err(IdentityError::Request(format!("it asks for the name {san:?}")));
+                return Err(IdentityError::Request(format!(
+                    "it asks for the name {san:?}"
+                )));
             }
         }
         check_names(&names)?;
-        Ok(Self { public: request.public_key.subject_public_key_info(), names })
+        Ok(Self {
+            public: request.public_key.subject_public_key_info(),
+            names,
+        })
     }
 
     /// What the membership will know the newcomer by.
@@ -73,16 +81,24 @@ pub(crate) fn pin_of(key: &KeyPair) -> [u8; 32] {
 pub(super) fn parse_names(names: &[String]) -> Result<Vec<HostName>, IdentityError> {
     let names: Vec<_> = names
         .iter()
-        .map(|name| name.parse().map_or_else(|_| HostName::Dns(name.to_ascii_lowercase()), HostName::Ip))
+        .map(|name| {
+            name.parse()
+                .map_or_else(|_| HostName::Dns(name.to_ascii_lowercase()), HostName::Ip)
+        })
         .collect();
     check_names(&names)?;
     Ok(names)
 }
 
 /// A new authority for `cluster`: its certificate and its key in PEM.
-pub(super) fn new_authority(cluster: &[u8; 16]) -> Result<(CertificateDer<'static>, String), IdentityError> {
+pub(super) fn new_authority(
+    cluster: &[u8; 16],
+) -> Result<(CertificateDer<'static>, String), IdentityError> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    let mut params = params(&format!("Holdfast cluster {}", data_encoding::HEXLOWER.encode(cluster)));
+    let mut params = params(&format!(
+        "Holdfast cluster {}",
+        data_encoding::HEXLOWER.encode(cluster)
+    ));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok((params.self_signed(&key)?.der().clone(), key.serialize_pem()))
@@ -103,21 +119,32 @@ pub(super) fn issue(
     let mut params = params(&format!("Holdfast node {}", node.0));
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params.use_authority_key_identifier_extension = true;
     params.subject_alt_names = vec![SanType::DnsName(name.try_into()?)];
     params.subject_alt_names.extend(sans(&request.names)?);
     let public = SubjectPublicKeyInfo::from_der(&request.public)?;
-    Ok(Issued { leaf: params.signed_by(&public, &issuer)?.der().clone() })
+    Ok(Issued {
+        leaf: params.signed_by(&public, &issuer)?.der().clone(),
+    })
 }
 
 /// Checks that a key in PEM is the one in the authority's certificate.
-pub(super) fn check_issuing_key(authority: &CertificateDer<'_>, pem: &str) -> Result<(), IdentityError> {
+pub(super) fn check_issuing_key(
+    authority: &CertificateDer<'_>,
+    pem: &str,
+) -> Result<(), IdentityError> {
     let key = KeyPair::from_pem(pem)?;
-    let certificate = webpki::EndEntityCert::try_from(authority)
-        .map_err(|e| IdentityError::Request(format!("the authority's certificate cannot be read: {e}")))?;
+    let certificate = webpki::EndEntityCert::try_from(authority).map_err(|e| {
+        IdentityError::Request(format!("the authority's certificate cannot be read: {e}"))
+    })?;
     if certificate.subject_public_key_info().as_ref() != key.subject_public_key_info() {
-        return Err(IdentityError::Request("the issuing key belongs to another cluster".to_owned()));
+        return Err(IdentityError::Request(
+            "the issuing key belongs to another cluster".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -133,19 +160,25 @@ fn params(common_name: &str) -> CertificateParams {
         serial
     }));
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     params
 }
 
 fn check_names(names: &[HostName]) -> Result<(), IdentityError> {
     if names.len() > NAMES_MAX {
-        return Err(IdentityError::Request(format!("it asks for more than {NAMES_MAX} names")));
+        return Err(IdentityError::Request(format!(
+            "it asks for more than {NAMES_MAX} names"
+        )));
     }
     for name in names {
         if let HostName::Dns(name) = name
             && (name.ends_with(DOMAIN) || name.is_empty() || name.len() > 253)
         {
-            return Err(IdentityError::Request(format!("the name {name:?} cannot be given to a node")));
+            return Err(IdentityError::Request(format!(
+                "the name {name:?} cannot be given to a node"
+            )));
         }
     }
     Ok(())

@@ -17,7 +17,10 @@ pub(crate) fn write(dir: &Path, name: &str, text: &str) -> Result<(), IdentityEr
 
 /// As [`write`], for bytes.
 pub(crate) fn write_private(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), IdentityError> {
-    replace(dir, name, bytes).map_err(|source| IdentityError::File { path: dir.join(name), source })
+    replace(dir, name, bytes).map_err(|source| IdentityError::File {
+        path: dir.join(name),
+        source,
+    })
 }
 
 /// The text of a file; `None` when there is none.
@@ -25,14 +28,24 @@ pub(crate) fn read(dir: &Path, name: &str) -> Result<Option<String>, IdentityErr
     match fs::read_to_string(dir.join(name)) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(IdentityError::File { path: dir.join(name), source }),
+        Err(source) => Err(IdentityError::File {
+            path: dir.join(name),
+            source,
+        }),
     }
 }
 
 /// The certificate in a PEM file; `None` when there is no file.
-pub(crate) fn read_certificate(dir: &Path, name: &str) -> Result<Option<CertificateDer<'static>>, IdentityError> {
-    let Some(pem) = read(dir, name)? else { return Ok(None) };
-    CertificateDer::from_pem_slice(pem.as_bytes()).map(Some).map_err(|e| super::damaged(dir, name, &e))
+pub(crate) fn read_certificate(
+    dir: &Path,
+    name: &str,
+) -> Result<Option<CertificateDer<'static>>, IdentityError> {
+    let Some(pem) = read(dir, name)? else {
+        return Ok(None);
+    };
+    CertificateDer::from_pem_slice(pem.as_bytes())
+        .map(Some)
+        .map_err(|e| super::damaged(dir, name, &e))
 }
 
 /// A certificate in PEM (RFC 7468).
@@ -57,7 +70,11 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, dir.join(name))?;

@@ -16,7 +16,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub(crate) use ca::{Issued, NodeRequest, pin_of};
 pub(crate) use files::write_private;
-pub(crate) use tls::{ALPN_JOIN, ALPN_PEER, Presented, Trust, client_config, inspect, join_client_config, server_config};
+pub(crate) use tls::{
+    ALPN_JOIN, ALPN_PEER, Presented, Trust, client_config, inspect, join_client_config,
+    server_config,
+};
 
 use crate::crypto::sha256;
 
@@ -30,10 +33,18 @@ const DOMAIN: &str = "holdfast.internal";
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     #[error("cannot read or write {path}; check the owner and free space of the data directory")]
-    File { path: PathBuf, #[source] source: std::io::Error },
-    #[error("{path} is damaged: {why}; restore it from a backup, or remove this node and let it join anew")]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "{path} is damaged: {why}; restore it from a backup, or remove this node and let it join anew"
+    )]
     Damaged { path: PathBuf, why: String },
-    #[error("{path} already holds an identity; use another data directory, or `holdfast run` to start this node")]
+    #[error(
+        "{path} already holds an identity; use another data directory, or `holdfast run` to start this node"
+    )]
     Exists { path: PathBuf },
     #[error("cannot make or sign a certificate")]
     Certificate(#[from] rcgen::Error),
@@ -59,7 +70,10 @@ pub struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("cluster", &self.cluster_hex()).field("node", &self.node).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("cluster", &self.cluster_hex())
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,21 +83,31 @@ impl Identity {
     /// `names` are the host names and IP addresses that people's programs use for this node's HTTPS.
     pub fn found(dir: &Path, cluster: [u8; 16], names: &[String]) -> Result<Self, IdentityError> {
         if dir.join(KEY).exists() || dir.join(AUTHORITY).exists() {
-            return Err(IdentityError::Exists { path: dir.to_owned() });
+            return Err(IdentityError::Exists {
+                path: dir.to_owned(),
+            });
         }
         let (authority, issuing_key) = ca::new_authority(&cluster)?;
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let request = NodeRequest { public: key.subject_public_key_info(), names: ca::parse_names(names)? };
+        let request = NodeRequest {
+            public: key.subject_public_key_info(),
+            names: ca::parse_names(names)?,
+        };
         let issued = ca::issue(&authority, &issuing_key, &cluster, NodeId(1), &request)?;
         files::write(dir, AUTHORITY_KEY, &issuing_key)?;
         Self::store(dir, &key, &issued, &authority)?;
-        Self::load(dir)?.ok_or_else(|| IdentityError::Damaged { path: dir.join(KEY), why: "it vanished".to_owned() })
+        Self::load(dir)?.ok_or_else(|| IdentityError::Damaged {
+            path: dir.join(KEY),
+            why: "it vanished".to_owned(),
+        })
     }
 
     /// The key a joining node will use: the one already there (an earlier try), or a new one.
     pub(crate) fn joining_key(dir: &Path) -> Result<KeyPair, IdentityError> {
         if dir.join(LEAF).exists() {
-            return Err(IdentityError::Exists { path: dir.to_owned() });
+            return Err(IdentityError::Exists {
+                path: dir.to_owned(),
+            });
         }
         if let Some(pem) = files::read(dir, KEY)? {
             return KeyPair::from_pem(&pem).map_err(|e| damaged(dir, KEY, &e));
@@ -107,18 +131,35 @@ impl Identity {
 
     /// Reads the identity in a data directory; `None` when there is none yet.
     pub fn load(dir: &Path) -> Result<Option<Self>, IdentityError> {
-        let Some(leaf) = files::read_certificate(dir, LEAF)? else { return Ok(None) };
-        let missing = |name: &str| IdentityError::Damaged { path: dir.join(name), why: "it is missing".to_owned() };
-        let authority = files::read_certificate(dir, AUTHORITY)?.ok_or_else(|| missing(AUTHORITY))?;
+        let Some(leaf) = files::read_certificate(dir, LEAF)? else {
+            return Ok(None);
+        };
+        let missing = |name: &str| IdentityError::Damaged {
+            path: dir.join(name),
+            why: "it is missing".to_owned(),
+        };
+        let authority =
+            files::read_certificate(dir, AUTHORITY)?.ok_or_else(|| missing(AUTHORITY))?;
         let key = files::read(dir, KEY)?.ok_or_else(|| missing(KEY))?;
         let key = KeyPair::from_pem(&key).map_err(|e| damaged(dir, KEY, &e))?;
         let presented = inspect(&leaf).map_err(|e| damaged(dir, LEAF, &e))?;
         if presented.pin != sha256(&key.subject_public_key_info()) {
-            return Err(IdentityError::Damaged { path: dir.join(LEAF), why: "it belongs to another key".to_owned() });
+            return Err(IdentityError::Damaged {
+                path: dir.join(LEAF),
+                why: "it belongs to another key".to_owned(),
+            });
         }
         let issuing_key = files::read(dir, AUTHORITY_KEY)?;
         let (cluster, node) = (presented.cluster, presented.node);
-        Ok(Some(Self { dir: dir.to_owned(), cluster, node, key, leaf, authority, issuing_key: RwLock::new(issuing_key) }))
+        Ok(Some(Self {
+            dir: dir.to_owned(),
+            cluster,
+            node,
+            key,
+            leaf,
+            authority,
+            issuing_key: RwLock::new(issuing_key),
+        }))
     }
 
     /// The cluster this node belongs to.
@@ -162,7 +203,11 @@ impl Identity {
     }
 
     /// Signs a newcomer's leaf.
-    pub(crate) fn issue(&self, node: NodeId, request: &NodeRequest) -> Result<Issued, IdentityError> {
+    pub(crate) fn issue(
+        &self,
+        node: NodeId,
+        request: &NodeRequest,
+    ) -> Result<Issued, IdentityError> {
         let key = self.issuing_key().ok_or(IdentityError::NoIssuingKey)?;
         ca::issue(&self.authority, &key, &self.cluster, node, request)
     }
@@ -190,7 +235,11 @@ impl Identity {
 
 /// The name a node's leaf carries: `node-3.<cluster>.holdfast.internal`.
 pub(crate) fn node_name(node: NodeId, cluster: &[u8; 16]) -> String {
-    format!("node-{}.{}.{DOMAIN}", node.0, data_encoding::HEXLOWER.encode(cluster))
+    format!(
+        "node-{}.{}.{DOMAIN}",
+        node.0,
+        data_encoding::HEXLOWER.encode(cluster)
+    )
 }
 
 /// Reads what [`node_name`] wrote.
@@ -209,7 +258,10 @@ pub(crate) enum HostName {
 }
 
 fn damaged(dir: &Path, name: &str, why: &impl fmt::Display) -> IdentityError {
-    IdentityError::Damaged { path: dir.join(name), why: why.to_string() }
+    IdentityError::Damaged {
+        path: dir.join(name),
+        why: why.to_string(),
+    }
 }
 
 #[cfg(test)]

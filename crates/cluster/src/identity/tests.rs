@@ -30,7 +30,10 @@ fn a_founder_reads_back_its_identity_from_private_files() {
         let mode = entry.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    assert!(matches!(Identity::found(dir.path(), [8; 16], &[]), Err(IdentityError::Exists { .. })));
+    assert!(matches!(
+        Identity::found(dir.path(), [8; 16], &[]),
+        Err(IdentityError::Exists { .. })
+    ));
 }
 
 #[test]
@@ -41,7 +44,12 @@ fn damaged_files_say_which_one_and_what_to_do() {
     assert!(error.to_string().contains("node-key.pem"), "{error}");
     let other = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     std::fs::write(dir.path().join("node-key.pem"), other.serialize_pem()).unwrap();
-    assert!(Identity::load(dir.path()).unwrap_err().to_string().contains("another key"));
+    assert!(
+        Identity::load(dir.path())
+            .unwrap_err()
+            .to_string()
+            .contains("another key")
+    );
 }
 
 #[test]
@@ -50,9 +58,20 @@ fn leaves_name_their_node_and_its_https_names() {
     let (key, wanted) = request(&["n3.example.org".to_owned(), "2001:db8::3".to_owned()]);
     let issued = identity.issue(NodeId(3), &wanted).unwrap();
     let presented = inspect(&issued.leaf).unwrap();
-    assert_eq!(presented, Presented { cluster: [7; 16], node: NodeId(3), pin: pin_of(&key) });
+    assert_eq!(
+        presented,
+        Presented {
+            cluster: [7; 16],
+            node: NodeId(3),
+            pin: pin_of(&key)
+        }
+    );
     let certificate = webpki::EndEntityCert::try_from(&issued.leaf).unwrap();
-    for name in ["n3.example.org", "2001:db8::3", &node_name(NodeId(3), &[7; 16])] {
+    for name in [
+        "n3.example.org",
+        "2001:db8::3",
+        &node_name(NodeId(3), &[7; 16]),
+    ] {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         certificate.verify_is_valid_for_subject_name(&name).unwrap();
     }
@@ -62,9 +81,17 @@ fn leaves_name_their_node_and_its_https_names() {
 fn nobody_gets_a_leaf_with_a_members_name() {
     let (key, _) = request(&[]);
     let stolen = vec![node_name(NodeId(1), &[7; 16])];
-    assert!(matches!(NodeRequest::encode(&key, &stolen), Err(IdentityError::Request(_))));
-    let many = (0..17).map(|i| format!("n{i}.example.org")).collect::<Vec<_>>();
-    assert!(matches!(NodeRequest::encode(&key, &many), Err(IdentityError::Request(_))));
+    assert!(matches!(
+        NodeRequest::encode(&key, &stolen),
+        Err(IdentityError::Request(_))
+    ));
+    let many = (0..17)
+        .map(|i| format!("n{i}.example.org"))
+        .collect::<Vec<_>>();
+    assert!(matches!(
+        NodeRequest::encode(&key, &many),
+        Err(IdentityError::Request(_))
+    ));
     for garbage in [&[][..], &[0x30, 0x80], &[0xff; 64]] {
         assert!(NodeRequest::decode(garbage).is_err());
     }
@@ -76,7 +103,10 @@ fn a_request_with_a_wrong_signature_is_refused() {
     let mut der = NodeRequest::encode(&key, &[]).unwrap();
     let last = der.len() - 1;
     der[last] ^= 1;
-    assert!(matches!(NodeRequest::decode(&der), Err(IdentityError::Request(_))));
+    assert!(matches!(
+        NodeRequest::decode(&der),
+        Err(IdentityError::Request(_))
+    ));
 }
 
 #[test]
@@ -91,7 +121,11 @@ fn chains_hold_whatever_the_clock_says_and_only_for_this_cluster() {
     let forged = foreign.issue(NodeId(2), &wanted).unwrap().leaf;
     assert!(trust.verify_member(&forged).is_err());
     // The same authority, asked as another cluster.
-    assert!(Trust::new(identity.authority().clone(), [8; 16]).verify_member(&leaf).is_err());
+    assert!(
+        Trust::new(identity.authority().clone(), [8; 16])
+            .verify_member(&leaf)
+            .is_err()
+    );
 }
 
 #[test]
@@ -104,9 +138,21 @@ fn a_newcomer_trusts_only_the_authority_of_its_invitation() {
     // At any time: long before the leaf was made, and long after it ends.
     for seconds in [0, 4_200_000_000] {
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        assert!(verifier.verify_server_cert(&leaf, &chain, &name, &[], now).is_ok());
-        assert!(wrong.verify_server_cert(&leaf, &chain, &name, &[], now).is_err());
-        assert!(verifier.verify_server_cert(&leaf, &[], &name, &[], now).is_err());
+        assert!(
+            verifier
+                .verify_server_cert(&leaf, &chain, &name, &[], now)
+                .is_ok()
+        );
+        assert!(
+            wrong
+                .verify_server_cert(&leaf, &chain, &name, &[], now)
+                .is_err()
+        );
+        assert!(
+            verifier
+                .verify_server_cert(&leaf, &[], &name, &[], now)
+                .is_err()
+        );
     }
 }
 
@@ -118,8 +164,15 @@ fn an_issuing_key_of_another_cluster_is_not_adopted() {
     std::fs::remove_file(dir.path().join("cluster-ca-key.pem")).unwrap();
     let learner = Identity::load(dir.path()).unwrap().unwrap();
     let (_, wanted) = request(&[]);
-    assert!(matches!(learner.issue(NodeId(2), &wanted), Err(IdentityError::NoIssuingKey)));
-    assert!(learner.adopt_issuing_key(&foreign.issuing_key().unwrap()).is_err());
+    assert!(matches!(
+        learner.issue(NodeId(2), &wanted),
+        Err(IdentityError::NoIssuingKey)
+    ));
+    assert!(
+        learner
+            .adopt_issuing_key(&foreign.issuing_key().unwrap())
+            .is_err()
+    );
     learner.adopt_issuing_key(&key).unwrap();
     assert!(learner.can_issue());
     assert!(Identity::load(dir.path()).unwrap().unwrap().can_issue());
@@ -127,8 +180,17 @@ fn an_issuing_key_of_another_cluster_is_not_adopted() {
 
 #[test]
 fn node_names_read_back() {
-    assert_eq!(parse_node_name(&node_name(NodeId(12), &[0xab; 16])), Some((NodeId(12), [0xab; 16])));
-    for wrong in ["", "node-1", "node-x.abab.holdfast.internal", "node-1.abab.holdfast.internal", "node-1.holdfast.internal"] {
+    assert_eq!(
+        parse_node_name(&node_name(NodeId(12), &[0xab; 16])),
+        Some((NodeId(12), [0xab; 16]))
+    );
+    for wrong in [
+        "",
+        "node-1",
+        "node-x.abab.holdfast.internal",
+        "node-1.abab.holdfast.internal",
+        "node-1.holdfast.internal",
+    ] {
         assert_eq!(parse_node_name(wrong), None);
     }
 }

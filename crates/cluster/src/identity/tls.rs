@@ -11,7 +11,9 @@ use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
@@ -44,7 +46,11 @@ pub(crate) fn inspect(leaf: &CertificateDer<'_>) -> Result<Presented, Error> {
         .valid_dns_names()
         .find_map(parse_node_name)
         .ok_or(Error::InvalidCertificate(CertificateError::NotValidForName))?;
-    Ok(Presented { cluster, node, pin: sha256(certificate.subject_public_key_info().as_ref()) })
+    Ok(Presented {
+        cluster,
+        node,
+        pin: sha256(certificate.subject_public_key_info().as_ref()),
+    })
 }
 
 /// The authority a chain must lead to.
@@ -57,13 +63,19 @@ pub(crate) struct Trust {
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("cluster", &data_encoding::HEXLOWER.encode(&self.cluster)).finish_non_exhaustive()
+        f.debug_struct("Trust")
+            .field("cluster", &data_encoding::HEXLOWER.encode(&self.cluster))
+            .finish_non_exhaustive()
     }
 }
 
 impl Trust {
     pub(crate) fn new(authority: CertificateDer<'static>, cluster: [u8; 16]) -> Self {
-        Self { authority, cluster, algorithms: provider().signature_verification_algorithms }
+        Self {
+            authority,
+            cluster,
+            algorithms: provider().signature_verification_algorithms,
+        }
     }
 
     /// The content of a leaf of our cluster that stands right under the authority.
@@ -78,11 +90,21 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         usage: KeyUsage,
     ) -> Result<Presented, Error> {
-        let invalid = |e: webpki::Error| Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(e))));
+        let invalid = |e: webpki::Error| {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(e))))
+        };
         let certificate = EndEntityCert::try_from(leaf).map_err(invalid)?;
         let anchor = anchor_from_trusted_cert(&self.authority).map_err(invalid)?;
         certificate
-            .verify_for_usage(self.algorithms.all, &[anchor], intermediates, JUDGED_AT, usage, None, None)
+            .verify_for_usage(
+                self.algorithms.all,
+                &[anchor],
+                intermediates,
+                JUDGED_AT,
+                usage,
+                None,
+                None,
+            )
             .map_err(invalid)?;
         let presented = inspect(leaf)?;
         if presented.cluster != self.cluster {
@@ -102,7 +124,10 @@ pub(crate) fn server_config(
     refusals: &Arc<Refusals>,
 ) -> Result<QuicServerConfig, IdentityError> {
     let provider = provider();
-    let verifier = ClientVerifier { trust: trust.clone(), refusals: refusals.clone() };
+    let verifier = ClientVerifier {
+        trust: trust.clone(),
+        refusals: refusals.clone(),
+    };
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
@@ -121,8 +146,12 @@ pub(crate) fn client_config(
     refusals: &Arc<Refusals>,
     node: NodeId,
 ) -> Result<QuicClientConfig, IdentityError> {
-    let verifier =
-        MemberVerifier { trust: trust.clone(), pins: pins.clone(), refusals: refusals.clone(), expected: node };
+    let verifier = MemberVerifier {
+        trust: trust.clone(),
+        pins: pins.clone(),
+        refusals: refusals.clone(),
+        expected: node,
+    };
     let mut config = client_builder(Arc::new(verifier))?
         .with_client_auth_cert(identity.chain(), identity.private_key())?;
     config.alpn_protocols = vec![ALPN_PEER.to_vec()];
@@ -134,18 +163,26 @@ pub(crate) fn join_client_config(
     cluster: [u8; 16],
     authority_hash: [u8; 32],
 ) -> Result<QuicClientConfig, IdentityError> {
-    let mut config = client_builder(Arc::new(inviter_verifier(cluster, authority_hash)))?.with_no_client_auth();
+    let mut config =
+        client_builder(Arc::new(inviter_verifier(cluster, authority_hash)))?.with_no_client_auth();
     config.alpn_protocols = vec![ALPN_JOIN.to_vec()];
     quic_client(config)
 }
 
 pub(super) fn inviter_verifier(cluster: [u8; 16], authority_hash: [u8; 32]) -> InviterVerifier {
-    InviterVerifier { cluster, authority_hash, provider: provider() }
+    InviterVerifier {
+        cluster,
+        authority_hash,
+        provider: provider(),
+    }
 }
 
 fn client_builder(
     verifier: Arc<dyn ServerCertVerifier>,
-) -> Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>, IdentityError> {
+) -> Result<
+    rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>,
+    IdentityError,
+> {
     Ok(rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -184,7 +221,10 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match self.trust.verify(leaf, intermediates, KeyUsage::client_auth()) {
+        match self
+            .trust
+            .verify(leaf, intermediates, KeyUsage::client_auth())
+        {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(e) => {
                 self.refusals.count(Reason::ForeignCertificate);
@@ -234,16 +274,21 @@ impl ServerCertVerifier for MemberVerifier {
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let presented = self.trust.verify(leaf, intermediates, KeyUsage::server_auth()).inspect_err(|_| {
-            self.refusals.count(Reason::ForeignCertificate);
-        })?;
+        let presented = self
+            .trust
+            .verify(leaf, intermediates, KeyUsage::server_auth())
+            .inspect_err(|_| {
+                self.refusals.count(Reason::ForeignCertificate);
+            })?;
         if presented.node != self.expected {
             self.refusals.count(Reason::WrongNode);
             return Err(Error::InvalidCertificate(CertificateError::NotValidForName));
         }
         if let Err(reason) = self.pins.check(presented.node, &presented.pin) {
             self.refusals.count(reason);
-            return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+            return Err(Error::InvalidCertificate(
+                CertificateError::ApplicationVerificationFailure,
+            ));
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -312,10 +357,17 @@ impl ServerCertVerifier for InviterVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            leaf,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

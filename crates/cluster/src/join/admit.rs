@@ -52,18 +52,35 @@ pub(crate) struct Admissions {
 
 impl Admissions {
     pub(crate) fn new(core: Arc<Core>, replica: LocalReplica) -> Self {
-        Self { core, replica, recent: Arc::default(), one: Arc::new(Semaphore::new(1)) }
+        Self {
+            core,
+            replica,
+            recent: Arc::default(),
+            one: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// Who joined through this member since it started, newest last.
     pub(crate) fn recent(&self) -> Vec<Admitted> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.recent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 
     /// Serves one newcomer's connection.
     pub(crate) async fn serve(&self, connection: Connection) {
-        let Ok(Ok((mut send, mut recv))) = timeout(TALK_TIMEOUT, connection.accept_bi()).await else { return };
-        let Ok(Ok(Some(body))) = timeout(TALK_TIMEOUT, frame::read_at_most(&mut recv, FRAME_MAX)).await else { return };
+        let Ok(Ok((mut send, mut recv))) = timeout(TALK_TIMEOUT, connection.accept_bi()).await
+        else {
+            return;
+        };
+        let Ok(Ok(Some(body))) =
+            timeout(TALK_TIMEOUT, frame::read_at_most(&mut recv, FRAME_MAX)).await
+        else {
+            return;
+        };
         let answer = match self.one.acquire().await {
             Ok(_turn) => self.decide(&connection, &body).await,
             Err(_) => return,
@@ -81,16 +98,22 @@ impl Admissions {
     }
 
     async fn decide(&self, connection: &Connection, body: &[u8]) -> Result<Answer, String> {
-        let request: Request = codec::decode(body).map_err(|_| "the request cannot be read; use the same version".to_owned())?;
+        let request: Request = codec::decode(body)
+            .map_err(|_| "the request cannot be read; use the same version".to_owned())?;
         let exported = exported(connection).ok_or("the session gave no key material")?;
         if request.name.is_empty() || request.name.len() > NAME_MAX {
             return Err(format!("the node's name must have 1 to {NAME_MAX} bytes"));
         }
         if request.addresses.is_empty() || request.addresses.len() > ADDRESSES_MAX {
-            return Err(format!("the node must name 1 to {ADDRESSES_MAX} addresses (`advertise`)"));
+            return Err(format!(
+                "the node must name 1 to {ADDRESSES_MAX} addresses (`advertise`)"
+            ));
         }
         if !self.core.identity.can_issue() {
-            return Err("this member does not hold the issuing key; join through a voting member".to_owned());
+            return Err(
+                "this member does not hold the issuing key; join through a voting member"
+                    .to_owned(),
+            );
         }
         let wanted = NodeRequest::decode(&request.csr).map_err(|e| e.to_string())?;
         let pin = wanted.pin();
@@ -101,14 +124,29 @@ impl Admissions {
                 return Err(why);
             }
         };
-        let issued = self.core.identity.issue(node, &wanted).map_err(|e| e.to_string())?;
-        let peer = Peer { addresses: request.addresses, pins: vec![pin], name: request.name.clone() };
+        let issued = self
+            .core
+            .identity
+            .issue(node, &wanted)
+            .map_err(|e| e.to_string())?;
+        let peer = Peer {
+            addresses: request.addresses,
+            pins: vec![pin],
+            name: request.name.clone(),
+        };
         let change = Change::AddLearner { node: node.0, peer };
-        let membership = membership::change(&self.core, change).await.map_err(|e| e.to_string())?;
+        let membership = membership::change(&self.core, change)
+            .await
+            .map_err(|e| e.to_string())?;
         let authority = self.core.identity.authority();
         let digits = digits(&exported, &request.csr, &sha256(authority), node);
         tracing::info!(%node, name = request.name, digits, "a node joined; compare the digits with its screen");
-        self.remember(Admitted { node, name: request.name, digits, at: self.replica.now() });
+        self.remember(Admitted {
+            node,
+            name: request.name,
+            digits,
+            at: self.replica.now(),
+        });
         Ok(Answer::Admitted {
             node: node.0,
             leaf: issued.leaf.to_vec(),
@@ -129,16 +167,19 @@ impl Admissions {
         let committed = self.replica.propose(Proposal {
             request: RequestId::derive(&[b"admit", &token_hash, &pin]),
             body: sha256(&[token_hash, pin].concat()),
-            actor: Actor::Operator { node: self.core.node },
+            actor: Actor::Operator {
+                node: self.core.node,
+            },
             decided_under: None,
             command: Command::Nodes(nodes::Command::Admit(admit)),
         });
         match committed.await.map_err(|e| e.to_string())?.outcome {
             Outcome::Applied(Receipt::Node { id }) => Ok(id),
             Outcome::Refused(refusal) => Err(refusal.to_string()),
-            other @ (Outcome::Applied(_) | Outcome::Unchanged | Outcome::Conflict | Outcome::Defect(_)) => {
-                Err(format!("the admission came to {other:?}"))
-            }
+            other @ (Outcome::Applied(_)
+            | Outcome::Unchanged
+            | Outcome::Conflict
+            | Outcome::Defect(_)) => Err(format!("the admission came to {other:?}")),
         }
     }
 

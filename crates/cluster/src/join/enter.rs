@@ -58,11 +58,15 @@ pub enum JoinError {
     Socket(#[source] std::io::Error),
     #[error("no member answered at {tried}; check the network and that a member runs there")]
     Unreachable { tried: String },
-    #[error("what answers at {address} is not the cluster of this invitation; get a new one with `holdfast cluster invite`")]
+    #[error(
+        "what answers at {address} is not the cluster of this invitation; get a new one with `holdfast cluster invite`"
+    )]
     WrongCluster { address: String },
     #[error("the member at {address} refused: {why}")]
     Refused { address: String, why: String },
-    #[error("the member at {address} broke off; repeat the same command, the invitation is good for this node")]
+    #[error(
+        "the member at {address} broke off; repeat the same command, the invitation is good for this node"
+    )]
     BrokenOff { address: String },
     #[error("the member at {address} answered nonsense: {why}")]
     Nonsense { address: String, why: String },
@@ -75,11 +79,18 @@ pub async fn join(config: &JoinConfig) -> Result<Joined, JoinError> {
     let csr = NodeRequest::encode(&key, &config.https_names)?;
     let crypto = identity::join_client_config(token.cluster, token.authority)?;
     let client = quinn::ClientConfig::new(Arc::new(crypto));
-    let mut outcome = Err(JoinError::Unreachable { tried: token.addresses.join(", ") });
+    let mut outcome = Err(JoinError::Unreachable {
+        tried: token.addresses.join(", "),
+    });
     for address in &token.addresses {
         let endpoint = Endpoint::client(any_port(address)).map_err(JoinError::Socket)?;
         let name = identity::node_name(NodeId(0), &token.cluster);
-        match timeout(CONNECT_TIMEOUT, connect(&endpoint, client.clone(), address, &name)).await {
+        match timeout(
+            CONNECT_TIMEOUT,
+            connect(&endpoint, client.clone(), address, &name),
+        )
+        .await
+        {
             Ok(Ok(connection)) => {
                 let asked = ask(config, &token, &csr, address, &connection).await;
                 connection.close(0_u32.into(), b"done");
@@ -88,7 +99,9 @@ pub async fn join(config: &JoinConfig) -> Result<Joined, JoinError> {
                 return accept(config, &token, &key, &csr, address, answer, &exported);
             }
             Ok(Err(ConnectFailure::Handshake(ConnectionError::TransportError(_)))) => {
-                outcome = Err(JoinError::WrongCluster { address: address.clone() });
+                outcome = Err(JoinError::WrongCluster {
+                    address: address.clone(),
+                });
             }
             Ok(Err(why)) => tracing::info!(address, %why, "no member here"),
             Err(_) => tracing::info!(address, "no answer in time"),
@@ -104,7 +117,9 @@ async fn ask(
     address: &str,
     connection: &Connection,
 ) -> Result<(Answer, [u8; 32]), JoinError> {
-    let broken = || JoinError::BrokenOff { address: address.to_owned() };
+    let broken = || JoinError::BrokenOff {
+        address: address.to_owned(),
+    };
     let request = Request {
         secret: token.secret,
         csr: csr.to_vec(),
@@ -119,9 +134,15 @@ async fn ask(
         _ = send.finish();
         frame::read_at_most(&mut recv, FRAME_MAX).await.ok()?
     };
-    let answer = timeout(DECISION_TIMEOUT, exchange).await.ok().flatten().ok_or_else(broken)?;
-    let answer = codec::decode(&answer)
-        .map_err(|e| JoinError::Nonsense { address: address.to_owned(), why: e.to_string() })?;
+    let answer = timeout(DECISION_TIMEOUT, exchange)
+        .await
+        .ok()
+        .flatten()
+        .ok_or_else(broken)?;
+    let answer = codec::decode(&answer).map_err(|e| JoinError::Nonsense {
+        address: address.to_owned(),
+        why: e.to_string(),
+    })?;
     Ok((answer, exported))
 }
 
@@ -135,16 +156,33 @@ fn accept(
     answer: Answer,
     exported: &[u8; 32],
 ) -> Result<Joined, JoinError> {
-    let nonsense = |why: &str| JoinError::Nonsense { address: address.to_owned(), why: why.to_owned() };
+    let nonsense = |why: &str| JoinError::Nonsense {
+        address: address.to_owned(),
+        why: why.to_owned(),
+    };
     let (node, leaf, authority, membership) = match answer {
-        Answer::Admitted { node, leaf, authority, membership } => (NodeId(node), leaf, authority, membership),
-        Answer::Refused(why) => return Err(JoinError::Refused { address: address.to_owned(), why }),
+        Answer::Admitted {
+            node,
+            leaf,
+            authority,
+            membership,
+        } => (NodeId(node), leaf, authority, membership),
+        Answer::Refused(why) => {
+            return Err(JoinError::Refused {
+                address: address.to_owned(),
+                why,
+            });
+        }
     };
     if sha256(&authority) != token.authority {
-        return Err(JoinError::WrongCluster { address: address.to_owned() });
+        return Err(JoinError::WrongCluster {
+            address: address.to_owned(),
+        });
     }
     let authority = CertificateDer::from(authority);
-    let issued = Issued { leaf: CertificateDer::from(leaf) };
+    let issued = Issued {
+        leaf: CertificateDer::from(leaf),
+    };
     let presented = identity::Trust::new(authority.clone(), token.cluster)
         .verify_member(&issued.leaf)
         .map_err(|_| nonsense("the certificate is not of this cluster"))?;
@@ -154,7 +192,10 @@ fn accept(
     let members = codec::encode(&membership).map_err(|e| nonsense(&e.to_string()))?;
     identity::write_private(&config.data_dir, MEMBERS, &members)?;
     Identity::store(&config.data_dir, key, &issued, &authority)?;
-    Ok(Joined { node, digits: digits(exported, csr, &token.authority, node) })
+    Ok(Joined {
+        node,
+        digits: digits(exported, csr, &token.authority, node),
+    })
 }
 
 /// The membership kept at admission, if this node joined.
@@ -163,7 +204,10 @@ pub(crate) fn kept_membership(dir: &Path) -> Result<Option<WireStoredMembership>
     match std::fs::read(&path) {
         Ok(bytes) => codec::decode(&bytes)
             .map(Some)
-            .map_err(|e| IdentityError::Damaged { path, why: e.to_string() }),
+            .map_err(|e| IdentityError::Damaged {
+                path,
+                why: e.to_string(),
+            }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(IdentityError::File { path, source }),
     }

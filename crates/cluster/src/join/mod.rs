@@ -38,7 +38,12 @@ struct Request {
 /// What it is told.
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Admitted { node: u64, leaf: Vec<u8>, authority: Vec<u8>, membership: WireStoredMembership },
+    Admitted {
+        node: u64,
+        leaf: Vec<u8>,
+        authority: Vec<u8>,
+        membership: WireStoredMembership,
+    },
     /// Words for the person at the newcomer's keyboard.
     Refused(String),
 }
@@ -46,7 +51,13 @@ enum Answer {
 /// Six digits both ends derive from the session and from what was asked. Different digits on the two screens mean that
 /// somebody sits in between, or that another node was admitted than the one in front of you.
 fn digits(exported: &[u8; 32], csr: &[u8], authority_hash: &[u8; 32], node: NodeId) -> String {
-    let parts = [b"holdfast join digits".as_slice(), exported, authority_hash, &node.0.to_be_bytes(), csr];
+    let parts = [
+        b"holdfast join digits".as_slice(),
+        exported,
+        authority_hash,
+        &node.0.to_be_bytes(),
+        csr,
+    ];
     let hash = sha256(&parts.concat());
     let number = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % 1_000_000;
     format!("{:03} {:03}", number / 1000, number % 1000)
@@ -54,6 +65,8 @@ fn digits(exported: &[u8; 32], csr: &[u8], authority_hash: &[u8; 32], node: Node
 
 fn exported(connection: &quinn::Connection) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    connection.export_keying_material(&mut bytes, EXPORTER_LABEL, b"").ok()?;
+    connection
+        .export_keying_material(&mut bytes, EXPORTER_LABEL, b"")
+        .ok()?;
     Some(bytes)
 }

@@ -27,9 +27,13 @@ pub struct Token {
 /// Text that is not an invitation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TokenError {
-    #[error("this is not an invitation: it must begin with {PREFIX}; copy the whole line `holdfast cluster invite` printed")]
+    #[error(
+        "this is not an invitation: it must begin with {PREFIX}; copy the whole line `holdfast cluster invite` printed"
+    )]
     Prefix,
-    #[error("the invitation is mistyped or cut off; copy the whole line `holdfast cluster invite` printed")]
+    #[error(
+        "the invitation is mistyped or cut off; copy the whole line `holdfast cluster invite` printed"
+    )]
     Mistyped,
 }
 
@@ -37,7 +41,9 @@ impl Token {
     /// Reads what [`Display`](fmt::Display) wrote; letter case and surrounding space do not matter.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let text = text.trim();
-        let (prefix, body) = text.split_at_checked(PREFIX.len()).ok_or(TokenError::Prefix)?;
+        let (prefix, body) = text
+            .split_at_checked(PREFIX.len())
+            .ok_or(TokenError::Prefix)?;
         if !prefix.eq_ignore_ascii_case(PREFIX) {
             return Err(TokenError::Prefix);
         }
@@ -57,13 +63,19 @@ impl Token {
     /// The same secret for the cluster of another invitation.
     #[must_use]
     pub fn with_cluster_of(&self, other: &Self) -> Self {
-        Self { secret: self.secret, ..other.clone() }
+        Self {
+            secret: self.secret,
+            ..other.clone()
+        }
     }
 
     /// The same invitation, tried at other addresses.
     #[must_use]
     pub fn with_addresses(&self, addresses: &[String]) -> Self {
-        Self { addresses: addresses.to_vec(), ..self.clone() }
+        Self {
+            addresses: addresses.to_vec(),
+            ..self.clone()
+        }
     }
 
     /// Where members listen, in the order they are tried.
@@ -94,7 +106,9 @@ impl fmt::Display for Token {
 /// Never shows the secret.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,7 +119,12 @@ mod tests {
     use super::*;
 
     fn token() -> Token {
-        Token { cluster: [1; 16], authority: [2; 32], addresses: vec!["10.0.0.1:7400".to_owned()], secret: [3; 32] }
+        Token {
+            cluster: [1; 16],
+            authority: [2; 32],
+            addresses: vec!["10.0.0.1:7400".to_owned()],
+            secret: [3; 32],
+        }
     }
 
     #[test]
@@ -113,7 +132,10 @@ mod tests {
         let text = token().to_string();
         assert!(text.starts_with("hfj1."));
         assert_eq!(Token::parse(&text), Ok(token()));
-        assert_eq!(Token::parse(&format!("  {}\n", text.to_lowercase())), Ok(token()));
+        assert_eq!(
+            Token::parse(&format!("  {}\n", text.to_lowercase())),
+            Ok(token())
+        );
     }
 
     #[test]
@@ -122,7 +144,10 @@ mod tests {
         let wrong = if text.ends_with('A') { 'B' } else { 'A' };
         let damaged = format!("{}{wrong}{}", &text[..20], &text[21..]);
         assert!(damaged == text || Token::parse(&damaged) == Err(TokenError::Mistyped));
-        assert_eq!(Token::parse(&text[..text.len() - 8]), Err(TokenError::Mistyped));
+        assert_eq!(
+            Token::parse(&text[..text.len() - 8]),
+            Err(TokenError::Mistyped)
+        );
         assert_eq!(Token::parse("hello"), Err(TokenError::Prefix));
         assert_eq!(Token::parse("hé"), Err(TokenError::Prefix));
     }

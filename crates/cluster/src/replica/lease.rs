@@ -28,18 +28,29 @@ impl Grants {
     fn record(&self, leadership: LeaderStamp, to: NodeId, now: Duration) {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if table.leadership != Some(leadership) {
-            *table = Table { leadership: Some(leadership), at: BTreeMap::new() };
+            *table = Table {
+                leadership: Some(leadership),
+                at: BTreeMap::new(),
+            };
         }
         table.at.insert(to, now);
     }
 
     /// How long ago each node was granted a lease by `leadership`.
-    pub(crate) fn ages(&self, leadership: Option<LeaderStamp>, now: Duration) -> Vec<(NodeId, Duration)> {
+    pub(crate) fn ages(
+        &self,
+        leadership: Option<LeaderStamp>,
+        now: Duration,
+    ) -> Vec<(NodeId, Duration)> {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if leadership.is_none() || table.leadership != leadership {
             return Vec::new();
         }
-        table.at.iter().map(|(node, at)| (*node, now.saturating_sub(*at))).collect()
+        table
+            .at
+            .iter()
+            .map(|(node, at)| (*node, now.saturating_sub(*at)))
+            .collect()
     }
 }
 
@@ -47,16 +58,22 @@ impl Grants {
 pub(crate) fn grant(core: &Core, to: NodeId) -> Granted {
     let standing = core.standing();
     let Some((leadership, _)) = standing.leading else {
-        return Granted::NotLeader { leader: standing.leader.map(|leader| leader.0) };
+        return Granted::NotLeader {
+            leader: standing.leader.map(|leader| leader.0),
+        };
     };
     let metrics = core.metrics();
     let alone = standing.voters.len() == 1 && standing.voters.contains(&core.node.0);
-    let fresh = metrics.last_quorum_acked.is_some_and(|at| at.elapsed() < core.timing.election_min);
+    let fresh = metrics
+        .last_quorum_acked
+        .is_some_and(|at| at.elapsed() < core.timing.election_min);
     if !alone && !fresh {
         return Granted::NoQuorum;
     }
     core.grants.record(leadership, to, core.clock.boot());
-    Granted::Yes { now_ms: core.time.now().0 }
+    Granted::Yes {
+        now_ms: core.time.now().0,
+    }
 }
 
 /// Asks whoever leads.
@@ -67,13 +84,19 @@ pub(crate) async fn ask(core: &Core) -> Option<Lease> {
     let granted = if leader == core.node {
         grant(core, core.node)
     } else {
-        let answer = core.transport.call(leader, Kind::Lease, &[], core.timing.election_max * 2).await.ok()?;
+        let answer = core
+            .transport
+            .call(leader, Kind::Lease, &[], core.timing.election_max * 2)
+            .await
+            .ok()?;
         codec::decode(&answer).ok()?
     };
     match granted {
         Granted::Yes { now_ms } => {
             core.time.observe(Timestamp(now_ms));
-            Some(Lease { until: asked + LEASE })
+            Some(Lease {
+                until: asked + LEASE,
+            })
         }
         Granted::NotLeader { .. } | Granted::NoQuorum => None,
     }

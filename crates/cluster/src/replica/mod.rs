@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ports::{
-    Clock, Committed, Durability, Freshness, Lease, Leadership, Proposal, ProposeError, ReadError, ReadView, Replica,
+    Clock, Committed, Durability, Freshness, Leadership, Lease, Proposal, ProposeError, ReadError,
+    ReadView, Replica,
 };
 use domain::{LeaderStamp, NodeId, Outcome, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
@@ -79,7 +80,10 @@ impl Core {
     }
 
     pub(crate) fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.standing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn leader(&self) -> Option<NodeId> {
@@ -96,7 +100,11 @@ impl Core {
     /// Waits until somebody other than `than` leads, at most until `deadline`.
     pub(crate) async fn another_leader(&self, than: Option<NodeId>, deadline: Instant) {
         let mut leader = self.leader.subscribe();
-        _ = timeout_at(deadline, leader.wait_for(|now| now.is_some() && *now != than)).await;
+        _ = timeout_at(
+            deadline,
+            leader.wait_for(|now| now.is_some() && *now != than),
+        )
+        .await;
     }
 }
 
@@ -111,7 +119,12 @@ pub struct LocalReplica {
 
 impl LocalReplica {
     pub(crate) fn new(core: Arc<Core>, proposer: Proposer, barrier: ReadBarrier) -> Self {
-        Self { core, proposer, barrier, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) }
+        Self {
+            core,
+            proposer,
+            barrier,
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        }
     }
 
     fn envelope(&self, proposal: Proposal) -> domain::Envelope {
@@ -135,18 +148,29 @@ impl Replica for LocalReplica {
     }
 
     async fn propose(&self, proposal: Proposal) -> Result<Committed, ProposeError> {
-        let Ok(_permit) = self.in_flight.try_acquire() else { return Err(ProposeError::Overloaded) };
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            return Err(ProposeError::Overloaded);
+        };
         let deadline = Instant::now() + PROPOSE_TIMEOUT;
-        let record = Record::encode(&self.envelope(proposal)).map_err(|e| ProposeError::Refused(e.to_string()))?;
+        let record = Record::encode(&self.envelope(proposal))
+            .map_err(|e| ProposeError::Refused(e.to_string()))?;
         if record.as_bytes().len() > RECORD_MAX {
-            return Err(ProposeError::Refused("the command is too large; split it".to_owned()));
+            return Err(ProposeError::Refused(
+                "the command is too large; split it".to_owned(),
+            ));
         }
         let (index, reply) = self.proposer.commit(record, deadline).await?;
         if !self.core.applied(index, deadline).await {
             return Err(ProposeError::Unknown);
         }
-        let outcome = reply.0.unwrap_or_else(|| Outcome::Defect("the entry held no command".to_owned()));
-        Ok(Committed { index, outcome, durability: Durability::Replicated })
+        let outcome = reply
+            .0
+            .unwrap_or_else(|| Outcome::Defect("the entry held no command".to_owned()));
+        Ok(Committed {
+            index,
+            outcome,
+            durability: Durability::Replicated,
+        })
     }
 
     async fn read(&self, freshness: Freshness) -> Result<ReadView, ReadError> {
@@ -168,7 +192,8 @@ impl Replica for LocalReplica {
 
     fn leadership(&self) -> Leadership {
         let standing = self.core.standing();
-        let since = |(_, began): &(LeaderStamp, Duration)| self.core.clock.boot().saturating_sub(*began);
+        let since =
+            |(_, began): &(LeaderStamp, Duration)| self.core.clock.boot().saturating_sub(*began);
         Leadership {
             leader: standing.leader,
             leading_for: standing.leading.as_ref().map(since).unwrap_or_default(),

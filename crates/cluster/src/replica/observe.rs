@@ -53,7 +53,9 @@ fn publish(core: &Core, metrics: &Metrics) {
     let leads = metrics.state == ServerState::Leader && metrics.current_leader == Some(core.node.0);
     let stamp = leader_stamp(&metrics.vote.leader_id);
     // The first entry of a leadership carries its id: once that is applied, so is everything before.
-    let caught_up = metrics.last_applied.is_some_and(|id| leader_stamp(&id.leader_id) == stamp);
+    let caught_up = metrics
+        .last_applied
+        .is_some_and(|id| leader_stamp(&id.leader_id) == stamp);
     let leader = metrics.current_leader.map(NodeId);
     let mut standing = core.standing.lock().unwrap_or_else(PoisonError::into_inner);
     let leading = (leads && metrics.vote.committed && caught_up).then(|| match standing.leading {
@@ -73,7 +75,8 @@ fn publish(core: &Core, metrics: &Metrics) {
     }
     *standing = next;
     drop(standing);
-    core.leader.send_if_modified(|known| std::mem::replace(known, leader) != leader);
+    core.leader
+        .send_if_modified(|known| std::mem::replace(known, leader) != leader);
     if moved || members_changed {
         core.changes.send_modify(|count| *count += 1);
     }
@@ -87,7 +90,8 @@ fn follow_membership(core: &Core, metrics: &Metrics) {
         core.transport.follow_pins();
     }
     // A newcomer replays memberships from before its time; those are older than the one its admission named.
-    let current = stored.log_id().is_some() && stored.log_id().as_ref().map(|id| id.index) == pins.index();
+    let current =
+        stored.log_id().is_some() && stored.log_id().as_ref().map(|id| id.index) == pins.index();
     let committed = metrics.committed_membership_config.log_id() == stored.log_id();
     if current && committed && stored.membership().get_node(&core.node.0).is_none() {
         core.transport.set_removed();

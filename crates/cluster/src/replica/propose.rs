@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use openraft::errors::ClientWriteError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Core, Raft};
@@ -43,18 +43,33 @@ struct Job {
 
 impl Proposer {
     /// The handle and the task behind it.
-    pub(crate) fn new(core: Arc<Core>, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        (Self { core: core.clone(), queue }, run(core, jobs, stop))
+        (
+            Self {
+                core: core.clone(),
+                queue,
+            },
+            run(core, jobs, stop),
+        )
     }
 
     /// Gets a record committed, whoever leads, or says at the deadline what is known of it.
-    pub(crate) async fn commit(&self, record: Record, deadline: Instant) -> Result<(u64, Reply), ProposeError> {
+    pub(crate) async fn commit(
+        &self,
+        record: Record,
+        deadline: Instant,
+    ) -> Result<(u64, Reply), ProposeError> {
         // Once one try may have reached the log, a later refusal no longer proves that it is not there.
         let mut may_be_in_log = false;
         loop {
             if *self.core.transport.removed().borrow() {
-                return Err(ProposeError::Refused("this node was removed from the cluster".to_owned()));
+                return Err(ProposeError::Refused(
+                    "this node was removed from the cluster".to_owned(),
+                ));
             }
             let leader = self.core.leader();
             match self.once(record.clone(), deadline).await? {
@@ -65,7 +80,9 @@ impl Proposer {
             if Instant::now() + RETRY_PAUSE >= deadline {
                 return Err(match may_be_in_log {
                     true => ProposeError::Unknown,
-                    false => ProposeError::Refused("no leader is known; a majority of nodes is needed".to_owned()),
+                    false => ProposeError::Refused(
+                        "no leader is known; a majority of nodes is needed".to_owned(),
+                    ),
                 });
             }
             let pause = Instant::now() + RETRY_PAUSE;
@@ -75,10 +92,14 @@ impl Proposer {
 
     async fn once(&self, record: Record, deadline: Instant) -> Result<Fate, ProposeError> {
         let (fate, told) = oneshot::channel();
-        self.queue.try_send(Job { record, fate }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => ProposeError::Refused("this node is stopping".to_owned()),
-        })?;
+        self.queue
+            .try_send(Job { record, fate })
+            .map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => {
+                    ProposeError::Refused("this node is stopping".to_owned())
+                }
+            })?;
         match timeout_at(deadline, told).await {
             Ok(Ok(fate)) => Ok(fate),
             Ok(Err(_)) | Err(_) => Ok(Fate::Unknown),
@@ -103,7 +124,8 @@ async fn run(core: Arc<Core>, mut jobs: mpsc::Receiver<Job>, stop: CancellationT
         }
         while batches.try_join_next().is_some() {}
         for batch in split(&mut waiting) {
-            let (records, fates): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.record, job.fate)).unzip();
+            let (records, fates): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|job| (job.record, job.fate)).unzip();
             match core.leader() {
                 Some(leader) if leader == core.node => {
                     // Entering the engine's queue here, not in the task, keeps the order in which they were proposed.
@@ -148,11 +170,16 @@ fn split(waiting: &mut Vec<Job>) -> Vec<Vec<Job>> {
 
 type Outcomes = openraft::base::BoxStream<
     'static,
-    Result<openraft::raft::WriteResult<crate::types::TypeConfig>, openraft::errors::Fatal<crate::types::TypeConfig>>,
+    Result<
+        openraft::raft::WriteResult<crate::types::TypeConfig>,
+        openraft::errors::Fatal<crate::types::TypeConfig>,
+    >,
 >;
 
 async fn answer_local<E>(outcomes: Result<Outcomes, E>, fates: Vec<oneshot::Sender<Fate>>) {
-    let Ok(mut outcomes) = outcomes else { return answer_all(fates, &Fate::NotLeader { leader: None }) };
+    let Ok(mut outcomes) = outcomes else {
+        return answer_all(fates, &Fate::NotLeader { leader: None });
+    };
     for fate in fates {
         // A caller that gave up dropped its end; the entry is in the log all the same.
         _ = fate.send(next_fate(&mut outcomes).await);
@@ -161,8 +188,13 @@ async fn answer_local<E>(outcomes: Result<Outcomes, E>, fates: Vec<oneshot::Send
 
 async fn next_fate(outcomes: &mut Outcomes) -> Fate {
     match outcomes.next().await {
-        Some(Ok(Ok(written))) => Fate::Committed { index: written.log_id.index, reply: written.response },
-        Some(Ok(Err(ClientWriteError::ForwardToLeader(to)))) => Fate::NotLeader { leader: to.leader_id },
+        Some(Ok(Ok(written))) => Fate::Committed {
+            index: written.log_id.index,
+            reply: written.response,
+        },
+        Some(Ok(Err(ClientWriteError::ForwardToLeader(to)))) => Fate::NotLeader {
+            leader: to.leader_id,
+        },
         Some(Ok(Err(
             ClientWriteError::LogEntryDiscarded(_)
             | ClientWriteError::ChangeMembershipError(_)
@@ -202,9 +234,9 @@ async fn answer_forwarded(
     let patience = core.timing.election_max * 2 + Duration::from_secs(1);
     let deposed = async {
         let mut now = core.leader.subscribe();
-        _ = now.wait_for(|now| now.is_some_and(|now| now != leader)).await;
-        // The old leader's answer may be a moment away; it is worth more than a retry.
-        sleep_until(Instant::now() + core.timing.heartbeat).await;
+        _ = now
+            .wait_for(|now| now.is_some_and(|now| now != leader))
+            .await;
     };
     let answer = tokio::select! {
         answer = core.transport.call(leader, Kind::Propose, &body, patience) => answer,
@@ -217,7 +249,11 @@ async fn answer_forwarded(
     };
     let mut told = told.into_iter();
     for fate in fates {
-        let missing = if unsent { Fate::NotLeader { leader: None } } else { Fate::Unknown };
+        let missing = if unsent {
+            Fate::NotLeader { leader: None }
+        } else {
+            Fate::Unknown
+        };
         _ = fate.send(told.next().unwrap_or(missing));
     }
 }

@@ -18,6 +18,8 @@ use crate::wire::ReadAt;
 
 /// Reads waiting for a round.
 const QUEUE_MAX: usize = 4096;
+/// No round lasts longer.
+const ROUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before asking again when nobody leads.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -27,7 +29,10 @@ pub(crate) struct ReadBarrier(mpsc::Sender<oneshot::Sender<u64>>);
 
 impl ReadBarrier {
     /// The handle and the task behind it.
-    pub(crate) fn new(core: Arc<Core>, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         (Self(queue), run(core, waiting, stop))
     }
@@ -43,7 +48,11 @@ impl ReadBarrier {
     }
 }
 
-async fn run(core: Arc<Core>, mut waiting: mpsc::Receiver<oneshot::Sender<u64>>, stop: CancellationToken) {
+async fn run(
+    core: Arc<Core>,
+    mut waiting: mpsc::Receiver<oneshot::Sender<u64>>,
+    stop: CancellationToken,
+) {
     let mut askers = Vec::new();
     loop {
         tokio::select! {
@@ -60,6 +69,8 @@ async fn run(core: Arc<Core>, mut waiting: mpsc::Receiver<oneshot::Sender<u64>>,
             let index = tokio::select! {
                 () = stop.cancelled() => return,
                 index = round(&core) => index,
+                // Whoever led before may never answer.
+                () = core.another_leader(leader, Instant::now() + ROUND_TIMEOUT) => None,
             };
             if let Some(index) = index {
                 for asker in askers.drain(..) {
@@ -67,7 +78,8 @@ async fn run(core: Arc<Core>, mut waiting: mpsc::Receiver<oneshot::Sender<u64>>,
                 }
                 break;
             }
-            core.another_leader(leader, Instant::now() + RETRY_PAUSE).await;
+            core.another_leader(leader, Instant::now() + RETRY_PAUSE)
+                .await;
         }
     }
 }
@@ -78,7 +90,11 @@ async fn round(core: &Core) -> Option<u64> {
     let answer = if leader == core.node {
         read_index_here(core).await
     } else {
-        let answer = core.transport.call(leader, Kind::ReadIndex, &[], patience).await.ok()?;
+        let answer = core
+            .transport
+            .call(leader, Kind::ReadIndex, &[], patience)
+            .await
+            .ok()?;
         codec::decode(&answer).ok()?
     };
     match answer {
@@ -93,7 +109,9 @@ pub(crate) async fn read_index_here(core: &Core) -> ReadAt {
     match timeout(core.timing.election_max * 2, asked).await {
         Ok(Ok((read, _applied))) => ReadAt::Index(read.index()),
         Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to)))) => {
-            ReadAt::NotLeader { leader: to.leader_id }
+            ReadAt::NotLeader {
+                leader: to.leader_id,
+            }
         }
         Ok(Err(_)) | Err(_) => ReadAt::NoQuorum,
     }

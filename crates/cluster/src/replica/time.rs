@@ -16,7 +16,10 @@ pub(crate) struct ClusterTime {
 impl ClusterTime {
     /// Starts from an offset kept across a restart within one boot, if there is one.
     pub(crate) fn new(clock: Arc<dyn Clock>, kept_offset_ms: Option<i64>) -> Self {
-        Self { clock, offset_ms: AtomicI64::new(kept_offset_ms.unwrap_or(i64::MIN / 4)) }
+        Self {
+            clock,
+            offset_ms: AtomicI64::new(kept_offset_ms.unwrap_or(i64::MIN / 4)),
+        }
     }
 
     /// Cluster time now.
@@ -26,7 +29,8 @@ impl ClusterTime {
 
     /// A stamp was applied, or another member said what time it is: it is at least that late.
     pub(crate) fn observe(&self, stamp: Timestamp) {
-        self.offset_ms.fetch_max(stamp.0 - self.boot_ms(), Ordering::AcqRel);
+        self.offset_ms
+            .fetch_max(stamp.0 - self.boot_ms(), Ordering::AcqRel);
     }
 
     /// What to keep for a restart within this boot.

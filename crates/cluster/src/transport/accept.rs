@@ -36,10 +36,20 @@ pub(crate) trait Service: Send + Sync + 'static {
     async fn unary(&self, from: NodeId, kind: Kind, body: Vec<u8>) -> Unary;
 
     /// A long stream of appends.
-    async fn append_stream(&self, from: NodeId, send: SendStream, recv: RecvStream) -> Result<(), FrameError>;
+    async fn append_stream(
+        &self,
+        from: NodeId,
+        send: SendStream,
+        recv: RecvStream,
+    ) -> Result<(), FrameError>;
 
     /// A snapshot coming in.
-    async fn snapshot(&self, from: NodeId, send: SendStream, recv: RecvStream) -> Result<(), FrameError>;
+    async fn snapshot(
+        &self,
+        from: NodeId,
+        send: SendStream,
+        recv: RecvStream,
+    ) -> Result<(), FrameError>;
 
     /// A newcomer's connection.
     async fn join(&self, connection: Connection);
@@ -53,13 +63,15 @@ impl Inbound {
     /// Closes the connections of nodes whose key is no longer pinned.
     pub(super) fn close_strangers(&self, pins: &PinSet, membership_index: &[u8; 8]) {
         let mut accepted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        accepted.retain(|_, (who, connection)| match pins.check(who.node, &who.pin) {
-            Ok(()) => true,
-            Err(_) => {
-                connection.close(close::NOT_MEMBER, membership_index);
-                false
-            }
-        });
+        accepted.retain(
+            |_, (who, connection)| match pins.check(who.node, &who.pin) {
+                Ok(()) => true,
+                Err(_) => {
+                    connection.close(close::NOT_MEMBER, membership_index);
+                    false
+                }
+            },
+        );
     }
 
     fn insert(&self, who: Presented, connection: &Connection) {
@@ -68,7 +80,10 @@ impl Inbound {
     }
 
     fn remove(&self, connection: &Connection) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection.stable_id());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&connection.stable_id());
     }
 }
 
@@ -101,7 +116,10 @@ async fn admit(transport: Arc<Transport>, service: Arc<dyn Service>, incoming: I
     match protocol(&connection).as_deref() {
         Some(ALPN_PEER) => peer(&transport, service, connection).await,
         Some(ALPN_JOIN) => {
-            if timeout(JOIN_TIMEOUT, service.join(connection.clone())).await.is_err() {
+            if timeout(JOIN_TIMEOUT, service.join(connection.clone()))
+                .await
+                .is_err()
+            {
                 connection.close(close::STALE, b"took too long");
             }
         }
@@ -120,7 +138,11 @@ async fn peer(transport: &Transport, service: Arc<dyn Service>, connection: Conn
         refusals.count(reason);
         tracing::warn!(peer = %who.node, reason = reason.name(), "refused a connection");
         let index = transport.membership_index();
-        let code = if reason == Reason::NotMember { close::NOT_MEMBER } else { close::WRONG_KEY };
+        let code = if reason == Reason::NotMember {
+            close::NOT_MEMBER
+        } else {
+            close::WRONG_KEY
+        };
         return connection.close(code, &index);
     }
     transport.inbound.insert(who, &connection);
@@ -137,16 +159,28 @@ async fn peer(transport: &Transport, service: Arc<dyn Service>, connection: Conn
     transport.inbound.remove(&connection);
 }
 
-async fn stream(service: Arc<dyn Service>, from: NodeId, mut send: SendStream, mut recv: RecvStream) {
+async fn stream(
+    service: Arc<dyn Service>,
+    from: NodeId,
+    mut send: SendStream,
+    mut recv: RecvStream,
+) {
     let served = async {
         let byte = timeout(EXCHANGE_TIMEOUT, frame::read_byte(&mut recv)).await;
-        let Ok(Ok(Some(byte))) = byte else { return Ok(()) };
+        let Ok(Ok(Some(byte))) = byte else {
+            return Ok(());
+        };
         match Kind::from_byte(byte) {
             Some(Kind::AppendStream) => service.append_stream(from, send, recv).await,
             Some(Kind::Snapshot) => service.snapshot(from, send, recv).await,
             Some(kind) => unary(&*service, from, kind, send, recv).await,
             None => {
-                frame::write(&mut send, &[status::UNKNOWN_KIND], b"this version does not know the request").await
+                frame::write(
+                    &mut send,
+                    &[status::UNKNOWN_KIND],
+                    b"this version does not know the request",
+                )
+                .await
             }
         }
     };
@@ -163,7 +197,9 @@ async fn unary(
     mut recv: RecvStream,
 ) -> Result<(), FrameError> {
     let exchange = async {
-        let Some(body) = frame::read(&mut recv).await? else { return Ok(()) };
+        let Some(body) = frame::read(&mut recv).await? else {
+            return Ok(());
+        };
         let (status, answer) = match service.unary(from, kind, body).await {
             Ok(answer) => (status::OK, answer),
             Err(words) => (status::REFUSED, words.into_bytes()),
@@ -177,11 +213,18 @@ async fn unary(
 }
 
 fn protocol(connection: &Connection) -> Option<Vec<u8>> {
-    connection.handshake_data()?.downcast::<quinn::crypto::rustls::HandshakeData>().ok()?.protocol
+    connection
+        .handshake_data()?
+        .downcast::<quinn::crypto::rustls::HandshakeData>()
+        .ok()?
+        .protocol
 }
 
 /// Whom the peer's leaf names; its chain was verified in the handshake.
 fn presented(connection: &Connection) -> Option<Presented> {
-    let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    let chain = connection
+        .peer_identity()?
+        .downcast::<Vec<CertificateDer<'static>>>()
+        .ok()?;
     identity::inspect(chain.first()?).ok()
 }

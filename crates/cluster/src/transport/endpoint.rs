@@ -23,7 +23,10 @@ const STREAMS_MAX: u32 = 1024;
 pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     let buffers = socket2::SockRef::from(&socket);
-    for outcome in [buffers.set_recv_buffer_size(SOCKET_BUFFER), buffers.set_send_buffer_size(SOCKET_BUFFER)] {
+    for outcome in [
+        buffers.set_recv_buffer_size(SOCKET_BUFFER),
+        buffers.set_send_buffer_size(SOCKET_BUFFER),
+    ] {
         if let Err(e) = outcome {
             tracing::warn!(error = %e, "socket buffers keep the system's size");
         }
@@ -85,6 +88,10 @@ impl HmacKey for ResetKey {
     }
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        if bool::from(hmac_sha256(&self.0, data).ct_eq(signature)) { Ok(()) } else { Err(CryptoError) }
+        if bool::from(hmac_sha256(&self.0, data).ct_eq(signature)) {
+            Ok(())
+        } else {
+            Err(CryptoError)
+        }
     }
 }

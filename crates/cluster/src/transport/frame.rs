@@ -19,7 +19,11 @@ pub(crate) enum FrameError {
 }
 
 /// Writes `prefix` (a kind or status byte, or nothing) and one frame.
-pub(crate) async fn write(send: &mut SendStream, prefix: &[u8], body: &[u8]) -> Result<(), FrameError> {
+pub(crate) async fn write(
+    send: &mut SendStream,
+    prefix: &[u8],
+    body: &[u8],
+) -> Result<(), FrameError> {
     if body.len() > FRAME_MAX {
         return Err(FrameError::TooLong(body.len()));
     }
@@ -37,7 +41,10 @@ pub(crate) async fn read(recv: &mut RecvStream) -> Result<Option<Vec<u8>>, Frame
 }
 
 /// As [`read`], with a lower limit.
-pub(crate) async fn read_at_most(recv: &mut RecvStream, max: usize) -> Result<Option<Vec<u8>>, FrameError> {
+pub(crate) async fn read_at_most(
+    recv: &mut RecvStream,
+    max: usize,
+) -> Result<Option<Vec<u8>>, FrameError> {
     let mut length = [0; 4];
     match recv.read_exact(&mut length).await {
         Ok(()) => {}

@@ -64,7 +64,10 @@ impl Link {
     pub(super) async fn connection(&self, deadline: Instant) -> Option<Connection> {
         let mut current = self.connection.subscribe();
         let live = |c: &Option<Connection>| c.as_ref().is_some_and(|c| c.close_reason().is_none());
-        let found = timeout_at(deadline, current.wait_for(live)).await.ok()?.ok()?;
+        let found = timeout_at(deadline, current.wait_for(live))
+            .await
+            .ok()?
+            .ok()?;
         found.clone()
     }
 
@@ -82,7 +85,10 @@ impl Link {
     /// Round-trip time, when connected.
     pub(super) fn rtt(&self) -> Option<Duration> {
         let current = self.connection.borrow();
-        current.as_ref().filter(|c| c.close_reason().is_none()).map(Connection::rtt)
+        current
+            .as_ref()
+            .filter(|c| c.close_reason().is_none())
+            .map(Connection::rtt)
     }
 
     /// Stops dialling and closes.
@@ -103,7 +109,8 @@ impl Link {
             };
             if let Some(connection) = dialled {
                 tracing::debug!(peer = %self.node, address = %connection.remote_address(), "connected to peer");
-                *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = (u64::MAX, Instant::now());
+                *self.heard.lock().unwrap_or_else(PoisonError::into_inner) =
+                    (u64::MAX, Instant::now());
                 self.connection.send_replace(Some(connection.clone()));
                 let opened = Instant::now();
                 tokio::select! {
@@ -135,14 +142,18 @@ impl Link {
         let mut attempts = JoinSet::new();
         for (i, address) in addresses.into_iter().enumerate() {
             let (endpoint, node) = (dialer.endpoint.clone(), self.node);
-            let Some(config) = dialer.client_config(node) else { continue };
+            let Some(config) = dialer.client_config(node) else {
+                continue;
+            };
             let name = dialer.server_name(node);
             let delay = dialer.timing.stagger * u32::try_from(i).unwrap_or(u32::MAX);
             attempts.spawn(async move {
                 sleep(delay).await;
-                connect(&endpoint, config, &address, &name).await.inspect_err(|why| {
-                    tracing::debug!(peer = %node, %address, %why, "peer did not answer");
-                })
+                connect(&endpoint, config, &address, &name)
+                    .await
+                    .inspect_err(|why| {
+                        tracing::debug!(peer = %node, %address, %why, "peer did not answer");
+                    })
             });
         }
         let deadline = Instant::now() + dialer.dial_timeout();
@@ -159,7 +170,9 @@ impl Link {
         if let ConnectionError::ApplicationClosed(closed) = why
             && closed.error_code == close::NOT_MEMBER
         {
-            let index = <[u8; 8]>::try_from(closed.reason.as_ref()).map(u64::from_be_bytes).ok();
+            let index = <[u8; 8]>::try_from(closed.reason.as_ref())
+                .map(u64::from_be_bytes)
+                .ok();
             dialer.told_not_member(self.node, index);
         }
     }
@@ -190,7 +203,10 @@ pub(crate) async fn connect(
 }
 
 /// Addresses this socket can reach come first.
-fn family_first(endpoint: &Endpoint, resolved: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+fn family_first(
+    endpoint: &Endpoint,
+    resolved: impl Iterator<Item = SocketAddr>,
+) -> Vec<SocketAddr> {
     let v4 = endpoint.local_addr().is_ok_and(|local| local.is_ipv4());
     let mut addresses: Vec<_> = resolved.collect();
     addresses.sort_by_key(|address| address.is_ipv4() != v4);

@@ -141,16 +141,29 @@ impl Transport {
         let refusals = Arc::new(Refusals::default());
         let trust = Arc::new(Trust::new(identity.authority().clone(), identity.cluster()));
         let transport = endpoint::transport_config(&timing);
-        let mut server =
-            ServerConfig::with_crypto(Arc::new(identity::server_config(&identity, &trust, &refusals)?));
+        let mut server = ServerConfig::with_crypto(Arc::new(identity::server_config(
+            &identity, &trust, &refusals,
+        )?));
         server.transport_config(transport.clone()).max_incoming(256);
-        let bind = |source| TransportError::Bind { address: listen, source };
+        let bind = |source| TransportError::Bind {
+            address: listen,
+            source,
+        };
         let socket = endpoint::bind(listen).map_err(bind)?;
         let config = endpoint::endpoint_config(identity.reset_key());
         let runtime = Arc::new(quinn::TokioRuntime);
         let endpoint = Endpoint::new(config, Some(server), socket, runtime).map_err(bind)?;
         let removed = watch::Sender::new(false);
-        let dialer = Dialer { endpoint, identity, trust, pins, refusals, timing, transport, removed };
+        let dialer = Dialer {
+            endpoint,
+            identity,
+            trust,
+            pins,
+            refusals,
+            timing,
+            transport,
+            removed,
+        };
         Ok(Self {
             dialer: Arc::new(dialer),
             links: Mutex::default(),
@@ -226,7 +239,8 @@ impl Transport {
             member
         });
         drop(links);
-        self.inbound.close_strangers(&self.dialer.pins, &self.membership_index());
+        self.inbound
+            .close_strangers(&self.dialer.pins, &self.membership_index());
     }
 
     /// One request, one answer, on a stream of its own.
@@ -242,14 +256,19 @@ impl Transport {
         let exchange = async {
             frame::write(&mut send, &[kind as u8], body).await?;
             _ = send.finish();
-            let status = frame::read_byte(&mut recv).await?.ok_or(FrameError::Truncated)?;
+            let status = frame::read_byte(&mut recv)
+                .await?
+                .ok_or(FrameError::Truncated)?;
             let answer = frame::read(&mut recv).await?.ok_or(FrameError::Truncated)?;
             Ok::<_, FrameError>((status, answer))
         };
         let outcome = timeout_at(deadline, exchange).await;
         match outcome {
             Ok(Ok((status::OK, answer))) => Ok(answer),
-            Ok(Ok((_, words))) => Err(CallError::Refused(node, String::from_utf8_lossy(&words).into_owned())),
+            Ok(Ok((_, words))) => Err(CallError::Refused(
+                node,
+                String::from_utf8_lossy(&words).into_owned(),
+            )),
             Ok(Err(e)) => Err(CallError::Broken(node, e)),
             Err(_) => {
                 _ = send.reset(0_u32.into());
@@ -269,9 +288,15 @@ impl Transport {
         deadline: Instant,
     ) -> Result<(Connection, SendStream, RecvStream), CallError> {
         let unreachable = CallError::Unreachable(node);
-        let Some(link) = self.existing(node) else { return Err(unreachable) };
-        let Some(connection) = link.connection(deadline).await else { return Err(unreachable) };
-        let Ok(Ok((send, recv))) = timeout_at(deadline, connection.open_bi()).await else { return Err(unreachable) };
+        let Some(link) = self.existing(node) else {
+            return Err(unreachable);
+        };
+        let Some(connection) = link.connection(deadline).await else {
+            return Err(unreachable);
+        };
+        let Ok(Ok((send, recv))) = timeout_at(deadline, connection.open_bi()).await else {
+            return Err(unreachable);
+        };
         _ = send.set_priority(kind.priority());
         Ok((connection, send, recv))
     }
@@ -279,7 +304,10 @@ impl Transport {
     /// Round-trip times of live links.
     pub(crate) fn rtts(&self) -> BTreeMap<u64, Duration> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.iter().filter_map(|(id, link)| Some((*id, link.rtt()?))).collect()
+        links
+            .iter()
+            .filter_map(|(id, link)| Some((*id, link.rtt()?)))
+            .collect()
     }
 
     /// Ends all tasks without waiting for them.
@@ -294,7 +322,8 @@ impl Transport {
         self.tasks.close();
         self.tasks.wait().await;
         // Let the close frames leave, but never wait for a peer that is gone.
-        _ = tokio::time::timeout(Duration::from_millis(200), self.dialer.endpoint.wait_idle()).await;
+        _ = tokio::time::timeout(Duration::from_millis(200), self.dialer.endpoint.wait_idle())
+            .await;
     }
 
     fn peer_is_up(&self, node: NodeId) {
@@ -304,7 +333,11 @@ impl Transport {
     }
 
     fn existing(&self, node: NodeId) -> Option<Arc<Link>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner).get(&node.0).cloned()
+        self.links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&node.0)
+            .cloned()
     }
 
     fn membership_index(&self) -> [u8; 8] {
@@ -314,9 +347,15 @@ impl Transport {
 
 impl Dialer {
     fn client_config(&self, node: NodeId) -> Option<quinn::ClientConfig> {
-        let crypto = identity::client_config(&self.identity, &self.trust, &self.pins, &self.refusals, node)
-            .inspect_err(|e| tracing::error!(error = %e, "cannot make a TLS configuration"))
-            .ok()?;
+        let crypto = identity::client_config(
+            &self.identity,
+            &self.trust,
+            &self.pins,
+            &self.refusals,
+            node,
+        )
+        .inspect_err(|e| tracing::error!(error = %e, "cannot make a TLS configuration"))
+        .ok()?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         config.transport_config(self.transport.clone());
         Some(config)
@@ -357,7 +396,11 @@ impl Dialer {
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     #[error("cannot bind UDP {address}; choose another `listen` address or stop what uses it")]
-    Bind { address: SocketAddr, #[source] source: io::Error },
+    Bind {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot use this node's identity")]
     Identity(#[from] IdentityError),
 }

@@ -1,0 +1,85 @@
+//! What a member is told when it starts, and what the engine is told in turn.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ports::Clock;
+use openraft::SnapshotPolicy;
+
+use crate::cluster::ClusterError;
+use crate::identity::Identity;
+use crate::profile::Profile;
+use crate::store::trigger::{SNAPSHOT_BYTES, SNAPSHOT_PERIOD};
+
+/// What a member needs to run.
+#[derive(Clone)]
+pub struct ClusterConfig {
+    /// Identity, log, state and snapshots.
+    pub data_dir: PathBuf,
+    /// UDP address of the cluster's socket.
+    pub listen: SocketAddr,
+    /// `host:port` under which the other members reach that socket, best first. Empty: the bound address.
+    pub advertise: Vec<String>,
+    /// What people call this node.
+    pub name: String,
+    /// The cluster's timing; the same on all members.
+    pub profile: Profile,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Names this boot of the machine (`/proc/sys/kernel/random/boot_id`): cluster time goes on within it.
+    pub boot_id: String,
+    pub tuning: Tuning,
+}
+
+/// Limits that only tests and very small or slow systems change.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Log bytes after which a snapshot is built.
+    pub snapshot_bytes: u64,
+    /// Time after which one is built if anything changed.
+    pub snapshot_period: Duration,
+    /// Entries kept behind a snapshot: more than are written while the slowest peer receives one.
+    pub log_kept: u64,
+    /// A follower this far behind gets a snapshot even if the log still holds what it lacks.
+    pub lag_max: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            snapshot_bytes: SNAPSHOT_BYTES,
+            snapshot_period: SNAPSHOT_PERIOD,
+            log_kept: 50_000,
+            lag_max: 200_000,
+        }
+    }
+}
+
+/// The engine's settings: our own snapshot trigger, pre-vote on, no leadership without an election
+/// after a restart.
+pub(crate) fn engine_config(
+    config: &ClusterConfig,
+    identity: &Identity,
+) -> Result<openraft::Config, ClusterError> {
+    let timing = config.profile.timing();
+    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let settings = openraft::Config {
+        cluster_name: identity.cluster_hex(),
+        heartbeat_interval: ms(timing.heartbeat),
+        election_timeout_min: ms(timing.election_min),
+        election_timeout_max: ms(timing.election_max),
+        max_payload_entries: 512,
+        install_snapshot_timeout: ms(Duration::from_secs(15 * 60)),
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: config.tuning.log_kept,
+        purge_batch_size: 256,
+        replication_lag_threshold: config.tuning.lag_max,
+        backoff: "50ms 100ms 200ms ...500ms".to_owned(),
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..openraft::Config::default()
+    };
+    settings.validate().map_err(ClusterError::Profile)
+}
