@@ -37,6 +37,7 @@ fn typography_becomes_plain_and_names_stay() {
         transliterate_typographic("“Šárka” – ready…\u{a0}now\u{1a}"),
         "\"Šárka\" - ready... now"
     );
+    assert_eq!(transliterate_typographic("Gal·la Novák"), "Gal·la Novák");
     assert_eq!(
         transliterate_typographic("Ha\u{308}meenlinna"),
         "Hämeenlinna"
