@@ -10,6 +10,9 @@ use super::args::{AlertCommand, AnswerWord, Raise, SeverityWord, StatusWord};
 use crate::client::{Client, new_key, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
+/// Alerts in one answer.
+const PAGE_LEN: u32 = 500;
+
 pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
     let client = context.client()?;
     match command {
@@ -187,16 +190,21 @@ async fn act(context: &Context, client: &Client, alert: &str, verb: &str, body: 
 }
 
 async fn list(context: &Context, client: &Client, all: bool) -> Done {
-    let answer = client
-        .get(if all {
-            "/v1/alerts"
-        } else {
-            "/v1/alerts?state=open"
-        })
-        .await?;
-    context.output.data(&answer, || {
+    let mut alerts: Vec<Value> = Vec::new();
+    let state = if all { "" } else { "&state=open" };
+    let mut path = format!("/v1/alerts?limit={PAGE_LEN}{state}");
+    loop {
+        let page = client.get(&path).await?;
+        alerts.extend(each(&page["alerts"]).cloned());
+        match page["next"].as_u64() {
+            Some(next) => path = format!("/v1/alerts?limit={PAGE_LEN}{state}&before={next}"),
+            None => break,
+        }
+    }
+    context.output.data(&json!({ "alerts": alerts }), || {
         let fields = ["number", "severity", "status", "state", "raised_at", "text"];
-        let rows: Vec<_> = each(&answer["alerts"])
+        let rows: Vec<_> = alerts
+            .iter()
             .map(|a| fields.map(|k| cell(&a[k])).to_vec())
             .collect();
         context.output.table(

@@ -127,9 +127,7 @@ impl Parts {
             Arc::clone(&clock),
         );
         let stop = parts.stop_worker.clone();
-        parts
-            .worker
-            .spawn(endless("worker", worker.run(stop)));
+        parts.worker.spawn(endless("worker", worker.run(stop)));
         let (scheduler, stop) = (
             Scheduler::new(Arc::clone(&replica)),
             parts.stop_intake.clone(),
@@ -139,9 +137,7 @@ impl Parts {
             .spawn(endless("scheduler", scheduler.run(stop)));
 
         let (admin, refresh) = Admin::new(Arc::clone(cluster), parts.stop_intake.clone()).await;
-        parts
-            .intake
-            .spawn(endless("view of the cluster", refresh));
+        parts.intake.spawn(endless("view of the cluster", refresh));
         let state = ApiState {
             replica,
             admin: Arc::new(admin),
@@ -171,15 +167,13 @@ impl Parts {
                 memory.clone(),
             )?;
             let stop = self.stop_channels.clone();
-            self.channels
-                .spawn(endless("modem", service.run(stop)));
+            self.channels.spawn(endless("modem", service.run(stop)));
             channels.push(Arc::new(handle));
         }
         if !config.smarthosts.is_empty() {
             let (handle, service) = Smtp::new(mail_settings(config), Arc::clone(clock))?;
             let stop = self.stop_channels.clone();
-            self.channels
-                .spawn(endless("mail", service.run(stop)));
+            self.channels.spawn(endless("mail", service.run(stop)));
             channels.push(Arc::new(handle));
         }
         Ok(channels)

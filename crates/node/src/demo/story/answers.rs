@@ -107,7 +107,12 @@ impl Story<'_> {
     }
 
     /// Writes an answer on a phone and waits for its confirmation.
-    pub(super) async fn answer(&mut self, index: usize, to: &str, text: &str) -> Result<(), anyhow::Error> {
+    pub(super) async fn answer(
+        &mut self,
+        index: usize,
+        to: &str,
+        text: &str,
+    ) -> Result<(), anyhow::Error> {
         let Player { number, name, .. } = self.people.all[index].clone();
         let last = self
             .outside
