@@ -266,6 +266,11 @@ impl Cluster {
         self.log.bytes_since_snapshot()
     }
 
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// How the cluster stands, by the leader's knowledge where it answers.
     pub async fn status(&self) -> ClusterStatus {
         status::status(&self.core).await

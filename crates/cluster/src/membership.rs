@@ -417,3 +417,6 @@ async fn fetch_issuing_key(core: &Core) {
 pub(crate) fn removal_id(node: NodeId, at: domain::Timestamp) -> RequestId {
     RequestId::derive(&[b"remove", &node.0.to_be_bytes(), &at.0.to_be_bytes()])
 }
+
+#[cfg(test)]
+mod tests;

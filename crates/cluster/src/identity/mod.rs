@@ -82,7 +82,8 @@ impl Identity {
     ///
     /// `names` are the host names and IP addresses that people's programs use for this node's HTTPS.
     pub fn found(dir: &Path, cluster: [u8; 16], names: &[String]) -> Result<Self, IdentityError> {
-        if dir.join(KEY).exists() || dir.join(AUTHORITY).exists() {
+        // The leaf is written last: without it, whatever else is there was left by a try that broke off.
+        if dir.join(LEAF).exists() {
             return Err(IdentityError::Exists {
                 path: dir.to_owned(),
             });
