@@ -1,1 +1,254 @@
-fn main() {}
+//! `bench`: what three Holdfast nodes on this machine do per second, how long a dead leader is missed, and how much
+//! memory they hold. Prints one JSON object per measurement on standard output and a table for people on standard error.
+//!
+//! The nodes are processes of the program itself; nothing of them runs in here. What a figure contains and leaves out
+//! stands in README.md. Reading order: [`fleet`] (three nodes), [`client`] (one HTTPS connection), then the three
+//! measurements.
+
+mod client;
+mod commits;
+mod failover;
+mod fleet;
+mod memory;
+mod report;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::{Args, Parser, Subcommand};
+use tokio::select;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::fleet::Fleet;
+use crate::report::Report;
+use crate::workload::Paging;
+
+/// Measures three Holdfast nodes on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Debug)]
+struct Place {
+    /// The program to measure [default: holdfast beside this program]
+    #[arg(long, global = true, value_name = "PATH")]
+    holdfast: Option<PathBuf>,
+    /// Where to make the temporary folder with the nodes' files; its disk is what is measured
+    #[arg(long, global = true, value_name = "FOLDER")]
+    disk: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Accepted alerts per second and their latency
+    Commits(Commits),
+    /// From the leader's kill to the next accepted alert
+    Failover(Failover),
+    /// Resident memory and processor time at rest, and memory after a load
+    Memory(Memory),
+    /// Everything: memory and commits on one cluster, then failover on a fresh one
+    All {
+        #[command(flatten)]
+        commits: Commits,
+        #[command(flatten)]
+        failover: Failover,
+        #[command(flatten)]
+        memory: People,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+struct Commits {
+    /// Length of one measurement
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=300))]
+    seconds: u64,
+    /// Clients that each raise one alert after another
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256", value_parser = clap::value_parser!(u16).range(1..=480))]
+    clients: Vec<u16>,
+    /// Whether the person is to be told in a week or at once; both are measured in turn by default
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "later,now")]
+    paging: Vec<Paging>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct Failover {
+    /// How often the leader is killed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    kills: u32,
+}
+
+#[derive(Args, Clone, Debug)]
+struct People {
+    /// People the cluster knows
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    people: u32,
+}
+
+#[derive(Args, Clone, Debug)]
+struct Memory {
+    #[command(flatten)]
+    people: People,
+    /// Length of the load
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=300))]
+    seconds: u64,
+}
+
+/// People known in measurements that are not about memory: enough that nobody runs out of codes.
+const PEOPLE: u32 = 10_000;
+
+/// Clients of the load between the two memory measurements.
+const MEMORY_CLIENTS: u16 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::note(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let holdfast = match cli.place.holdfast {
+        Some(path) => path,
+        None => beside_this_program()?,
+    };
+    let holdfast = std::fs::canonicalize(&holdfast).with_context(|| {
+        format!(
+            "there is no program {}; build it with `cargo build --release -p holdfast`, or say --holdfast PATH",
+            holdfast.display()
+        )
+    })?;
+    let disk = cli.place.disk.unwrap_or_else(std::env::temp_dir);
+    // Nodes end with the thread that started them (prctl(2)): the main thread, which lives as long as this program.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let site = Site { holdfast, disk };
+    runtime.block_on(async {
+        let mut report = Report::default();
+        let done = select! {
+            done = Box::pin(measure(&cli.command, &site, &mut report)) => done,
+            stopped = stopped() => stopped,
+        };
+        report.table();
+        done
+    })
+}
+
+/// What is measured, and on which disk.
+struct Site {
+    holdfast: PathBuf,
+    disk: PathBuf,
+}
+
+impl Site {
+    async fn fleet(&self, people: u32) -> Result<Fleet> {
+        report::note("starting three nodes ...");
+        let fleet = Fleet::start(&self.holdfast, &self.disk).await?;
+        workload::import(&fleet, people).await?;
+        Ok(fleet)
+    }
+}
+
+async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<()> {
+    report.machine()?;
+    match command {
+        Command::Commits(wanted) => {
+            let fleet = site.fleet(PEOPLE).await?;
+            let done = commit_levels(&fleet, wanted, PEOPLE, report).await;
+            fleet.explained(done)
+        }
+        Command::Failover(wanted) => fail_over(site, wanted, report).await,
+        Command::Memory(wanted) => {
+            let people = wanted.people.people;
+            let fleet = site.fleet(people).await?;
+            let load = Commits {
+                seconds: wanted.seconds,
+                clients: vec![MEMORY_CLIENTS],
+                paging: vec![Paging::Later],
+            };
+            let done = around(&fleet, &load, people, report).await;
+            fleet.explained(done)
+        }
+        Command::All {
+            commits,
+            failover,
+            memory,
+        } => {
+            let fleet = site.fleet(memory.people).await?;
+            let done = around(&fleet, commits, memory.people, report).await;
+            fleet.explained(done)?;
+            drop(fleet);
+            fail_over(site, failover, report).await
+        }
+    }
+}
+
+/// Memory at rest, a load, memory after it.
+async fn around(fleet: &Fleet, load: &Commits, people: u32, report: &mut Report) -> Result<()> {
+    memory::measure(fleet, "at rest", report).await?;
+    commit_levels(fleet, load, people, report).await?;
+    memory::measure(fleet, "after load", report).await
+}
+
+async fn commit_levels(
+    fleet: &Fleet,
+    wanted: &Commits,
+    people: u32,
+    report: &mut Report,
+) -> Result<()> {
+    for paging in &wanted.paging {
+        for clients in &wanted.clients {
+            let seconds = Duration::from_secs(wanted.seconds);
+            commits::measure(fleet, *clients, seconds, *paging, people, report).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn fail_over(site: &Site, wanted: &Failover, report: &mut Report) -> Result<()> {
+    let mut fleet = site.fleet(PEOPLE).await?;
+    let done = failover::measure(&mut fleet, wanted.kills, PEOPLE, report).await;
+    fleet.explained(done)
+}
+
+/// Waits for Ctrl-C or SIGTERM, so that the nodes are stopped and their files removed.
+async fn stopped() -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Err(anyhow!("stopped before the end"))
+}
+
+fn beside_this_program() -> Result<PathBuf> {
+    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(this.with_file_name("holdfast"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
