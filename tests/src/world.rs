@@ -111,7 +111,11 @@ impl World {
                 node.scheduler.step(now).await;
             }
             // A send makes no entry until its end is taken from the channel, one round later.
-            quiet = if self.log.applied() == before { quiet + 1 } else { 0 };
+            quiet = if self.log.applied() == before {
+                quiet + 1
+            } else {
+                0
+            };
             if quiet == 2 {
                 return;
             }
@@ -363,7 +367,11 @@ impl FakeChannel {
                 ChannelKind::Email => "email".to_owned(),
             },
             up,
-            reason: if up { String::new() } else { "no network".to_owned() },
+            reason: if up {
+                String::new()
+            } else {
+                "no network".to_owned()
+            },
             operator: format!("operator-{}", self.node),
             number: match self.kind {
                 ChannelKind::Sms => format!("+35850000000{}", self.node),
@@ -465,9 +473,12 @@ impl Channel for FakeChannel {
         }
         let mut inner = self.inner();
         let attempt = message.attempt;
-        let outcome = inner.script.pop_front().unwrap_or(Some(SendOutcome::Accepted {
-            detail: String::new(),
-        }));
+        let outcome = inner
+            .script
+            .pop_front()
+            .unwrap_or(Some(SendOutcome::Accepted {
+                detail: String::new(),
+            }));
         let left = !matches!(outcome, Some(SendOutcome::Refused { .. }));
         if left {
             inner.sent.push(Sent {
@@ -477,7 +488,9 @@ impl Channel for FakeChannel {
             });
         }
         match outcome {
-            Some(outcome) => inner.events.push_back(ChannelEvent::Ended { attempt, outcome }),
+            Some(outcome) => inner
+                .events
+                .push_back(ChannelEvent::Ended { attempt, outcome }),
             None => inner.held.push(attempt),
         }
         Ok(())

@@ -1,4 +1,8 @@
 //! openraft's own storage suite on the real files.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it reports a broken assumption"
+)]
 
 use cluster::store::fatal::Fatal;
 use cluster::store::log::{LogOptions, LogStore};

@@ -27,7 +27,11 @@ async fn three_people_get_their_texts_over_three_modems() {
         let sent = world.sent_to(number);
         assert_eq!(sent.len(), 1, "{key}");
         let code = code(&world, alert, key).await;
-        assert!(sent[0].message.body.starts_with(&code), "{}", sent[0].message.body);
+        assert!(
+            sent[0].message.body.starts_with(&code),
+            "{}",
+            sent[0].message.body
+        );
     }
     for id in 1..=3 {
         assert_eq!(world.node(id).modem.sent().len(), 1, "work is spread");
@@ -46,11 +50,26 @@ async fn an_answer_at_another_nodes_modem_is_confirmed_there_and_stops_the_texts
     world.settle().await;
     let sent = world.sent_to(DORA);
     assert_eq!(sent.len(), 2, "{sent:?}");
-    assert_eq!(sent[1].from.0, other, "the confirmation leaves from the number she wrote to");
-    assert!(sent[1].message.body.contains("coming"), "{}", sent[1].message.body);
-    assert_eq!(world.node(other).modem.forgotten(), [0], "stored, so the modem may forget it");
+    assert_eq!(
+        sent[1].from.0, other,
+        "the confirmation leaves from the number she wrote to"
+    );
+    assert!(
+        sent[1].message.body.contains("coming"),
+        "{}",
+        sent[1].message.body
+    );
+    assert_eq!(
+        world.node(other).modem.forgotten(),
+        [0],
+        "stored, so the modem may forget it"
+    );
     world.live(seconds(900)).await;
-    assert_eq!(world.sent_to(DORA).len(), 2, "nobody is paged after answering");
+    assert_eq!(
+        world.sent_to(DORA).len(),
+        2,
+        "nobody is paged after answering"
+    );
     assert_eq!(world.sent_to(ANA).len(), 0, "one coming was enough");
 }
 
@@ -84,7 +103,11 @@ async fn a_refusal_goes_out_by_another_modem_and_an_unknown_end_says_so() {
     let sent = world.sent_to(DORA);
     assert!(sent.len() >= 2, "a duplicate is better than a miss");
     assert_ne!(sent[0].from, sent[1].from);
-    assert!(sent[1].message.body.contains("repeat"), "{}", sent[1].message.body);
+    assert!(
+        sent[1].message.body.contains("repeat"),
+        "{}",
+        sent[1].message.body
+    );
 }
 
 #[tokio::test]
@@ -101,7 +124,11 @@ async fn work_of_a_dead_node_moves_and_is_marked() {
     let sent = world.sent_to(DORA);
     assert!(sent.len() >= 2, "{sent:?}");
     assert_ne!(sent[1].from.0, holder);
-    assert!(sent[1].message.body.contains("repeat"), "{}", sent[1].message.body);
+    assert!(
+        sent[1].message.body.contains("repeat"),
+        "{}",
+        sent[1].message.body
+    );
 }
 
 #[tokio::test]
@@ -115,7 +142,11 @@ async fn answers_stranded_on_a_dead_number_are_asked_for_again_within_a_minute()
     let sent = world.sent_to(DORA);
     assert_eq!(sent.len(), 2, "once more, not more often");
     assert_ne!(sent[1].from.0, dark);
-    assert!(sent[1].message.body.contains("THIS number"), "{}", sent[1].message.body);
+    assert!(
+        sent[1].message.body.contains("THIS number"),
+        "{}",
+        sent[1].message.body
+    );
     let code = code(&world, alert, "dora").await;
     assert!(sent[1].message.body.starts_with(&code), "the same code");
 }
@@ -145,7 +176,11 @@ async fn a_restarted_node_says_that_it_does_not_know_and_sends_once_more() {
     world.settle().await;
     let sent = world.sent_to(DORA);
     assert_eq!(sent.len(), 2);
-    assert!(sent[1].message.body.contains("repeat"), "{}", sent[1].message.body);
+    assert!(
+        sent[1].message.body.contains("repeat"),
+        "{}",
+        sent[1].message.body
+    );
 }
 
 #[tokio::test]
@@ -156,9 +191,17 @@ async fn a_call_off_overtakes_what_waits_and_reaches_those_told() {
     call_off(&world, alert).await;
     world.live(seconds(120)).await;
     for number in [ANA, DORA] {
-        assert_eq!(world.sent_to(number).len(), 2, "told, then told that it is over");
+        assert_eq!(
+            world.sent_to(number).len(),
+            2,
+            "told, then told that it is over"
+        );
     }
-    assert_eq!(world.sent_to(BELA).len(), 0, "who was never told is left in peace");
+    assert_eq!(
+        world.sent_to(BELA).len(),
+        0,
+        "who was never told is left in peace"
+    );
 }
 
 #[tokio::test]
@@ -174,7 +217,10 @@ async fn every_delivery_ends() {
     world.settle().await;
     assert_eq!(
         states(&world, alert).await,
-        [("ana".to_owned(), "delivered"), ("bela".to_owned(), "delivered")]
+        [
+            ("ana".to_owned(), "delivered"),
+            ("bela".to_owned(), "delivered")
+        ]
     );
 }
 
@@ -191,5 +237,8 @@ async fn a_text_waits_for_the_log_and_survives_a_restart_of_its_node() {
     world.restart(3);
     world.settle().await;
     assert_eq!(world.node(3).modem.forgotten(), [0]);
-    assert_eq!(states(&world, alert).await, [("dora".to_owned(), "acknowledged")]);
+    assert_eq!(
+        states(&world, alert).await,
+        [("dora".to_owned(), "acknowledged")]
+    );
 }

@@ -1,4 +1,8 @@
 //! A small organisation and the words scenarios are told in.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it reports a broken assumption"
+)]
 
 use std::time::Duration;
 
@@ -52,7 +56,11 @@ pub(crate) async fn three_nodes() -> World {
         person("bela", "sv", BELA),
         person("dora", "en", DORA),
     ];
-    ask(&world, Command::Recipients(Recipients::PutPeople { people })).await;
+    ask(
+        &world,
+        Command::Recipients(Recipients::PutPeople { people }),
+    )
+    .await;
     world.settle().await;
     world
 }
@@ -96,15 +104,20 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         dedup_key: None,
         source: "control room".to_owned(),
     };
-    match ask(world, Command::Alerts(alerts::Command::Raise(raise))).await {
-        Outcome::Applied(Receipt::Alert { id, .. }) => id,
-        other => panic!("not raised: {other:?}"),
-    }
+    let outcome = ask(world, Command::Alerts(alerts::Command::Raise(raise))).await;
+    let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
+        panic!("not raised: {outcome:?}");
+    };
+    id
 }
 
 pub(crate) async fn call_off(world: &World, alert: AlertId) {
     let reason = "false alarm".to_owned();
-    ask(world, Command::Alerts(alerts::Command::CallOff { alert, reason })).await;
+    ask(
+        world,
+        Command::Alerts(alerts::Command::CallOff { alert, reason }),
+    )
+    .await;
 }
 
 /// The code a person has for an alert.
@@ -122,7 +135,9 @@ pub(crate) async fn code(world: &World, alert: AlertId, key: &str) -> String {
 /// State of each page of an alert, with the person's key.
 pub(crate) async fn states(world: &World, alert: AlertId) -> Vec<(String, &'static str)> {
     let mut view = world.log.read(Freshness::Local).await.unwrap();
-    let rows = deliveries::of_alert(&mut view, alert, 0, 100).await.unwrap();
+    let rows = deliveries::of_alert(&mut view, alert, 0, 100)
+        .await
+        .unwrap();
     rows.into_iter()
         .filter(|row| row.purpose == deliveries::Purpose::Page)
         .map(|row| (row.recipient_key, row.state.name()))

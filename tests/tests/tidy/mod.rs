@@ -1,5 +1,9 @@
 //! The rules of the house that a compiler does not check: arrows between crates and slices, who names what, deterministic
 //! SQL, file length.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it reports a broken assumption"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +20,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("emulator", &["sms"]),
     (
         "node",
-        &["api", "channels", "cluster", "delivery", "domain", "emulator"],
+        &[
+            "api", "channels", "cluster", "delivery", "domain", "emulator",
+        ],
     ),
 ];
 
@@ -55,13 +61,19 @@ fn crates_point_one_way() {
             .nth(1)
             .map_or("", |rest| rest.split("\n[").next().unwrap_or(rest));
         for (other, _) in ARROWS {
-            let used = dependencies.lines().any(|line| {
-                line.split(['.', ' ', '=']).next() == Some(*other)
-            });
-            assert!(!used || allowed.contains(other), "{name} must not use {other}");
+            let used = dependencies
+                .lines()
+                .any(|line| line.split(['.', ' ', '=']).next() == Some(*other));
+            assert!(
+                !used || allowed.contains(other),
+                "{name} must not use {other}"
+            );
         }
         for tested in ["tests", "bench", "chaos"] {
-            assert!(!manifest.contains(&format!("\n{tested}.workspace")), "{name} uses {tested}");
+            assert!(
+                !manifest.contains(&format!("\n{tested}.workspace")),
+                "{name} uses {tested}"
+            );
         }
     }
 }
@@ -71,7 +83,9 @@ fn a_library_is_named_by_one_crate_only() {
     for (path, text) in sources("crates") {
         for (library, home) in ONLY {
             let shown = shown(&path);
-            let named = text.lines().any(|line| line.contains(library) && !line.trim_start().starts_with("//"));
+            let named = text
+                .lines()
+                .any(|line| line.contains(library) && !line.trim_start().starts_with("//"));
             assert!(!named || shown.starts_with(home), "{shown} names {library}");
         }
     }
@@ -104,7 +118,14 @@ fn sql_is_the_same_on_every_node() {
         }
         for line in text.lines().filter(|line| line.contains('"')) {
             let line = line.to_lowercase();
-            for word in ["random()", "current_timestamp", "datetime(", "strftime(", "autoincrement", "julianday("] {
+            for word in [
+                "random()",
+                "current_timestamp",
+                "datetime(",
+                "strftime(",
+                "autoincrement",
+                "julianday(",
+            ] {
                 assert!(!line.contains(word), "{} says {word}", shown(&path));
             }
         }
@@ -133,7 +154,11 @@ fn sql_is_the_same_on_every_node() {
 fn production_code_has_no_loose_ends() {
     for (path, text) in sources("crates") {
         let shown = shown(&path);
-        assert!(text.lines().count() <= LINES_MAX, "{shown} has {} lines", text.lines().count());
+        assert!(
+            text.lines().count() <= LINES_MAX,
+            "{shown} has {} lines",
+            text.lines().count()
+        );
         if shown.contains("/tests") || shown.contains("/fuzz/") || shown.ends_with("tidy/mod.rs") {
             continue;
         }
@@ -148,12 +173,18 @@ fn production_code_has_no_loose_ends() {
 fn every_crate_follows_the_workspace_lints() {
     for (name, _) in ARROWS {
         let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{name} has lints of its own");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{name} has lints of its own"
+        );
     }
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 fn shown(path: &Path) -> String {
