@@ -23,3 +23,6 @@ mod store_suite;
 
 #[path = "tidy/mod.rs"]
 mod tidy;
+
+#[path = "cli/mod.rs"]
+mod cli;

@@ -30,8 +30,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     /// Ask this node over HTTPS instead of the local one; repeat it for fail-over
-    #[arg(long, global = true, value_name = "URL", requires = "key_file")]
-    pub(crate) node: Vec<String>,
+    #[arg(
+        long = "node",
+        global = true,
+        value_name = "URL",
+        requires = "key_file"
+    )]
+    pub(crate) nodes: Vec<String>,
     /// File with the API key for --node
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
@@ -394,6 +399,30 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// clap lets a subcommand's argument take over a global one of the same name, with its value.
+    #[test]
+    fn no_subcommand_hides_a_global_option() {
+        fn walk(command: &clap::Command, globals: &[String], path: &str) {
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                for argument in sub.get_arguments().filter(|a| !a.is_global_set()) {
+                    assert!(
+                        !globals.contains(&argument.get_id().to_string()),
+                        "{path}: {}",
+                        argument.get_id()
+                    );
+                }
+                walk(sub, globals, &path);
+            }
+        }
+        let command = Cli::command();
+        let globals: Vec<String> = command
+            .get_arguments()
+            .map(|a| a.get_id().to_string())
+            .collect();
+        walk(&command, &globals, "holdfast");
     }
 
     #[test]

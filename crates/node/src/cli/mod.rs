@@ -81,7 +81,7 @@ impl Context {
     /// The way to the node or nodes this call is about.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let global = &self.global;
-        match (global.node.as_slice(), &global.key_file) {
+        match (global.nodes.as_slice(), &global.key_file) {
             ([], _) => Ok(Client::local(&self.config()?.api.socket, global.timeout)),
             (nodes, Some(key)) => {
                 Client::remote(nodes, key, global.ca_file.as_deref(), global.timeout)

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster::{Cluster, ClusterError, Role};
-use domain::ports::{AdminError, ClusterAdmin, ClusterStatus, Invitation, MemberStatus};
+use domain::ports::{
+    AdminError, ClusterAdmin, ClusterStatus, Invitation, MemberStatus, Replica as _,
+};
 use domain::{NodeId, Timestamp};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +60,8 @@ impl Admin {
 impl ClusterAdmin for Admin {
     fn status(&self) -> ClusterStatus {
         let status = self.latest();
-        let leader = status.leader;
+        // Who leads is known here and now; what the leader knows of the others may be a moment old.
+        let leader = self.cluster.replica().leadership().leader;
         let member = |m: cluster::MemberStatus| MemberStatus {
             role: match m.role {
                 _ if leader == Some(m.node) => "leader",
