@@ -1,5 +1,8 @@
 //! A real cluster in one process: QUIC on loopback, files in a temporary folder, one [`Cluster`] per node.
-#![expect(clippy::unwrap_used, reason = "a harness: a panic is how it reports a broken assumption")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a harness: a panic is how it reports a broken assumption"
+)]
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};

@@ -202,9 +202,7 @@ impl Lonely {
         self.node = Some(Process(
             run.stdout(Stdio::null()).stderr(log).spawn().unwrap(),
         ));
-        wait_until("the node leads itself", || {
-            self.ask(&["status"]).code == 0
-        });
+        wait_until("the node leads itself", || self.ask(&["status"]).code == 0);
     }
 
     /// Runs a command against the node's own socket.
