@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::client::Endpoint;
-use crate::fleet::{Fleet, NODES, stored_everywhere, view};
+use crate::fleet::{Fleet, NODES, stored_everywhere};
 use crate::report::{Report, load, load_text, milliseconds, percentile};
 use crate::workload::{Paging, alert, run_id};
 
@@ -41,7 +41,8 @@ const REST_SPREAD_MS: u32 = 400;
 /// One kill and what followed.
 struct Trial {
     killed: u64,
-    leader: Option<u64>,
+    /// Who leads once the killed node is back.
+    leader: u64,
     gap: Duration,
     attempts: u32,
     rejoin: Duration,
@@ -144,9 +145,8 @@ async fn trial(fleet: &mut Fleet, run: &str, number: u32) -> Result<Trial> {
     let (gap, attempts, raised) = accepted_again(&survivors, &key, number, since).await?;
     accepted.push(raised.id);
 
-    let leader = view(&survivors[0]).await?.leader;
     let rejoin = fleet.bring_back(killed).await?;
-    fleet.settled().await?;
+    let leader = fleet.settled().await?;
     let index = usize::try_from(killed)? - 1;
     let lost = missing(fleet.endpoint(index), &accepted).await?;
     // Both survivors were asked for the same alert many times over.

@@ -61,18 +61,18 @@ struct Node {
 
 /// What one node says of its cluster; the other fields are not looked at.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct View {
-    pub(crate) leader: Option<u64>,
-    pub(crate) applied: u64,
-    pub(crate) last_log: u64,
-    pub(crate) members: Vec<Member>,
+struct View {
+    leader: Option<u64>,
+    applied: u64,
+    last_log: u64,
+    members: Vec<Member>,
 }
 
 /// One member of a cluster.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Member {
-    pub(crate) node: u64,
-    pub(crate) role: String,
+struct Member {
+    node: u64,
+    role: String,
 }
 
 impl Fleet {
@@ -255,7 +255,7 @@ pub(crate) async fn stored_everywhere(fleet: &Fleet) -> Result<u64> {
 }
 
 /// Asks one node how it sees its cluster.
-pub(crate) async fn view(endpoint: &Endpoint) -> Result<View> {
+async fn view(endpoint: &Endpoint) -> Result<View> {
     let answer = timeout(ASK_TIME, endpoint.get("/v1/cluster"))
         .await
         .context("a node gave no answer in time")??;
