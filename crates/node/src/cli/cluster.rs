@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::args::{ClusterCommand, ModemCommand};
-use crate::output::{Done, Exit, Failure, cell};
+use crate::output::{Done, Exit, Failure, cell, each};
+
+/// A member that has said nothing for so long counts as down; heartbeats are far more frequent in every profile.
+const SILENT_MS: u64 = 5_000;
 
 pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done {
     let client = context.client()?;
@@ -27,12 +30,7 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
             let answer = client.get("/v1/cluster/joins").await?;
             context.output.data(&answer, || {
                 let row = |j: &Value| ["node", "name", "digits"].map(|k| cell(&j[k])).to_vec();
-                let rows: Vec<_> = answer["joins"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(row)
-                    .collect();
+                let rows: Vec<_> = each(&answer["joins"]).map(row).collect();
                 context.output.table(&["node", "name", "digits"], &rows)
             });
         }
@@ -78,46 +76,66 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
     Ok(())
 }
 
-/// How the node and its cluster are. Degraded when there is no leader or a node or channel is down.
+/// How the node and its cluster are. Degraded when there is no leader, or a node or channel is down.
 pub(super) async fn status(context: &Context) -> Done {
     let client = context.client()?;
     let (cluster, nodes) = tokio::join!(client.get("/v1/cluster"), client.get("/v1/nodes"));
     let (cluster, nodes) = (cluster?, nodes?);
-    let down: Vec<String> = channels(&nodes, |c| c["up"] == false)
-        .into_iter()
-        .map(|c| format!("{} on {}: {}", c[1], c[0], c[6]))
-        .collect();
-    let leader = !cluster["leader"].is_null();
-    let ok = leader && down.is_empty();
-    context.output.data(
-        &json!({ "ok": ok, "cluster": cluster, "nodes": nodes["nodes"], "down": down }),
-        || {
-            format!(
-                "{}\n\n{}",
-                members(context, &cluster),
-                channel_table(context, &nodes, |_| true)
-            )
-        },
-    );
-    if ok {
+    let down = what_is_down(&cluster, &nodes);
+    let object =
+        json!({ "ok": down.is_empty(), "cluster": cluster, "nodes": nodes["nodes"], "down": down });
+    context.output.data(&object, || {
+        format!(
+            "{}\n\n{}",
+            members(context, &cluster),
+            channel_table(context, &nodes, |_| true)
+        )
+    });
+    if down.is_empty() {
         return Ok(());
     }
-    let text = if leader {
-        format!("degraded: {}", down.join("; "))
-    } else {
-        "degraded: no leader, so nothing new can be accepted".to_owned()
-    };
+    let text = format!("degraded: {}", down.join("; "));
     Err(Failure::new(Exit::Degraded, text).reported(context.output.json))
+}
+
+fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
+    let mut down = Vec::new();
+    if cluster["leader"].is_null() {
+        down.push("no leader, so nothing new can be accepted".to_owned());
+    }
+    for member in each(&cluster["members"]) {
+        if let Some(ms) = member["last_heard_ms"]
+            .as_u64()
+            .filter(|ms| *ms > SILENT_MS)
+        {
+            down.push(format!(
+                "node {} was last heard {} s ago",
+                member["node"],
+                ms / 1000
+            ));
+        }
+    }
+    for node in each(&nodes["nodes"]) {
+        if node["reachable"] == false {
+            down.push(format!("node {} is given no work", node["node"]));
+        }
+        for channel in each(&node["channels"]).filter(|c| c["up"] == false) {
+            down.push(format!(
+                "{} on node {}: {}",
+                cell(&channel["name"]),
+                node["node"],
+                cell(&channel["reason"])
+            ));
+        }
+    }
+    down
 }
 
 pub(super) async fn modem(context: &Context, command: &ModemCommand) -> Done {
     let ModemCommand::List = command;
     let nodes = context.client()?.get("/v1/nodes").await?;
     let is_modem = |channel: &Value| channel["kind"] == "sms";
-    let modems: Vec<Value> = nodes["nodes"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    let modems: Vec<Value> = each(&nodes["nodes"])
         .flat_map(|n| {
             let channels = n["channels"].as_array().cloned().unwrap_or_default();
             channels.into_iter().filter(is_modem).map(|mut channel| {
@@ -161,12 +179,7 @@ fn members(context: &Context, cluster: &Value) -> String {
             .map(|k| cell(&m[k]))
             .to_vec()
     };
-    let rows: Vec<_> = cluster["members"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(row)
-        .collect();
+    let rows: Vec<_> = each(&cluster["members"]).map(row).collect();
     context.output.table(
         &["node", "name", "role", "addresses", "lag", "heard ms ago"],
         &rows,
@@ -184,13 +197,8 @@ fn channel_table(context: &Context, nodes: &Value, wanted: impl Fn(&Value) -> bo
 
 fn channels(nodes: &Value, wanted: impl Fn(&Value) -> bool) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for node in nodes["nodes"].as_array().into_iter().flatten() {
-        for channel in node["channels"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|c| wanted(c))
-        {
+    for node in each(&nodes["nodes"]) {
+        for channel in each(&node["channels"]).filter(|c| wanted(c)) {
             let mut row = vec![cell(&node["node"])];
             row.extend(
                 [

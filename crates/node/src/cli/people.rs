@@ -7,19 +7,14 @@ use serde_json::{Value, json};
 use super::args::{GroupCommand, PersonCommand};
 use super::{Context, import};
 use crate::client::segment;
-use crate::output::{Done, Exit, Failure, cell};
+use crate::output::{Done, Exit, Failure, cell, each};
 
 pub(super) async fn person(context: &Context, command: PersonCommand) -> Done {
     match command {
         PersonCommand::List => {
             let answer = context.client()?.get("/v1/people?limit=1000").await?;
             let row = |p: &Value| {
-                let addresses: Vec<_> = p["methods"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|m| cell(&m["address"]))
-                    .collect();
+                let addresses: Vec<_> = each(&p["methods"]).map(|m| cell(&m["address"])).collect();
                 vec![
                     cell(&p["key"]),
                     cell(&p["name"]),
@@ -119,12 +114,7 @@ fn list(
     row: impl Fn(&Value) -> Vec<String>,
 ) {
     context.output.data(answer, || {
-        let rows: Vec<_> = answer[what]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(row)
-            .collect();
+        let rows: Vec<_> = each(&answer[what]).map(row).collect();
         context.output.table(header, &rows)
     });
 }

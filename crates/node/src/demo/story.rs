@@ -63,6 +63,7 @@ struct Story<'a> {
     alerts: Vec<Alert>,
     started: Instant,
     raised: Instant,
+    killed: Instant,
 }
 
 /// Plays it. What goes wrong stands in the report.
@@ -95,6 +96,7 @@ pub(super) async fn play(
         alerts: Vec::new(),
         started,
         raised: started,
+        killed: started,
     };
     if let Err(error) = story.tell().await {
         story.report.broken.push(format!("{error:#}"));
@@ -216,8 +218,9 @@ impl Story<'_> {
             Ok(outside.submitted_by(&modem) >= 2)
         })
         .await?;
-        self.fleet.node(leader)?.kill().await;
         let told = self.people.told(outside).await?;
+        self.killed = Instant::now();
+        self.fleet.node(leader)?.kill().await;
         self.say(format!("node {leader} led, and is killed in the middle of sending: {told} of 14 have their text"));
         self.report.check(told < 14, || {
             "the leader was killed only after everything was sent".to_owned()
@@ -226,7 +229,6 @@ impl Story<'_> {
     }
 
     async fn raise_second(&mut self, dead: u64) -> Result<Alert, anyhow::Error> {
-        let killed = Instant::now();
         let body = json!({
             "severity": "high", "status": "exercise", "text": "Gate 2 does not close", "to": { "people": ["ursula"] }, "source": "demo",
         });
@@ -235,7 +237,8 @@ impl Story<'_> {
             .raise(&client, &body, "Gate 2")
             .await
             .context("the second alert was not accepted")?;
-        self.report.failover_ms = u64::try_from(killed.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.report.failover_ms =
+            u64::try_from(self.killed.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.client = self.fleet.client_without(dead, ASK_TIME)?;
         self.say(format!(
             "alert {} is accepted {} ms after the leader's death",
