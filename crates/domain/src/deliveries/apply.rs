@@ -14,6 +14,7 @@ use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
 use crate::outcome::{Outcome, Receipt};
 use crate::recipients::{ContactMethod, PersonRow};
+use crate::texts::Language;
 use crate::{nodes, rows};
 
 /// How long a reply to a text is worth sending.
@@ -71,7 +72,7 @@ pub(crate) async fn create_pages(
     let mut new = Vec::new();
     for paged in page.people {
         let methods = paged.person.map_or(&[][..], |person| &person.methods);
-        let language = paged.person.map_or("en", |person| &person.language);
+        let language = Language::parse(paged.person.map_or("", |person| &person.language)).tag();
         let mut row = |method: usize, kind: &str, address: &str, state: State, reason: &str| {
             let id = DeliveryId::derive(&[
                 page.alert.as_bytes(),
@@ -118,9 +119,9 @@ pub(crate) async fn create_pages(
     let made = sqlx::query(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
          language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
-         avoid_node, avoid_channel, created_at_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
          select unhex(value ->> 0), ?1, unhex(value ->> 1), 'page', ?2, ?3, value ->> 2, value ->> 3, value ->> 4, \
-         value ->> 5, ?4, ?5, value ->> 6, value ->> 7, value ->> 8, '', '', 0, 0, 1, 0, 0, '', ?6, ?6, ?7, \
+         value ->> 5, ?4, ?5, value ->> 6, value ->> 7, value ->> 8, '', '', 0, 0, 1, 0, 0, '', ?6, ?6, ?6, ?7, \
          case when value ->> 6 = 'failed' then ?6 end from json_each(?8) where true order by key \
          on conflict (delivery_id) do nothing",
     )
@@ -214,9 +215,9 @@ pub(crate) async fn call_off(
     let made = sqlx::query(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
          language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
-         avoid_node, avoid_channel, created_at_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
          select unhex(value ->> 0), ?1, unhex(value ->> 1), 'call_off', 0, 0, value ->> 2, value ->> 3, value ->> 4, \
-         value ->> 5, ?2, ?3, 'pending', '', value ->> 6, '', '', 0, 0, 0, 0, 0, '', ?4, ?5 + (value ->> 7), ?6, null \
+         value ->> 5, ?2, ?3, 'pending', '', value ->> 6, '', '', 0, 0, 0, 0, 0, '', ?4, ?4, ?5 + (value ->> 7), ?6, null \
          from json_each(?7) where true order by key on conflict (delivery_id) do nothing",
     )
     .bind(alert.as_bytes())
@@ -261,8 +262,8 @@ pub(crate) async fn notice(
     sqlx::query(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
          language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
-         avoid_node, avoid_channel, prefer_node, prefer_channel, created_at_ms, due_at_ms, expires_at_ms, ended_at_ms) \
-         values (?, ?, ?, 'reply', 0, 0, 0, 'sms', ?, ?, ?, ?, 'pending', '', '', '', ?, 0, 0, 0, 0, 0, '', ?, ?, ?, ?, ?, null) \
+         avoid_node, avoid_channel, prefer_node, prefer_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         values (?, ?, ?, 'reply', 0, 0, 0, 'sms', ?, ?, ?, ?, 'pending', '', '', '', ?, 0, 0, 0, 0, 0, '', ?, ?, ?, ?, ?, ?, null) \
          on conflict (delivery_id) do nothing",
     )
     .bind(id.as_bytes())
@@ -275,6 +276,7 @@ pub(crate) async fn notice(
     .bind(&notice.body)
     .bind(notice.node.0.cast_signed())
     .bind(&notice.channel)
+    .bind(entry.at.0)
     .bind(entry.at.0)
     .bind(entry.at.0)
     .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
@@ -549,7 +551,7 @@ async fn start_next_method(
     row: &Found,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update delivery set state = 'pending', due_at_ms = ?1 where delivery_id = \
+        "update delivery set state = 'pending', wanted_since_ms = ?1, due_at_ms = ?1 where delivery_id = \
          (select delivery_id from delivery where alert_id = ?2 and recipient_id = ?3 and purpose = 'page' \
           and step = ?4 and round = ?5 and method > ?6 and state = 'standby' order by method limit 1)",
     )
@@ -707,8 +709,8 @@ async fn activate(
     ids: &[DeliveryId],
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "update delivery set state = 'pending', due_at_ms = ? \
-         where delivery_id in (select unhex(value) from json_each(?)) and state = 'standby'",
+        "update delivery set state = 'pending', wanted_since_ms = ?1, due_at_ms = ?1 \
+         where delivery_id in (select unhex(value) from json_each(?2)) and state = 'standby'",
     )
     .bind(entry.at.0)
     .bind(rows::hex_array(ids.iter().map(DeliveryId::as_bytes)))

@@ -116,7 +116,7 @@ pub async fn due(
          d.prefer_node, d.prefer_channel, \
          max(1, (length(case when d.body = '' then coalesce(t.body, '') else d.body end) + 149) / 150) as parts \
          from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
-          and t.kind = d.kind and t.language = case when d.language in ('fi', 'sv') then d.language else 'en' end \
+          and t.kind = d.kind and t.language = d.language \
          where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms <= ? \
          order by d.lane, d.due_at_ms, d.delivery_id limit ?",
     )
@@ -161,7 +161,7 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
          sum(max(1, (length(case when d.body = '' then coalesce(t.body, '') else d.body end) + 149) / 150)) as parts \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
          left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
-          and t.language = case when d.language in ('fi', 'sv') then d.language else 'en' end \
+          and t.language = d.language \
          where a.state = 'assigned' group by a.node_id, a.channel order by a.node_id, a.channel",
     )
     .fetch_all(conn)
@@ -188,7 +188,7 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
          left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
-          and t.language = case when d.language in ('fi', 'sv') then d.language else 'en' end \
+          and t.language = d.language \
          where a.node_id = ? and a.state = 'assigned' and d.state = 'assigned' \
          order by d.lane, d.due_at_ms, a.delivery_id, a.attempt",
     )
@@ -285,10 +285,9 @@ pub async fn failed_predecessor(
          and p.recipient_id = d.recipient_id and p.method = d.method - 1 and p.purpose = 'page' \
          and p.step = d.step and p.round = d.round \
          where d.state = 'standby' and d.ended_at_ms is null and d.purpose = 'page' \
-         and p.state in ('pending', 'assigned', 'failed', 'expired') and p.due_at_ms <= ? and p.created_at_ms <= ? \
+         and p.state in ('pending', 'assigned', 'failed', 'expired') and p.wanted_since_ms <= ? \
          order by d.lane, d.due_at_ms, d.delivery_id limit ?",
     )
-    .bind(before.0)
     .bind(before.0)
     .bind(i64::from(limit))
     .fetch_all(conn)

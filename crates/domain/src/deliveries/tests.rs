@@ -86,6 +86,26 @@ async fn no_acceptance_for_two_minutes_starts_the_next_method() {
 }
 
 #[tokio::test]
+async fn retries_of_one_method_do_not_put_off_the_next() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::Normal, 3_000, &[&["ana"]]).await;
+    for _ in 0..12 {
+        world.send_all(1, refused(false)).await;
+        world.pass(10);
+    }
+    let waiting = failed_predecessor(&mut world.conn, world.now - Duration::from_secs(120), 10)
+        .await
+        .unwrap();
+    world
+        .run(AnyCommand::Deliveries(Command::Activate {
+            deliveries: waiting,
+        }))
+        .await;
+    let shown = world.deliveries(alert).await;
+    assert!(shown.contains("email pending"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_temporary_refusal_is_tried_again_elsewhere_after_a_pause() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;

@@ -269,8 +269,8 @@ pub(crate) async fn carry_over(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         late, called_at_ms, closed_at_ms) \
-         select ?1, recipient_id, position + 1000000, step, code, '', null, '', 0, called_at_ms, null \
+         called_at_ms, closed_at_ms) \
+         select ?1, recipient_id, position + 1000000, step, code, '', null, '', called_at_ms, null \
          from called_person where alert_id = ?2 order by position \
          on conflict (alert_id, recipient_id) do nothing",
     )
@@ -373,8 +373,8 @@ async fn call_people(
     }
     sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         late, called_at_ms, closed_at_ms) \
-         select ?1, unhex(value ->> 0), value ->> 1, ?2, value ->> 2, '', null, '', 0, ?3, null \
+         called_at_ms, closed_at_ms) \
+         select ?1, unhex(value ->> 0), value ->> 1, ?2, value ->> 2, '', null, '', ?3, null \
          from json_each(?4) where true order by key on conflict (alert_id, recipient_id) do nothing",
     )
     .bind(alert.as_bytes())

@@ -141,6 +141,7 @@ create table delivery (
     prefer_node     integer not null default 0, -- replies leave from the number that was written to
     prefer_channel  text    not null default '',
     created_at_ms   integer not null,
+    wanted_since_ms integer not null, -- since when a channel is looked for
     due_at_ms       integer not null,
     expires_at_ms   integer not null,
     ended_at_ms     integer
@@ -234,7 +235,6 @@ create table called_person (
     answer         text    not null, -- empty: silent
     answered_at_ms integer,
     answered_from  text    not null,
-    late           integer not null,
     called_at_ms   integer not null,
     closed_at_ms   integer,
     primary key (alert_id, recipient_id)
