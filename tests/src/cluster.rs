@@ -132,7 +132,7 @@ impl Nodes {
         dir: PathBuf,
         listen: SocketAddr,
     ) -> Result<Joined, JoinError> {
-        join::join(&Self::join_config(token, dir, listen)).await
+        join(&Self::join_config(token, dir, listen)).await
     }
 
     /// What a newcomer is told on its command line.

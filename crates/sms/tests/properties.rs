@@ -1,4 +1,8 @@
 //! What holds for any input: round trips, any order of parts, and an engine no bytes can upset.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the transcript has to begin at some instant"
+)]
 
 use std::time::{Duration, Instant};
 

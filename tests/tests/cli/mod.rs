@@ -1,4 +1,8 @@
 //! The program as people and scripts meet it: arguments in; output, exit code and files out.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a panic is how it reports a broken assumption"
+)]
 
 mod demo;
 mod exit_codes;

@@ -68,6 +68,10 @@ pub(super) struct World {
 }
 
 impl World {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the transcript has to begin at some instant"
+    )]
     pub(super) fn new(config: ModemConfig) -> Self {
         let now = Instant::now();
         let answers = USUAL
