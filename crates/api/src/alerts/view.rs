@@ -114,7 +114,7 @@ pub(crate) struct NameJson {
 #[schema(as = Called)]
 pub(crate) struct CalledJson {
     person: NameJson,
-    /// From 0.
+    /// Counted from 1, as in the plan.
     step: u16,
     called_at: String,
     /// `coming`, `cannot`, `received` or `need_help`; null while silent.
@@ -130,6 +130,7 @@ pub(crate) struct DeliveryJson {
     id: String,
     person: NameJson,
     purpose: &'static str,
+    /// Counted from 1, as in the plan.
     step: u16,
     round: u16,
     /// `sms` or `email`.
@@ -274,7 +275,7 @@ fn called_json(call: Called, names: &BTreeMap<RecipientId, PersonRow>) -> Called
             key: person.map(|person| person.key.clone()).unwrap_or_default(),
             name: person.map(|person| person.name.clone()).unwrap_or_default(),
         },
-        step: call.step,
+        step: call.step + 1,
         called_at: call.called_at.to_rfc3339(),
         answer: call.answer.map(Answer::name),
         answered_at: call.answered_at.map(Timestamp::to_rfc3339),
@@ -292,7 +293,7 @@ impl From<DeliveryRow> for DeliveryJson {
                 name: row.recipient_name,
             },
             purpose: row.purpose.name(),
-            step: row.step,
+            step: row.step + 1,
             round: row.round,
             kind: row.kind,
             address: row.address,
