@@ -6,17 +6,18 @@
 
 mod apply;
 mod command;
+mod create;
 mod query;
 mod rules;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::apply::{
-    FrozenText, NewPage, Notice, Paged, apply, call_off, cancel_open, create_pages, freeze_texts,
-    notice, settle,
-};
+pub(crate) use self::apply::{apply, cancel_open, settle};
 pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome,
+};
+pub(crate) use self::create::{
+    FrozenText, NewPage, Notice, Paged, call_off, create_pages, freeze_texts, notice,
 };
 pub(crate) use self::query::told_recipients;
 pub use self::query::{

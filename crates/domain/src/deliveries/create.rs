@@ -1,0 +1,257 @@
+//! What is newly owed: pages, call-offs, replies, and the texts frozen for them. Ids say what a delivery is for, so
+//! owing the same thing twice owes it once.
+
+use serde_json::json;
+use sqlx::{Row, SqliteConnection};
+
+use super::{Lane, NONE, Purpose, State};
+use crate::apply::Entry;
+use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
+use crate::recipients::{ContactMethod, PersonRow};
+use crate::rows;
+use crate::texts::Language;
+
+/// How long a reply to a text is worth sending.
+const REPLY_VALIDITY_MS: i64 = 3_600_000;
+
+/// People to be paged about an alert in one go.
+pub(crate) struct NewPage<'a> {
+    pub(crate) alert: AlertId,
+    pub(crate) step: u16,
+    pub(crate) round: u16,
+    pub(crate) lane: Lane,
+    pub(crate) critical: bool,
+    pub(crate) validity_ms: i64,
+    pub(crate) people: &'a [Paged<'a>],
+}
+
+/// One person with the code that answers this alert.
+pub(crate) struct Paged<'a> {
+    pub(crate) id: RecipientId,
+    pub(crate) code: &'a str,
+    /// Absent when the person was removed since the alert was raised.
+    pub(crate) person: Option<&'a PersonRow>,
+}
+
+/// Owes each person a text per contact method: at critical over all at once, otherwise over the first, with the others
+/// standing by (DESIGN C4). Somebody who cannot be reached at all gets a failed delivery, so that it is seen.
+pub(crate) async fn create_pages(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    page: &NewPage<'_>,
+) -> Result<u64, sqlx::Error> {
+    let mut new = Vec::new();
+    for paged in page.people {
+        let methods = paged.person.map_or(&[][..], |person| &person.methods);
+        let language = Language::parse(paged.person.map_or("", |person| &person.language)).tag();
+        let mut row = |method: usize, kind: &str, address: &str, state: State, reason: &str| {
+            let id = DeliveryId::derive(&[
+                page.alert.as_bytes(),
+                b"page",
+                &page.step.to_be_bytes(),
+                &page.round.to_be_bytes(),
+                paged.id.as_bytes(),
+                &(method as u64).to_be_bytes(),
+            ]);
+            new.push(json!([
+                data_encoding::HEXUPPER.encode(id.as_bytes()),
+                data_encoding::HEXUPPER.encode(paged.id.as_bytes()),
+                method,
+                kind,
+                address,
+                language,
+                state.name(),
+                reason,
+                paged.code
+            ]));
+        };
+        for (position, method) in methods.iter().enumerate() {
+            let (kind, address) = match method {
+                ContactMethod::Sms(number) => ("sms", number),
+                ContactMethod::Email(address) => ("email", address),
+            };
+            let state = if position == 0 || page.critical {
+                State::Pending
+            } else {
+                State::Standby
+            };
+            row(position, kind, address, state, "");
+        }
+        if methods.is_empty() {
+            row(
+                0,
+                "none",
+                "",
+                State::Failed,
+                "no contact method; add a phone number or a mail address",
+            );
+        }
+    }
+    let made = sqlx::query(
+        "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
+         language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         select unhex(value ->> 0), ?1, unhex(value ->> 1), 'page', ?2, ?3, value ->> 2, value ->> 3, value ->> 4, \
+         value ->> 5, ?4, ?5, value ->> 6, value ->> 7, value ->> 8, '', '', 0, 0, 1, 0, 0, '', ?6, ?6, ?6, ?7, \
+         case when value ->> 6 = 'failed' then ?6 end from json_each(?8) where true order by key \
+         on conflict (delivery_id) do nothing",
+    )
+    .bind(page.alert.as_bytes())
+    .bind(i64::from(page.step))
+    .bind(i64::from(page.round))
+    .bind(page.lane.rank())
+    .bind(page.critical)
+    .bind(entry.at.0)
+    .bind(entry.at.0.saturating_add(page.validity_ms))
+    .bind(rows::to_json(&new)?)
+    .execute(conn)
+    .await?;
+    Ok(made.rows_affected())
+}
+
+/// A text of one purpose in one language over one kind of channel.
+pub(crate) struct FrozenText {
+    pub(crate) language: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: String,
+    pub(crate) body: String,
+}
+
+/// Freezes an alert's texts for a purpose (DESIGN C4). The first freeze stays.
+pub(crate) async fn freeze_texts(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    purpose: Purpose,
+    texts: &[FrozenText],
+) -> Result<(), sqlx::Error> {
+    let all: Vec<_> = texts
+        .iter()
+        .map(|t| json!([t.language, t.kind, t.subject, t.body]))
+        .collect();
+    sqlx::query(
+        "insert into delivery_text (alert_id, purpose, language, kind, subject, body) \
+         select ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?3) where true order by key \
+         on conflict (alert_id, purpose, language, kind) do nothing",
+    )
+    .bind(alert.as_bytes())
+    .bind(purpose.name())
+    .bind(rows::to_json(&all)?)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Owes everyone in `people` who was or may have been told about the alert a call-off, over each method they may have
+/// been told by, in the order given.
+pub(crate) async fn call_off(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    critical: bool,
+    validity_ms: i64,
+    people: &[RecipientId],
+) -> Result<u64, sqlx::Error> {
+    let told = sqlx::query(
+        "select j.key as place, d.recipient_id, d.method, d.kind, d.address, d.language, d.code \
+         from json_each(?1) j join delivery d on d.alert_id = ?2 and d.recipient_id = unhex(j.value) and d.purpose = 'page' \
+         where exists (select 1 from attempt a where a.delivery_id = d.delivery_id and a.state <> 'refused') \
+         group by j.key, d.recipient_id, d.method order by j.key, d.method",
+    )
+    .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
+    .bind(alert.as_bytes())
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut new = Vec::with_capacity(told.len());
+    for row in &told {
+        let (recipient, method): (&[u8], i64) =
+            (row.try_get("recipient_id")?, row.try_get("method")?);
+        let id = DeliveryId::derive(&[
+            alert.as_bytes(),
+            b"call_off",
+            recipient,
+            &method.to_be_bytes(),
+        ]);
+        new.push(json!([
+            data_encoding::HEXUPPER.encode(id.as_bytes()),
+            data_encoding::HEXUPPER.encode(recipient),
+            method,
+            row.try_get::<&str, _>("kind")?,
+            row.try_get::<&str, _>("address")?,
+            row.try_get::<&str, _>("language")?,
+            row.try_get::<&str, _>("code")?,
+            // Those who answered first are told first: order of leaving is (lane, due, id), so the place is the due time.
+            row.try_get::<i64, _>("place")?
+        ]));
+    }
+    let made = sqlx::query(
+        "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
+         language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         select unhex(value ->> 0), ?1, unhex(value ->> 1), 'call_off', 0, 0, value ->> 2, value ->> 3, value ->> 4, \
+         value ->> 5, ?2, ?3, 'pending', '', value ->> 6, '', '', 0, 0, 0, 0, 0, '', ?4, ?4, ?5 + (value ->> 7), ?6, null \
+         from json_each(?7) where true order by key on conflict (delivery_id) do nothing",
+    )
+    .bind(alert.as_bytes())
+    .bind(Lane::CallOff.rank())
+    .bind(critical)
+    .bind(entry.at.0)
+    // Backdated by a page's length, so that none is due later than now.
+    .bind(entry.at.0 - people.len() as i64)
+    .bind(entry.at.0.saturating_add(validity_ms))
+    .bind(rows::to_json(&new)?)
+    .execute(conn)
+    .await?;
+    Ok(made.rows_affected())
+}
+
+/// A reply to a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    pub(crate) alert: Option<AlertId>,
+    pub(crate) recipient: Option<RecipientId>,
+    pub(crate) address: String,
+    pub(crate) language: String,
+    pub(crate) body: String,
+    pub(crate) critical: bool,
+    /// Where the text came in: the reply leaves from the same number if it can.
+    pub(crate) node: NodeId,
+    pub(crate) channel: String,
+}
+
+/// Queues a reply.
+pub(crate) async fn notice(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    notice: &Notice,
+) -> Result<DeliveryId, sqlx::Error> {
+    let id = DeliveryId::derive(&[
+        b"reply",
+        entry.envelope.request.as_bytes(),
+        &entry.index.to_be_bytes(),
+        notice.address.as_bytes(),
+    ]);
+    sqlx::query(
+        "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
+         language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
+         avoid_node, avoid_channel, prefer_node, prefer_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         values (?, ?, ?, 'reply', 0, 0, 0, 'sms', ?, ?, ?, ?, 'pending', '', '', '', ?, 0, 0, 0, 0, 0, '', ?, ?, ?, ?, ?, ?, null) \
+         on conflict (delivery_id) do nothing",
+    )
+    .bind(id.as_bytes())
+    .bind(notice.alert.map_or(NONE, |a| a.0).as_slice())
+    .bind(notice.recipient.map_or(NONE, |r| r.0).as_slice())
+    .bind(&notice.address)
+    .bind(&notice.language)
+    .bind(Lane::Reply.rank())
+    .bind(notice.critical)
+    .bind(&notice.body)
+    .bind(notice.node.0.cast_signed())
+    .bind(&notice.channel)
+    .bind(entry.at.0)
+    .bind(entry.at.0)
+    .bind(entry.at.0)
+    .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
+    .execute(conn)
+    .await?;
+    Ok(id)
+}
