@@ -257,6 +257,19 @@ async fn a_repeated_raise_raises_once_and_other_content_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_repeat_is_answered_as_the_first_time_although_its_people_have_gone() {
+    let world = World::start().await;
+    world.add_people().await;
+    let client = world.trusted().await.with("idempotency-key", "once");
+    let first = raise(&client, fire()).await;
+    let operator = world.operator();
+    operator.delete("/v1/groups/duty").await.expect(200);
+    let again = raise(&client, fire()).await;
+    assert_eq!(again["id"], first["id"]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_lost_answer_hands_out_a_key_under_which_a_repeat_is_safe() {
     let world = World::start().await;
     world.add_people().await;

@@ -7,15 +7,15 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::alerts::{self, AlertRow, Answer, Command, State, TEXT_LEN_MAX};
+use domain::alerts::{self, AlertRow, Answer, Command, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
-use domain::{AlertId, Command as DomainCommand, Receipt, RecipientId};
+use domain::{AlertId, Command as DomainCommand, Receipt, RecipientId, RequestId, requests};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::raise::RaiseBody;
+use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::fields::Fields;
 use crate::input::{Input, Order, Params, Segment};
@@ -169,10 +169,7 @@ async fn create(
     input: Input<RaiseBody>,
 ) -> Result<Response, Problem> {
     let wanted = raise::parse(input.value, &input.order.actor)?;
-    let raise = {
-        let mut view = reading::open(&shared, Freshness::Local).await?;
-        wanted.resolve(&mut view).await?
-    };
+    let raise = resolve_recipients(&shared, wanted, input.order.request).await?;
     let done = submit(
         &shared,
         input.order,
@@ -193,6 +190,32 @@ async fn create(
         number,
     };
     Ok((StatusCode::CREATED, location, Json(body)).into_response())
+}
+
+/// Turns keys into people. A key this node does not know may have been added at another one a moment ago; and a repeat
+/// must be answered as the first time, even when its people have gone since.
+async fn resolve_recipients(
+    shared: &Shared,
+    wanted: Wanted,
+    request: RequestId,
+) -> Result<Raise, Problem> {
+    let refused = {
+        let mut view = reading::open(shared, Freshness::Local).await?;
+        match wanted.clone().resolve(&mut view).await {
+            Ok(raise) => return Ok(raise),
+            Err(refused) => refused,
+        }
+    };
+    let Ok(mut view) = reading::open(shared, Freshness::Linearizable).await else {
+        return Err(refused);
+    };
+    if requests::is_known(&mut view, request)
+        .await
+        .map_err(of_query)?
+    {
+        return Ok(wanted.unresolved());
+    }
+    wanted.resolve(&mut view).await
 }
 
 /// Lists alerts, newest first.

@@ -103,7 +103,7 @@ fn one() -> u16 {
 }
 
 /// A raise whose recipients still go by their keys.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wanted {
     raise: Raise,
     /// Delay in milliseconds, and whom.
@@ -174,6 +174,11 @@ impl Wanted {
             });
         }
         Ok(raise)
+    }
+
+    /// The raise without its people, for a request that was applied before.
+    pub(super) fn unresolved(self) -> Raise {
+        self.raise
     }
 }
 

@@ -8,6 +8,7 @@ pub use self::command::Command;
 use crate::apply::Entry;
 use crate::codec;
 use crate::envelope::Envelope;
+use crate::ids::RequestId;
 use crate::outcome::{Outcome, Receipt};
 
 /// The outcome of an earlier request with the same id: the stored one, or a conflict when its body differs.
@@ -70,6 +71,17 @@ pub async fn any_before(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("select exists (select 1 from request where applied_at_ms < ?)")
         .bind(before.0)
+        .fetch_one(conn)
+        .await
+}
+
+/// Whether this request was applied before: proposing it again gives its first outcome, whatever has changed since.
+pub async fn is_known(
+    conn: &mut SqliteConnection,
+    request: RequestId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from request where request_id = ?)")
+        .bind(request.as_bytes())
         .fetch_one(conn)
         .await
 }
