@@ -40,9 +40,9 @@ enum Command {
         /// How long faults go on.
         #[arg(long, default_value_t = 1.0)]
         minutes: f64,
-        /// The program under test.
-        #[arg(long, default_value = "target/debug/holdfast")]
-        holdfast: PathBuf,
+        /// The program under test; by default the one built beside this one.
+        #[arg(long)]
+        holdfast: Option<PathBuf>,
     },
     /// Lists the faults there are.
     List,
@@ -63,9 +63,13 @@ fn main() -> Result<ExitCode> {
         } => run(
             seed.unwrap_or_else(rand::random),
             Duration::from_secs_f64(minutes.clamp(0.05, 24.0 * 60.0) * 60.0),
-            holdfast,
+            holdfast.map_or_else(beside, Ok)?,
         ),
     }
+}
+
+fn beside() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("holdfast"))
 }
 
 fn run(seed: u64, length: Duration, holdfast: PathBuf) -> Result<ExitCode> {
