@@ -35,8 +35,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Entries that loops may have in flight in a cluster that counts as settled.
 const LAG_MAX: u64 = 3;
 
-/// How often a temporary folder is tried to be removed.
-const REMOVE_TRIES: u32 = 100;
+/// How often a killed process is looked at before it is left alone.
+const END_TRIES: u32 = 250;
 
 /// Lines shown of every node's log when something went wrong.
 const LOG_LINES: usize = 8;
@@ -347,6 +347,23 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    /// Ends it and waits until it is gone, so that its files can go, too.
+    fn drop(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        _ = process.start_kill(); // one that ended by itself needs no kill
+        for _ in 0..END_TRIES {
+            if !matches!(process.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        report::note(&format!("node {} did not end", self.id));
+    }
+}
+
 /// Looks until something is so.
 async fn wait<F: Future<Output = Result<bool>>>(
     what: &str,
@@ -417,13 +434,8 @@ impl TemporaryDir {
 
 impl Drop for TemporaryDir {
     fn drop(&mut self) {
-        // A node killed a moment ago may still be closing its files.
-        for _ in 0..REMOVE_TRIES {
-            if std::fs::remove_dir_all(&self.0).is_ok() {
-                return;
-            }
-            std::thread::sleep(LOOK_EVERY);
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            report::note(&format!("could not remove {}: {error}", self.0.display()));
         }
-        report::note(&format!("could not remove {}", self.0.display()));
     }
 }
