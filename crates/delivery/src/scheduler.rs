@@ -62,7 +62,12 @@ impl Scheduler {
         loop {
             changes.mark_unchanged();
             let now = self.replica.now();
-            let pause = self.step(now).await.pause(now);
+            let wake = self.step(now).await;
+            select! {
+                () = stop.cancelled() => return,
+                () = sleep(wake.rest()) => {}
+            }
+            let pause = wake.pause(self.replica.now());
             select! {
                 () = stop.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },

@@ -10,6 +10,10 @@ pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 /// The shortest pause between two steps, so that a fault which repeats at once cannot take a core.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(5);
 
+/// Rest between two looks at the rows. Under load every commit rings the bell; looking after each would take from the
+/// commits the processor they need, and one look sees a whole burst.
+pub(crate) const REST: Duration = Duration::from_millis(20);
+
 /// What a step asks of whoever drives it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wake {
@@ -28,6 +32,14 @@ impl Wake {
             Self::Now => PAUSE_MIN,
             Self::At(due) => due.since(now).clamp(PAUSE_MIN, PERIOD),
             Self::Idle => PERIOD,
+        }
+    }
+
+    /// How long to be deaf to further bells.
+    pub(crate) fn rest(self) -> Duration {
+        match self {
+            Self::Now => Duration::ZERO,
+            Self::At(_) | Self::Idle => REST,
         }
     }
 

@@ -88,7 +88,12 @@ impl Worker {
         loop {
             changes.mark_unchanged();
             let now = self.replica.now();
-            let pause = self.step(now).await.pause(now);
+            let wake = self.step(now).await;
+            select! {
+                () = stop.cancelled() => return,
+                () = sleep(wake.rest()) => {}
+            }
+            let pause = wake.pause(self.replica.now());
             let any_bell = async {
                 if bells.is_empty() {
                     std::future::pending::<()>().await;

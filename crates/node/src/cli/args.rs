@@ -339,6 +339,19 @@ pub(crate) enum KeyCommand {
 pub(crate) enum ModemCommand {
     /// List the modems of all nodes and their health
     List,
+    /// Open this node's modems and say what answers there (while the node is stopped)
+    Probe {
+        /// Only this one
+        name: Option<String>,
+    },
+    /// Send one text with a modem of this node (while the node is stopped)
+    Test {
+        /// Where to, such as +358401234567
+        number: String,
+        /// With this modem instead of the first
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::args::{ClusterCommand, ModemCommand};
+use super::args::ClusterCommand;
 use crate::output::{Done, Exit, Failure, cell, each};
 
 /// A member that has said nothing for so long counts as down; heartbeats are far more frequent in every profile.
@@ -131,25 +131,6 @@ fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
     down
 }
 
-pub(super) async fn modem(context: &Context, command: &ModemCommand) -> Done {
-    let ModemCommand::List = command;
-    let nodes = context.client()?.get("/v1/nodes").await?;
-    let is_modem = |channel: &Value| channel["kind"] == "sms";
-    let modems: Vec<Value> = each(&nodes["nodes"])
-        .flat_map(|n| {
-            let channels = n["channels"].as_array().cloned().unwrap_or_default();
-            channels.into_iter().filter(is_modem).map(|mut channel| {
-                channel["node"] = n["node"].clone();
-                channel
-            })
-        })
-        .collect();
-    context.output.data(&json!({ "modems": modems }), || {
-        channel_table(context, &nodes, is_modem)
-    });
-    Ok(())
-}
-
 /// An answer without a body is a plain yes.
 fn done(answer: Value) -> Value {
     if answer.is_null() {
@@ -186,7 +167,11 @@ fn members(context: &Context, cluster: &Value) -> String {
     )
 }
 
-fn channel_table(context: &Context, nodes: &Value, wanted: impl Fn(&Value) -> bool) -> String {
+pub(super) fn channel_table(
+    context: &Context,
+    nodes: &Value,
+    wanted: impl Fn(&Value) -> bool,
+) -> String {
     context.output.table(
         &[
             "node", "channel", "kind", "up", "operator", "number", "reason", "signal",

@@ -6,6 +6,7 @@ mod cluster;
 mod doctor;
 pub(crate) mod import;
 mod key;
+mod modem;
 mod people;
 mod settings;
 
@@ -46,7 +47,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
-        Command::Modem(command) => on_core(cluster::modem(&context, &command)),
+        Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(command) => on_core(cluster::cluster(&context, command)),
     }
 }

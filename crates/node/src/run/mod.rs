@@ -27,6 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::clock::SystemClock;
 use self::data_dir::DataDir;
+pub(crate) use self::node::modem_settings;
 use crate::cli::Context;
 use crate::config::{Config, Profile};
 use crate::output::{Done, Exit, Failure};

@@ -162,7 +162,7 @@ impl Parts {
         let memory = ModemMemory::new(cluster.node_db().clone());
         for modem in &config.modems {
             let (handle, service) = SmsModem::new(
-                modem_settings(modem, cluster),
+                modem_settings(modem, pin_key(cluster)),
                 memory.clone(),
                 memory.clone(),
             )?;
@@ -261,17 +261,23 @@ fn explain(stopped: &Stopped) -> anyhow::Error {
     }
 }
 
-fn modem_settings(modem: &ModemConfig, cluster: &Cluster) -> SmsModemSettings {
+/// The secret that keys this node's memory of tried PINs.
+fn pin_key(cluster: &Cluster) -> [u8; 32] {
     let mut pin_key = Sha256::new();
     pin_key.update(b"holdfast memory of tried PINs");
     pin_key.update(cluster.identity().private_key().secret_der());
+    pin_key.finalize().into()
+}
+
+/// What the driver of a configured modem needs to know.
+pub(crate) fn modem_settings(modem: &ModemConfig, pin_key: [u8; 32]) -> SmsModemSettings {
     SmsModemSettings {
         name: modem.name.clone(),
         port: modem.device.clone(),
         bits_per_s: LINE_BITS_PER_S,
         number: modem.number.clone(),
         pin: modem.pin_file.clone(),
-        pin_key: pin_key.finalize().into(),
+        pin_key,
         smsc: modem.smsc.clone(),
         parts_per_min: modem.rate_per_min,
         burst: MODEM_BURST,
