@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::rules::after_send;
+use super::rules::{Transition, after_send};
 use super::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, State,
 };
@@ -193,76 +193,51 @@ async fn record_attempt(
     };
     let latest = row.attempts == attempt;
     let accepted = matches!(result.outcome, SendOutcome::Accepted { .. });
-    match row.state {
+    if row.state == State::Assigned && latest {
         // The everyday case.
-        State::Assigned if latest => {
-            let next = after_send(&result.outcome, &row.kind, attempt);
-            move_to(
-                conn,
-                entry,
-                &row,
-                next.to,
-                next.retry_in,
-                next.possible_repeat,
-                detail,
-                node,
-                &channel,
-            )
-            .await?;
-        }
+        let next = after_send(&result.outcome, &row.kind, attempt);
+        let place = Place {
+            node,
+            channel: &channel,
+        };
+        move_to(conn, entry, &row, &next, detail, &place).await?;
+    } else if row.state == State::Pending && latest && accepted {
         // Taken back too early: it did go out, and no other try has begun.
-        State::Pending if latest && accepted => {
-            let to = after_send(&result.outcome, &row.kind, attempt).to;
-            move_to(
-                conn,
-                entry,
-                &row,
-                to,
-                std::time::Duration::ZERO,
-                false,
-                "",
-                node,
-                &channel,
-            )
-            .await?;
-        }
+        let next = after_send(&result.outcome, &row.kind, attempt);
+        let place = Place {
+            node,
+            channel: &channel,
+        };
+        move_to(conn, entry, &row, &next, "", &place).await?;
+    } else if row.state == State::Cancelled && accepted {
         // It left before it could be stopped; the row must not claim otherwise.
-        State::Cancelled if accepted => {
-            sqlx::query("update delivery set state = ?, reason = 'left before it could be stopped' where delivery_id = ?")
-                .bind(if row.awaited_answer_came { "acknowledged" } else { "handed_over" })
-                .bind(delivery.as_bytes())
-                .execute(conn)
-                .await?;
-        }
-        State::Standby
-        | State::Pending
-        | State::Assigned
-        | State::Sent
-        | State::Delivered
-        | State::HandedOver
-        | State::Acknowledged
-        | State::Failed
-        | State::Expired
-        | State::Cancelled => {}
+        sqlx::query(
+            "update delivery set state = ?, reason = 'left before it could be stopped' where delivery_id = ?",
+        )
+        .bind(if row.awaited_answer_came { "acknowledged" } else { "handed_over" })
+        .bind(delivery.as_bytes())
+        .execute(conn)
+        .await?;
     }
     Ok(true)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one row's whole change, called from two arms"
-)]
+/// Where a try was made.
+struct Place<'a> {
+    node: NodeId,
+    channel: &'a str,
+}
+
+/// Moves a delivery on, with what follows for the person's other contact methods.
 async fn move_to(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     row: &Found,
-    to: State,
-    retry_in: std::time::Duration,
-    possible_repeat: bool,
+    next: &Transition,
     reason: &str,
-    node: NodeId,
-    channel: &str,
+    place: &Place<'_>,
 ) -> Result<(), sqlx::Error> {
+    let to = next.to;
     let again = to == State::Pending;
     sqlx::query(
         "update delivery set state = ?1, reason = ?2, due_at_ms = case when ?3 then ?4 else due_at_ms end, \
@@ -273,25 +248,21 @@ async fn move_to(
     .bind(to.name())
     .bind(if matches!(to, State::Failed | State::Pending) { reason } else { "" })
     .bind(again)
-    .bind((entry.at + retry_in).0)
-    .bind(possible_repeat)
-    .bind(node.0.cast_signed())
-    .bind(channel)
+    .bind((entry.at + next.retry_in).0)
+    .bind(next.possible_repeat)
+    .bind(place.node.0.cast_signed())
+    .bind(place.channel)
     .bind(to.ended())
     .bind(entry.at.0)
     .bind(row.id.as_bytes())
     .execute(&mut *conn)
     .await?;
-    match to {
-        State::Failed => start_next_method(conn, entry, row).await,
-        State::Delivered | State::HandedOver => drop_standby(conn, entry, row).await,
-        State::Standby
-        | State::Pending
-        | State::Assigned
-        | State::Sent
-        | State::Acknowledged
-        | State::Expired
-        | State::Cancelled => Ok(()),
+    if to == State::Failed {
+        start_next_method(conn, entry, row).await
+    } else if matches!(to, State::Delivered | State::HandedOver) {
+        drop_standby(conn, entry, row).await
+    } else {
+        Ok(())
     }
 }
 
@@ -385,18 +356,11 @@ async fn record_reports(
             }
             Report::Delivered { .. } | Report::Delayed { .. } | Report::Failed { .. } => continue,
         };
-        move_to(
-            conn,
-            entry,
-            &row,
-            to,
-            std::time::Duration::ZERO,
-            false,
-            detail,
+        let place = Place {
             node,
-            &channel,
-        )
-        .await?;
+            channel: &channel,
+        };
+        move_to(conn, entry, &row, &Transition::to(to), detail, &place).await?;
     }
     Ok(changed)
 }

@@ -156,20 +156,26 @@ pub(super) struct Transition {
     pub(super) possible_repeat: bool,
 }
 
+impl Transition {
+    /// A move after which nothing is tried again.
+    pub(super) fn to(to: State) -> Self {
+        Self {
+            to,
+            retry_in: Duration::ZERO,
+            possible_repeat: false,
+        }
+    }
+}
+
 /// Decides what follows from the end of try number `attempt`.
 pub(super) fn after_send(outcome: &SendOutcome, kind: &str, attempt: u32) -> Transition {
-    let to = |to| Transition {
-        to,
-        retry_in: Duration::ZERO,
-        possible_repeat: false,
-    };
     match outcome {
         // Nobody tells us more about a mail than that a smarthost took it.
-        SendOutcome::Accepted { .. } if kind == "email" => to(State::HandedOver),
-        SendOutcome::Accepted { .. } => to(State::Sent),
+        SendOutcome::Accepted { .. } if kind == "email" => Transition::to(State::HandedOver),
+        SendOutcome::Accepted { .. } => Transition::to(State::Sent),
         SendOutcome::Refused {
             permanent: true, ..
-        } => to(State::Failed),
+        } => Transition::to(State::Failed),
         SendOutcome::Refused {
             permanent: false, ..
         } => Transition {
