@@ -1,4 +1,4 @@
-//! One SMS modem behind a serial port: the shell around the engine `sms::modem::Modem` (STYLE §6).
+//! One SMS modem behind a serial port: the shell around the engine `sms::modem::Modem`.
 //!
 //! The shell owns the port, the clock and the queue. Which message goes next and what became of it is decided in `outbox`,
 //! what came in and may be forgotten in `inbox`, what is wrong in `health`; none of these does IO.
