@@ -53,9 +53,8 @@ pub(crate) fn assign(
                     .get(&(channel.node, channel.name.as_str()))
                     .copied()
                     .unwrap_or(0);
-                now_held + size <= room(&delivery.kind, delivery.lane.urgent()).max(size)
-                    && (now_held == 0
-                        || now_held + size <= room(&delivery.kind, delivery.lane.urgent()))
+                // An empty channel takes any text: a long one could never leave otherwise.
+                now_held == 0 || now_held + size <= room(&delivery.kind, delivery.lane.urgent())
             })
             .min_by_key(|channel| {
                 let place = Some((channel.node, channel.name.clone()));

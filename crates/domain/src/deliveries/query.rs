@@ -21,7 +21,7 @@ pub struct Due {
     pub lane: Lane,
     pub critical: bool,
     pub address: String,
-    /// About how many SMS parts it takes, from its length in characters.
+    /// SMS parts the text takes, with its code and marks.
     pub parts: u32,
     /// The channel that just failed for it; another one is better.
     pub avoid: Option<(NodeId, String)>,
@@ -35,7 +35,7 @@ pub struct ChannelLoad {
     pub node: NodeId,
     pub channel: String,
     pub attempts: u64,
-    /// Estimated as in [`Due::parts`].
+    /// SMS parts of all of them.
     pub parts: u32,
 }
 
@@ -114,7 +114,8 @@ pub async fn due(
     let found = sqlx::query(
         "select d.delivery_id, d.kind, d.lane, d.critical, d.address, d.attempts, d.avoid_node, d.avoid_channel, \
          d.prefer_node, d.prefer_channel, \
-         max(1, (length(case when d.body = '' then coalesce(t.body, '') else d.body end) + 149) / 150) as parts \
+         d.language, d.code, d.possible_repeat, d.renumbered, \
+         case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
           and t.kind = d.kind and t.language = d.language \
          where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms <= ? \
@@ -136,7 +137,7 @@ pub async fn due(
                 lane: Lane::of_rank(row.try_get("lane")?),
                 critical: row.try_get("critical")?,
                 address: row.try_get("address")?,
-                parts: rows::unsigned(row, "parts")?,
+                parts: u32::from(texts::parts(&text_of(row)?)),
                 avoid: place(row, "avoid_node", "avoid_channel")?,
                 prefer: place(row, "prefer_node", "prefer_channel")?,
             })
@@ -157,26 +158,36 @@ pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, 
 /// Attempts assigned and not reported, per channel.
 pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx::Error> {
     let found = sqlx::query(
-        "select a.node_id, a.channel, count(*) as attempts, \
-         sum(max(1, (length(case when d.body = '' then coalesce(t.body, '') else d.body end) + 149) / 150)) as parts \
+        "select a.node_id, a.channel, d.language, d.code, d.possible_repeat, d.renumbered, \
+         case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
-         left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
-          and t.language = d.language \
-         where a.state = 'assigned' group by a.node_id, a.channel order by a.node_id, a.channel",
+         left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
+          and t.kind = d.kind and t.language = d.language \
+         where a.state = 'assigned' order by a.node_id, a.channel, a.delivery_id, a.attempt",
     )
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|row| {
-            Ok(ChannelLoad {
-                node: NodeId(rows::unsigned(row, "node_id")?),
-                channel: row.try_get("channel")?,
-                attempts: rows::unsigned(row, "attempts")?,
-                parts: rows::unsigned(row, "parts")?,
-            })
-        })
-        .collect()
+    let mut load: Vec<ChannelLoad> = Vec::new();
+    for row in &found {
+        let (node, channel) = (
+            NodeId(rows::unsigned(row, "node_id")?),
+            row.try_get::<String, _>("channel")?,
+        );
+        let parts = u32::from(texts::parts(&text_of(row)?));
+        match load.last_mut() {
+            Some(last) if last.node == node && last.channel == channel => {
+                last.attempts += 1;
+                last.parts += parts;
+            }
+            Some(_) | None => load.push(ChannelLoad {
+                node,
+                channel,
+                attempts: 1,
+                parts,
+            }),
+        }
+    }
+    Ok(load)
 }
 
 /// What is assigned to a node and wanted, with texts ready to leave, in lane order.
@@ -198,13 +209,7 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
     found
         .iter()
         .map(|row| {
-            let language = texts::Language::parse(row.try_get("language")?);
             let code: &str = row.try_get("code")?;
-            let marks = texts::Marks {
-                possible_repeat: row.try_get("possible_repeat")?,
-                renumbered: row.try_get("renumbered")?,
-                language,
-            };
             Ok(Work {
                 attempt: AttemptRef {
                     delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
@@ -217,7 +222,7 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
                 subject: row
                     .try_get::<&str, _>("subject")?
                     .replace(texts::CODE_MARK, code),
-                body: texts::finish(row.try_get("body")?, code, &marks),
+                body: text_of(row)?,
                 expires_at: rows::time(row, "expires_at_ms")?,
             })
         })
@@ -268,10 +273,7 @@ pub async fn stranded(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| DeliveryId::from_row(bytes))
-        .collect()
+    ids(&found)
 }
 
 /// Contact methods standing by whose predecessor was not accepted by any channel since `before`.
@@ -292,10 +294,7 @@ pub async fn failed_predecessor(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| DeliveryId::from_row(bytes))
-        .collect()
+    ids(&found)
 }
 
 /// Deliveries whose time is over and that have not ended.
@@ -312,10 +311,7 @@ pub async fn expired(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| DeliveryId::from_row(bytes))
-        .collect()
+    ids(&found)
 }
 
 /// Every delivery of an alert with its attempts, by person and method, `limit` at most after `skip`.
@@ -429,6 +425,27 @@ pub(crate) async fn told_recipients(
     found
         .iter()
         .map(|bytes| RecipientId::from_row(bytes))
+        .collect()
+}
+
+/// The whole text as it leaves, with code and marks.
+fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
+    let marks = texts::Marks {
+        possible_repeat: row.try_get("possible_repeat")?,
+        renumbered: row.try_get("renumbered")?,
+        language: texts::Language::parse(row.try_get("language")?),
+    };
+    Ok(texts::finish(
+        row.try_get("body")?,
+        row.try_get("code")?,
+        &marks,
+    ))
+}
+
+fn ids(found: &[Vec<u8>]) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    found
+        .iter()
+        .map(|bytes| DeliveryId::from_row(bytes))
         .collect()
 }
 
