@@ -146,11 +146,7 @@ impl Cluster {
         };
 
         let offset = kept_offset(&store, &config).await?;
-        let network = Network {
-            own: node,
-            transport: transport.clone(),
-            timing,
-        };
+        let network = Network::new(node, transport.clone(), timing);
         let engine = Arc::new(engine_config(&config, &identity)?);
         let raft = Raft::new(
             node.0,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::replica::Core;
-use crate::transport::Kind;
+use crate::rpc::{Kind, PeerTransport as _};
 use crate::types::{Peer, StoredMembership, TypeConfig, WireStoredMembership};
 use crate::wire::{Change, Changed};
 

@@ -1,6 +1,7 @@
-//! The engine's view of the network: each of its RPCs over [`Transport`], with a deadline of its own.
+//! The engine's view of the network: each of its RPCs over a [`PeerTransport`], with a deadline of its own.
 
 use std::io;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,61 +19,74 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, network::stream_append_sequential};
-use tokio::time::{Instant, timeout};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
 use crate::profile::Timing;
-use crate::snapshot_stream;
-use crate::store::snapshot::{EngineSnapshot, SnapshotFile};
-use crate::transport::{CallError, Kind, Transport, frame};
+use crate::rpc::{self, CallError, Kind, PeerTransport, Pipe};
+use crate::snapshot_stream::{self, SnapshotSource};
 use crate::types::{Peer, TypeConfig, Vote};
 use crate::wire::{Append, Appended, Ballot, HandedOver, Handover, Voted};
 
 type RpcError = RPCError<TypeConfig>;
 type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcError>;
 
-/// Makes a client per peer and purpose.
-pub(crate) struct Network {
-    pub(crate) own: NodeId,
-    pub(crate) transport: Arc<Transport>,
-    pub(crate) timing: Timing,
+/// Makes a client per peer and purpose. `S` is what the state machine calls a snapshot.
+pub struct Network<T, S> {
+    own: NodeId,
+    transport: Arc<T>,
+    timing: Timing,
+    snapshots: PhantomData<fn(S)>,
 }
 
-impl Network {
-    fn client(&self, target: u64, peer: &Peer, heartbeat: bool) -> PeerClient {
-        self.transport.link(NodeId(target), peer);
+impl<T: PeerTransport, S> Network<T, S> {
+    /// The network as node `own` sees it.
+    pub fn new(own: NodeId, transport: Arc<T>, timing: Timing) -> Self {
+        Self {
+            own,
+            transport,
+            timing,
+            snapshots: PhantomData,
+        }
+    }
+
+    fn client(&self, target: u64, peer: &Peer, heartbeat: bool) -> PeerClient<T, S> {
+        self.transport.meet(NodeId(target), peer);
         PeerClient {
             own: self.own,
             target: NodeId(target),
             transport: self.transport.clone(),
             timing: self.timing,
             heartbeat,
+            snapshots: PhantomData,
         }
     }
 }
 
-impl RaftNetworkFactory<TypeConfig> for Network {
-    type Network = PeerClient;
+impl<T: PeerTransport, S: SnapshotSource> RaftNetworkFactory<TypeConfig> for Network<T, S> {
+    type Network = PeerClient<T, S>;
 
-    async fn new_client(&mut self, target: u64, peer: &Peer) -> PeerClient {
+    async fn new_client(&mut self, target: u64, peer: &Peer) -> PeerClient<T, S> {
         self.client(target, peer, false)
     }
 
-    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> PeerClient {
+    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> PeerClient<T, S> {
         self.client(target, peer, true)
     }
 }
 
 /// RPCs to one peer.
-pub(crate) struct PeerClient {
+pub struct PeerClient<T, S> {
     own: NodeId,
     target: NodeId,
-    transport: Arc<Transport>,
+    transport: Arc<T>,
     timing: Timing,
     /// Heartbeats go one by one on short streams, ahead of appends.
     heartbeat: bool,
+    snapshots: PhantomData<fn(S)>,
 }
 
-impl PeerClient {
+impl<T: PeerTransport, S: SnapshotSource> PeerClient<T, S> {
     async fn call(
         &self,
         kind: Kind,
@@ -104,20 +118,20 @@ impl PeerClient {
 
     /// One long stream: requests leave as they come, answers return in order. Both halves are driven by whoever polls
     /// the returned stream, so that dropping it ends both.
-    async fn pipeline<'s, S>(
+    async fn pipeline<'s, I>(
         &'s mut self,
-        input: S,
+        input: I,
         setup: Duration,
     ) -> Result<BoxStream<'s, AppendResult>, RpcError>
     where
-        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+        I: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         let action = RPCTypes::AppendEntries;
         let opened = self
             .transport
-            .open(self.target, Kind::AppendStream, Instant::now() + setup)
+            .open(self.target, Kind::AppendStream, setup)
             .await;
-        let (_connection, mut send, recv) = opened.map_err(|e| self.failed(&e, action, setup))?;
+        let Pipe { mut send, recv } = opened.map_err(|e| self.failed(&e, action, setup))?;
         let sent = Arc::new(AtomicU64::new(0));
         let answered = sent.clone();
 
@@ -128,12 +142,12 @@ impl PeerClient {
                 let body =
                     Append::encode(&request).map_err(|e| RpcError::from(NetworkError::new(&e)))?;
                 sent.fetch_add(1, Ordering::Relaxed);
-                frame::write(&mut send, kind, &body)
+                rpc::write(&mut send, kind, &body)
                     .await
                     .map_err(|e| broken(&e))?;
                 kind = &[];
             }
-            _ = send.finish();
+            _ = send.shutdown().await;
             Ok(())
         })
         .filter_map(|ended: Result<(), RpcError>| async move { ended.err().map(Err) });
@@ -152,7 +166,7 @@ impl PeerClient {
             async move {
                 let (mut recv, done) = state?;
                 let answer = {
-                    let mut reading = std::pin::pin!(frame::read(&mut recv));
+                    let mut reading = std::pin::pin!(rpc::read(&mut recv));
                     loop {
                         match timeout(patience, &mut reading).await {
                             Ok(answer) => break answer,
@@ -180,8 +194,8 @@ impl PeerClient {
     }
 }
 
-impl RaftNetworkV2<TypeConfig> for PeerClient {
-    type SnapshotData = SnapshotFile;
+impl<T: PeerTransport, S: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerClient<T, S> {
+    type SnapshotData = S;
 
     async fn append_entries(
         &mut self,
@@ -199,13 +213,13 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         Appended::decode(&answer).map_err(|e| broken(&e))
     }
 
-    fn stream_append<'s, S>(
+    fn stream_append<'s, I>(
         &'s mut self,
-        input: S,
+        input: I,
         option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, AppendResult>, RpcError>>
     where
-        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+        I: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         if self.heartbeat {
             return stream_append_sequential(self, input, option);
@@ -248,12 +262,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        snapshot: EngineSnapshot,
+        snapshot: openraft::type_config::alias::SnapshotOf<TypeConfig, S>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let sending = snapshot_stream::send(
-            &self.transport,
+            &*self.transport,
             self.target,
             vote,
             snapshot,

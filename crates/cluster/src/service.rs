@@ -8,29 +8,139 @@ use domain::NodeId;
 use domain::codec;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use quinn::{Connection, RecvStream, SendStream};
+use openraft::storage::RaftStateMachine;
+use quinn::Connection;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::join::Admissions;
 use crate::membership;
 use crate::replica::{Core, grant, read_index_here, write_many};
-use crate::snapshot_stream;
+use crate::rpc::{self, FrameError, Kind, Pipe, status as answer};
+use crate::snapshot_stream::{self, SnapshotSink};
 use crate::status;
-use crate::transport::{FrameError, Kind, Service, Unary, frame, status as answer};
-use crate::types::{WireStoredMembership, WireVote};
+use crate::store::state::StateStore;
+use crate::transport::{Service, Unary};
+use crate::types::{TypeConfig, WireStoredMembership, WireVote};
 use crate::wire::{Append, Appended, Ballot, Forwarded, HandedOver, Handover, Voted};
 
 /// How long a forwarded batch may take here; the sender gives up earlier and asks again.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Answers a peer's consensus RPCs from the engine, whatever carried them here.
+pub struct RaftPeer<M: RaftStateMachine<TypeConfig>> {
+    raft: openraft::Raft<TypeConfig, M>,
+}
+
+impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
+    /// Answers for `raft`.
+    pub fn new(raft: openraft::Raft<TypeConfig, M>) -> Self {
+        Self { raft }
+    }
+
+    /// A request of one frame; `None` for kinds that are none of the engine's business. A refusal is words for a person.
+    pub async fn unary(&self, kind: Kind, body: &[u8]) -> Option<Result<Vec<u8>, String>> {
+        let raft = &self.raft;
+        let answer = async {
+            match kind {
+                Kind::Vote => {
+                    let request = Ballot::decode(body).map_err(words)?;
+                    Voted::encode(&raft.vote(request).await.map_err(words)?)
+                }
+                Kind::PreVote => {
+                    let request = Ballot::decode(body).map_err(words)?;
+                    Voted::encode(&raft.pre_vote(request).await.map_err(words)?)
+                }
+                Kind::Append => {
+                    let request = Append::decode(body).map_err(words)?;
+                    Appended::encode(&raft.append_entries(request).await.map_err(words)?)
+                }
+                Kind::TransferLeader => {
+                    let request = Handover::decode(body).map_err(words)?;
+                    HandedOver::encode(&raft.handle_transfer_leader(request).await.map_err(words)?)
+                }
+                Kind::AppendStream
+                | Kind::Snapshot
+                | Kind::Propose
+                | Kind::ReadIndex
+                | Kind::Lease
+                | Kind::Membership
+                | Kind::Change
+                | Kind::IssuingKey
+                | Kind::Status => return Ok(None),
+            }
+            .map(Some)
+            .map_err(words)
+        };
+        answer.await.transpose()
+    }
+
+    /// A long stream of appends, its kind byte already read.
+    pub async fn append_stream(&self, pipe: Pipe) -> Result<(), FrameError> {
+        let Pipe { mut send, recv } = pipe;
+        let requests = stream::unfold(recv, |mut recv| async move {
+            let body = rpc::read(&mut recv).await.ok()??;
+            let request = Append::decode(&body)
+                .inspect_err(|e| tracing::warn!(error = %e, "a leader's append makes no sense"))
+                .ok()?;
+            Some((request, recv))
+        });
+        let mut answers = std::pin::pin!(self.raft.stream_append(requests));
+        while let Some(Ok(result)) = answers.next().await {
+            let Ok(body) = Appended::encode_streamed(&result) else {
+                break;
+            };
+            rpc::write(&mut send, &[], &body).await?;
+        }
+        _ = send.shutdown().await;
+        Ok(())
+    }
+
+    /// A snapshot coming in, its kind byte already read: received into `sink`, then installed.
+    pub async fn snapshot<S>(
+        &self,
+        from: NodeId,
+        mut pipe: Pipe,
+        sink: &S,
+    ) -> Result<(), FrameError>
+    where
+        S: SnapshotSink<Data = M::SnapshotData>,
+    {
+        let installed = match snapshot_stream::receive(sink, &mut pipe).await {
+            Ok((vote, snapshot)) => self
+                .raft
+                .install_full_snapshot(vote, snapshot)
+                .await
+                .map_err(words),
+            Err(e) => {
+                tracing::warn!(%from, error = %e, "a snapshot did not arrive whole");
+                Err(e.to_string())
+            }
+        };
+        let body = installed
+            .and_then(|response| codec::encode(&WireVote::from(&response.vote)).map_err(words));
+        match body {
+            Ok(body) => pipe.write(&[answer::OK], &body).await?,
+            Err(why) => pipe.write(&[answer::REFUSED], why.as_bytes()).await?,
+        }
+        pipe.finish().await;
+        Ok(())
+    }
+}
+
 /// Requests from peers, served by the engine and the replica.
 pub(crate) struct Peers {
     core: Arc<Core>,
+    engine: RaftPeer<StateStore>,
     admissions: Admissions,
 }
 
 impl Peers {
     pub(crate) fn new(core: Arc<Core>, admissions: Admissions) -> Self {
-        Self { core, admissions }
+        Self {
+            engine: RaftPeer::new(core.raft.clone()),
+            core,
+            admissions,
+        }
     }
 
     async fn propose(&self, body: &[u8]) -> Unary {
@@ -64,29 +174,9 @@ impl Service for Peers {
     async fn unary(&self, from: NodeId, kind: Kind, body: Vec<u8>) -> Unary {
         let core = &self.core;
         match kind {
-            Kind::Vote => {
-                let request = Ballot::decode(&body).map_err(words)?;
-                Voted::encode(&core.raft.vote(request).await.map_err(words)?).map_err(words)
-            }
-            Kind::PreVote => {
-                let request = Ballot::decode(&body).map_err(words)?;
-                Voted::encode(&core.raft.pre_vote(request).await.map_err(words)?).map_err(words)
-            }
-            Kind::Append => {
-                let request = Append::decode(&body).map_err(words)?;
-                Appended::encode(&core.raft.append_entries(request).await.map_err(words)?)
-                    .map_err(words)
-            }
-            Kind::TransferLeader => {
-                let request = Handover::decode(&body).map_err(words)?;
-                HandedOver::encode(
-                    &core
-                        .raft
-                        .handle_transfer_leader(request)
-                        .await
-                        .map_err(words)?,
-                )
-                .map_err(words)
+            Kind::Vote | Kind::PreVote | Kind::Append | Kind::TransferLeader => {
+                let answer = self.engine.unary(kind, &body).await;
+                answer.unwrap_or_else(|| Err("not a request to the engine".to_owned()))
             }
             Kind::Propose => self.propose(&body).await,
             Kind::ReadIndex => codec::encode(&read_index_here(core).await).map_err(words),
@@ -106,58 +196,13 @@ impl Service for Peers {
         }
     }
 
-    async fn append_stream(
-        &self,
-        _from: NodeId,
-        mut send: SendStream,
-        recv: RecvStream,
-    ) -> Result<(), FrameError> {
-        let requests = stream::unfold(recv, |mut recv| async move {
-            let body = frame::read(&mut recv).await.ok()??;
-            let request = Append::decode(&body)
-                .inspect_err(|e| tracing::warn!(error = %e, "a leader's append makes no sense"))
-                .ok()?;
-            Some((request, recv))
-        });
-        let mut answers = std::pin::pin!(self.core.raft.stream_append(requests));
-        while let Some(Ok(result)) = answers.next().await {
-            let Ok(body) = Appended::encode_streamed(&result) else {
-                break;
-            };
-            frame::write(&mut send, &[], &body).await?;
-        }
-        _ = send.finish();
-        Ok(())
+    async fn append_stream(&self, _from: NodeId, pipe: Pipe) -> Result<(), FrameError> {
+        self.engine.append_stream(pipe).await
     }
 
-    async fn snapshot(
-        &self,
-        from: NodeId,
-        mut send: SendStream,
-        mut recv: RecvStream,
-    ) -> Result<(), FrameError> {
-        let received =
-            snapshot_stream::receive(self.core.state.snapshots(), &mut send, &mut recv).await;
-        let installed = match received {
-            Ok((vote, snapshot)) => self
-                .core
-                .raft
-                .install_full_snapshot(vote, snapshot)
-                .await
-                .map_err(words),
-            Err(e) => {
-                tracing::warn!(%from, error = %e, "a snapshot did not arrive whole");
-                Err(e.to_string())
-            }
-        };
-        let body = installed
-            .and_then(|response| codec::encode(&WireVote::from(&response.vote)).map_err(words));
-        match body {
-            Ok(body) => frame::write(&mut send, &[answer::OK], &body).await?,
-            Err(why) => frame::write(&mut send, &[answer::REFUSED], why.as_bytes()).await?,
-        }
-        _ = send.finish();
-        Ok(())
+    async fn snapshot(&self, from: NodeId, pipe: Pipe) -> Result<(), FrameError> {
+        let snapshots = self.core.state.snapshots();
+        self.engine.snapshot(from, pipe, snapshots).await
     }
 
     async fn join(&self, connection: Connection) {

@@ -8,7 +8,7 @@ use openraft::Instant as _;
 use serde::{Deserialize, Serialize};
 
 use crate::replica::Core;
-use crate::transport::Kind;
+use crate::rpc::{Kind, PeerTransport as _};
 
 /// The leader is asked for its view within this time; after that the node shows its own.
 const ASK_TIMEOUT: Duration = Duration::from_millis(1_500);

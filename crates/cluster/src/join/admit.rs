@@ -18,7 +18,7 @@ use crate::crypto::sha256;
 use crate::identity::NodeRequest;
 use crate::membership;
 use crate::replica::{Core, LocalReplica};
-use crate::transport::frame;
+use crate::rpc;
 use crate::types::{Peer, WireStoredMembership};
 use crate::wire::Change;
 
@@ -77,7 +77,7 @@ impl Admissions {
             return;
         };
         let Ok(Ok(Some(body))) =
-            timeout(TALK_TIMEOUT, frame::read_at_most(&mut recv, FRAME_MAX)).await
+            timeout(TALK_TIMEOUT, rpc::read_at_most(&mut recv, FRAME_MAX)).await
         else {
             return;
         };
@@ -90,7 +90,7 @@ impl Admissions {
             Answer::Refused(why)
         });
         if let Ok(body) = codec::encode(&answer) {
-            _ = timeout(TALK_TIMEOUT, frame::write(&mut send, &[], &body)).await;
+            _ = timeout(TALK_TIMEOUT, rpc::write(&mut send, &[], &body)).await;
         }
         _ = send.finish();
         // The newcomer closes once it has read the answer.

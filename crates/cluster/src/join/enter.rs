@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use super::{Answer, FRAME_MAX, Request, Token, TokenError, digits, exported};
 use crate::crypto::sha256;
 use crate::identity::{self, Identity, IdentityError, Issued, NodeRequest};
-use crate::transport::{ConnectFailure, connect, frame};
+use crate::rpc;
+use crate::transport::{ConnectFailure, connect};
 use crate::types::WireStoredMembership;
 
 /// One address answers within this time or the next is tried.
@@ -130,9 +131,9 @@ async fn ask(
     let body = codec::encode(&request).map_err(|_| broken())?;
     let exchange = async {
         let (mut send, mut recv) = connection.open_bi().await.ok()?;
-        frame::write(&mut send, &[], &body).await.ok()?;
+        rpc::write(&mut send, &[], &body).await.ok()?;
         _ = send.finish();
-        frame::read_at_most(&mut recv, FRAME_MAX).await.ok()?
+        rpc::read_at_most(&mut recv, FRAME_MAX).await.ok()?
     };
     let answer = timeout(DECISION_TIMEOUT, exchange)
         .await

@@ -11,7 +11,7 @@ use domain::{LeaderStamp, NodeId, Timestamp};
 use openraft::Instant as _;
 
 use super::Core;
-use crate::transport::Kind;
+use crate::rpc::{Kind, PeerTransport as _};
 use crate::wire::Granted;
 
 /// When the current leadership last granted a lease to each node, on this node's boot clock.

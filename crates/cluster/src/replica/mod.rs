@@ -28,8 +28,9 @@ pub(crate) use time::ClusterTime;
 
 use crate::identity::Identity;
 use crate::profile::Timing;
+use crate::rpc::FRAME_MAX;
 use crate::store::state::StateStore;
-use crate::transport::{FRAME_MAX, Transport};
+use crate::transport::Transport;
 use crate::types::{Record, TypeConfig};
 
 /// The engine with our store.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Core, Raft};
-use crate::transport::{CallError, Kind};
+use crate::rpc::{CallError, Kind, PeerTransport as _};
 use crate::types::{Record, Reply};
 use crate::wire::{Fate, Forwarded};
 

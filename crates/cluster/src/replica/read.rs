@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::Core;
-use crate::transport::Kind;
+use crate::rpc::{Kind, PeerTransport as _};
 use crate::wire::ReadAt;
 
 /// Reads waiting for a round.

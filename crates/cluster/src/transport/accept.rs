@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::NodeId;
-use quinn::{Connection, Incoming, RecvStream, SendStream};
+use quinn::{Connection, Incoming};
 use rustls_pki_types::CertificateDer;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{FrameError, Kind, Transport, close, frame, status};
+use super::{Transport, close, pipe};
 use crate::identity::{self, ALPN_JOIN, ALPN_PEER, Presented};
 use crate::pins::{PinSet, Reason};
+use crate::rpc::{FrameError, Kind, Pipe, status};
 
 /// Handshakes and connections at once: members need two each, newcomers one.
 const CONNECTIONS_MAX: usize = 256;
@@ -36,20 +37,10 @@ pub(crate) trait Service: Send + Sync + 'static {
     async fn unary(&self, from: NodeId, kind: Kind, body: Vec<u8>) -> Unary;
 
     /// A long stream of appends.
-    async fn append_stream(
-        &self,
-        from: NodeId,
-        send: SendStream,
-        recv: RecvStream,
-    ) -> Result<(), FrameError>;
+    async fn append_stream(&self, from: NodeId, pipe: Pipe) -> Result<(), FrameError>;
 
     /// A snapshot coming in.
-    async fn snapshot(
-        &self,
-        from: NodeId,
-        send: SendStream,
-        recv: RecvStream,
-    ) -> Result<(), FrameError>;
+    async fn snapshot(&self, from: NodeId, pipe: Pipe) -> Result<(), FrameError>;
 
     /// A newcomer's connection.
     async fn join(&self, connection: Connection);
@@ -154,33 +145,26 @@ async fn peer(transport: &Transport, service: Arc<dyn Service>, connection: Conn
     let mut streams = JoinSet::new();
     while let Ok((send, recv)) = connection.accept_bi().await {
         while streams.try_join_next().is_some() {}
-        streams.spawn(stream(service.clone(), who.node, send, recv));
+        streams.spawn(stream(service.clone(), who.node, pipe::of(send, recv)));
     }
     transport.inbound.remove(&connection);
 }
 
-async fn stream(
-    service: Arc<dyn Service>,
-    from: NodeId,
-    mut send: SendStream,
-    mut recv: RecvStream,
-) {
+async fn stream(service: Arc<dyn Service>, from: NodeId, mut pipe: Pipe) {
     let served = async {
-        let byte = timeout(EXCHANGE_TIMEOUT, frame::read_byte(&mut recv)).await;
+        let byte = timeout(EXCHANGE_TIMEOUT, pipe.read_byte()).await;
         let Ok(Ok(Some(byte))) = byte else {
             return Ok(());
         };
         match Kind::from_byte(byte) {
-            Some(Kind::AppendStream) => service.append_stream(from, send, recv).await,
-            Some(Kind::Snapshot) => service.snapshot(from, send, recv).await,
-            Some(kind) => unary(&*service, from, kind, send, recv).await,
+            Some(Kind::AppendStream) => service.append_stream(from, pipe).await,
+            Some(Kind::Snapshot) => service.snapshot(from, pipe).await,
+            Some(kind) => unary(&*service, from, kind, pipe).await,
             None => {
-                frame::write(
-                    &mut send,
-                    &[status::UNKNOWN_KIND],
-                    b"this version does not know the request",
-                )
-                .await
+                let words = b"this version does not know the request";
+                pipe.write(&[status::UNKNOWN_KIND], words).await?;
+                pipe.finish().await;
+                Ok(())
             }
         }
     };
@@ -193,22 +177,21 @@ async fn unary(
     service: &dyn Service,
     from: NodeId,
     kind: Kind,
-    mut send: SendStream,
-    mut recv: RecvStream,
+    mut pipe: Pipe,
 ) -> Result<(), FrameError> {
     let exchange = async {
-        let Some(body) = frame::read(&mut recv).await? else {
+        let Some(body) = pipe.read().await? else {
             return Ok(());
         };
         let (status, answer) = match service.unary(from, kind, body).await {
             Ok(answer) => (status::OK, answer),
             Err(words) => (status::REFUSED, words.into_bytes()),
         };
-        frame::write(&mut send, &[status], &answer).await?;
-        _ = send.finish();
+        pipe.write(&[status], &answer).await?;
+        pipe.finish().await;
         Ok(())
     };
-    // On time-out both streams are dropped, which tells the peer.
+    // On time-out both halves are dropped, which tells the peer.
     timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or(Ok(()))
 }
 

@@ -3,8 +3,8 @@
 
 mod accept;
 mod endpoint;
-pub(crate) mod frame;
 mod link;
+mod pipe;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::NodeId;
 use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, TransportConfig};
 use tokio::sync::watch;
@@ -21,92 +22,13 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::{Service, Unary};
 pub(crate) use endpoint::close;
-pub(crate) use frame::{FRAME_MAX, FrameError};
 pub(crate) use link::{ConnectFailure, Link, connect};
 
 use crate::identity::{self, Identity, IdentityError, Trust};
 use crate::pins::{PinSet, Refusals};
 use crate::profile::Timing;
+use crate::rpc::{self, CallError, FrameError, Kind, PeerTransport, Pipe, status};
 use crate::types::Peer;
-
-/// What a stream carries, in its first byte. Never renumber.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    Vote = 1,
-    PreVote = 2,
-    Append = 3,
-    AppendStream = 4,
-    Snapshot = 5,
-    TransferLeader = 6,
-    Propose = 7,
-    ReadIndex = 8,
-    Lease = 9,
-    Membership = 10,
-    Change = 11,
-    IssuingKey = 12,
-    Status = 13,
-}
-
-impl Kind {
-    const ALL: [Self; 13] = [
-        Self::Vote,
-        Self::PreVote,
-        Self::Append,
-        Self::AppendStream,
-        Self::Snapshot,
-        Self::TransferLeader,
-        Self::Propose,
-        Self::ReadIndex,
-        Self::Lease,
-        Self::Membership,
-        Self::Change,
-        Self::IssuingKey,
-        Self::Status,
-    ];
-
-    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
-    }
-
-    /// Which bytes leave first when the path is busy.
-    fn priority(self) -> i32 {
-        match self {
-            Self::Vote | Self::PreVote | Self::TransferLeader => 40,
-            Self::Append => 30,
-            Self::AppendStream | Self::ReadIndex | Self::Lease => 20,
-            Self::Propose | Self::Membership | Self::Change | Self::IssuingKey | Self::Status => 10,
-            Self::Snapshot => -10,
-        }
-    }
-}
-
-/// First byte of an answer.
-pub(crate) mod status {
-    /// The answer follows.
-    pub(crate) const OK: u8 = 0;
-    /// Words for a person follow.
-    pub(crate) const REFUSED: u8 = 1;
-    /// This version does not know the request.
-    pub(crate) const UNKNOWN_KIND: u8 = 2;
-}
-
-/// Why an RPC gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
-    /// The request never left: nothing happened.
-    #[error("peer {0} cannot be reached")]
-    Unreachable(NodeId),
-    /// It may have been carried out.
-    #[error("peer {0} gave no answer in time")]
-    TimedOut(NodeId),
-    /// It may have been carried out.
-    #[error("the connection to peer {0} broke")]
-    Broken(NodeId, #[source] FrameError),
-    /// The peer answered that it would not.
-    #[error("peer {0} refused: {1}")]
-    Refused(NodeId, String),
-}
 
 /// The endpoint and all links.
 pub(crate) struct Transport {
@@ -243,45 +165,7 @@ impl Transport {
             .close_strangers(&self.dialer.pins, &self.membership_index());
     }
 
-    /// One request, one answer, on a stream of its own.
-    pub(crate) async fn call(
-        &self,
-        node: NodeId,
-        kind: Kind,
-        body: &[u8],
-        within: Duration,
-    ) -> Result<Vec<u8>, CallError> {
-        let deadline = Instant::now() + within;
-        let (connection, mut send, mut recv) = self.open(node, kind, deadline).await?;
-        let exchange = async {
-            frame::write(&mut send, &[kind as u8], body).await?;
-            _ = send.finish();
-            let status = frame::read_byte(&mut recv)
-                .await?
-                .ok_or(FrameError::Truncated)?;
-            let answer = frame::read(&mut recv).await?.ok_or(FrameError::Truncated)?;
-            Ok::<_, FrameError>((status, answer))
-        };
-        let outcome = timeout_at(deadline, exchange).await;
-        match outcome {
-            Ok(Ok((status::OK, answer))) => Ok(answer),
-            Ok(Ok((_, words))) => Err(CallError::Refused(
-                node,
-                String::from_utf8_lossy(&words).into_owned(),
-            )),
-            Ok(Err(e)) => Err(CallError::Broken(node, e)),
-            Err(_) => {
-                _ = send.reset(0_u32.into());
-                if let Some(link) = self.existing(node) {
-                    link.timed_out(&connection, self.dialer.silence());
-                }
-                Err(CallError::TimedOut(node))
-            }
-        }
-    }
-
-    /// Opens a stream of `kind`; the caller writes the kind byte with its first frame.
-    pub(crate) async fn open(
+    async fn open_stream(
         &self,
         node: NodeId,
         kind: Kind,
@@ -342,6 +226,55 @@ impl Transport {
 
     fn membership_index(&self) -> [u8; 8] {
         self.dialer.pins.index().unwrap_or(0).to_be_bytes()
+    }
+}
+
+#[async_trait]
+impl PeerTransport for Transport {
+    fn meet(&self, node: NodeId, peer: &Peer) {
+        self.link(node, peer);
+    }
+
+    async fn call(
+        &self,
+        node: NodeId,
+        kind: Kind,
+        body: &[u8],
+        patience: Duration,
+    ) -> Result<Vec<u8>, CallError> {
+        let deadline = Instant::now() + patience;
+        let (connection, mut send, mut recv) = self.open_stream(node, kind, deadline).await?;
+        let exchange = async {
+            rpc::write(&mut send, &[kind as u8], body).await?;
+            _ = send.finish();
+            let status = rpc::read_byte(&mut recv)
+                .await?
+                .ok_or(FrameError::Truncated)?;
+            let answer = rpc::read(&mut recv).await?.ok_or(FrameError::Truncated)?;
+            Ok::<_, FrameError>((status, answer))
+        };
+        let outcome = timeout_at(deadline, exchange).await;
+        match outcome {
+            Ok(Ok((status::OK, answer))) => Ok(answer),
+            Ok(Ok((_, words))) => Err(CallError::Refused(
+                node,
+                String::from_utf8_lossy(&words).into_owned(),
+            )),
+            Ok(Err(e)) => Err(CallError::Broken(node, e)),
+            Err(_) => {
+                _ = send.reset(0_u32.into());
+                if let Some(link) = self.existing(node) {
+                    link.timed_out(&connection, self.dialer.silence());
+                }
+                Err(CallError::TimedOut(node))
+            }
+        }
+    }
+
+    async fn open(&self, node: NodeId, kind: Kind, patience: Duration) -> Result<Pipe, CallError> {
+        let deadline = Instant::now() + patience;
+        let (_connection, send, recv) = self.open_stream(node, kind, deadline).await?;
+        Ok(pipe::of(send, recv))
     }
 }
 
