@@ -14,7 +14,8 @@ use crate::problem::{self, NamedIn, Problem};
 use crate::state::Shared;
 
 /// The replica ends a proposal by its own, shorter deadline; this one guards against a replica that hangs.
-const PROPOSE_TIME: Duration = Duration::from_secs(20);
+/// Long enough for a node on the slowest profile to find itself cut off and take the change by itself.
+const PROPOSE_TIME: Duration = Duration::from_secs(60);
 
 /// What is promised about a change once it is answered.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -22,6 +23,8 @@ const PROPOSE_TIME: Duration = Duration::from_secs(20);
 pub(crate) enum Promise {
     /// On the disks of a majority, and applied on the node that answers.
     Replicated,
+    /// On the disk of the answering node, which is cut off; it reaches the cluster when it can.
+    Island,
 }
 
 /// Where a change stands.
@@ -69,7 +72,10 @@ pub(crate) async fn submit(
     if let Some(problem) = problem::of_outcome(&committed.outcome, named_in) {
         return Err(problem);
     }
-    let Durability::Replicated = committed.durability;
+    let durability = match committed.durability {
+        Durability::Replicated => Promise::Replicated,
+        Durability::Island => Promise::Island,
+    };
     let (receipt, changed) = match committed.outcome {
         Outcome::Applied(receipt) => (receipt, true),
         Outcome::Unchanged | Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_) => {
@@ -78,7 +84,7 @@ pub(crate) async fn submit(
     };
     Ok(Done {
         stored: Stored {
-            durability: Promise::Replicated,
+            durability,
             index: committed.index,
             changed,
         },

@@ -44,6 +44,9 @@ pub struct Tuning {
     pub log_kept: u64,
     /// A follower this far behind gets a snapshot even if the log still holds what it lacks.
     pub lag_max: u64,
+    /// A node that has heard no majority for this long works by itself; the profile's own time if not set. A cluster may
+    /// choose longer; only tests choose shorter.
+    pub island_after: Option<Duration>,
 }
 
 impl Default for Tuning {
@@ -53,6 +56,7 @@ impl Default for Tuning {
             snapshot_period: SNAPSHOT_PERIOD,
             log_kept: 50_000,
             lag_max: 200_000,
+            island_after: None,
         }
     }
 }

@@ -71,6 +71,12 @@ impl Profile {
         }
     }
 
+    /// How long a node waits for any success of its own before it works by itself (DESIGN B5): never less than 10 s, and
+    /// well above any change of leaders.
+    pub fn island_after(self) -> Duration {
+        (self.failover_max() * 3).max(Duration::from_secs(10))
+    }
+
     /// The longest a dead leader leaves the cluster without one.
     pub fn failover_max(self) -> Duration {
         let timing = self.timing();

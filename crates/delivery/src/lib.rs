@@ -9,6 +9,7 @@ mod assignment;
 mod inbox;
 mod outbox;
 mod scheduler;
+mod share;
 mod wake;
 mod worker;
 

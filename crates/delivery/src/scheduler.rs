@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::Wake;
 use crate::assignment::assign;
+use crate::share;
 
 /// A contact method that no channel has taken for this long brings in the next one (DESIGN C4).
 const NEXT_METHOD_AFTER: Duration = Duration::from_secs(120);
@@ -26,6 +27,9 @@ const DARK_AFTER: Duration = Duration::from_secs(10);
 
 /// Requests are remembered this long (DESIGN A7).
 const REQUESTS_KEPT: Duration = Duration::from_secs(35 * 24 * 3_600);
+
+/// Work that falls to another node that is cut off with this one is done here after all when it is this late.
+const SHARE_OVERDUE: Duration = Duration::from_secs(20);
 
 /// Most rows one command of each kind names.
 const BATCH: u32 = 200;
@@ -108,6 +112,8 @@ impl Scheduler {
 
     async fn plan(&self, now: Timestamp, leadership: &Leadership) -> Result<Plan, ReadError> {
         let mut view = self.replica.read(Freshness::Local).await?;
+        let (island, own) = (self.replica.island(), self.replica.node());
+        let island = island.as_ref();
         let granted = self.replica.granted();
         let age = |node: NodeId| {
             granted
@@ -146,7 +152,11 @@ impl Scheduler {
                     .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
             }
         }
+        let late = now - SHARE_OVERDUE;
         for action in escalation::due(&mut view, now, ACTIONS).await? {
+            if action.due > late && !share::is_ours(island, own, action.alert.as_bytes()) {
+                continue;
+            }
             plan.commands.push(Command::Escalation(action.command));
         }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;
@@ -174,9 +184,18 @@ impl Scheduler {
                 }));
             }
         }
-        let due = deliveries::due(&mut view, now, BATCH).await?;
+        let mut due = deliveries::due(&mut view, now, BATCH).await?;
+        if island.is_some() {
+            // Only this node's own channels hear what is decided here.
+            let overdue = deliveries::due(&mut view, late, BATCH).await?;
+            due.retain(|due| overdue.contains(due) || share::sends(island, own, due, &channels));
+        }
         if !due.is_empty() {
-            let assignments = assign(&due, &channels, &deliveries::load(&mut view).await?);
+            let usable: Vec<ChannelRow> = channels
+                .into_iter()
+                .filter(|channel| island.is_none() || channel.node == own)
+                .collect();
+            let assignments = assign(&due, &usable, &deliveries::load(&mut view).await?);
             plan.full = assignments.is_empty();
             if !assignments.is_empty() {
                 plan.commands

@@ -34,6 +34,8 @@ pub struct Proposal {
 pub enum Durability {
     /// Fsynced on a majority and applied on the answering node.
     Replicated,
+    /// Fsynced on the answering node, which is cut off; it reaches the cluster when it can (DESIGN 4.4).
+    Island,
 }
 
 /// A command's place in the log and what it came to.
@@ -137,6 +139,23 @@ pub struct Leadership {
     pub learners: Vec<NodeId>,
 }
 
+/// A node that is cut off and works by itself, on a fork of its last known state (DESIGN 4.4).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Island {
+    /// Letter of the alert numbers it gives, `B` in `B-7`.
+    pub letter: String,
+    /// What people call the node.
+    pub site: String,
+    /// When it gave up on the others, in cluster time.
+    pub since: Timestamp,
+    /// A majority answers again and what happened here is being handed over.
+    pub healing: bool,
+    /// This node, and nodes cut off like it that heard each other both ways within 3 s, in order: they share the work.
+    pub fellows: Vec<NodeId>,
+    /// Facts journalled here that the cluster has not yet taken.
+    pub waiting: u64,
+}
+
 /// The right to *start* sends until `until` on this node's boot clock (DESIGN C2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lease {
@@ -177,6 +196,11 @@ pub trait Replica: Send + Sync + 'static {
 
     /// While leading: how long ago each node was last granted a lease by this leadership. Nodes never granted are absent.
     fn granted(&self) -> Vec<(NodeId, Duration)>;
+
+    /// Set while this node answers from a fork of its own instead of the common log.
+    fn island(&self) -> Option<Island> {
+        None
+    }
 }
 
 /// Clocks of the machine.
@@ -346,4 +370,44 @@ pub trait ClusterAdmin: Send + Sync + 'static {
 
     /// Hands leadership to `to`, or to the most current voter.
     async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError>;
+
+    /// How the journal of this node's time as an island stands.
+    async fn journal(&self) -> Result<JournalStatus, AdminError> {
+        Ok(JournalStatus::default())
+    }
+
+    /// Everything journalled here and not yet in the cluster, as a signed file for [`Self::import_journal`] (DESIGN D7).
+    async fn export_journal(&self) -> Result<Vec<u8>, AdminError> {
+        Err(AdminError("this node keeps no journal".to_owned()))
+    }
+
+    /// Brings another node's exported journal into the cluster; says how many facts it held.
+    async fn import_journal(&self, _file: &[u8]) -> Result<u64, AdminError> {
+        Err(AdminError("this node takes no journals".to_owned()))
+    }
+}
+
+/// What a node journalled while it was cut off.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct JournalStatus {
+    /// Facts of its own that the cluster has not taken yet.
+    pub waiting: u64,
+    /// Facts of other cut-off nodes kept here for them.
+    pub kept_for_others: u64,
+    /// Facts waiting that no export file holds.
+    pub unexported: u64,
+    /// Entries that could not be handed over, with the reason, oldest first: rows damaged on disk, facts the cluster could
+    /// not apply.
+    pub refused: Vec<RefusedEntry>,
+}
+
+/// A journal entry set aside for a person to look at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RefusedEntry {
+    /// The node that journalled it.
+    pub origin: NodeId,
+    /// Its place in that node's journal.
+    pub seq: u64,
+    /// What is wrong with it, in words.
+    pub reason: String,
 }

@@ -44,6 +44,8 @@ pub(crate) struct ClusterConfig {
     /// `host:port` under which the other nodes reach this one, tried in this order.
     pub(crate) advertise: Vec<String>,
     pub(crate) profile: Profile,
+    /// Without a majority for this long the node works by itself.
+    pub(crate) island_after_s: u32,
 }
 
 /// How far apart the nodes are.
@@ -53,6 +55,18 @@ pub(crate) enum Profile {
     Wan,
     Lte,
     Sat,
+}
+
+impl Profile {
+    /// The cluster's own word for it.
+    pub(crate) fn timing(self) -> cluster::Profile {
+        match self {
+            Self::Lan => cluster::Profile::Lan,
+            Self::Wan => cluster::Profile::Wan,
+            Self::Lte => cluster::Profile::Lte,
+            Self::Sat => cluster::Profile::Sat,
+        }
+    }
 }
 
 /// `[api]`

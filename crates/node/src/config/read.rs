@@ -87,6 +87,9 @@ fn read_node(mut section: Section<'_>) -> NodeConfig {
     }
 }
 
+/// A node that waits longer before it works by itself is silent for too long.
+const ISLAND_AFTER_S_MAX: u32 = 600;
+
 fn read_cluster(mut section: Section<'_>) -> ClusterConfig {
     let listen = address(&mut section, "listen", "127.0.0.1:7420");
     let mut advertise = section.texts("advertise");
@@ -108,11 +111,16 @@ fn read_cluster(mut section: Section<'_>) -> ClusterConfig {
         ("sat", Profile::Sat),
     ];
     let profile = section.choice("profile", Profile::Lan, &words);
+    // Sooner would make an island of a node that only waits for the next leader.
+    let least = profile.timing().island_after().as_millis().div_ceil(1_000);
+    let least = u32::try_from(least).unwrap_or(ISLAND_AFTER_S_MAX);
+    let island_after_s = section.number_or("island_after_s", least, least..=ISLAND_AFTER_S_MAX);
     section.finish();
     ClusterConfig {
         listen,
         advertise,
         profile,
+        island_after_s,
     }
 }
 

@@ -64,6 +64,10 @@ fn each_mistake_is_named_with_file_line_and_cure() {
             "holdfast.toml:1: cluster.advertise: say under which host:port the other nodes reach this one; 0.0.0.0:7420 names no address",
         ),
         (
+            "[cluster]\nprofile = \"sat\"\nisland_after_s = 10",
+            "holdfast.toml:3: cluster.island_after_s: 10 is out of range; use 34 to 600",
+        ),
+        (
             "[cluster]\nprofile = \"moon\"",
             "holdfast.toml:2: cluster.profile: \"moon\" is not one of lan, wan, lte, sat",
         ),

@@ -13,6 +13,7 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use api::ApiKey;
@@ -29,7 +30,7 @@ use self::clock::SystemClock;
 use self::data_dir::DataDir;
 pub(crate) use self::node::modem_settings;
 use crate::cli::Context;
-use crate::config::{Config, Profile};
+use crate::config::Config;
 use crate::output::{Done, Exit, Failure};
 
 /// Threads that answer requests. Enough to keep TLS off the core's threads, few enough to leave it the processors.
@@ -157,15 +158,13 @@ fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::Error> {
         listen: config.cluster.listen,
         advertise: config.cluster.advertise.clone(),
         name: config.node.name.clone(),
-        profile: match config.cluster.profile {
-            Profile::Lan => cluster::Profile::Lan,
-            Profile::Wan => cluster::Profile::Wan,
-            Profile::Lte => cluster::Profile::Lte,
-            Profile::Sat => cluster::Profile::Sat,
-        },
+        profile: config.cluster.profile.timing(),
         clock: Arc::new(SystemClock),
         boot_id: boot_id.trim().to_owned(),
-        tuning: Tuning::default(),
+        tuning: Tuning {
+            island_after: Some(Duration::from_secs(config.cluster.island_after_s.into())),
+            ..Tuning::default()
+        },
     })
 }
 
