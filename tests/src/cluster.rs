@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cluster::{
-    Cluster, ClusterConfig, ClusterError, Founding, JoinConfig, JoinError, Joined, Profile, Tuning,
-    join,
+    Carriers, Cluster, ClusterConfig, ClusterError, Founding, JoinConfig, JoinError, Joined,
+    Profile, Tuning, join,
 };
 use domain::ports::{Clock, Committed, Freshness, Proposal, ProposeError, Replica as _};
 use domain::recipients::{self, ContactMethod, Person};
@@ -57,6 +57,9 @@ pub struct Nodes {
     clock: Arc<TestClock>,
     pub tuning: Tuning,
     pub profile: Profile,
+    pub carriers: Carriers,
+    /// Where members say they are reached, if not where they listen.
+    pub advertise: BTreeMap<u64, Vec<String>>,
     running: BTreeMap<u64, Cluster>,
     places: BTreeMap<u64, (PathBuf, SocketAddr)>,
     next: u64,
@@ -88,6 +91,8 @@ impl Nodes {
             clock: Arc::default(),
             tuning,
             profile: Profile::Lan,
+            carriers: Carriers::default(),
+            advertise: BTreeMap::new(),
             running: BTreeMap::new(),
             places: BTreeMap::new(),
             next: 1,
@@ -164,6 +169,7 @@ impl Nodes {
             clock: self.clock.clone(),
             boot_id: "boot-1".to_owned(),
             tuning: self.tuning,
+            carriers: self.carriers.clone(),
         }
     }
 
@@ -209,7 +215,11 @@ impl Nodes {
 
     pub async fn try_restart(&self, id: u64) -> Result<Cluster, ClusterError> {
         let (dir, listen) = self.places[&id].clone();
-        Cluster::start(self.config(dir, listen, &format!("node-{id}"))).await
+        let config = ClusterConfig {
+            advertise: self.advertise.get(&id).cloned().unwrap_or_default(),
+            ..self.config(dir, listen, &format!("node-{id}"))
+        };
+        Cluster::start(config).await
     }
 
     /// Pushes every node's boot clock, and with it cluster time, ahead.

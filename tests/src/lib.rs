@@ -2,5 +2,6 @@
 
 pub mod cluster;
 pub mod fake_replica;
+pub mod relay;
 pub mod require;
 pub mod world;

@@ -12,6 +12,8 @@ mod http_api;
 mod net_commit;
 #[path = "cluster/net_membership.rs"]
 mod net_membership;
+#[path = "cluster/net_paths.rs"]
+mod net_paths;
 #[path = "cluster/net_replication.rs"]
 mod net_replication;
 

@@ -29,7 +29,7 @@ use crate::service::Peers;
 use crate::status::{self, ClusterStatus};
 use crate::store::node_db::{NodeDb, NodeDbError};
 use crate::store::{self, Store};
-use crate::transport::{Transport, TransportError};
+use crate::transport::{PathStatus, Transport, TransportError};
 use crate::types::Peer;
 use crate::upkeep::{keep_anchor, keep_files, kept_offset, retire_when_removed};
 use crate::wire::Change;
@@ -126,16 +126,14 @@ impl Cluster {
         }
         let store = Store::open(&config.data_dir).await?;
         let transport = Arc::new(Transport::bind(
-            config.listen,
+            &config.local_paths(),
+            &config.carriers,
             identity.clone(),
             pins,
             timing,
         )?);
-        let bound = transport
-            .local_addr()
-            .map_err(|e| ClusterError::Internal(e.to_string()))?;
         let advertise = if config.advertise.is_empty() {
-            vec![bound.to_string()]
+            transport.local_addrs()
         } else {
             config.advertise.clone()
         };
@@ -257,6 +255,11 @@ impl Cluster {
             .collect()
     }
 
+    /// Every way to every other member, and how it stands.
+    pub fn paths(&self) -> Vec<PathStatus> {
+        self.core.transport.paths()
+    }
+
     /// Bytes of log since the last snapshot, about.
     pub fn log_bytes(&self) -> u64 {
         self.log.bytes_since_snapshot()
@@ -283,7 +286,7 @@ impl Cluster {
         }
         let token = Token {
             cluster: self.core.identity.cluster(),
-            authority: crate::crypto::sha256(self.core.identity.authority()),
+            authority: crate::crypto::sha256(&self.core.identity.authority()),
             addresses,
             secret,
         };

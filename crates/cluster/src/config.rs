@@ -31,6 +31,61 @@ pub struct ClusterConfig {
     /// Names this boot of the machine (`/proc/sys/kernel/random/boot_id`): cluster time goes on within it.
     pub boot_id: String,
     pub tuning: Tuning,
+    pub carriers: Carriers,
+}
+
+/// One of this node's uplinks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LocalPath {
+    /// What people call it: `fibre`, `lte`.
+    pub name: String,
+    /// Address of its socket, UDP and TCP.
+    pub listen: SocketAddr,
+    /// Network device its packets must leave by, whatever the routing table says.
+    pub device: Option<String>,
+}
+
+/// How bytes reach the other members.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Carriers {
+    /// Name and device of the uplink at `listen`.
+    pub name: String,
+    pub device: Option<String>,
+    /// Further uplinks, each with a socket of its own.
+    pub uplinks: Vec<LocalPath>,
+    /// Also listen on TCP, and use it where no QUIC handshake gets through.
+    pub tcp: bool,
+    /// Let the kernel cut large sends into datagrams. Some drivers and tunnels lose those; off costs a little speed.
+    pub udp_offload: bool,
+    /// Largest datagram to try, 1200 to 1452 bytes. 1200 turns discovery off.
+    pub mtu_max: u16,
+}
+
+impl Default for Carriers {
+    fn default() -> Self {
+        Self {
+            name: "main".to_owned(),
+            device: None,
+            uplinks: Vec::new(),
+            tcp: true,
+            udp_offload: true,
+            mtu_max: 1_452,
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// All uplinks, the one at `listen` first.
+    pub(crate) fn local_paths(&self) -> Vec<LocalPath> {
+        let first = LocalPath {
+            name: self.carriers.name.clone(),
+            listen: self.listen,
+            device: self.carriers.device.clone(),
+        };
+        std::iter::once(first)
+            .chain(self.carriers.uplinks.iter().cloned())
+            .collect()
+    }
 }
 
 /// Limits that only tests and very small or slow systems change.

@@ -25,7 +25,7 @@ mod upkeep;
 mod wire;
 
 pub use cluster::{Cluster, ClusterError, Invitation, Stopped};
-pub use config::{ClusterConfig, Tuning};
+pub use config::{Carriers, ClusterConfig, LocalPath, Tuning};
 pub use founding::Founding;
 pub use identity::Identity;
 pub use join::{Admitted, JoinConfig, JoinError, Joined, Token, join};
@@ -35,3 +35,4 @@ pub use profile::Profile;
 pub use replica::LocalReplica;
 pub use service::RaftPeer;
 pub use status::{ClusterStatus, MemberStatus, Role};
+pub use transport::{Carrier, PathState, PathStatus};

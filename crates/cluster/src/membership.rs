@@ -348,7 +348,7 @@ pub(crate) async fn upkeep(core: Arc<Core>, stop: CancellationToken) {
             ask_around(&core).await;
         }
         let votes = membership.voter_ids().any(|id| id == core.node.0);
-        if votes && !core.identity.can_issue() {
+        if votes && !core.identity.holds_all_keys() {
             fetch_issuing_key(&core).await;
         }
     }
@@ -406,7 +406,7 @@ async fn fetch_issuing_key(core: &Core) {
         let Ok(key) = codec::decode::<String>(&bytes) else {
             continue;
         };
-        match core.identity.adopt_issuing_key(&key) {
+        match core.identity.adopt_issuing_keys(&key) {
             Ok(()) => return tracing::info!(from = %NodeId(id), "holds the issuing key now"),
             Err(e) => tracing::warn!(from = %NodeId(id), error = %e, "cannot use the issuing key"),
         }

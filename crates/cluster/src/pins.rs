@@ -8,7 +8,7 @@ use domain::NodeId;
 
 use crate::types::{Peer, StoredMembership, WireStoredMembership};
 
-/// Why a connection was turned away.
+/// Why a connection, a frame or a newcomer was turned away.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reason {
     /// No chain to our cluster's authority.
@@ -23,17 +23,26 @@ pub enum Reason {
     NoCertificate,
     /// Too many connections at once.
     Crowded,
+    /// A frame longer than either side may send.
+    Oversize,
+    /// An invitation that had let somebody else in already.
+    ReplayedJoin,
+    /// An invitation nobody made, or one that has ended.
+    WrongInvitation,
 }
 
 impl Reason {
     /// All reasons, in the order they are counted.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::ForeignCertificate,
         Self::WrongNode,
         Self::NotMember,
         Self::WrongKey,
         Self::NoCertificate,
         Self::Crowded,
+        Self::Oversize,
+        Self::ReplayedJoin,
+        Self::WrongInvitation,
     ];
 
     /// Short name, for metrics.
@@ -45,16 +54,19 @@ impl Reason {
             Self::WrongKey => "wrong_key",
             Self::NoCertificate => "no_certificate",
             Self::Crowded => "crowded",
+            Self::Oversize => "oversize_frame",
+            Self::ReplayedJoin => "replayed_join",
+            Self::WrongInvitation => "wrong_invitation",
         }
     }
 }
 
-/// Counts of refused connections by reason, since start.
+/// Counts of refusals by reason, since start.
 #[derive(Debug, Default)]
 pub struct Refusals([AtomicU64; Reason::ALL.len()]);
 
 impl Refusals {
-    /// Connections refused for `reason`.
+    /// Refusals for `reason`.
     pub fn of(&self, reason: Reason) -> u64 {
         self.0[reason as usize].load(Ordering::Relaxed)
     }

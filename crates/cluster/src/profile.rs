@@ -56,8 +56,8 @@ impl Profile {
     pub fn timing(self) -> Timing {
         let (heartbeat, min, max, rtt, keep_alive, stagger) = match self {
             Self::Lan => (100, 300, 450, 30, 1_000, 100),
-            Self::Wan => (300, 900, 1_300, 150, 5_000, 250),
-            Self::Lte => (600, 1_800, 2_600, 400, 3_000, 250),
+            Self::Wan => (300, 900, 1_300, 150, 2_000, 250),
+            Self::Lte => (600, 1_800, 2_600, 400, 2_500, 250),
             Self::Sat => (1_200, 3_600, 5_000, 700, 5_000, 750),
         };
         Timing {

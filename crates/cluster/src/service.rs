@@ -163,7 +163,7 @@ impl Peers {
         let key = self
             .core
             .identity
-            .issuing_key()
+            .issuing_keys()
             .ok_or("this node does not hold it")?;
         codec::encode(&key).map_err(words)
     }

@@ -1,5 +1,7 @@
 //! The cluster's certificate authority: makes it, reads newcomers' requests, signs leaves.
 
+use std::net::IpAddr;
+
 use domain::NodeId;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
@@ -7,6 +9,7 @@ use rcgen::{
     SanType, SerialNumber, SubjectPublicKeyInfo, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
+use x509_parser::extensions::GeneralName;
 
 use super::{DOMAIN, HostName, IdentityError, node_name};
 use crate::crypto::sha256;
@@ -132,21 +135,51 @@ pub(super) fn issue(
     })
 }
 
-/// Checks that a key in PEM is the one in the authority's certificate.
-pub(super) fn check_issuing_key(
-    authority: &CertificateDer<'_>,
+/// Which of these authorities a key in PEM is the key of.
+pub(super) fn authority_of<'a>(
+    authorities: &'a [CertificateDer<'static>],
     pem: &str,
-) -> Result<(), IdentityError> {
-    let key = KeyPair::from_pem(pem)?;
-    let certificate = webpki::EndEntityCert::try_from(authority).map_err(|e| {
-        IdentityError::Request(format!("the authority's certificate cannot be read: {e}"))
-    })?;
-    if certificate.subject_public_key_info().as_ref() != key.subject_public_key_info() {
-        return Err(IdentityError::Request(
-            "the issuing key belongs to another cluster".to_owned(),
-        ));
+) -> Option<&'a CertificateDer<'static>> {
+    let public = KeyPair::from_pem(pem).ok()?.subject_public_key_info();
+    authorities.iter().find(|authority| {
+        webpki::EndEntityCert::try_from(*authority)
+            .is_ok_and(|certificate| certificate.subject_public_key_info().as_ref() == public)
+    })
+}
+
+/// The private keys in a text, each in PEM.
+pub(super) fn keys_in(pem: &str) -> Vec<String> {
+    const BEGIN: &str = "-----BEGIN";
+    let parts = pem.split(BEGIN).skip(1);
+    parts.map(|part| format!("{BEGIN}{part}")).collect()
+}
+
+/// The HTTPS names in a leaf.
+pub(super) fn names_of(leaf: &CertificateDer<'_>) -> Result<Vec<String>, IdentityError> {
+    let unreadable = |e: &dyn std::fmt::Display| {
+        IdentityError::Request(format!("this node's own leaf cannot be read: {e}"))
+    };
+    let (_, leaf) = x509_parser::parse_x509_certificate(leaf).map_err(|e| unreadable(&e))?;
+    let sans = leaf
+        .subject_alternative_name()
+        .map_err(|e| unreadable(&e))?;
+    let mut names = Vec::new();
+    for san in sans
+        .map(|sans| &sans.value.general_names)
+        .into_iter()
+        .flatten()
+    {
+        match san {
+            GeneralName::DNSName(name) if !name.ends_with(DOMAIN) => names.push((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => {
+                let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+                let v6 = <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+                names.extend(v4.or(v6).map(|ip| ip.to_string()));
+            }
+            _ => {}
+        }
     }
-    Ok(())
+    Ok(names)
 }
 
 /// Valid 2020–2099: membership, not a date, ends a node's right to take part (DESIGN B2).

@@ -48,6 +48,26 @@ pub(crate) fn read_certificate(
         .map_err(|e| super::damaged(dir, name, &e))
 }
 
+/// All certificates in a PEM file; none when there is no file.
+pub(crate) fn read_certificates(
+    dir: &Path,
+    name: &str,
+) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let pem = read(dir, name)?.unwrap_or_default();
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|e| super::damaged(dir, name, &e))
+}
+
+/// Moves one file over another, durably.
+pub(crate) fn rename(dir: &Path, from: &str, to: &str) -> Result<(), IdentityError> {
+    let moved = fs::rename(dir.join(from), dir.join(to)).and_then(|()| File::open(dir)?.sync_all());
+    moved.map_err(|source| IdentityError::File {
+        path: dir.join(to),
+        source,
+    })
+}
+
 /// A certificate in PEM (RFC 7468).
 pub(crate) fn certificate_pem(certificate: &CertificateDer<'_>) -> String {
     let base64 = data_encoding::BASE64.encode(certificate);

@@ -3,12 +3,14 @@
 
 mod ca;
 mod files;
+mod renewal;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::NodeId;
 use rcgen::{KeyPair, PublicKeyData as _};
@@ -18,7 +20,7 @@ pub(crate) use ca::{Issued, NodeRequest, pin_of};
 pub(crate) use files::write_private;
 pub(crate) use tls::{
     ALPN_JOIN, ALPN_PEER, Presented, Trust, client_config, inspect, join_client_config,
-    server_config,
+    quic_client, quic_server, server_config,
 };
 
 use crate::crypto::sha256;
@@ -27,6 +29,12 @@ const KEY: &str = "node-key.pem";
 const LEAF: &str = "node-cert.pem";
 const AUTHORITY: &str = "cluster-ca.pem";
 const AUTHORITY_KEY: &str = "cluster-ca-key.pem";
+/// During a change of key or authority: what comes next.
+const KEY_NEXT: &str = "node-key-next.pem";
+const LEAF_NEXT: &str = "node-cert-next.pem";
+const AUTHORITY_KEY_NEXT: &str = "cluster-ca-key-next.pem";
+/// Keys what only this node must be able to read back, whatever its current key.
+const SECRET: &str = "node-secret.hex";
 const DOMAIN: &str = "holdfast.internal";
 
 /// Why this node's identity cannot be made, read or used.
@@ -56,16 +64,30 @@ pub enum IdentityError {
     Tls(#[from] rustls::Error),
 }
 
-/// A node's own identity.
+/// A node's own identity. Its key, leaf and authorities may be replaced while it runs (DESIGN B2).
 pub struct Identity {
     dir: PathBuf,
     cluster: [u8; 16],
     node: NodeId,
+    held: RwLock<Held>,
+}
+
+struct Held {
+    credentials: Arc<Credentials>,
+    /// Certificates a leaf may stand under; two while the cluster changes its authority.
+    trusted: Vec<CertificateDer<'static>>,
+    /// Which of them signs new leaves.
+    issuing: CertificateDer<'static>,
+    /// Issuing keys in PEM, by the hash of their certificate; held by voters.
+    issuing_keys: BTreeMap<[u8; 32], String>,
+}
+
+/// What a node shows and signs with.
+struct Credentials {
     key: KeyPair,
     leaf: CertificateDer<'static>,
+    /// The authority above the leaf.
     authority: CertificateDer<'static>,
-    /// The cluster's issuing key; held by voters.
-    issuing_key: RwLock<Option<String>>,
 }
 
 impl fmt::Debug for Identity {
@@ -132,34 +154,48 @@ impl Identity {
 
     /// Reads the identity in a data directory; `None` when there is none yet.
     pub fn load(dir: &Path) -> Result<Option<Self>, IdentityError> {
-        let Some(leaf) = files::read_certificate(dir, LEAF)? else {
+        let Some((key, leaf)) = renewal::load_pair(dir)? else {
             return Ok(None);
         };
-        let missing = |name: &str| IdentityError::Damaged {
-            path: dir.join(name),
-            why: "it is missing".to_owned(),
-        };
-        let authority =
-            files::read_certificate(dir, AUTHORITY)?.ok_or_else(|| missing(AUTHORITY))?;
-        let key = files::read(dir, KEY)?.ok_or_else(|| missing(KEY))?;
-        let key = KeyPair::from_pem(&key).map_err(|e| damaged(dir, KEY, &e))?;
         let presented = inspect(&leaf).map_err(|e| damaged(dir, LEAF, &e))?;
-        if presented.pin != sha256(&key.subject_public_key_info()) {
-            return Err(IdentityError::Damaged {
-                path: dir.join(LEAF),
-                why: "it belongs to another key".to_owned(),
-            });
+        let trusted = files::read_certificates(dir, AUTHORITY)?;
+        let above = |authority: &&CertificateDer<'static>| {
+            Trust::new(vec![(*authority).clone()], presented.cluster)
+                .verify_member(&leaf)
+                .is_ok()
+        };
+        let authority = trusted
+            .iter()
+            .find(above)
+            .or(trusted.first())
+            .ok_or_else(|| IdentityError::Damaged {
+                path: dir.join(AUTHORITY),
+                why: "it is missing or empty".to_owned(),
+            })?
+            .clone();
+        let mut issuing_keys = BTreeMap::new();
+        for name in [AUTHORITY_KEY, AUTHORITY_KEY_NEXT] {
+            if let Some(pem) = files::read(dir, name)?
+                && let Some(of) = ca::authority_of(&trusted, &pem)
+            {
+                issuing_keys.insert(sha256(of), pem);
+            }
         }
-        let issuing_key = files::read(dir, AUTHORITY_KEY)?;
         let (cluster, node) = (presented.cluster, presented.node);
         Ok(Some(Self {
             dir: dir.to_owned(),
             cluster,
             node,
-            key,
-            leaf,
-            authority,
-            issuing_key: RwLock::new(issuing_key),
+            held: RwLock::new(Held {
+                issuing: authority.clone(),
+                credentials: Arc::new(Credentials {
+                    key,
+                    leaf,
+                    authority,
+                }),
+                trusted,
+                issuing_keys,
+            }),
         }))
     }
 
@@ -180,57 +216,73 @@ impl Identity {
 
     /// SHA-256 of this node's SubjectPublicKeyInfo: what the membership knows it by.
     pub fn pin(&self) -> [u8; 32] {
-        sha256(&self.key.subject_public_key_info())
+        pin_of(&self.credentials().key)
     }
 
-    /// The cluster authority's certificate.
-    pub fn authority(&self) -> &CertificateDer<'static> {
-        &self.authority
+    /// Certificate of the authority that signs newcomers now.
+    pub fn authority(&self) -> CertificateDer<'static> {
+        self.held().issuing.clone()
     }
 
-    /// The chain this node shows, to peers and to HTTPS clients alike: its leaf, then the authority.
+    /// Certificates of the authorities leaves may stand under.
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        self.held().trusted.clone()
+    }
+
+    /// The chain this node shows, to peers and to HTTPS clients alike: its leaf, then the authority above it.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        vec![self.leaf.clone(), self.authority.clone()]
+        let credentials = self.credentials();
+        vec![credentials.leaf.clone(), credentials.authority.clone()]
     }
 
     /// This node's private key. Give it to a TLS server of this process, nowhere else.
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
-        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+        PrivatePkcs8KeyDer::from(self.credentials().key.serialize_der()).into()
     }
 
     /// Whether this node can sign newcomers' leaves.
     pub fn can_issue(&self) -> bool {
-        self.issuing_key.read().is_ok_and(|key| key.is_some())
+        self.issuing_key().is_some()
     }
 
-    /// Signs a newcomer's leaf.
+    /// Signs the leaf of a newcomer, or a member's new one.
     pub(crate) fn issue(
         &self,
         node: NodeId,
         request: &NodeRequest,
     ) -> Result<Issued, IdentityError> {
         let key = self.issuing_key().ok_or(IdentityError::NoIssuingKey)?;
-        ca::issue(&self.authority, &key, &self.cluster, node, request)
+        ca::issue(&self.authority(), &key, &self.cluster, node, request)
     }
 
-    /// The issuing key in PEM, for another voter.
-    pub(crate) fn issuing_key(&self) -> Option<String> {
-        self.issuing_key.read().ok()?.clone()
-    }
-
-    /// Keeps the issuing key another voter gave. A key of another authority is refused.
-    pub(crate) fn adopt_issuing_key(&self, pem: &str) -> Result<(), IdentityError> {
-        ca::check_issuing_key(&self.authority, pem)?;
-        files::write(&self.dir, AUTHORITY_KEY, pem)?;
-        if let Ok(mut key) = self.issuing_key.write() {
-            *key = Some(pem.to_owned());
-        }
-        Ok(())
+    /// The key that signs newcomers, in PEM.
+    fn issuing_key(&self) -> Option<String> {
+        let held = self.held();
+        held.issuing_keys.get(&sha256(&held.issuing)).cloned()
     }
 
     /// The key that signs this node's QUIC stateless resets: the same after a restart, so that peers notice at once.
     pub(crate) fn reset_key(&self) -> [u8; 32] {
-        sha256(&[b"holdfast quic reset".as_slice(), self.key.serialized_der()].concat())
+        let credentials = self.credentials();
+        sha256(
+            &[
+                b"holdfast quic reset".as_slice(),
+                credentials.key.serialized_der(),
+            ]
+            .concat(),
+        )
+    }
+
+    fn credentials(&self) -> Arc<Credentials> {
+        self.held().credentials.clone()
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_mut(&self) -> RwLockWriteGuard<'_, Held> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

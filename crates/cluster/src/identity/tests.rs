@@ -114,7 +114,7 @@ fn chains_hold_whatever_the_clock_says_and_only_for_this_cluster() {
     let (_ours, identity) = found(7);
     let (_theirs, foreign) = found(7);
     let (_key, wanted) = request(&[]);
-    let trust = Trust::new(identity.authority().clone(), [7; 16]);
+    let trust = Trust::new(vec![identity.authority()], [7; 16]);
     let leaf = identity.issue(NodeId(2), &wanted).unwrap().leaf;
     assert_eq!(trust.verify_member(&leaf).unwrap().node, NodeId(2));
     // The same names, signed by somebody else.
@@ -122,7 +122,7 @@ fn chains_hold_whatever_the_clock_says_and_only_for_this_cluster() {
     assert!(trust.verify_member(&forged).is_err());
     // The same authority, asked as another cluster.
     assert!(
-        Trust::new(identity.authority().clone(), [8; 16])
+        Trust::new(vec![identity.authority()], [8; 16])
             .verify_member(&leaf)
             .is_err()
     );
@@ -131,7 +131,7 @@ fn chains_hold_whatever_the_clock_says_and_only_for_this_cluster() {
 #[test]
 fn a_newcomer_trusts_only_the_authority_of_its_invitation() {
     let (_dir, identity) = found(7);
-    let verifier = tls::inviter_verifier([7; 16], sha256(identity.authority()));
+    let verifier = tls::inviter_verifier([7; 16], sha256(&identity.authority()));
     let wrong = tls::inviter_verifier([7; 16], [0; 32]);
     let (leaf, chain) = (identity.chain()[0].clone(), identity.chain()[1..].to_vec());
     let name = ServerName::try_from("any.example.org").unwrap();
@@ -160,7 +160,7 @@ fn a_newcomer_trusts_only_the_authority_of_its_invitation() {
 fn an_issuing_key_of_another_cluster_is_not_adopted() {
     let (dir, identity) = found(7);
     let (_theirs, foreign) = found(7);
-    let key = identity.issuing_key().unwrap();
+    let key = identity.issuing_keys().unwrap();
     std::fs::remove_file(dir.path().join("cluster-ca-key.pem")).unwrap();
     let learner = Identity::load(dir.path()).unwrap().unwrap();
     let (_, wanted) = request(&[]);
@@ -170,12 +170,77 @@ fn an_issuing_key_of_another_cluster_is_not_adopted() {
     ));
     assert!(
         learner
-            .adopt_issuing_key(&foreign.issuing_key().unwrap())
+            .adopt_issuing_keys(&foreign.issuing_keys().unwrap())
             .is_err()
     );
-    learner.adopt_issuing_key(&key).unwrap();
+    learner.adopt_issuing_keys(&key).unwrap();
     assert!(learner.can_issue());
     assert!(Identity::load(dir.path()).unwrap().unwrap().can_issue());
+}
+
+#[test]
+fn a_rotation_that_broke_off_anywhere_leaves_a_usable_identity() {
+    let (dir, identity) = found(7);
+    let old = identity.pin();
+    let next = identity.next_key().unwrap();
+    // Broke off before anything was signed: the same key is offered again.
+    let again = Identity::load(dir.path()).unwrap().unwrap();
+    assert_eq!(again.pin(), old);
+    assert_eq!(pin_of(&again.next_key().unwrap()), pin_of(&next));
+
+    let secret = again.local_secret().unwrap();
+    let request = NodeRequest::decode(&again.renewal_request(Some(&next)).unwrap()).unwrap();
+    assert_eq!(request.names.len(), 2, "{request:?}");
+    let leaf = again.issue(NodeId(1), &request).unwrap().leaf;
+    // Broke off between the two renames.
+    let files = ["node-key.pem", "node-key-next.pem", "node-cert.pem"];
+    let before = files.map(|name| std::fs::read(dir.path().join(name)).unwrap());
+    again.install(leaf.clone(), again.authority()).unwrap();
+    let after_leaf = std::fs::read(dir.path().join("node-cert.pem")).unwrap();
+    std::fs::write(dir.path().join("node-key.pem"), &before[1]).unwrap();
+    std::fs::write(dir.path().join("node-cert.pem"), &before[2]).unwrap();
+    std::fs::write(dir.path().join("node-cert-next.pem"), &after_leaf).unwrap();
+    let mended = Identity::load(dir.path()).unwrap().unwrap();
+    assert_eq!((mended.pin(), mended.node()), (pin_of(&next), NodeId(1)));
+    assert!(!dir.path().join("node-cert-next.pem").exists());
+    assert_eq!(mended.local_secret().unwrap(), secret);
+}
+
+#[test]
+fn a_leaf_for_somebody_else_is_not_installed() {
+    let (_dir, identity) = found(7);
+    let (_key, wanted) = request(&[]);
+    for node in [NodeId(1), NodeId(2)] {
+        let leaf = identity.issue(node, &wanted).unwrap().leaf;
+        assert!(identity.install(leaf, identity.authority()).is_err());
+    }
+}
+
+#[test]
+fn authorities_change_in_steps_and_survive_a_restart() {
+    let (dir, identity) = found(7);
+    let old = identity.authority();
+    let new = identity.new_authority().unwrap();
+    let both = [old.clone(), new.clone()];
+    assert!(identity.set_authorities(&both, 0).unwrap());
+    assert!(!identity.set_authorities(&both, 0).unwrap());
+    let restarted = Identity::load(dir.path()).unwrap().unwrap();
+    assert_eq!(restarted.trusted(), both);
+    assert_eq!(restarted.authority(), old);
+    assert!(restarted.holds_all_keys());
+
+    restarted.set_authorities(&both, 1).unwrap();
+    let request = NodeRequest::decode(&restarted.renewal_request(None).unwrap()).unwrap();
+    let leaf = restarted.issue(NodeId(1), &request).unwrap().leaf;
+    assert!(Trust::new(vec![old], [7; 16]).verify_member(&leaf).is_err());
+    restarted.install(leaf, new.clone()).unwrap();
+    restarted
+        .set_authorities(std::slice::from_ref(&new), 0)
+        .unwrap();
+    let last = Identity::load(dir.path()).unwrap().unwrap();
+    assert_eq!((last.trusted(), last.pin()), (vec![new], identity.pin()));
+    assert!(last.can_issue());
+    assert!(!dir.path().join("cluster-ca-key-next.pem").exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! set's word.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::NodeId;
@@ -53,10 +53,9 @@ pub(crate) fn inspect(leaf: &CertificateDer<'_>) -> Result<Presented, Error> {
     })
 }
 
-/// The authority a chain must lead to.
-#[derive(Clone)]
+/// The authorities a chain may lead to: one, or two while the cluster changes from one to the other.
 pub(crate) struct Trust {
-    authority: CertificateDer<'static>,
+    authorities: RwLock<Vec<CertificateDer<'static>>>,
     cluster: [u8; 16],
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -70,20 +69,47 @@ impl fmt::Debug for Trust {
 }
 
 impl Trust {
-    pub(crate) fn new(authority: CertificateDer<'static>, cluster: [u8; 16]) -> Self {
+    pub(crate) fn new(authorities: Vec<CertificateDer<'static>>, cluster: [u8; 16]) -> Self {
         Self {
-            authority,
+            authorities: RwLock::new(authorities),
             cluster,
             algorithms: provider().signature_verification_algorithms,
         }
     }
 
-    /// The content of a leaf of our cluster that stands right under the authority.
+    /// Takes over other authorities, for handshakes from now on.
+    pub(crate) fn set(&self, authorities: Vec<CertificateDer<'static>>) {
+        *self
+            .authorities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = authorities;
+    }
+
+    /// The content of a leaf of our cluster that stands right under an authority.
     pub(crate) fn verify_member(&self, leaf: &CertificateDer<'_>) -> Result<Presented, Error> {
         self.verify(leaf, &[], KeyUsage::server_auth())
     }
 
-    /// The leaf's content, once its chain leads to our authority and it names a node of our cluster.
+    /// The leaf's content, once its chain leads to an authority or its key is pinned for the node it names.
+    ///
+    /// The pin alone is enough: it is the membership's word on who holds that key (DESIGN B2). So a node that slept
+    /// through a change of authority is neither locked out nor cut off from the log that would tell it.
+    fn judge(
+        &self,
+        pins: &PinSet,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        usage: KeyUsage,
+    ) -> Result<Presented, Error> {
+        self.verify(leaf, intermediates, usage).or_else(|foreign| {
+            let presented = inspect(leaf)?;
+            let pinned = presented.cluster == self.cluster
+                && pins.check(presented.node, &presented.pin).is_ok();
+            if pinned { Ok(presented) } else { Err(foreign) }
+        })
+    }
+
+    /// The leaf's content, once its chain leads to an authority and it names a node of our cluster.
     fn verify(
         &self,
         leaf: &CertificateDer<'_>,
@@ -94,11 +120,19 @@ impl Trust {
             Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(e))))
         };
         let certificate = EndEntityCert::try_from(leaf).map_err(invalid)?;
-        let anchor = anchor_from_trusted_cert(&self.authority).map_err(invalid)?;
+        let authorities = self
+            .authorities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let anchors = authorities
+            .iter()
+            .map(anchor_from_trusted_cert)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(invalid)?;
         certificate
             .verify_for_usage(
                 self.algorithms.all,
-                &[anchor],
+                &anchors,
                 intermediates,
                 JUDGED_AT,
                 usage,
@@ -121,11 +155,13 @@ impl Trust {
 pub(crate) fn server_config(
     identity: &Identity,
     trust: &Arc<Trust>,
+    pins: &Arc<PinSet>,
     refusals: &Arc<Refusals>,
-) -> Result<QuicServerConfig, IdentityError> {
+) -> Result<rustls::ServerConfig, IdentityError> {
     let provider = provider();
     let verifier = ClientVerifier {
         trust: trust.clone(),
+        pins: pins.clone(),
         refusals: refusals.clone(),
     };
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -135,7 +171,7 @@ pub(crate) fn server_config(
     config.alpn_protocols = vec![ALPN_PEER.to_vec(), ALPN_JOIN.to_vec()];
     // A resumed session would skip the verifier; connections live long, so a full handshake costs nothing.
     config.send_tls13_tickets = 0;
-    quic_server(config)
+    Ok(config)
 }
 
 /// Dials member `node`: its chain, its name and its pin must all be right.
@@ -145,7 +181,7 @@ pub(crate) fn client_config(
     pins: &Arc<PinSet>,
     refusals: &Arc<Refusals>,
     node: NodeId,
-) -> Result<QuicClientConfig, IdentityError> {
+) -> Result<rustls::ClientConfig, IdentityError> {
     let verifier = MemberVerifier {
         trust: trust.clone(),
         pins: pins.clone(),
@@ -155,7 +191,8 @@ pub(crate) fn client_config(
     let mut config = client_builder(Arc::new(verifier))?
         .with_client_auth_cert(identity.chain(), identity.private_key())?;
     config.alpn_protocols = vec![ALPN_PEER.to_vec()];
-    quic_client(config)
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
 }
 
 /// Dials any member of the cluster an invitation names. The authority must have the hash in the invitation.
@@ -189,12 +226,16 @@ fn client_builder(
         .with_custom_certificate_verifier(verifier))
 }
 
-fn quic_client(mut config: rustls::ClientConfig) -> Result<QuicClientConfig, IdentityError> {
+/// The same, for QUIC.
+pub(crate) fn quic_client(
+    mut config: rustls::ClientConfig,
+) -> Result<QuicClientConfig, IdentityError> {
     config.resumption = rustls::client::Resumption::disabled();
     QuicClientConfig::try_from(config).map_err(|e| Error::General(e.to_string()).into())
 }
 
-fn quic_server(config: rustls::ServerConfig) -> Result<QuicServerConfig, IdentityError> {
+/// The same, for QUIC.
+pub(crate) fn quic_server(config: rustls::ServerConfig) -> Result<QuicServerConfig, IdentityError> {
     QuicServerConfig::try_from(config).map_err(|e| Error::General(e.to_string()).into())
 }
 
@@ -202,6 +243,7 @@ fn quic_server(config: rustls::ServerConfig) -> Result<QuicServerConfig, Identit
 #[derive(Debug)]
 struct ClientVerifier {
     trust: Arc<Trust>,
+    pins: Arc<PinSet>,
     refusals: Arc<Refusals>,
 }
 
@@ -223,7 +265,7 @@ impl ClientCertVerifier for ClientVerifier {
     ) -> Result<ClientCertVerified, Error> {
         match self
             .trust
-            .verify(leaf, intermediates, KeyUsage::client_auth())
+            .judge(&self.pins, leaf, intermediates, KeyUsage::client_auth())
         {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(e) => {
@@ -276,7 +318,7 @@ impl ServerCertVerifier for MemberVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let presented = self
             .trust
-            .verify(leaf, intermediates, KeyUsage::server_auth())
+            .judge(&self.pins, leaf, intermediates, KeyUsage::server_auth())
             .inspect_err(|_| {
                 self.refusals.count(Reason::ForeignCertificate);
             })?;
@@ -337,7 +379,7 @@ impl ServerCertVerifier for InviterVerifier {
             .iter()
             .find(|certificate| sha256(certificate) == self.authority_hash)
             .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
-        let trust = Trust::new(authority.clone().into_owned(), self.cluster);
+        let trust = Trust::new(vec![authority.clone().into_owned()], self.cluster);
         trust.verify(leaf, intermediates, KeyUsage::server_auth())?;
         Ok(ServerCertVerified::assertion())
     }

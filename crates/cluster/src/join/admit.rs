@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::codec;
 use domain::nodes;
 use domain::ports::{Proposal, Replica as _};
-use domain::{Actor, Command, NodeId, Outcome, Receipt, RequestId, Timestamp};
+use domain::{Actor, Command, NodeId, Outcome, Receipt, Refusal, RequestId, Timestamp};
 use quinn::Connection;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -17,6 +17,7 @@ use super::{Answer, FRAME_MAX, Request, digits, exported};
 use crate::crypto::sha256;
 use crate::identity::NodeRequest;
 use crate::membership;
+use crate::pins::Reason;
 use crate::replica::{Core, LocalReplica};
 use crate::rpc;
 use crate::types::{Peer, WireStoredMembership};
@@ -139,7 +140,7 @@ impl Admissions {
             .await
             .map_err(|e| e.to_string())?;
         let authority = self.core.identity.authority();
-        let digits = digits(&exported, &request.csr, &sha256(authority), node);
+        let digits = digits(&exported, &request.csr, &sha256(&authority), node);
         tracing::info!(%node, name = request.name, digits, "a node joined; compare the digits with its screen");
         self.remember(Admitted {
             node,
@@ -175,7 +176,19 @@ impl Admissions {
         });
         match committed.await.map_err(|e| e.to_string())?.outcome {
             Outcome::Applied(Receipt::Node { id }) => Ok(id),
-            Outcome::Refused(refusal) => Err(refusal.to_string()),
+            Outcome::Refused(refusal) => {
+                let reason = match &refusal {
+                    Refusal::InviteUsed => Some(Reason::ReplayedJoin),
+                    Refusal::UnknownInvite | Refusal::InviteExpired => {
+                        Some(Reason::WrongInvitation)
+                    }
+                    _ => None,
+                };
+                if let Some(reason) = reason {
+                    self.core.transport.refusals().count(reason);
+                }
+                Err(refusal.to_string())
+            }
             other @ (Outcome::Applied(_)
             | Outcome::Unchanged
             | Outcome::Conflict

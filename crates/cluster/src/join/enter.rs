@@ -184,7 +184,7 @@ fn accept(
     let issued = Issued {
         leaf: CertificateDer::from(leaf),
     };
-    let presented = identity::Trust::new(authority.clone(), token.cluster)
+    let presented = identity::Trust::new(vec![authority.clone()], token.cluster)
         .verify_member(&issued.leaf)
         .map_err(|_| nonsense("the certificate is not of this cluster"))?;
     if presented.node != node || presented.pin != identity::pin_of(key) {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::types::Membership;
-use crate::{Cluster, ClusterConfig, Founding, JoinConfig, Profile, Tuning, join};
+use crate::{Carriers, Cluster, ClusterConfig, Founding, JoinConfig, Profile, Tuning, join};
 
 struct TestClock(std::time::Instant);
 
@@ -33,6 +33,7 @@ fn config(data_dir: &Path, listen: SocketAddr) -> ClusterConfig {
         clock: Arc::new(TestClock(std::time::Instant::now())),
         boot_id: "boot".to_owned(),
         tuning: Tuning::default(),
+        carriers: Carriers::default(),
     }
 }
 

@@ -1,35 +1,89 @@
-//! One peer: where it is, and the connection to it, kept up by a task of its own.
+//! One peer: all ways to it, and which of them carries what.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::NodeId;
-use quinn::{Connection, ConnectionError, Endpoint};
-use tokio::sync::{Notify, watch};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::Dialer;
-use super::endpoint::close;
+use super::live::{Carrier, Live, Missed};
+use super::path::{Path, Route};
+use super::score::{Candidate, Chooser, Score};
+use super::{Dialer, pipe};
+use crate::rpc::{CallError, Kind, Pipe, status};
 use crate::types::Peer;
 
-/// Pauses between rounds of dialling.
-const REDIAL_MIN: Duration = Duration::from_millis(50);
-const REDIAL_MAX: Duration = Duration::from_secs(1);
-/// Names of addresses are looked up at most this long.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Ways to one peer kept warm at once: our local paths times its addresses.
+const PATHS_MAX: usize = 12;
+/// How often paths are looked at.
+const TICK: Duration = Duration::from_millis(250);
 
-/// The way to one peer.
+/// How one way to a peer stands, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathStatus {
+    pub peer: NodeId,
+    /// Name of our local path.
+    pub local: String,
+    /// The peer's address; for a connection that the peer made, where it came from.
+    pub address: String,
+    /// The peer made it.
+    pub reverse: bool,
+    /// `None` while it is down.
+    pub carrier: Option<Carrier>,
+    pub state: PathState,
+    /// Smoothed round trip.
+    pub rtt: Option<Duration>,
+    /// Share of packets lost lately, in thousandths.
+    pub loss_permille: u32,
+    /// How long ago anything arrived.
+    pub heard: Option<Duration>,
+    /// How long it has been up, or down.
+    pub since: Duration,
+}
+
+/// What a path is good for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PathState {
+    /// Carries the traffic.
+    Best,
+    /// Up, in reserve.
+    Warm,
+    /// Up, but nothing comes back.
+    Silent,
+    Down,
+}
+
+impl PathState {
+    /// One word, for people and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Warm => "warm",
+            Self::Silent => "silent",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// The ways to one peer.
 pub(crate) struct Link {
-    node: NodeId,
+    pub(super) node: NodeId,
     peer: Mutex<Peer>,
-    connection: watch::Sender<Option<Connection>>,
-    moved: Notify,
-    /// When an RPC timed out: datagrams received so far, and since when there are no more. Tells slow from vanished.
-    heard: Mutex<(u64, Instant)>,
-    stop: CancellationToken,
+    paths: Mutex<Paths>,
+    chooser: Mutex<Chooser>,
+    /// Counts changes of the paths: up, down, come, gone.
+    changed: watch::Sender<u64>,
+    pub(super) stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Paths {
+    all: Vec<Arc<Path>>,
+    next: u64,
 }
 
 impl Link {
@@ -37,189 +91,353 @@ impl Link {
         Arc::new(Self {
             node,
             peer: Mutex::new(peer),
-            connection: watch::Sender::new(None),
-            moved: Notify::new(),
-            heard: Mutex::new((u64::MAX, Instant::now())),
+            paths: Mutex::default(),
+            chooser: Mutex::default(),
+            changed: watch::Sender::new(0),
             stop,
         })
     }
 
-    /// Takes over a peer's new addresses; a change wakes the dialler.
+    /// Takes over a peer's new addresses.
     pub(super) fn set_peer(&self, peer: &Peer) {
-        let mut known = self.peer.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.addresses != peer.addresses {
-            self.moved.notify_one();
-        }
+        let mut known = lock(&self.peer);
+        let moved = known.addresses != peer.addresses;
         *known = peer.clone();
+        drop(known);
+        if moved {
+            self.path_changed();
+        }
     }
 
-    /// The peer called us: it is up, so a pause between dialling rounds is over.
+    /// The peer called us: it is up, so pauses between tries to dial it are over.
     pub(super) fn peer_is_up(&self) {
-        if self.connection.borrow().is_none() {
-            self.moved.notify_one();
+        for path in self.paths().iter().filter(|path| path.live().is_none()) {
+            path.wake.notify_one();
         }
     }
 
-    /// The live connection, waiting for one until `deadline`.
-    pub(super) async fn connection(&self, deadline: Instant) -> Option<Connection> {
-        let mut current = self.connection.subscribe();
-        let live = |c: &Option<Connection>| c.as_ref().is_some_and(|c| c.close_reason().is_none());
-        let found = timeout_at(deadline, current.wait_for(live))
-            .await
-            .ok()?
-            .ok()?;
-        found.clone()
+    /// A connection the peer made is a way to it, too.
+    pub(super) fn add_reverse(&self, connection: &quinn::Connection) -> Arc<Path> {
+        let route = Route {
+            local: 0,
+            address: connection.remote_address().to_string(),
+            reverse: true,
+        };
+        let mut paths = lock(&self.paths);
+        let path = Path::new(paths.next, PATHS_MAX, route, self.stop.child_token());
+        paths.next += 1;
+        path.set(Some(Live::Quic(connection.clone())));
+        paths.all.push(path.clone());
+        drop(paths);
+        self.path_changed();
+        path
     }
 
-    /// An RPC timed out. When nothing at all has arrived since an earlier one, `silence` ago, the path is dead: dial anew.
-    pub(super) fn timed_out(&self, connection: &Connection, silence: Duration) {
-        let received = connection.stats().udp_rx.datagrams;
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.0 != received {
-            *heard = (received, Instant::now());
-        } else if heard.1.elapsed() > silence {
-            connection.close(close::STALE, b"silent");
-        }
+    pub(super) fn remove(&self, gone: &Arc<Path>) {
+        gone.set(None);
+        gone.abandon_streams();
+        lock(&self.paths).all.retain(|path| path.id != gone.id);
+        self.path_changed();
     }
 
-    /// Round-trip time, when connected.
-    pub(super) fn rtt(&self) -> Option<Duration> {
-        let current = self.connection.borrow();
-        current
-            .as_ref()
-            .filter(|c| c.close_reason().is_none())
-            .map(Connection::rtt)
+    pub(super) fn path_changed(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.paths().iter().any(|path| path.live().is_some())
+    }
+
+    pub(super) fn paths(&self) -> Vec<Arc<Path>> {
+        lock(&self.paths).all.clone()
     }
 
     /// Stops dialling and closes.
     pub(super) fn shut(&self, code: quinn::VarInt, reason: &[u8]) {
         self.stop.cancel();
-        if let Some(connection) = self.connection.send_replace(None) {
-            connection.close(code, reason);
+        for path in self.paths() {
+            path.shut(code, reason);
         }
     }
 
-    /// Keeps a connection up until stopped.
-    pub(super) async fn run(self: Arc<Self>, dialer: Arc<Dialer>) {
-        let mut pause = REDIAL_MIN;
-        loop {
-            let dialled = tokio::select! {
-                () = self.stop.cancelled() => return,
-                dialled = self.dial(&dialer) => dialled,
-            };
-            if let Some(connection) = dialled {
-                tracing::debug!(peer = %self.node, address = %connection.remote_address(), "connected to peer");
-                *self.heard.lock().unwrap_or_else(PoisonError::into_inner) =
-                    (u64::MAX, Instant::now());
-                self.connection.send_replace(Some(connection.clone()));
-                let opened = Instant::now();
-                tokio::select! {
-                    () = self.stop.cancelled() => return,
-                    why = connection.closed() => self.lost(&dialer, &why),
-                }
-                self.connection.send_replace(None);
-                // A peer that refuses right after the handshake must not be dialled in a tight loop.
-                if opened.elapsed() > REDIAL_MAX {
-                    pause = REDIAL_MIN;
-                }
-            }
-            let jitter = Duration::from_millis(rand::random_range(0..25));
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = self.moved.notified() => {}
-                () = sleep(pause + jitter) => {}
-            }
-            pause = (pause * 2).min(REDIAL_MAX);
-        }
+    /// Round-trip time of the path in use.
+    pub(super) fn rtt(&self, dialer: &Dialer) -> Option<Duration> {
+        let path = self.choose(dialer, None)?.0;
+        path.score().as_ref().map(Score::rtt)
     }
 
-    /// One round over all addresses, started one after the other; the first to finish wins.
-    async fn dial(&self, dialer: &Dialer) -> Option<Connection> {
-        let addresses = {
-            let peer = self.peer.lock().unwrap_or_else(PoisonError::into_inner);
-            peer.addresses.clone()
+    /// One request over the path in use. Votes go over all at once, and what may be sent twice over a second path when
+    /// the first has just left something unanswered: the first answer counts.
+    pub(super) async fn call(
+        &self,
+        dialer: &Dialer,
+        kind: Kind,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, CallError> {
+        let mut tries: FuturesUnordered<_> = self
+            .targets(dialer, kind, deadline)
+            .await
+            .into_iter()
+            .map(|(path, live)| self.exchange(dialer, path, live, kind, body, deadline))
+            .collect();
+        let mut outcome = Err(CallError::Unreachable(self.node));
+        while let Some(tried) = tries.next().await {
+            match tried {
+                Ok((status::OK, answer)) => return Ok(answer),
+                Ok((_, words)) => {
+                    let words = String::from_utf8_lossy(&words).into_owned();
+                    return Err(CallError::Refused(self.node, words));
+                }
+                // It may have arrived: no later "never left" can take that back.
+                Err(Missed::TimedOut) => outcome = Err(CallError::TimedOut(self.node)),
+                Err(Missed::Broken(e)) => outcome = Err(CallError::Broken(self.node, e)),
+                Err(Missed::Unsent) => {}
+            }
+        }
+        outcome
+    }
+
+    /// A stream on the path in use. It ends when that path is given up.
+    pub(super) async fn open(
+        &self,
+        dialer: &Dialer,
+        kind: Kind,
+        deadline: Instant,
+    ) -> Result<Pipe, CallError> {
+        let unreachable = CallError::Unreachable(self.node);
+        let Some((path, live)) = self.wait(dialer, deadline).await else {
+            return Err(unreachable);
         };
-        let mut attempts = JoinSet::new();
-        for (i, address) in addresses.into_iter().enumerate() {
-            let (endpoint, node) = (dialer.endpoint.clone(), self.node);
-            let Some(config) = dialer.client_config(node) else {
-                continue;
-            };
-            let name = dialer.server_name(node);
-            let delay = dialer.timing.stagger * u32::try_from(i).unwrap_or(u32::MAX);
-            attempts.spawn(async move {
-                sleep(delay).await;
-                connect(&endpoint, config, &address, &name)
-                    .await
-                    .inspect_err(|why| {
-                        tracing::debug!(peer = %node, %address, %why, "peer did not answer");
-                    })
-            });
+        let given_up = path.streams();
+        match live.open(kind, deadline).await {
+            Some(pipe) => Ok(pipe::bound_to(pipe, &given_up)),
+            None => Err(unreachable),
         }
-        let deadline = Instant::now() + dialer.dial_timeout();
-        while let Ok(Some(ended)) = timeout_at(deadline, attempts.join_next()).await {
-            if let Ok(Ok(connection)) = ended {
-                return Some(connection);
+    }
+
+    /// How each way stands.
+    pub(super) fn status(&self, dialer: &Dialer) -> Vec<PathStatus> {
+        let best = self.choose(dialer, None).map(|(path, _)| path.id);
+        let now = Instant::now().into_std();
+        let show = |path: Arc<Path>| {
+            let live = path.live();
+            let score = path.score().clone().filter(|_| live.is_some());
+            let silent = |score: &Score| score.is_silent(now, dialer.patience());
+            PathStatus {
+                peer: self.node,
+                local: dialer.locals[path.route.local].name.clone(),
+                address: path.route.address.clone(),
+                reverse: path.route.reverse,
+                carrier: live.as_ref().map(Live::carrier),
+                state: match &score {
+                    None => PathState::Down,
+                    Some(score) if silent(score) => PathState::Silent,
+                    Some(_) if best == Some(path.id) => PathState::Best,
+                    Some(_) => PathState::Warm,
+                },
+                rtt: score.as_ref().map(Score::rtt),
+                loss_permille: score.as_ref().map_or(0, permille),
+                heard: score.as_ref().map(|score| score.silence(now)),
+                since: path.since(),
+            }
+        };
+        self.paths().into_iter().map(show).collect()
+    }
+
+    /// Keeps a task per path, as many as there are ways, and judges them on a period.
+    pub(super) async fn run(self: Arc<Self>, dialer: Arc<Dialer>) {
+        let mut keepers = JoinSet::new();
+        let mut changed = self.changed.subscribe();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut known = None;
+        loop {
+            let addresses = lock(&self.peer).addresses.clone();
+            if known.as_ref() != Some(&addresses) {
+                for path in self.follow(&dialer.routes(&addresses)) {
+                    keepers.spawn(path.keep(self.clone(), dialer.clone()));
+                }
+                known = Some(addresses);
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                _ = changed.changed() => {}
+                _ = ticks.tick() => {
+                    for path in self.paths() {
+                        path.sample();
+                    }
+                    self.judge(&dialer);
+                }
+                Some(_) = keepers.join_next(), if !keepers.is_empty() => {}
             }
         }
-        None
+        keepers.join_all().await;
     }
 
-    fn lost(&self, dialer: &Dialer, why: &ConnectionError) {
-        tracing::debug!(peer = %self.node, %why, "connection to peer ended");
-        if let ConnectionError::ApplicationClosed(closed) = why
-            && closed.error_code == close::NOT_MEMBER
-        {
-            let index = <[u8; 8]>::try_from(closed.reason.as_ref())
-                .map(u64::from_be_bytes)
-                .ok();
-            dialer.told_not_member(self.node, index);
+    /// Shuts ways that are no more, and says which are new.
+    fn follow(&self, routes: &[Route]) -> Vec<Arc<Path>> {
+        let mut paths = lock(&self.paths);
+        paths.all.retain(|path| {
+            let wanted = path.route.reverse || routes.contains(&path.route);
+            if !wanted {
+                path.shut(super::endpoint::close::STALE, b"moved");
+            }
+            wanted
+        });
+        let mut new = Vec::new();
+        for (rank, route) in routes.iter().take(PATHS_MAX).enumerate() {
+            if !paths.all.iter().any(|path| path.route == *route) {
+                let path = Path::new(paths.next, rank, route.clone(), self.stop.child_token());
+                paths.next += 1;
+                paths.all.push(path.clone());
+                new.push(path);
+            }
+        }
+        new
+    }
+
+    /// Moves streams off paths that have gone silent while another one answers.
+    fn judge(&self, dialer: &Dialer) {
+        let now = Instant::now().into_std();
+        let Some((best, _)) = self.choose(dialer, None) else {
+            return;
+        };
+        for path in self.paths() {
+            let score = path.score().clone();
+            if path.id != best.id && score.is_some_and(|s| s.is_silent(now, dialer.patience())) {
+                path.abandon_streams();
+            }
         }
     }
-}
 
-/// Looks the address up and connects to the first result that answers.
-pub(crate) async fn connect(
-    endpoint: &Endpoint,
-    config: quinn::ClientConfig,
-    address: &str,
-    name: &str,
-) -> Result<Connection, ConnectFailure> {
-    let resolved = timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(address))
-        .await
-        .map_err(|_| ConnectFailure::Lookup("no answer in time".to_owned()))?
-        .map_err(|e| ConnectFailure::Lookup(e.to_string()))?;
-    let mut last = ConnectFailure::Lookup("no address".to_owned());
-    for address in family_first(endpoint, resolved) {
-        match endpoint.connect_with(config.clone(), address, name) {
-            Ok(connecting) => match connecting.await {
-                Ok(connection) => return Ok(connection),
-                Err(e) => last = e.into(),
-            },
-            Err(e) => last = e.into(),
+    /// The path to use, with its connection. `beside` is left out.
+    fn choose(&self, dialer: &Dialer, beside: Option<u64>) -> Option<(Arc<Path>, Live)> {
+        let now = Instant::now().into_std();
+        let mut live: Vec<_> = self
+            .paths()
+            .into_iter()
+            .filter(|path| Some(path.id) != beside)
+            .filter_map(|path| path.live().map(|live| (path, live)))
+            .collect();
+        let candidates: Vec<_> = live
+            .iter()
+            .filter_map(|(path, _)| {
+                let score = path.score().clone()?;
+                let silent = score.is_silent(now, dialer.patience());
+                let Route { reverse, .. } = path.route;
+                Some(Candidate::new(path.id, path.rank, &score, silent, reverse))
+            })
+            .collect();
+        let chosen = match beside {
+            None => lock(&self.chooser).choose(now, &candidates),
+            Some(_) => Chooser::default().choose(now, &candidates),
+        }?;
+        let at = live.iter().position(|(path, _)| path.id == chosen)?;
+        Some(live.swap_remove(at))
+    }
+
+    /// As [`Self::choose`], waiting for a path until `deadline`.
+    async fn wait(&self, dialer: &Dialer, deadline: Instant) -> Option<(Arc<Path>, Live)> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if let Some(found) = self.choose(dialer, None) {
+                return Some(found);
+            }
+            timeout_at(deadline, changed.changed()).await.ok()?.ok()?;
         }
     }
-    Err(last)
+
+    async fn targets(
+        &self,
+        dialer: &Dialer,
+        kind: Kind,
+        deadline: Instant,
+    ) -> Vec<(Arc<Path>, Live)> {
+        let Some((best, live)) = self.wait(dialer, deadline).await else {
+            return Vec::new();
+        };
+        let mut targets = vec![(best.clone(), live)];
+        match kind {
+            Kind::Vote | Kind::PreVote => {
+                let others = self
+                    .paths()
+                    .into_iter()
+                    .filter(|path| path.id != best.id && path.route.reverse == best.route.reverse);
+                targets.extend(others.filter_map(|path| path.live().map(|live| (path, live))));
+            }
+            Kind::Append
+            | Kind::ReadIndex
+            | Kind::Lease
+            | Kind::Membership
+            | Kind::IssuingKey
+            | Kind::Status => {
+                let doubtful = best.score().as_ref().is_some_and(Score::is_doubtful);
+                if doubtful {
+                    targets.extend(self.choose(dialer, Some(best.id)));
+                }
+            }
+            Kind::TransferLeader
+            | Kind::Propose
+            | Kind::Change
+            | Kind::AppendStream
+            | Kind::Snapshot => {}
+        }
+        targets
+    }
+
+    async fn exchange(
+        &self,
+        dialer: &Dialer,
+        path: Arc<Path>,
+        live: Live,
+        kind: Kind,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<(u8, Vec<u8>), Missed> {
+        let before = live.totals().received;
+        let answer = live.call(kind, body, deadline).await;
+        match &answer {
+            Ok(_) => {
+                if let Some(score) = path.score().as_mut() {
+                    score.handle_answer(Instant::now().into_std());
+                }
+            }
+            // Something arrived meanwhile: the path is well, the peer is slow.
+            Err(Missed::TimedOut) if live.totals().received != before => {}
+            Err(Missed::TimedOut) => self.missed(dialer, &path, &live),
+            Err(Missed::Unsent | Missed::Broken(_)) => {}
+        }
+        answer
+    }
+
+    fn missed(&self, dialer: &Dialer, path: &Path, live: &Live) {
+        let silence = match path.score().as_mut() {
+            Some(score) => {
+                score.handle_miss();
+                score.silence(Instant::now().into_std())
+            }
+            None => return,
+        };
+        // Nothing at all for so long: the path is dead, not slow. Dial anew.
+        if silence > dialer.silence() {
+            live.close(super::endpoint::close::STALE, b"silent");
+        }
+        self.judge(dialer);
+    }
 }
 
-/// Addresses this socket can reach come first.
-fn family_first(
-    endpoint: &Endpoint,
-    resolved: impl Iterator<Item = SocketAddr>,
-) -> Vec<SocketAddr> {
-    let v4 = endpoint.local_addr().is_ok_and(|local| local.is_ipv4());
-    let mut addresses: Vec<_> = resolved.collect();
-    addresses.sort_by_key(|address| address.is_ipv4() != v4);
-    addresses
+fn permille(score: &Score) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share between 0 and 1"
+    )]
+    let permille = (score.loss() * 1_000.0) as u32;
+    permille
 }
 
-/// Why one address gave no connection.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectFailure {
-    #[error("the address cannot be looked up: {0}")]
-    Lookup(String),
-    #[error("cannot dial")]
-    Dial(#[from] quinn::ConnectError),
-    #[error(transparent)]
-    Handshake(#[from] ConnectionError),
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

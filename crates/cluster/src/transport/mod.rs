@@ -1,10 +1,14 @@
-//! QUIC between members (DESIGN B1–B3): one connection per peer and direction, each RPC on its own stream with its own
-//! deadline, votes before heartbeats before appends before snapshots.
+//! The way to the other members (DESIGN B1–B3): one connection kept warm per peer and path, QUIC where UDP passes and TLS
+//! over TCP where not, each RPC with its own deadline, votes before heartbeats before appends before snapshots.
 
 mod accept;
 mod endpoint;
 mod link;
+mod live;
+mod path;
 mod pipe;
+mod score;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,93 +18,115 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::NodeId;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, TransportConfig};
+use quinn::{Endpoint, ServerConfig, TransportConfig};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::{Service, Unary};
+use endpoint::Local;
 pub(crate) use endpoint::close;
-pub(crate) use link::{ConnectFailure, Link, connect};
+pub(crate) use link::Link;
+pub use link::{PathState, PathStatus};
+pub use live::Carrier;
+use path::Route;
+pub(crate) use path::{ConnectFailure, connect};
 
+use crate::config::{Carriers, LocalPath};
 use crate::identity::{self, Identity, IdentityError, Trust};
 use crate::pins::{PinSet, Refusals};
 use crate::profile::Timing;
-use crate::rpc::{self, CallError, FrameError, Kind, PeerTransport, Pipe, status};
+use crate::rpc::{CallError, Kind, PeerTransport, Pipe};
 use crate::types::Peer;
 
-/// The endpoint and all links.
+/// The sockets and all links.
 pub(crate) struct Transport {
     dialer: Arc<Dialer>,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
     inbound: accept::Inbound,
     tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 /// What links need to dial.
 pub(crate) struct Dialer {
-    endpoint: Endpoint,
+    locals: Vec<Local>,
     identity: Arc<Identity>,
     trust: Arc<Trust>,
     pins: Arc<PinSet>,
     refusals: Arc<Refusals>,
     timing: Timing,
     transport: Arc<TransportConfig>,
+    tcp: bool,
+    /// Who answers what peers ask, once this node serves.
+    service: watch::Sender<Option<Arc<dyn Service>>>,
     /// Set to true once a member says, by a newer membership than ours, that this node is not in it.
     removed: watch::Sender<bool>,
+    stop: CancellationToken,
 }
 
 impl Transport {
-    /// Binds the socket and prepares both directions; nothing is accepted before [`Transport::serve`].
+    /// Binds the sockets and prepares both directions; nothing is accepted before [`Transport::serve`].
     pub(crate) fn bind(
-        listen: SocketAddr,
+        paths: &[LocalPath],
+        carriers: &Carriers,
         identity: Arc<Identity>,
         pins: Arc<PinSet>,
         timing: Timing,
     ) -> Result<Self, TransportError> {
         let refusals = Arc::new(Refusals::default());
-        let trust = Arc::new(Trust::new(identity.authority().clone(), identity.cluster()));
-        let transport = endpoint::transport_config(&timing);
-        let mut server = ServerConfig::with_crypto(Arc::new(identity::server_config(
-            &identity, &trust, &refusals,
-        )?));
-        server.transport_config(transport.clone()).max_incoming(256);
-        let bind = |source| TransportError::Bind {
-            address: listen,
-            source,
-        };
-        let socket = endpoint::bind(listen).map_err(bind)?;
-        let config = endpoint::endpoint_config(identity.reset_key());
-        let runtime = Arc::new(quinn::TokioRuntime);
-        let endpoint = Endpoint::new(config, Some(server), socket, runtime).map_err(bind)?;
-        let removed = watch::Sender::new(false);
-        let dialer = Dialer {
-            endpoint,
+        let trust = Arc::new(Trust::new(identity.trusted(), identity.cluster()));
+        let mut dialer = Dialer {
+            locals: Vec::new(),
+            transport: endpoint::transport_config(&timing, carriers),
             identity,
             trust,
             pins,
             refusals,
             timing,
-            transport,
-            removed,
+            tcp: carriers.tcp,
+            service: watch::Sender::new(None),
+            removed: watch::Sender::new(false),
+            stop: CancellationToken::new(),
         };
+        for path in paths {
+            let bind = |source| TransportError::Bind {
+                address: path.listen,
+                source,
+            };
+            let socket = endpoint::bind(path).map_err(bind)?;
+            let config = endpoint::endpoint_config(dialer.identity.reset_key());
+            let server = Some(dialer.quic_server()?);
+            let runtime = Arc::new(quinn::TokioRuntime);
+            let endpoint = Endpoint::new(config, server, socket, runtime).map_err(bind)?;
+            dialer
+                .locals
+                .push(Local::new(path, endpoint).map_err(bind)?);
+        }
         Ok(Self {
             dialer: Arc::new(dialer),
             links: Mutex::default(),
             inbound: accept::Inbound::default(),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
         })
     }
 
-    /// Where the socket is bound.
+    /// Where the first socket is bound.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.dialer.endpoint.local_addr()
+        let first = self.dialer.locals.first();
+        first
+            .ok_or(io::ErrorKind::NotConnected)?
+            .endpoint
+            .local_addr()
     }
 
-    /// Counts of refused connections.
+    /// Where all sockets are bound, in the order of the uplinks.
+    pub(crate) fn local_addrs(&self) -> Vec<String> {
+        let locals = self.dialer.locals.iter();
+        locals.map(|local| local.address.to_string()).collect()
+    }
+
+    /// Counts of refusals.
     pub(crate) fn refusals(&self) -> &Arc<Refusals> {
         &self.dialer.refusals
     }
@@ -120,15 +146,37 @@ impl Transport {
         self.dialer.set_removed();
     }
 
-    /// Starts accepting.
+    /// Starts accepting, and answering on the connections this node made.
     pub(crate) fn serve(self: &Arc<Self>, service: Arc<dyn Service>) {
-        let (this, stop) = (self.clone(), self.stop.clone());
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = accept::run(&this, service) => {}
+        self.dialer.service.send_replace(Some(service.clone()));
+        for (at, local) in self.dialer.locals.iter().enumerate() {
+            let (this, stop, serving) = (self.clone(), self.dialer.stop.clone(), service.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = accept::run(&this, at, serving) => {}
+                }
+            });
+            if !self.dialer.tcp {
+                continue;
             }
-        });
+            match local.listen_tcp() {
+                Ok(listener) => {
+                    let (this, stop, serving) =
+                        (self.clone(), self.dialer.stop.clone(), service.clone());
+                    self.tasks.spawn(async move {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = accept::run_tcp(&this, listener, serving) => {}
+                        }
+                    });
+                }
+                // Alerting must not wait for a port: QUIC goes on without its stand-in.
+                Err(e) => {
+                    tracing::warn!(path = local.name, error = %e, "cannot listen on TCP; peers reach this node over QUIC only");
+                }
+            }
+        }
     }
 
     /// The link to a member, made at first use.
@@ -138,7 +186,7 @@ impl Transport {
             link.set_peer(peer);
             return link.clone();
         }
-        let link = Link::new(node, peer.clone(), self.stop.child_token());
+        let link = Link::new(node, peer.clone(), self.dialer.stop.child_token());
         self.tasks.spawn(link.clone().run(self.dialer.clone()));
         links.insert(node.0, link.clone());
         link
@@ -165,39 +213,33 @@ impl Transport {
             .close_strangers(&self.dialer.pins, &self.membership_index());
     }
 
-    async fn open_stream(
-        &self,
-        node: NodeId,
-        kind: Kind,
-        deadline: Instant,
-    ) -> Result<(Connection, SendStream, RecvStream), CallError> {
-        let unreachable = CallError::Unreachable(node);
-        let Some(link) = self.existing(node) else {
-            return Err(unreachable);
-        };
-        let Some(connection) = link.connection(deadline).await else {
-            return Err(unreachable);
-        };
-        let Ok(Ok((send, recv))) = timeout_at(deadline, connection.open_bi()).await else {
-            return Err(unreachable);
-        };
-        _ = send.set_priority(kind.priority());
-        Ok((connection, send, recv))
-    }
-
     /// Round-trip times of live links.
     pub(crate) fn rtts(&self) -> BTreeMap<u64, Duration> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links
             .iter()
-            .filter_map(|(id, link)| Some((*id, link.rtt()?)))
+            .filter_map(|(id, link)| Some((*id, link.rtt(&self.dialer)?)))
             .collect()
+    }
+
+    /// Every way to every peer, and how it stands.
+    pub(crate) fn paths(&self) -> Vec<PathStatus> {
+        let links: Vec<_> = {
+            let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            links.values().cloned().collect()
+        };
+        let of = |link: Arc<Link>| link.status(&self.dialer);
+        links.into_iter().flat_map(of).collect()
     }
 
     /// Ends all tasks without waiting for them.
     pub(crate) fn stop(&self) {
-        self.stop.cancel();
-        self.dialer.endpoint.close(close::STOPPING, b"stopping");
+        self.dialer.stop.cancel();
+        // What answers holds this transport in turn.
+        self.dialer.service.send_replace(None);
+        for local in &self.dialer.locals {
+            local.endpoint.close(close::STOPPING, b"stopping");
+        }
     }
 
     /// Closes everything and waits for the tasks.
@@ -206,14 +248,12 @@ impl Transport {
         self.tasks.close();
         self.tasks.wait().await;
         // Let the close frames leave, but never wait for a peer that is gone.
-        _ = tokio::time::timeout(Duration::from_millis(200), self.dialer.endpoint.wait_idle())
-            .await;
-    }
-
-    fn peer_is_up(&self, node: NodeId) {
-        if let Some(link) = self.existing(node) {
-            link.peer_is_up();
-        }
+        let idle = async {
+            for local in &self.dialer.locals {
+                local.endpoint.wait_idle().await;
+            }
+        };
+        _ = tokio::time::timeout(Duration::from_millis(200), idle).await;
     }
 
     fn existing(&self, node: NodeId) -> Option<Arc<Link>> {
@@ -243,44 +283,66 @@ impl PeerTransport for Transport {
         patience: Duration,
     ) -> Result<Vec<u8>, CallError> {
         let deadline = Instant::now() + patience;
-        let (connection, mut send, mut recv) = self.open_stream(node, kind, deadline).await?;
-        let exchange = async {
-            rpc::write(&mut send, &[kind as u8], body).await?;
-            _ = send.finish();
-            let status = rpc::read_byte(&mut recv)
-                .await?
-                .ok_or(FrameError::Truncated)?;
-            let answer = rpc::read(&mut recv).await?.ok_or(FrameError::Truncated)?;
-            Ok::<_, FrameError>((status, answer))
-        };
-        let outcome = timeout_at(deadline, exchange).await;
-        match outcome {
-            Ok(Ok((status::OK, answer))) => Ok(answer),
-            Ok(Ok((_, words))) => Err(CallError::Refused(
-                node,
-                String::from_utf8_lossy(&words).into_owned(),
-            )),
-            Ok(Err(e)) => Err(CallError::Broken(node, e)),
-            Err(_) => {
-                _ = send.reset(0_u32.into());
-                if let Some(link) = self.existing(node) {
-                    link.timed_out(&connection, self.dialer.silence());
-                }
-                Err(CallError::TimedOut(node))
-            }
+        match self.existing(node) {
+            Some(link) => link.call(&self.dialer, kind, body, deadline).await,
+            None => Err(CallError::Unreachable(node)),
         }
     }
 
     async fn open(&self, node: NodeId, kind: Kind, patience: Duration) -> Result<Pipe, CallError> {
         let deadline = Instant::now() + patience;
-        let (_connection, send, recv) = self.open_stream(node, kind, deadline).await?;
-        Ok(pipe::of(send, recv))
+        match self.existing(node) {
+            Some(link) => link.open(&self.dialer, kind, deadline).await,
+            None => Err(CallError::Unreachable(node)),
+        }
     }
 }
 
 impl Dialer {
-    fn client_config(&self, node: NodeId) -> Option<quinn::ClientConfig> {
-        let crypto = identity::client_config(
+    /// Every way from here to a peer with these addresses, the likeliest first: the peer's first address from our first
+    /// uplink, its second from our second, then the rest.
+    fn routes(&self, addresses: &[String]) -> Vec<Route> {
+        let reachable = |local: &Local, address: &str| {
+            let literal = address.parse::<SocketAddr>();
+            literal.map_or(true, |address| address.is_ipv4() == local.is_v4())
+        };
+        let count = self.locals.len();
+        let mut routes = Vec::new();
+        for turn in 0..count {
+            for (at, address) in addresses.iter().enumerate() {
+                let local = (at + turn) % count;
+                if reachable(&self.locals[local], address) {
+                    routes.push(Route {
+                        local,
+                        address: address.clone(),
+                        reverse: false,
+                    });
+                }
+            }
+        }
+        routes
+    }
+
+    fn quic_client(&self, node: NodeId) -> Option<quinn::ClientConfig> {
+        let crypto = identity::quic_client(self.tls_client(node)?)
+            .inspect_err(|e| tracing::error!(error = %e, "cannot make a QUIC configuration"))
+            .ok()?;
+        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        config.transport_config(self.transport.clone());
+        Some(config)
+    }
+
+    fn quic_server(&self) -> Result<ServerConfig, IdentityError> {
+        let mut server =
+            ServerConfig::with_crypto(Arc::new(identity::quic_server(self.tls_server()?)?));
+        server
+            .transport_config(self.transport.clone())
+            .max_incoming(256);
+        Ok(server)
+    }
+
+    fn tls_client(&self, node: NodeId) -> Option<rustls::ClientConfig> {
+        identity::client_config(
             &self.identity,
             &self.trust,
             &self.pins,
@@ -288,14 +350,30 @@ impl Dialer {
             node,
         )
         .inspect_err(|e| tracing::error!(error = %e, "cannot make a TLS configuration"))
-        .ok()?;
-        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
-        config.transport_config(self.transport.clone());
-        Some(config)
+        .ok()
+    }
+
+    fn tls_server(&self) -> Result<rustls::ServerConfig, IdentityError> {
+        identity::server_config(&self.identity, &self.trust, &self.pins, &self.refusals)
     }
 
     fn server_name(&self, node: NodeId) -> String {
         identity::node_name(node, &self.identity.cluster())
+    }
+
+    /// Waits until this node serves; `None` when it stops first.
+    async fn service(&self) -> Option<Arc<dyn Service>> {
+        let mut service = self.service.subscribe();
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            ready = service.wait_for(Option::is_some) => ready.ok()?.clone(),
+        }
+    }
+
+    /// A path on which nothing has arrived for this long is left for another one: an idle one is asked for a sign of life
+    /// every `keep_alive`.
+    fn patience(&self) -> Duration {
+        self.timing.keep_alive + self.timing.initial_rtt * 2 + Duration::from_millis(500)
     }
 
     /// Long enough for a handshake with one lost packet each way on the profile's slowest path.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use api::ApiKey;
-use cluster::{Cluster, ClusterConfig, Founding, JoinConfig, JoinError, Tuning};
+use cluster::{Carriers, Cluster, ClusterConfig, Founding, JoinConfig, JoinError, Tuning};
 use domain::access::{self, CreateKey, Scope};
 use domain::ports::{Proposal, Replica as _};
 use domain::{Actor, Command, Outcome, RequestId};
@@ -165,6 +165,7 @@ fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::Error> {
             island_after: Some(Duration::from_secs(config.cluster.island_after_s.into())),
             ..Tuning::default()
         },
+        carriers: Carriers::default(),
     })
 }
 
