@@ -1,207 +1,202 @@
-//! The demo's three nodes, and their processes in our hands.
+//! The nodes together: founded, joined and promoted the way an operator would do it, then asked how they are.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use serde_json::Value;
+use anyhow::{Context as _, Result, anyhow, bail};
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use tokio_rustls::TlsConnector;
 
-/// How long one call of the program may take before it is given up.
-const CALL_TIME: &str = "5s";
+use crate::client::{Door, trust};
+use crate::node::Node;
+use crate::world::{PEOPLE, World, phone};
 
-/// How long the nodes may take to come back after everything is healed.
-const HEAL_TIME: Duration = Duration::from_secs(60);
+/// How long the nodes may take to agree after a change.
+const SETTLE_TIME: Duration = Duration::from_secs(60);
 
-/// Three running nodes.
+/// One question to one node about its cluster.
+const ASK_TIME: Duration = Duration::from_secs(3);
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Entries that loops may have in flight in a cluster that counts as settled.
+const LAG_MAX: u64 = 8;
+
+/// The cluster under test.
 pub(crate) struct Cluster {
-    holdfast: PathBuf,
-    demo: Child,
-    nodes: Vec<Node>,
-    access: Access,
-}
-
-/// How a program outside reaches the nodes: the same key at each of them, so that it is the same caller everywhere.
-#[derive(Clone, Debug)]
-pub(crate) struct Access {
-    holdfast: PathBuf,
-    key_file: String,
-    ca_file: String,
-    urls: Vec<String>,
-}
-
-struct Node {
-    config: String,
-    /// The process at present: the demo's child at first, ours after the first kill.
-    pid: Pid,
-    /// Set once we started it ourselves.
-    process: Option<Child>,
+    pub(crate) nodes: Vec<Node>,
+    key: String,
+    tls: TlsConnector,
 }
 
 impl Cluster {
-    /// Starts `holdfast demo` and takes its nodes over as they are killed.
-    pub(crate) fn start(holdfast: PathBuf) -> Result<Self> {
-        let mut demo = Command::new(&holdfast)
-            .args(["demo", "--json", "--quiet"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .with_context(|| format!("cannot start {}; build it first", holdfast.display()))?;
-        let stdout = demo.stdout.take().context("the demo has no output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let says: Value =
-            serde_json::from_str(&line).context("the demo did not say where its nodes are")?;
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .map(str::to_owned)
-                .context("the demo left something out")
-        };
+    /// Founds a cluster at the first site, lets the others join, and enters the people.
+    pub(crate) async fn start(
+        dir: &Path,
+        sites: u8,
+        program: &Path,
+        profile: &str,
+        world: &World,
+    ) -> Result<Self> {
         let mut nodes = Vec::new();
-        let mut urls = Vec::new();
-        for node in says["nodes"]
-            .as_array()
-            .context("the demo named no nodes")?
-        {
-            let pid = node["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-            urls.push(text(&node["https"])?);
-            nodes.push(Node {
-                config: text(&node["config"])?,
-                pid: pid
-                    .and_then(Pid::from_raw)
-                    .context("a node has no process")?,
-                process: None,
+        for site in 1..=sites {
+            nodes.push(Node::write(dir, site, program, profile, &world.port(site))?);
+        }
+        let founded = nodes[0].run(&["init"], "").await?;
+        let text = |field: &str| {
+            let value = founded[field].as_str();
+            value.with_context(|| format!("init printed no {field}"))
+        };
+        let tls = trust(Path::new(text("ca_file")?))?;
+        let mut cluster = Self {
+            key: text("key")?.to_owned(),
+            tls,
+            nodes,
+        };
+        cluster.nodes[0].start()?;
+        wait("the first node leads", SETTLE_TIME, async || {
+            Ok(cluster.view(0).await?["leader"] == 1)
+        })
+        .await?;
+        for index in 1..cluster.nodes.len() {
+            cluster.join(index, 0).await?;
+        }
+        cluster.settled(SETTLE_TIME).await?;
+        cluster.enter_people().await?;
+        Ok(cluster)
+    }
+
+    /// A way for a program outside to ask a node.
+    pub(crate) fn door(&self, index: usize) -> Door {
+        Door::https(self.nodes[index].https(), &self.key, self.tls.clone())
+    }
+
+    pub(crate) fn node(&mut self, site: u8) -> &mut Node {
+        &mut self.nodes[usize::from(site) - 1]
+    }
+
+    /// How a node sees its cluster.
+    pub(crate) async fn view(&self, index: usize) -> Result<Value> {
+        self.nodes[index].local().get("/v1/cluster", ASK_TIME).await
+    }
+
+    /// Lets the node at `index`, which has no files, join through the one at `through`, and makes it a voter.
+    pub(crate) async fn join(&mut self, index: usize, through: usize) -> Result<()> {
+        let mut first = self.nodes[through].local();
+        let invitation = first
+            .change(
+                Method::POST,
+                "/v1/cluster/invitations",
+                &json!({}),
+                ASK_TIME,
+            )
+            .await?;
+        let token = invitation["token"].as_str();
+        let token = token.context("the invitation has no token")?;
+        let node = &mut self.nodes[index];
+        let joined = node.run(&["join", "-"], token).await?;
+        node.id = joined["node"].as_u64().context("join named no node")?;
+        node.start()?;
+        let id = node.id;
+        self.promote(id, through).await
+    }
+
+    /// Makes a learner a voter once it has caught up.
+    async fn promote(&self, id: u64, through: usize) -> Result<()> {
+        let body = json!({ "node": id });
+        wait(&format!("node {id} is a voter"), SETTLE_TIME, async || {
+            let mut door = self.nodes[through].local();
+            // Refused until the newcomer has caught up.
+            _ = door
+                .change(Method::POST, "/v1/cluster/promote", &body, ASK_TIME)
+                .await;
+            Ok(votes(&self.view(through).await?, id))
+        })
+        .await
+    }
+
+    /// Waits until every running node names the same leader, all vote, and none is behind.
+    pub(crate) async fn settled(&self, limit: Duration) -> Result<()> {
+        wait("the nodes settle", limit, async || self.agree().await).await
+    }
+
+    async fn agree(&self) -> Result<bool> {
+        let mut views = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            if !node.is_running() {
+                bail!("the node at site {} does not run", node.site);
+            }
+            let view = self.view(index).await;
+            views.push(view.with_context(|| format!("site {}", node.site))?);
+        }
+        let applied = views
+            .iter()
+            .filter_map(|view| view["applied"].as_u64())
+            .min();
+        let last_log = views
+            .iter()
+            .filter_map(|view| view["last_log"].as_u64())
+            .max();
+        let leader = &views[0]["leader"];
+        let voting = |node: &Node| views.iter().all(|view| votes(view, node.id));
+        Ok(!leader.is_null()
+            && views.iter().all(|view| &view["leader"] == leader)
+            && self.nodes.iter().all(voting)
+            && applied.unwrap_or(0) + LAG_MAX >= last_log.unwrap_or(u64::MAX))
+    }
+
+    async fn enter_people(&self) -> Result<()> {
+        let mut door = self.nodes[0].local();
+        for person in 0..PEOPLE {
+            let key = person_key(person);
+            let body = json!({
+                "name": format!("Person {person}"),
+                "language": "en",
+                "methods": [
+                    { "kind": "sms", "address": phone(person) },
+                    { "kind": "email", "address": format!("{key}@aurora.example") },
+                ],
+            });
+            let path = format!("/v1/people/{key}");
+            door.change(Method::PUT, &path, &body, SETTLE_TIME).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The key of a person in the API.
+pub(crate) fn person_key(person: usize) -> String {
+    format!("p{person}")
+}
+
+fn votes(view: &Value, id: u64) -> bool {
+    let members = view["members"].as_array().map_or(&[][..], Vec::as_slice);
+    members
+        .iter()
+        .any(|member| member["node"] == id && member["role"] != "learner")
+}
+
+/// Looks until something is so.
+pub(crate) async fn wait(
+    what: &str,
+    limit: Duration,
+    is_so: impl AsyncFn() -> Result<bool>,
+) -> Result<()> {
+    let until = Instant::now() + limit;
+    loop {
+        let last = is_so().await;
+        if matches!(last, Ok(true)) {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            let error = anyhow!("waited {} s in vain until {what}", limit.as_secs());
+            return Err(match last {
+                Ok(_) => error,
+                Err(why) => why.context(error),
             });
         }
-        let access = Access {
-            holdfast: holdfast.clone(),
-            key_file: text(&says["key_file"])?,
-            ca_file: text(&says["ca_file"])?,
-            urls,
-        };
-        Ok(Self {
-            holdfast,
-            demo,
-            nodes,
-            access,
-        })
+        sleep(LOOK_EVERY).await;
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    pub(crate) fn access(&self) -> Access {
-        self.access.clone()
-    }
-
-    /// Sends a signal to a node's process.
-    pub(crate) fn signal(&self, node: usize, signal: Signal) -> Result<()> {
-        kill_process(self.nodes[node].pid, signal).context("cannot signal a node")
-    }
-
-    /// Kills a node the way a pulled plug does, and waits until it is gone.
-    pub(crate) fn kill(&mut self, node: usize) -> Result<()> {
-        self.signal(node, Signal::KILL)?;
-        let node = &mut self.nodes[node];
-        match &mut node.process {
-            Some(process) => drop(process.wait()?),
-            // The demo reaps it; until then the process is a zombie, which no signal can find alive for long.
-            None => {
-                let until = Instant::now() + Duration::from_secs(2);
-                while test_kill_process(node.pid).is_ok() && Instant::now() < until {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-            }
-        }
-        node.process = None;
-        Ok(())
-    }
-
-    /// Starts a killed node again.
-    pub(crate) fn start_node(&mut self, node: usize) -> Result<()> {
-        let process = Command::new(&self.holdfast)
-            .args(["--config", &self.nodes[node].config, "run"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start a node again")?;
-        let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-        self.nodes[node].pid = pid.context("a process without a number")?;
-        self.nodes[node].process = Some(process);
-        Ok(())
-    }
-
-    /// Waits until every node follows a leader and answers.
-    pub(crate) fn heal(&mut self) -> Result<()> {
-        let until = Instant::now() + HEAL_TIME;
-        for node in 0..self.len() {
-            while self.ask(node, &["cluster", "status"]).is_none() {
-                if Instant::now() > until {
-                    bail!("node {} does not come back", node + 1);
-                }
-                std::thread::sleep(Duration::from_millis(200));
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks a node through its own command line; `None` when it gives no good answer.
-    pub(crate) fn ask(&self, node: usize, arguments: &[&str]) -> Option<Value> {
-        call(
-            &self.holdfast,
-            &["--config", &self.nodes[node].config],
-            arguments,
-        )
-    }
-}
-
-impl Access {
-    /// Asks one of the nodes over HTTPS, counted round; `None` when it gives no good answer.
-    pub(crate) fn ask(&self, turn: usize, arguments: &[&str]) -> Option<Value> {
-        let url = &self.urls[turn % self.urls.len()];
-        let place = [
-            "--node",
-            url,
-            "--key-file",
-            &self.key_file,
-            "--ca-file",
-            &self.ca_file,
-        ];
-        call(&self.holdfast, &place, arguments)
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for node in &mut self.nodes {
-            if let Some(process) = &mut node.process {
-                _ = process.kill();
-                _ = process.wait();
-            }
-        }
-        if let Some(pid) = i32::try_from(self.demo.id()).ok().and_then(Pid::from_raw) {
-            _ = kill_process(pid, Signal::TERM);
-        }
-        _ = self.demo.wait();
-    }
-}
-
-/// Runs one command of the program and gives its JSON answer if it succeeded.
-fn call(holdfast: &Path, place: &[&str], arguments: &[&str]) -> Option<Value> {
-    let done = Command::new(holdfast)
-        .args(["--json", "--timeout", CALL_TIME])
-        .args(place)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    done.status
-        .success()
-        .then(|| serde_json::from_slice(&done.stdout).ok())?
 }
