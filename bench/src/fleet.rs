@@ -249,7 +249,12 @@ pub(crate) async fn stored_everywhere(fleet: &Fleet) -> Result<u64> {
     for endpoint in &fleet.endpoints {
         let list = timeout(ASK_TIME, endpoint.get("/v1/alerts?limit=1")).await;
         let list = list.context("no answer to the list of alerts")??;
-        stored = stored.min(list["alerts"][0]["number"].as_u64().unwrap_or(0));
+        stored = stored.min(
+            list["alerts"][0]["number"]
+                .as_str()
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0),
+        );
     }
     Ok(stored)
 }

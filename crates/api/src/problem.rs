@@ -298,7 +298,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::UnknownInvite
         | Refusal::InviteExpired
         | Refusal::InviteUsed
-        | Refusal::AlreadyFounded => Kind::Conflict,
+        | Refusal::AlreadyFounded
+        | Refusal::NotOnIsland(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

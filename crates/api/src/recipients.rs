@@ -386,7 +386,10 @@ fn command(command: Command) -> DomainCommand {
 fn counted(done: Done) -> Result<Response, Problem> {
     let count = match done.receipt {
         Receipt::Count(count) => count,
-        Receipt::None | Receipt::Alert { .. } | Receipt::Node { .. } => 0,
+        Receipt::None
+        | Receipt::Alert { .. }
+        | Receipt::IslandAlert { .. }
+        | Receipt::Node { .. } => 0,
     };
     Ok((
         StatusCode::OK,

@@ -176,7 +176,7 @@ impl Scheduler {
         let channels = nodes::channels(&mut view).await?;
         for channel in dark(&channels, &nodes::nodes(&mut view).await?, now) {
             let stranded =
-                deliveries::stranded(&mut view, channel.node, &channel.name, BATCH).await?;
+                deliveries::stranded(&mut view, channel.node, &channel.name, now, BATCH).await?;
             if !stranded.is_empty() {
                 info!(node = %channel.node, channel = channel.name, texts = stranded.len(), "answers would be lost; sending again");
                 plan.commands.push(Command::Deliveries(Deliveries::Resend {

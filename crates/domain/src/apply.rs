@@ -6,8 +6,8 @@ use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 use crate::outcome::{Outcome, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command, access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients,
-    requests,
+    Command, access, alerts, conversations, deliveries, escalation, inbound, islands, nodes,
+    recipients, requests,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -182,6 +182,7 @@ async fn apply_one(
         Command::Escalation(command) => escalation::apply(conn, &context, command).await,
         Command::Alerts(command) => alerts::apply(conn, &context, command).await,
         Command::Inbound(command) => inbound::apply(conn, &context, command).await,
+        Command::Islands(command) => islands::apply(conn, &context, command).await,
     }?;
     if outside {
         requests::remember(conn, &context, &outcome).await?;
@@ -218,7 +219,7 @@ fn defect_code(source: &sqlx::Error) -> String {
 }
 
 /// Failures of this node's own disk or memory, as opposed to those a command can provoke.
-fn is_fatal(error: &sqlx::Error) -> bool {
+pub(crate) fn is_fatal(error: &sqlx::Error) -> bool {
     const NOMEM: i32 = 7;
     const IOERR: i32 = 10;
     const CORRUPT: i32 = 11;

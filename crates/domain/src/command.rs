@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access, alerts, conversations, deliveries, escalation, inbound, nodes, recipients, requests,
+    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
+    requests,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -19,4 +20,5 @@ pub enum Command {
     Escalation(escalation::Command),
     Alerts(alerts::Command),
     Inbound(inbound::Command),
+    Islands(islands::Command),
 }

@@ -17,6 +17,20 @@ impl fmt::Display for NodeId {
     }
 }
 
+impl NodeId {
+    /// Letters before the numbers of alerts raised on this node's island: A for node 1, Z for 26, AA for 27.
+    pub fn letters(self) -> String {
+        let mut rest = self.0.max(1);
+        let mut letters = Vec::new();
+        while rest > 0 {
+            rest -= 1;
+            letters.push(char::from(b'A' + u8::try_from(rest % 26).unwrap_or(0)));
+            rest /= 26;
+        }
+        letters.iter().rev().collect()
+    }
+}
+
 /// Text that is not an id of the expected kind.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text:?} is not an id: expected {expected}")]

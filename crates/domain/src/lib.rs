@@ -11,10 +11,12 @@ pub mod conversations;
 pub mod deliveries;
 pub mod envelope;
 pub mod escalation;
+mod facts;
 #[cfg(test)]
 mod golden;
 pub mod ids;
 pub mod inbound;
+pub mod islands;
 mod migrate;
 pub mod nodes;
 pub mod outcome;

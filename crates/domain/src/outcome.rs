@@ -34,6 +34,22 @@ pub enum Receipt {
     },
     /// How many rows a batch changed.
     Count(u64),
+    /// An alert raised on an island, with the number people say aloud: `B-7`.
+    IslandAlert {
+        id: AlertId,
+        label: String,
+    },
+}
+
+impl Receipt {
+    /// The alert that was made, with the number people say aloud: `118` or `B-7`.
+    pub fn alert(&self) -> Option<(AlertId, String)> {
+        match self {
+            Self::Alert { id, number } => Some((*id, number.to_string())),
+            Self::IslandAlert { id, label } => Some((*id, label.clone())),
+            Self::None | Self::Node { .. } | Self::Count(_) => None,
+        }
+    }
 }
 
 /// Why a rule said no.
@@ -73,4 +89,7 @@ pub enum Refusal {
     UnknownRoom,
     #[error("{0}")]
     Invalid(String),
+    /// This node is cut off and may not decide this alone; the words say what can be done instead.
+    #[error("this node is cut off from the cluster: {0}")]
+    NotOnIsland(String),
 }

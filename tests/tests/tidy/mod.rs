@@ -37,6 +37,7 @@ const SLICES: &[&str] = &[
     "escalation",
     "alerts",
     "inbound",
+    "islands",
 ];
 
 /// Who alone may name a library.

@@ -7,9 +7,9 @@ use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::alerts::{self, AlertRow, Answer, Command, Raise, State, TEXT_LEN_MAX};
+use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
-use domain::{AlertId, Command as DomainCommand, Receipt, RecipientId, RequestId, requests};
+use domain::{AlertId, Command as DomainCommand, RecipientId, RequestId, requests};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -40,16 +40,16 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(join))
 }
 
-/// The alert meant by a path: its id, or the number people say aloud.
+/// The alert meant by a path: its id, or the number people say aloud, `118` or `B-7`.
 pub(crate) async fn find(shared: &Shared, text: &str) -> Result<AlertId, Problem> {
     match parse(text)? {
         Reference::Id(id) => Ok(id),
-        Reference::Number(number) => {
-            if let Some(row) = look_up(shared, Freshness::Local, number).await? {
+        Reference::Name(name) => {
+            if let Some(row) = look_up(shared, Freshness::Local, &name).await? {
                 return Ok(row.id);
             }
             // It may have been raised at another node a moment ago.
-            let row = look_up(shared, Freshness::Linearizable, number).await?;
+            let row = look_up(shared, Freshness::Linearizable, &name).await?;
             row.map(|row| row.id).ok_or_else(unknown)
         }
     }
@@ -58,30 +58,30 @@ pub(crate) async fn find(shared: &Shared, text: &str) -> Result<AlertId, Problem
 /// How a path names an alert.
 enum Reference {
     Id(AlertId),
-    Number(u64),
+    Name(Name),
 }
 
 fn parse(text: &str) -> Result<Reference, Problem> {
     if let Ok(id) = AlertId::parse(text) {
         return Ok(Reference::Id(id));
     }
-    text.parse().map(Reference::Number).map_err(|_| unknown())
+    Name::parse(text).map(Reference::Name).ok_or_else(unknown)
 }
 
 fn unknown() -> Problem {
     Problem::new(
         Kind::UnknownAlert,
-        "there is no such alert; name it by its id or by its number, such as 118",
+        "there is no such alert; name it by its id or by its number, such as 118 or B-7",
     )
 }
 
 async fn look_up(
     shared: &Shared,
     freshness: Freshness,
-    number: u64,
+    name: &Name,
 ) -> Result<Option<AlertRow>, Problem> {
     let mut view = reading::open(shared, freshness).await?;
-    alerts::by_number(&mut view, number).await.map_err(of_query)
+    alerts::find_named(&mut view, name).await.map_err(of_query)
 }
 
 /// An alert was raised and is on the disks of a majority.
@@ -90,8 +90,8 @@ pub(crate) struct Raised {
     #[serde(flatten)]
     stored: Stored,
     id: String,
-    /// What people say aloud.
-    number: u64,
+    /// What people say aloud: `118`, or `B-7` from a node that is cut off.
+    number: String,
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -99,8 +99,8 @@ pub(crate) struct Raised {
 pub(crate) struct ListParams {
     /// Only alerts in this state: `open`, `resolved`, `called_off` or `joined`.
     state: Option<String>,
-    /// Only alerts with a number below this one.
-    before: Option<u64>,
+    /// Only alerts raised before this one: `next` of an earlier answer, or any alert's id or number.
+    before: Option<String>,
     /// At most this many, up to 500.
     #[serde(default = "list_default")]
     #[param(default = 50, maximum = 500)]
@@ -177,7 +177,7 @@ async fn create(
         NamedIn::Body,
     )
     .await?;
-    let Receipt::Alert { id, number } = done.receipt else {
+    let Some((id, number)) = done.receipt.alert() else {
         return Err(Problem::new(
             Kind::Internal,
             "the alert was stored, but its number is not known; list alerts",
@@ -223,11 +223,18 @@ async fn resolve_recipients(
 async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Response, Problem> {
     let state = params.state.as_deref().map(parse_state).transpose()?;
     let limit = params.limit.clamp(1, LIST_MAX);
-    let rows = alerts::list(&mut view.0, state, params.before, limit)
+    let before = match params.before.as_deref() {
+        Some(before) => {
+            let row = read_row(&mut view, &parse(before)?).await?;
+            Some(row.ok_or_else(unknown)?.id)
+        }
+        None => None,
+    };
+    let rows = alerts::list(&mut view.0, state, before, limit)
         .await
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
-    let next = rows.last().filter(|_| full).map(|row| row.number);
+    let next = rows.last().filter(|_| full).map(|row| row.label.clone());
     Ok(view.answer(&AlertsJson {
         alerts: rows.into_iter().map(SummaryJson::from).collect(),
         next,
@@ -267,7 +274,7 @@ async fn show(
 async fn read_row(view: &mut View, reference: &Reference) -> Result<Option<AlertRow>, Problem> {
     let row = match reference {
         Reference::Id(id) => alerts::find(&mut view.0, *id).await,
-        Reference::Number(number) => alerts::by_number(&mut view.0, *number).await,
+        Reference::Name(name) => alerts::find_named(&mut view.0, name).await,
     };
     row.map_err(of_query)
 }

@@ -19,7 +19,7 @@ pub(crate) struct AlertsJson {
     pub(super) alerts: Vec<SummaryJson>,
     /// Ask with `before=` this for more; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) next: Option<u64>,
+    pub(super) next: Option<String>,
 }
 
 /// An alert by itself.
@@ -27,8 +27,10 @@ pub(crate) struct AlertsJson {
 #[schema(as = AlertSummary)]
 pub(crate) struct SummaryJson {
     id: String,
-    /// What people say aloud.
-    number: u64,
+    /// What people say aloud: `118`, or `B-7` when a node raised it while it was cut off.
+    number: String,
+    /// Every number it was ever known under, `number` first.
+    numbers: Vec<String>,
     /// `critical`, `high`, `normal` or `low`.
     severity: &'static str,
     /// `actual`, `exercise` or `test`.
@@ -225,7 +227,8 @@ impl From<AlertRow> for SummaryJson {
     fn from(row: AlertRow) -> Self {
         Self {
             id: row.id.to_string(),
-            number: row.number,
+            numbers: row.all_labels(),
+            number: row.label,
             severity: row.severity.name(),
             status: row.status.name(),
             state: row.state.name(),

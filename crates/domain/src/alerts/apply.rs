@@ -2,11 +2,12 @@
 
 use sqlx::SqliteConnection;
 
-use super::{AlertRow, Command, Raise, State, query, rules};
+use super::merge::add_label;
+use super::{AlertRow, Command, Label, Raise, State, query, rules};
 use crate::apply::Entry;
 use crate::deliveries::Lane;
-use crate::escalation::{self, Begin, Content};
-use crate::ids::{AlertId, RecipientId, RoomId};
+use crate::escalation::{self, Begin, Content, Over};
+use crate::ids::{AlertId, NodeId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::vocabulary::Answer;
@@ -98,7 +99,7 @@ async fn raise(
         "insert into alert (alert_id, number, severity, status, state, texts, gather, source, dedup_key, raised_by, \
          raised_at_ms, issued_by, aware_at_ms, acknowledged_at_ms, acknowledged_by, closed_at_ms, closed_by, note, \
          joined_into, people) \
-         select ?, coalesce(max(number), 0) + 1, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ? \
+         select ?, case when exists (select 1 from fork) then 0 else coalesce(max(number), 0) + 1 end, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ? \
          from alert where true on conflict (alert_id) do nothing returning number",
     )
     .bind(id.as_bytes())
@@ -119,10 +120,20 @@ async fn raise(
         return Ok(Outcome::Unchanged);
     };
     let number: u64 = rows::unsigned(&made, "number")?;
+    let (label, receipt) = if number == 0 {
+        let label = number_of_island(conn, id).await?.to_string();
+        let receipt = Receipt::IslandAlert {
+            id,
+            label: label.clone(),
+        };
+        (label, receipt)
+    } else {
+        (number.to_string(), Receipt::Alert { id, number })
+    };
     let begin = Begin {
         alert: id,
         content: Content {
-            number,
+            number: label,
             severity: new.severity,
             status: new.status,
             texts: new.texts.clone(),
@@ -138,7 +149,26 @@ async fn raise(
     escalation::begin(conn, entry, &begin).await?;
     let said = new.texts.first().map_or("", |(_, text)| text.as_str());
     conversations::open(conn, entry, RoomId::of_alert(id), &new.source, said).await?;
-    Ok(Outcome::Applied(Receipt::Alert { id, number }))
+    Ok(Outcome::Applied(receipt))
+}
+
+/// Numbers an alert raised on an island: its node's letters, counted over all of that node's islands.
+async fn number_of_island(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Label, sqlx::Error> {
+    let row = sqlx::query(
+        "select f.node_id, coalesce((select max(l.counter) from alert_label l where l.origin = f.node_id), 0) + 1 \
+         as counter from fork f where f.id = 1",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let label = Label {
+        origin: NodeId(rows::unsigned(&row, "node_id")?),
+        counter: rows::unsigned(&row, "counter")?,
+    };
+    add_label(conn, alert, label).await?;
+    Ok(label)
 }
 
 /// People's alerts leave first, then the first alarm of a source that was quiet, then the rest.
@@ -240,7 +270,7 @@ async fn end(
         let problem = format!("the note has at most {} characters", rules::TEXT_LEN_MAX);
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
-    write_end(conn, entry, alert, to, note, None).await?;
+    write_end(conn, entry, alert, to, note).await?;
     let said = match to {
         State::CalledOff => {
             escalation::begin_call_off(conn, entry, alert, note).await?;
@@ -279,15 +309,25 @@ async fn join(
     if alert == into || row.state != State::Open || target.state != State::Open {
         return Ok(Outcome::Refused(Refusal::CannotJoin));
     }
-    write_end(conn, entry, alert, State::Joined, "", Some(into)).await?;
-    escalation::close(conn, entry, alert, "joined into another alert").await?;
-    escalation::carry_over(conn, entry, alert, into).await?;
     let by = entry.envelope.actor.label();
-    let here = format!("Joined into alert {}.", target.number);
+    write_end(conn, entry, alert, State::Joined, "").await?;
+    sqlx::query(
+        "update alert set joined_into = ?, joined_at_ms = ?, joined_by = ? where alert_id = ?",
+    )
+    .bind(into.as_bytes())
+    .bind(entry.at.0)
+    .bind(&by)
+    .bind(alert.as_bytes())
+    .execute(&mut *conn)
+    .await?;
+    escalation::close(conn, entry, alert, "joined into another alert").await?;
+    escalation::carry_over(conn, alert, into).await?;
+    escalation::follow_up(conn, entry, into, false, Over::No).await?;
+    let here = format!("Joined into alert {}.", target.label);
     conversations::post(conn, entry, RoomId::of_alert(alert), &by, "system", &here).await?;
     let there = format!(
         "Alert {} was joined into this one; its answers count here.",
-        row.number
+        row.label
     );
     conversations::post(conn, entry, RoomId::of_alert(into), &by, "system", &there).await?;
     Ok(Outcome::Applied(Receipt::None))
@@ -299,16 +339,14 @@ async fn write_end(
     alert: AlertId,
     state: State,
     note: &str,
-    into: Option<AlertId>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update alert set state = ?, closed_at_ms = ?, closed_by = ?, note = ?, joined_into = ? where alert_id = ?",
+        "update alert set state = ?, closed_at_ms = ?, closed_by = ?, note = ? where alert_id = ?",
     )
     .bind(state.name())
     .bind(entry.at.0)
     .bind(entry.envelope.actor.label())
     .bind(note)
-    .bind(into.map(|id| id.0.to_vec()))
     .bind(alert.as_bytes())
     .execute(conn)
     .await?;
@@ -322,7 +360,8 @@ async fn follow(
 ) -> Result<Option<AlertRow>, sqlx::Error> {
     let mut row = query::find(conn, alert).await?;
     for _ in 0..JOINS_MAX {
-        match row.as_ref().and_then(|alert| alert.joined_into) {
+        let joined = row.as_ref().filter(|alert| alert.state != State::Open);
+        match joined.and_then(|alert| alert.joined_into) {
             Some(into) => row = query::find(conn, into).await?,
             None => break,
         }

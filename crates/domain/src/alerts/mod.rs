@@ -5,6 +5,9 @@
 
 mod apply;
 mod command;
+mod facts;
+mod label;
+mod merge;
 mod query;
 mod rules;
 #[cfg(test)]
@@ -13,7 +16,11 @@ mod tests;
 pub use self::apply::Answered;
 pub(crate) use self::apply::{answer, apply};
 pub use self::command::{Command, Raise, Step};
-pub use self::query::{AlertRow, by_number, find, list};
+pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
+pub(crate) use self::facts::{WATCH, moved, raised};
+pub use self::label::{Label, Name};
+pub(crate) use self::merge::{follow_up, merge, merge_standing};
+pub use self::query::{AlertRow, find, find_named, list};
 pub use self::rules::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX,
 };

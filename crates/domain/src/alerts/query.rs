@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Severity, State, Status};
+use super::{Label, Name, Severity, State, Status};
 use crate::ids::{AlertId, NodeId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -12,8 +12,12 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AlertRow {
     pub id: AlertId,
-    /// The number people say aloud.
+    /// The number people say aloud: the cluster's if it has one, else the first island's.
+    pub label: String,
+    /// The cluster's number; 0 when an island raised it and the cluster gave none.
     pub number: u64,
+    /// Numbers given by islands, by node.
+    pub labels: Vec<Label>,
     pub severity: Severity,
     pub status: Status,
     pub state: State,
@@ -37,43 +41,76 @@ pub struct AlertRow {
     pub people: u64,
 }
 
+impl AlertRow {
+    /// Every number it was ever known under, [`Self::label`] first.
+    pub fn all_labels(&self) -> Vec<String> {
+        let own = (self.number > 0).then(|| self.number.to_string());
+        own.into_iter()
+            .chain(self.labels.iter().map(Label::to_string))
+            .collect()
+    }
+}
+
 /// The alert with this id.
 pub async fn find(
     conn: &mut SqliteConnection,
     alert: AlertId,
 ) -> Result<Option<AlertRow>, sqlx::Error> {
-    let row = sqlx::query("select * from alert where alert_id = ?")
-        .bind(alert.as_bytes())
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query(
+        "select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
+          where l.alert_id = a.alert_id) as labels from alert a where a.alert_id = ?",
+    )
+    .bind(alert.as_bytes())
+    .fetch_optional(conn)
+    .await?;
     row.as_ref().map(alert_row).transpose()
 }
 
-/// The alert with this spoken number.
-pub async fn by_number(
+/// The alert with this spoken number, in either form.
+pub async fn find_named(
     conn: &mut SqliteConnection,
-    number: u64,
+    name: &Name,
 ) -> Result<Option<AlertRow>, sqlx::Error> {
-    let row = sqlx::query("select * from alert where number = ? order by alert_id limit 1")
-        .bind(number.cast_signed())
-        .fetch_optional(conn)
-        .await?;
-    row.as_ref().map(alert_row).transpose()
+    let id: Option<Vec<u8>> = match name {
+        Name::Cluster(number) => {
+            sqlx::query_scalar(
+                "select alert_id from alert where number = ? order by alert_id limit 1",
+            )
+            .bind(number.cast_signed())
+            .fetch_optional(&mut *conn)
+            .await?
+        }
+        Name::Island(label) => {
+            sqlx::query_scalar(
+                "select alert_id from alert_label where label = ? order by alert_id limit 1",
+            )
+            .bind(label)
+            .fetch_optional(&mut *conn)
+            .await?
+        }
+    };
+    match id {
+        Some(id) => find(conn, AlertId::from_row(&id)?).await,
+        None => Ok(None),
+    }
 }
 
-/// Alerts with a number below `before` (all when `None`), newest first, in one state or any.
+/// Alerts older than `before` (all when `None`), newest first, in one state or any.
 pub async fn list(
     conn: &mut SqliteConnection,
     state: Option<State>,
-    before: Option<u64>,
+    before: Option<AlertId>,
     limit: u32,
 ) -> Result<Vec<AlertRow>, sqlx::Error> {
     let found = sqlx::query(
-        "select * from alert where (?1 is null or state = ?1) and (?2 is null or number < ?2) \
-         order by number desc, alert_id limit ?3",
+        "select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
+          where l.alert_id = a.alert_id) as labels from alert a where (?1 is null or a.state = ?1) \
+         and (?2 is null or (a.raised_at_ms, a.number, a.alert_id) < \
+          (select raised_at_ms, number, alert_id from alert where alert_id = ?2)) \
+         order by a.raised_at_ms desc, a.number desc, a.alert_id desc limit ?3",
     )
     .bind(state.map(State::name))
-    .bind(before.map(u64::cast_signed))
+    .bind(before.map(|id| id.0.to_vec()))
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
@@ -82,9 +119,16 @@ pub async fn list(
 
 fn alert_row(row: &SqliteRow) -> Result<AlertRow, sqlx::Error> {
     let joined: Option<&[u8]> = row.try_get("joined_into")?;
+    let number: u64 = rows::unsigned(row, "number")?;
+    let labels = labels(row)?;
     Ok(AlertRow {
+        label: match labels.first() {
+            Some(label) if number == 0 => label.to_string(),
+            Some(_) | None => number.to_string(),
+        },
         id: AlertId::from_row(row.try_get("alert_id")?)?,
-        number: rows::unsigned(row, "number")?,
+        number,
+        labels,
         severity: Severity::of_rank(row.try_get("severity")?),
         status: Status::parse(row.try_get("status")?).unwrap_or(Status::Actual),
         // A state of a newer version is one in which nothing more happens here.
@@ -105,4 +149,17 @@ fn alert_row(row: &SqliteRow) -> Result<AlertRow, sqlx::Error> {
         joined_into: joined.map(AlertId::from_row).transpose()?,
         people: rows::unsigned(row, "people")?,
     })
+}
+
+fn labels(row: &SqliteRow) -> Result<Vec<Label>, sqlx::Error> {
+    let found: Vec<(u64, u64)> = rows::json(row, "labels")?;
+    let mut labels: Vec<Label> = found
+        .into_iter()
+        .map(|(origin, counter)| Label {
+            origin: NodeId(origin),
+            counter,
+        })
+        .collect();
+    labels.sort();
+    Ok(labels)
 }

@@ -69,13 +69,16 @@ async fn insert(
     via: &str,
     text: &str,
 ) -> Result<MessageId, sqlx::Error> {
+    // Not from the place in the room, which differs between histories that say the same.
     let id = MessageId::derive(&[
         entry.envelope.request.as_bytes(),
         room.as_bytes(),
-        &sequence.to_be_bytes(),
+        author.as_bytes(),
+        text.as_bytes(),
     ]);
     sqlx::query(
-        "insert into message (message_id, room_id, sequence, author, via, text, at_ms) values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into message (message_id, room_id, sequence, author, via, text, at_ms) values (?, ?, ?, ?, ?, ?, ?) \
+         on conflict (message_id) do nothing",
     )
     .bind(id.as_bytes())
     .bind(room.as_bytes())

@@ -3,10 +3,13 @@
 
 mod apply;
 mod command;
+mod facts;
 mod query;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::apply::{apply, open, post};
 pub use self::command::Command;
+pub use self::facts::MessageFact;
+pub(crate) use self::facts::{WATCH, changed, merge};
 pub use self::query::{MessageRow, messages};

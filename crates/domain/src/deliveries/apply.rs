@@ -59,6 +59,29 @@ pub(crate) async fn settle(
     Ok(())
 }
 
+/// Settles everyone in `recipients` who is not settled yet: they answered in one of several histories.
+pub(crate) async fn settle_all(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    recipients: &[RecipientId],
+) -> Result<(), sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select distinct d.recipient_id from json_each(?1) j join delivery d on d.alert_id = ?2 \
+         and d.recipient_id = unhex(j.value) and d.purpose = 'page' \
+         where d.awaiting = 1 or d.state in ('standby', 'pending', 'assigned', 'sent', 'delivered', 'handed_over') \
+         order by d.recipient_id",
+    )
+    .bind(rows::hex_array(recipients.iter().map(RecipientId::as_bytes)))
+    .bind(alert.as_bytes())
+    .fetch_all(&mut *conn)
+    .await?;
+    for recipient in &found {
+        settle(conn, entry, alert, RecipientId::from_row(recipient)?).await?;
+    }
+    Ok(())
+}
+
 /// The alert is over: what waits is cancelled, no answer is awaited.
 pub(crate) async fn cancel_open(
     conn: &mut SqliteConnection,
@@ -111,17 +134,28 @@ async fn assign(
         .into_iter()
         .map(|channel| ((channel.node, channel.name), channel.number))
         .collect();
+    // An island numbers its tries in a block of its own, so that they never collide with the cluster's (DESIGN D3).
+    let fork = nodes::fork(conn).await?;
+    let block = fork.map_or(0, |fork| {
+        fork.node
+            .0
+            .cast_signed()
+            .saturating_mul(i64::from(nodes::ATTEMPTS_PER_BLOCK))
+    });
     let mut changed = 0;
     for assignment in assignments {
         let Some(number) = numbers.get(&(assignment.node, assignment.channel.clone())) else {
             continue;
         };
         let taken = sqlx::query(
-            "update delivery set state = 'assigned', attempts = attempts + 1 \
-             where delivery_id = ? and state = 'pending' and attempts + 1 = ?",
+            "update delivery set state = 'assigned', attempts = ?2 where delivery_id = ?1 and state = 'pending' \
+             and ?2 = 1 + (select coalesce(max(a.attempt), ?3) from attempt a where a.delivery_id = ?1 \
+              and a.attempt > ?3 and a.attempt <= ?4)",
         )
         .bind(assignment.attempt.delivery.as_bytes())
         .bind(i64::from(assignment.attempt.attempt))
+        .bind(block)
+        .bind(block + i64::from(nodes::ATTEMPTS_PER_BLOCK) - 1)
         .execute(&mut *conn)
         .await?;
         if taken.rows_affected() == 0 {
@@ -195,7 +229,7 @@ async fn record_attempt(
     let accepted = matches!(result.outcome, SendOutcome::Accepted { .. });
     if row.state == State::Assigned && latest {
         // The everyday case.
-        let next = after_send(&result.outcome, &row.kind, attempt);
+        let next = after_send(&result.outcome, &row.kind, tries(attempt));
         let place = Place {
             node,
             channel: &channel,
@@ -203,7 +237,7 @@ async fn record_attempt(
         move_to(conn, entry, &row, &next, detail, &place).await?;
     } else if row.state == State::Pending && latest && accepted {
         // Taken back too early: it did go out, and no other try has begun.
-        let next = after_send(&result.outcome, &row.kind, attempt);
+        let next = after_send(&result.outcome, &row.kind, tries(attempt));
         let place = Place {
             node,
             channel: &channel,
@@ -220,6 +254,11 @@ async fn record_attempt(
         .await?;
     }
     Ok(true)
+}
+
+/// How many tries one history has made, by the number of its last.
+fn tries(attempt: u32) -> u32 {
+    attempt % nodes::ATTEMPTS_PER_BLOCK
 }
 
 /// Where a try was made.

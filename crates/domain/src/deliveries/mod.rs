@@ -7,17 +7,24 @@
 mod apply;
 mod command;
 mod create;
+mod facts;
+mod merge;
 mod query;
 mod rules;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::apply::{apply, cancel_open, settle};
+pub(crate) use self::apply::{apply, cancel_open, settle, settle_all};
 pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome,
 };
 pub(crate) use self::create::{
     FrozenText, NewPage, Notice, Paged, call_off, create_pages, freeze_texts, notice,
+};
+pub use self::facts::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Standing};
+pub(crate) use self::facts::{WATCH, changed, changed_attempts};
+pub(crate) use self::merge::{
+    HOLD_CRITICAL_MS, HOLD_MS, alerts_of, hold_others, mend, merge, merge_attempt, not_called_off,
 };
 pub(crate) use self::query::told_recipients;
 pub use self::query::{

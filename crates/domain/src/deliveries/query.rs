@@ -7,9 +7,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{AttemptRef, Lane, Purpose, State};
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::rows;
 use crate::texts;
 use crate::time::Timestamp;
+use crate::{nodes, rows};
 
 /// A delivery that waits for a channel.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,17 +112,21 @@ pub async fn due(
     limit: u32,
 ) -> Result<Vec<Due>, sqlx::Error> {
     let found = sqlx::query(
-        "select d.delivery_id, d.kind, d.lane, d.critical, d.address, d.attempts, d.avoid_node, d.avoid_channel, \
+        "select d.delivery_id, d.kind, d.lane, d.critical, d.address, \
+         1 + (select coalesce(max(a.attempt), b.first) from attempt a where a.delivery_id = d.delivery_id \
+          and a.attempt > b.first and a.attempt < b.first + ?3) as next_attempt, d.avoid_node, d.avoid_channel, \
          d.prefer_node, d.prefer_channel, \
-         d.language, d.code, d.possible_repeat, d.renumbered, \
+         d.language, d.code, d.possible_repeat, d.renumbered, b.site, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
-         from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
+         from delivery d join (select coalesce(max(node_id), 0) * ?3 as first, max(site) as site from fork) b \
+         left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
           and t.kind = d.kind and t.language = d.language \
-         where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms <= ? \
-         order by d.lane, d.due_at_ms, d.delivery_id limit ?",
+         where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms <= ?1 \
+         order by d.lane, d.due_at_ms, d.delivery_id limit ?2",
     )
     .bind(now.0)
     .bind(i64::from(limit))
+    .bind(i64::from(nodes::ATTEMPTS_PER_BLOCK))
     .fetch_all(conn)
     .await?;
     found
@@ -131,7 +135,7 @@ pub async fn due(
             Ok(Due {
                 attempt: AttemptRef {
                     delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
-                    attempt: rows::unsigned::<u32>(row, "attempts")? + 1,
+                    attempt: rows::unsigned(row, "next_attempt")?,
                 },
                 kind: row.try_get("kind")?,
                 lane: Lane::of_rank(row.try_get("lane")?),
@@ -159,6 +163,7 @@ pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, 
 pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx::Error> {
     let found = sqlx::query(
         "select a.node_id, a.channel, d.language, d.code, d.possible_repeat, d.renumbered, \
+         (select f.site from fork f) as site, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
          left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
@@ -194,7 +199,7 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
 pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<Work>, sqlx::Error> {
     let found = sqlx::query(
         "select a.delivery_id, a.attempt, a.channel, d.kind, d.lane, d.address, d.language, d.code, d.possible_repeat, \
-         d.renumbered, d.expires_at_ms, \
+         d.renumbered, d.expires_at_ms, (select f.site from fork f) as site, \
          case when d.subject = '' then coalesce(t.subject, '') else d.subject end as subject, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
@@ -256,21 +261,29 @@ pub async fn under_way(conn: &mut SqliteConnection) -> Result<Vec<NodeId>, sqlx:
         .collect())
 }
 
-/// Deliveries whose answer is awaited at a number that is dark: last accepted by this channel, and not tried since.
+/// Deliveries whose answer is awaited at a number that is dark: last accepted by this channel, and not tried since. An
+/// island leaves those of others to them for a while, as it leaves their pending work (DESIGN D5).
 pub async fn stranded(
     conn: &mut SqliteConnection,
     node: NodeId,
     channel: &str,
+    now: Timestamp,
     limit: u32,
 ) -> Result<Vec<DeliveryId>, sqlx::Error> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "select a.delivery_id from attempt a join delivery d on d.delivery_id = a.delivery_id and d.attempts = a.attempt \
-         where a.node_id = ? and a.channel = ? and a.state = 'accepted' and d.awaiting = 1 and d.kind = 'sms' \
-         and d.state in ('sent', 'delivered', 'handed_over') order by d.lane, a.delivery_id limit ?",
+         where a.node_id = ?1 and a.channel = ?2 and a.state = 'accepted' and d.awaiting = 1 and d.kind = 'sms' \
+         and d.state in ('sent', 'delivered', 'handed_over') \
+         and not exists (select 1 from fork f where f.node_id <> ?1 \
+          and f.entered_at_ms + case when d.critical then ?4 else ?5 end > ?6) \
+         order by d.lane, a.delivery_id limit ?3",
     )
     .bind(node.0.cast_signed())
     .bind(channel)
     .bind(i64::from(limit))
+    .bind(super::HOLD_CRITICAL_MS)
+    .bind(super::HOLD_MS)
+    .bind(now.0)
     .fetch_all(conn)
     .await?;
     ids(&found)
@@ -433,6 +446,7 @@ fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
     let marks = texts::Marks {
         possible_repeat: row.try_get("possible_repeat")?,
         renumbered: row.try_get("renumbered")?,
+        alone: row.try_get("site")?,
         language: texts::Language::parse(row.try_get("language")?),
     };
     Ok(texts::finish(

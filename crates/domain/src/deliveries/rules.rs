@@ -67,6 +67,27 @@ impl State {
             .unwrap_or(Self::Cancelled)
     }
 
+    /// How far towards the person it got, for joining two histories: the greater one stands.
+    pub fn reach(self) -> u8 {
+        match self {
+            Self::Expired => 0,
+            Self::Cancelled => 1,
+            Self::Standby => 2,
+            Self::Pending => 3,
+            Self::Assigned => 4,
+            Self::Failed => 5,
+            Self::Sent => 6,
+            Self::HandedOver => 7,
+            Self::Delivered => 8,
+            Self::Acknowledged => 9,
+        }
+    }
+
+    /// The state with this reach; `None` for one of a newer version.
+    pub fn of_reach(reach: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.reach() == reach)
+    }
+
     /// Nothing more will be tried.
     pub fn ended(self) -> bool {
         !matches!(

@@ -205,7 +205,7 @@ async fn an_unanswered_text_from_a_dark_number_goes_out_from_another_one() {
         answer: crate::vocabulary::Answer::Cannot,
     };
     world.ask(AnyCommand::Alerts(answer)).await;
-    let deliveries = stranded(&mut world.conn, NodeId(1), "modem", 10)
+    let deliveries = stranded(&mut world.conn, NodeId(1), "modem", world.now, 10)
         .await
         .unwrap();
     assert_eq!(deliveries.len(), 1, "dora has answered");
@@ -226,7 +226,7 @@ async fn an_unanswered_text_from_a_dark_number_goes_out_from_another_one() {
         "{body}"
     );
     assert_eq!(
-        stranded(&mut world.conn, NodeId(1), "modem", 10)
+        stranded(&mut world.conn, NodeId(1), "modem", world.now, 10)
             .await
             .unwrap(),
         []

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use super::plan_row::{PlanRowFull, insert, load, save};
 use super::rules::{Action, Plan, code, next_action};
-use super::{Answer, Called, Command, Content, Phase, query};
+use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, query};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, NewPage, Paged, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
@@ -14,9 +15,6 @@ use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::vocabulary::Severity;
 use crate::{conversations, nodes, recipients, rows};
-
-/// People per page: what one log entry expands (DESIGN A4).
-const PAGE_LEN: usize = 2_000;
 
 /// Digits of a code.
 const CODE_DIGITS: usize = 4;
@@ -154,6 +152,7 @@ pub(crate) async fn begin(
             next_page: 0,
             call_off_end: 0,
         },
+        hold_until: Timestamp(0),
     };
     insert(conn, &row, entry.at).await?;
     insert_pages(conn, new.alert, 0, &pages).await
@@ -260,35 +259,54 @@ pub(crate) async fn begin_call_off(
     save(conn, &row, entry.at).await
 }
 
-/// Carries the answers given to `from` over to `into`, and lets the codes of `from` answer `into`.
+/// Carries the calls to `from` over to `into`: its people count as called there, their codes answer there, and of two
+/// answers the later one stands. True when that changed anything. [`follow_up`](super::follow_up) comes next.
 pub(crate) async fn carry_over(
     conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
     from: AlertId,
     into: AlertId,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sqlx::Error> {
+    // The laws of `CallFact`, row by row: islands may learn of calls and joins in any order.
+    let calls = sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
          called_at_ms, closed_at_ms) \
-         select ?1, recipient_id, position + 1000000, step, code, '', null, '', called_at_ms, null \
+         select ?1, recipient_id, position + 1000000, step, code, answer, answered_at_ms, answered_from, called_at_ms, null \
          from called_person where alert_id = ?2 order by position \
-         on conflict (alert_id, recipient_id) do nothing",
+         on conflict (alert_id, recipient_id) do update set \
+         position = case when (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
+          then excluded.position else position end, \
+         step = case when (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
+          then excluded.step else step end, \
+         called_at_ms = min(called_at_ms, excluded.called_at_ms), \
+         answer = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
+          instr('coming cannot received need_help', excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
+          instr('coming cannot received need_help', answer)) then excluded.answer else answer end, \
+         answered_from = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from) \
+          > (coalesce(answered_at_ms, -1), answered_from) then excluded.answered_from else answered_from end, \
+         answered_at_ms = case when excluded.answered_at_ms is null then answered_at_ms \
+          else max(coalesce(answered_at_ms, excluded.answered_at_ms), excluded.answered_at_ms) end \
+         where (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
+          or (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
+          instr('coming cannot received need_help', excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
+          instr('coming cannot received need_help', answer))",
     )
     .bind(into.as_bytes())
     .bind(from.as_bytes())
     .execute(&mut *conn)
     .await?;
-    let answered = query::answered(conn, from).await?;
-    for given in answered {
-        let Some(said) = given.answer else { continue };
-        let Some(call) = query::call(conn, into, given.recipient).await? else {
-            continue;
-        };
-        if call.answer.is_none() {
-            answer(conn, entry, &call, said, "joined alert").await?;
-        }
-    }
-    Ok(())
+    let codes = sqlx::query(
+        "insert into call_code (alert_id, recipient_id, code) select ?1, recipient_id, code from \
+         (select recipient_id, code from called_person where alert_id = ?2 \
+          union select recipient_id, code from call_code where alert_id = ?2) f \
+         where not exists (select 1 from called_person c where c.alert_id = ?1 and c.recipient_id = f.recipient_id \
+          and c.code = f.code) order by recipient_id, code \
+         on conflict (alert_id, recipient_id, code) do nothing",
+    )
+    .bind(into.as_bytes())
+    .bind(from.as_bytes())
+    .execute(conn)
+    .await?;
+    Ok(calls.rows_affected() + codes.rows_affected() > 0)
 }
 
 /// Gives each person of a page a code and their deliveries. In a later round only the silent are paged, with the codes
@@ -301,10 +319,7 @@ async fn expand_page(
 ) -> Result<(), sqlx::Error> {
     let alert = row.alert;
     if page == 0 && row.plan.round == 0 {
-        let organisation = nodes::organisation(conn).await?;
-        let content: Content =
-            serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
-        deliveries::freeze_texts(conn, alert, Purpose::Page, &content.pages(&organisation)).await?;
+        freeze_pages(conn, row).await?;
     }
     let step = page_step(conn, alert, page).await?;
     let everyone = page_people(conn, alert, page).await?;
@@ -335,10 +350,24 @@ async fn expand_page(
         lane: row.lane,
         critical: row.critical,
         validity_ms: row.validity_ms,
+        // Whoever was to do this while the island held back may have done it.
+        possible_repeat: row.hold_until.0 > 0,
         people: &paged,
     };
     deliveries::create_pages(conn, entry, &new).await?;
     Ok(())
+}
+
+/// Freezes the texts that call people, in every language.
+pub(super) async fn freeze_pages(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+) -> Result<(), sqlx::Error> {
+    let organisation = nodes::organisation(conn).await?;
+    let content: Content =
+        serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let texts = content.pages(&organisation);
+    deliveries::freeze_texts(conn, row.alert, Purpose::Page, &texts).await
 }
 
 /// Draws a code for each person that is not in use for that person, nor was in the last 48 hours.
@@ -350,6 +379,10 @@ async fn call_people(
     step: u16,
     people: &[RecipientId],
 ) -> Result<(), sqlx::Error> {
+    // An island's codes begin with its own digit, so that no two histories draw the same one for a person.
+    let slot = nodes::fork(conn)
+        .await?
+        .map_or_else(String::new, |fork| fork.slot().to_string());
     let taken = query::codes_in_use(conn, people, Timestamp(entry.at.0 - CODE_REST_MS)).await?;
     let nothing = BTreeSet::new();
     let mut calls = Vec::with_capacity(people.len());
@@ -357,10 +390,8 @@ async fn call_people(
         let used = taken.get(id).unwrap_or(&nothing);
         let drawn = (0_u32..)
             .map(|draw| {
-                code(
-                    entry.chance(&[alert.as_bytes(), id.as_bytes(), &draw.to_be_bytes()]),
-                    CODE_DIGITS,
-                )
+                let chance = entry.chance(&[alert.as_bytes(), id.as_bytes(), &draw.to_be_bytes()]);
+                format!("{slot}{}", code(chance, CODE_DIGITS))
             })
             .find(|code| !used.contains(code))
             .expect("one person has far fewer alerts than there are codes");
@@ -386,7 +417,7 @@ async fn call_people(
     Ok(())
 }
 
-async fn rest_codes(
+pub(super) async fn rest_codes(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: AlertId,
@@ -401,7 +432,7 @@ async fn rest_codes(
     Ok(())
 }
 
-async fn insert_pages(
+pub(super) async fn insert_pages(
     conn: &mut SqliteConnection,
     alert: AlertId,
     first: u32,
@@ -422,7 +453,7 @@ async fn insert_pages(
     Ok(())
 }
 
-async fn page_people(
+pub(super) async fn page_people(
     conn: &mut SqliteConnection,
     alert: AlertId,
     page: u32,
@@ -470,125 +501,10 @@ async fn people_of_step(
     .await
 }
 
-fn hex_of(people: &[RecipientId]) -> String {
+pub(super) fn hex_of(people: &[RecipientId]) -> String {
     let mut out = String::with_capacity(people.len() * 32);
     for id in people {
         data_encoding::HEXUPPER.encode_append(id.as_bytes(), &mut out);
     }
     out
-}
-
-/// The whole `escalation` row.
-struct PlanRowFull {
-    alert: AlertId,
-    critical: bool,
-    lane: Lane,
-    validity_ms: i64,
-    content: String,
-    needed: u16,
-    coming: u16,
-    plan: Plan,
-}
-
-async fn load(
-    conn: &mut SqliteConnection,
-    alert: AlertId,
-) -> Result<Option<PlanRowFull>, sqlx::Error> {
-    let row = sqlx::query(
-        "select phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, review, repeats, \
-         repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end \
-         from escalation where alert_id = ?",
-    )
-    .bind(alert.as_bytes())
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        Ok(PlanRowFull {
-            alert,
-            critical: row.try_get("critical")?,
-            lane: Lane::of_rank(row.try_get("lane")?),
-            validity_ms: row.try_get("validity_ms")?,
-            content: row.try_get("content")?,
-            needed: rows::unsigned(&row, "needed")?,
-            coming: rows::unsigned(&row, "coming")?,
-            plan: Plan {
-                phase: Phase::parse(row.try_get("phase")?),
-                started: rows::time(&row, "started_at_ms")?,
-                delays_ms: rows::json(&row, "delays_ms")?,
-                last_pages: rows::json(&row, "last_pages")?,
-                step: rows::unsigned(&row, "step")?,
-                round: rows::unsigned(&row, "round")?,
-                review: rows::unsigned(&row, "review")?,
-                repeats: rows::unsigned(&row, "repeats")?,
-                repeat_every_ms: rows::unsigned(&row, "repeat_every_ms")?,
-                satisfied: row.try_get("satisfied")?,
-                next_page: rows::unsigned(&row, "next_page")?,
-                call_off_end: rows::unsigned(&row, "call_off_end")?,
-            },
-        })
-    })
-    .transpose()
-}
-
-async fn insert(
-    conn: &mut SqliteConnection,
-    row: &PlanRowFull,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let (action, due) = next_columns(&row.plan, now);
-    sqlx::query(
-        "insert into escalation (alert_id, phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, \
-         review, repeats, repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end, \
-         next_action, next_due_ms) values (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
-    )
-    .bind(row.alert.as_bytes())
-    .bind(row.plan.phase.name())
-    .bind(row.critical)
-    .bind(row.lane.rank())
-    .bind(row.plan.started.0)
-    .bind(rows::to_json(&row.plan.delays_ms)?)
-    .bind(rows::to_json(&row.plan.last_pages)?)
-    .bind(i64::from(row.plan.repeats))
-    .bind(i64::try_from(row.plan.repeat_every_ms).unwrap_or(i64::MAX))
-    .bind(row.validity_ms)
-    .bind(&row.content)
-    .bind(i64::from(row.needed))
-    .bind(action)
-    .bind(due)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Writes what may change, with the next action that follows from it.
-async fn save(
-    conn: &mut SqliteConnection,
-    row: &PlanRowFull,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let (action, due) = next_columns(&row.plan, now);
-    // An answer must not push a reminder back for ever: a later review keeps the earlier time.
-    sqlx::query(
-        "update escalation set phase = ?1, step = ?2, round = ?3, coming = ?5, satisfied = ?6, next_page = ?7, \
-         call_off_end = ?8, next_due_ms = case when ?9 = 'review' and next_action = 'review' and review = ?4 \
-          then min(next_due_ms, ?10) else ?10 end, review = ?4, next_action = ?9 where alert_id = ?11",
-    )
-    .bind(row.plan.phase.name())
-    .bind(i64::from(row.plan.step))
-    .bind(i64::from(row.plan.round))
-    .bind(i64::from(row.plan.review))
-    .bind(i64::from(row.coming))
-    .bind(row.plan.satisfied)
-    .bind(i64::from(row.plan.next_page))
-    .bind(i64::from(row.plan.call_off_end))
-    .bind(action)
-    .bind(due)
-    .bind(row.alert.as_bytes())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-fn next_columns(plan: &Plan, now: Timestamp) -> (&'static str, i64) {
-    next_action(plan, now).map_or(("", 0), |(action, due)| (action.name(), due.0))
 }

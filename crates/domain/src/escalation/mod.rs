@@ -4,6 +4,9 @@
 
 mod apply;
 mod command;
+mod facts;
+mod merge;
+mod plan_row;
 mod query;
 mod rules;
 #[cfg(test)]
@@ -14,10 +17,16 @@ pub(crate) use self::apply::{
     Begin, answer, apply, begin, begin_call_off, carry_over, close, find_call, satisfy,
 };
 pub use self::command::Command;
+pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};
+pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
+pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};
 pub use self::query::{
     Called, DueAction, PlanRow, called, called_by_code, due, last_called_of, next_due,
-    open_calls_of, plan,
+    open_calls_of, open_codes_of, plan,
 };
 pub use self::rules::{Action, Phase};
 pub(crate) use self::wording::Content;
 use crate::vocabulary::Answer;
+
+/// People per page: what one log entry expands (DESIGN A4).
+const PAGE_LEN: usize = 2_000;

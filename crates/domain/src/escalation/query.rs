@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Answer, Command, Phase};
+use super::{Answer, Answered, CallFact, Command, FirstCall, Phase};
 use crate::ids::{AlertId, RecipientId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -138,8 +138,12 @@ pub async fn called_by_code(
     since: Timestamp,
 ) -> Result<Vec<Called>, sqlx::Error> {
     let found = sqlx::query(
-        "select * from called_person where code = ? and (closed_at_ms is null or closed_at_ms >= ?) \
-         order by called_at_ms desc, alert_id, recipient_id",
+        "select c.* from called_person c join \
+         (select alert_id, recipient_id from called_person where code = ?1 \
+          union select alert_id, recipient_id from call_code where code = ?1) f \
+         on f.alert_id = c.alert_id and f.recipient_id = c.recipient_id \
+         where c.closed_at_ms is null or c.closed_at_ms >= ?2 \
+         order by c.called_at_ms desc, c.alert_id, c.recipient_id",
     )
     .bind(code)
     .bind(since.0)
@@ -160,6 +164,21 @@ pub async fn open_calls_of(
     .fetch_all(conn)
     .await?;
     found.iter().map(called_row).collect()
+}
+
+/// Every code with which a person can answer an open alert.
+pub async fn open_codes_of(
+    conn: &mut SqliteConnection,
+    recipient: RecipientId,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select code from called_person where recipient_id = ?1 and closed_at_ms is null \
+         union select x.code from called_person c join call_code x on x.alert_id = c.alert_id \
+          and x.recipient_id = c.recipient_id where c.recipient_id = ?1 and c.closed_at_ms is null order by code",
+    )
+    .bind(recipient.as_bytes())
+    .fetch_all(conn)
+    .await
 }
 
 /// The newest call of a person, open or over, since `since`.
@@ -260,8 +279,13 @@ pub(super) async fn codes_in_use(
     since: Timestamp,
 ) -> Result<BTreeMap<RecipientId, BTreeSet<String>>, sqlx::Error> {
     let found = sqlx::query(
-        "select recipient_id, code from called_person where recipient_id in (select unhex(value) from json_each(?)) \
-         and (closed_at_ms is null or closed_at_ms >= ?) order by recipient_id, code",
+        "select c.recipient_id, c.code from called_person c \
+         where c.recipient_id in (select unhex(value) from json_each(?1)) \
+         and (c.closed_at_ms is null or c.closed_at_ms >= ?2) \
+         union select x.recipient_id, x.code from called_person c join call_code x \
+         on x.alert_id = c.alert_id and x.recipient_id = c.recipient_id \
+         where c.recipient_id in (select unhex(value) from json_each(?1)) \
+         and (c.closed_at_ms is null or c.closed_at_ms >= ?2) order by 1, 2",
     )
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
     .bind(since.0)
@@ -321,5 +345,28 @@ fn called_row(row: &SqliteRow) -> Result<Called, sqlx::Error> {
         answered_from: row.try_get("answered_from")?,
         called_at: rows::time(row, "called_at_ms")?,
         closed_at: rows::time_opt(row, "closed_at_ms")?,
+    })
+}
+
+/// Reads a row of `called_person` with a column `more_codes`.
+pub(super) fn call_fact(row: &SqliteRow) -> Result<CallFact, sqlx::Error> {
+    let call = called_row(row)?;
+    let mut codes: BTreeSet<String> = rows::json(row, "more_codes")?;
+    codes.insert(call.code);
+    let answered = call.answer.zip(call.answered_at);
+    Ok(CallFact {
+        alert: call.alert,
+        recipient: call.recipient,
+        called: FirstCall {
+            at: call.called_at,
+            step: call.step,
+            position: rows::unsigned(row, "position")?,
+        },
+        codes,
+        answered: answered.map(|(answer, at)| Answered {
+            at,
+            from: call.answered_from,
+            answer,
+        }),
     })
 }

@@ -9,8 +9,9 @@ use crate::vocabulary::{Severity, Status};
 /// What an alert's texts are made from, frozen at the raise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
-    /// The number people say aloud.
-    pub(crate) number: u64,
+    /// The number people say aloud: `118` or `B-7`. Rows of the first release hold a bare count.
+    #[serde(deserialize_with = "label")]
+    pub(crate) number: String,
     pub(crate) severity: Severity,
     pub(crate) status: Status,
     /// By language; the first serves languages that are missing.
@@ -31,7 +32,7 @@ impl Content {
             status: self.status,
             severity: self.severity,
             high_assurance: false,
-            number: self.number,
+            number: &self.number,
             text: self.text_in(language),
             gather: &self.gather,
         }
@@ -53,13 +54,20 @@ impl Content {
                 language,
                 organisation,
                 status: self.status,
-                number: self.number,
+                number: &self.number,
                 reason,
             };
             both_kinds(language, texts::call_off(text), texts::call_off_mail(text))
         };
         Language::ALL.into_iter().flat_map(both).collect()
     }
+}
+
+fn label<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned))
 }
 
 fn both_kinds(

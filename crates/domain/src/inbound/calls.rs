@@ -51,7 +51,8 @@ impl Sender {
         };
         match candidates
             .into_iter()
-            .min_by_key(|call| call.closed_at.is_some())
+            // A code carried over by a join still tells which alert was meant.
+            .min_by_key(|call| (call.code != code, call.closed_at.is_some()))
         {
             Some(call) => self.asked(conn, call).await,
             None => Ok(None),
@@ -123,7 +124,7 @@ impl Sender {
             if let Some(alert) = alerts::find(conn, call.alert).await? {
                 open.push(OpenCode {
                     code: call.code.clone(),
-                    number: alert.number,
+                    number: alert.label.clone(),
                 });
             }
         }

@@ -13,6 +13,7 @@ use crate::apply::Entry;
 use crate::conversations;
 use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
+use crate::nodes::{self, Fork};
 use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
 use crate::vocabulary::Answer;
 
@@ -112,6 +113,8 @@ impl Desk<'_> {
             let is_sentence = rest.split_whitespace().count() > rules::REST_WORDS_MAX;
             return if is_sentence {
                 self.words().await
+            } else if let Some(fork) = nodes::fork(self.conn).await? {
+                self.code_elsewhere(&fork).await
             } else {
                 self.unknown_code(code, answer).await
             };
@@ -191,7 +194,7 @@ impl Desk<'_> {
             };
             sent.push(Sent {
                 at: told.at,
-                number: alert.as_ref().map(|alert| alert.number),
+                number: alert.as_ref().map(|alert| alert.label.clone()),
                 called_off: told.purpose == Purpose::CallOff,
                 text: alert
                     .as_ref()
@@ -264,13 +267,13 @@ impl Desk<'_> {
             Some(at) => {
                 let ended = Ended {
                     how: EndedHow::Joined {
-                        into: effective.number,
+                        into: effective.label.clone(),
                     },
                     at,
                 };
                 format!(
                     "{} {noted}",
-                    texts::closed(self.about(&asked.alert, asked.language), ended)
+                    texts::closed(self.about(&asked.alert, asked.language), &ended)
                 )
             }
             None => noted,
@@ -301,7 +304,7 @@ impl Desk<'_> {
             ended,
             first_answer_at: answered.first_answer_at,
         };
-        let noted = texts::late(self.about(effective, Language::En), late);
+        let noted = texts::late(self.about(effective, Language::En), &late);
         conversations::post(
             self.conn,
             self.entry,
@@ -311,7 +314,7 @@ impl Desk<'_> {
             &noted,
         )
         .await?;
-        Ok(texts::late(self.about(effective, asked.language), late))
+        Ok(texts::late(self.about(effective, asked.language), &late))
     }
 
     /// A critical alert wants more than a number (SECURITY D-2): the answer is shown, and the code asked for once.
@@ -378,6 +381,28 @@ impl Desk<'_> {
         Ok(self.to_sender(Taken::UnknownCode, body))
     }
 
+    /// A code this island does not know may be good elsewhere: kept for then, and the sender told where else to text it.
+    async fn code_elsewhere(&mut self, fork: &Fork) -> Result<Handled, sqlx::Error> {
+        let numbers: Vec<String> = nodes::channels(self.conn)
+            .await?
+            .into_iter()
+            .filter(|channel| channel.node != fork.node && !channel.number.is_empty())
+            .map(|channel| channel.number)
+            .collect();
+        let language = self.sender.language();
+        Ok(Handled {
+            taken: Taken::Elsewhere,
+            alert: None,
+            recipient: self.only_person(),
+            reply: Some(Reply {
+                body: texts::code_elsewhere(language, &fork.site, &numbers),
+                language,
+                critical: true,
+                to_stranger: self.sender.people.is_empty(),
+            }),
+        })
+    }
+
     async fn room_post(&mut self, asked: &Asked) -> Result<Handled, sqlx::Error> {
         let text = self.text.text.clone();
         self.post(asked.alert.id, &text).await?;
@@ -436,11 +461,11 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn about(&self, alert: &AlertRow, language: Language) -> About<'_> {
+    fn about<'b>(&'b self, alert: &'b AlertRow, language: Language) -> About<'b> {
         About {
             language,
             organisation: &self.organisation,
-            number: alert.number,
+            number: &alert.label,
         }
     }
 

@@ -9,6 +9,7 @@ mod apply;
 mod calls;
 mod command;
 mod desk;
+mod facts;
 mod query;
 mod rules;
 mod sender;
@@ -17,8 +18,13 @@ mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, Receive};
+pub use self::facts::{InboundFact, ReceivedText, TakenAs};
+pub(crate) use self::facts::{WATCH, changed, merge};
 pub use self::query::{InboundRow, of_sender};
 pub use self::rules::{Meaning, parse, parse_part};
+
+/// The word of [`Taken::Elsewhere`]; the index of such rows knows it too.
+const ELSEWHERE: &str = "code_elsewhere";
 
 /// What a text was taken for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,10 +53,12 @@ pub enum Taken {
     Question,
     /// Words for the person on duty.
     DutyInbox,
+    /// A code this island does not know: kept, and looked at again once somebody who does is heard.
+    Elsewhere,
 }
 
 impl Taken {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -63,6 +71,7 @@ impl Taken {
         Self::RoomPost,
         Self::Question,
         Self::DutyInbox,
+        Self::Elsewhere,
     ];
 
     /// The word in rows and lists.
@@ -80,6 +89,7 @@ impl Taken {
             Self::RoomPost => "room_post",
             Self::Question => "question",
             Self::DutyInbox => "duty_inbox",
+            Self::Elsewhere => ELSEWHERE,
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Sender {
     pub(super) people: Vec<PersonRow>,
     /// Their calls to open alerts, newest first.
     pub(super) open: Vec<Called>,
+    /// Every code that answers one of them.
+    codes: Vec<String>,
     /// Its texts of the last hour, newest first.
     recent: Vec<InboundRow>,
     /// When the text at hand came.
@@ -55,8 +57,10 @@ impl Sender {
             .map_or_else(|_| from.trim().to_owned(), |n| n.as_str().to_owned());
         let people = recipients::by_address(conn, "sms", &address).await?;
         let mut open = Vec::new();
+        let mut codes = Vec::new();
         for person in &people {
             open.extend(escalation::open_calls_of(conn, person.id).await?);
+            codes.extend(escalation::open_codes_of(conn, person.id).await?);
         }
         // A stable sort: those of one person stay in their order.
         open.sort_by_key(|call| std::cmp::Reverse(call.called_at));
@@ -65,6 +69,7 @@ impl Sender {
             address,
             people,
             open,
+            codes,
             recent,
             at,
         })
@@ -92,7 +97,7 @@ impl Sender {
     }
 
     pub(super) fn open_codes(&self) -> Vec<String> {
-        self.open.iter().map(|call| call.code.clone()).collect()
+        self.codes.clone()
     }
 
     /// Phones can be answered; names and short codes belong to robots (CHANNELS §1.9).

@@ -4,10 +4,13 @@
 
 mod apply;
 mod command;
+mod fork;
 mod query;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Admit, ChannelReport, Command, Found};
+pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, enter};
+pub use self::fork::{Fork, fork};
 pub use self::query::{ChannelRow, ClusterRow, NodeRow, channels, cluster, nodes, organisation};

@@ -1,10 +1,13 @@
 //! Outcomes of outside requests, so that a retry or a second path applies once (DESIGN A7).
 
 mod command;
+mod facts;
 
 use sqlx::{Row, SqliteConnection};
 
 pub use self::command::Command;
+pub use self::facts::RequestFact;
+pub(crate) use self::facts::{WATCH, changed, merge};
 use crate::apply::Entry;
 use crate::codec;
 use crate::envelope::Envelope;

@@ -13,7 +13,7 @@ pub(super) trait Words: Sync {
     /// What is true of a person who gave this answer: "coming".
     fn answer(&self, answer: Answer) -> &'static str;
     /// `Alert 118 Aurora Energy`, at the start of a sentence.
-    fn alert(&self, number: u64, organisation: &str) -> String;
+    fn alert(&self, number: &str, organisation: &str) -> String;
     /// Label before the place to gather.
     fn gather(&self) -> &'static str;
     /// The four answers behind `code`: `Reply 4711 1=coming …`.
@@ -24,6 +24,13 @@ pub(super) trait Words: Sync {
     fn answer_by_sms(&self) -> &'static str;
     fn possible_repeat(&self) -> &'static str;
     fn answer_to_this_number(&self) -> &'static str;
+
+    /// Ends every text of a node that is cut off: `(site C alone)`.
+    fn alone(&self, site: &str) -> String;
+    /// A code came to a node that is cut off and does not know it. `numbers` are those of the other nodes; may be empty.
+    fn code_elsewhere(&self, site: &str, numbers: &str) -> String;
+    /// One text instead of all that waited too long. `newest` and `open` name alerts; `open` may be empty.
+    fn backlog(&self, organisation: &str, count: u64, newest: &str, open: &str) -> String;
 
     fn called_off(&self) -> &'static str;
     fn stand_down(&self) -> &'static str;
@@ -36,20 +43,20 @@ pub(super) trait Words: Sync {
     fn first_answer(&self, time: &str) -> String;
     fn was_resolved(&self, alert: &str, time: &str) -> String;
     fn was_called_off(&self, alert: &str, time: &str) -> String;
-    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String;
+    fn was_joined(&self, alert: &str, into: &str, time: &str) -> String;
     /// A critical alert wants the code. `send` is what to send: `4711 1`.
     fn ask_back(&self, alert: &str, send: &str, answer: &str) -> String;
     /// Before the list of open codes.
     fn several_open(&self) -> &'static str;
     fn unknown_code(&self, code: &str) -> String;
     /// One line of a list of open codes: `4711 1 (alert 118)`.
-    fn open_code(&self, send: &str, number: u64) -> String;
+    fn open_code(&self, send: &str, number: &str) -> String;
     /// Wrong codes came from this number, so its right ones are shown but do not count.
     fn not_counted(&self, alert: &str) -> String;
     /// Before the list of what was sent.
     fn told(&self, organisation: &str) -> String;
     /// One line of that list.
-    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String;
+    fn told_line(&self, time: &str, number: Option<&str>, text: &str) -> String;
     fn told_nothing(&self, organisation: &str, hours: u64) -> String;
     fn duty_inbox(&self, organisation: &str) -> String;
     fn shown_in_room(&self, alert: &str) -> String;

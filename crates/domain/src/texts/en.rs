@@ -32,7 +32,7 @@ impl Words for English {
         }
     }
 
-    fn alert(&self, number: u64, organisation: &str) -> String {
+    fn alert(&self, number: &str, organisation: &str) -> String {
         format!("Alert {number} {organisation}")
     }
 
@@ -58,6 +58,28 @@ impl Words for English {
 
     fn answer_to_this_number(&self) -> &'static str {
         "Answer to THIS number."
+    }
+
+    fn alone(&self, site: &str) -> String {
+        format!("(site {site} alone)")
+    }
+
+    fn code_elsewhere(&self, site: &str, numbers: &str) -> String {
+        let also = if numbers.is_empty() {
+            String::new()
+        } else {
+            format!(" Also text {numbers}")
+        };
+        format!("Noted. Site {site} is cut off and the others do not know yet.{also}")
+    }
+
+    fn backlog(&self, organisation: &str, count: u64, newest: &str, open: &str) -> String {
+        let open = if open.is_empty() {
+            "None is open any more.".to_owned()
+        } else {
+            format!("Open: {open}")
+        };
+        format!("{organisation}: during the outage {count} alerts, newest {newest}. {open}")
     }
 
     fn called_off(&self) -> &'static str {
@@ -88,7 +110,7 @@ impl Words for English {
         format!("{alert} was called off {time} UTC.")
     }
 
-    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String {
+    fn was_joined(&self, alert: &str, into: &str, time: &str) -> String {
         format!("{alert} became part of alert {into} {time} UTC.")
     }
 
@@ -104,7 +126,7 @@ impl Words for English {
         format!("Code {code} is not known or has expired. Send one of:")
     }
 
-    fn open_code(&self, send: &str, number: u64) -> String {
+    fn open_code(&self, send: &str, number: &str) -> String {
         format!("{send} (alert {number})")
     }
 
@@ -118,7 +140,7 @@ impl Words for English {
         format!("{organisation} told this number:")
     }
 
-    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String {
+    fn told_line(&self, time: &str, number: Option<&str>, text: &str) -> String {
         match number {
             Some(number) => format!("{time} UTC alert {number}: {text}"),
             None => format!("{time} UTC: {text}"),

@@ -32,7 +32,7 @@ impl Words for Finnish {
         }
     }
 
-    fn alert(&self, number: u64, organisation: &str) -> String {
+    fn alert(&self, number: &str, organisation: &str) -> String {
         format!("Hälytys {number} {organisation}")
     }
 
@@ -58,6 +58,28 @@ impl Words for Finnish {
 
     fn answer_to_this_number(&self) -> &'static str {
         "Vastaa TÄHÄN numeroon."
+    }
+
+    fn alone(&self, site: &str) -> String {
+        format!("({site} yksin)")
+    }
+
+    fn code_elsewhere(&self, site: &str, numbers: &str) -> String {
+        let also = if numbers.is_empty() {
+            String::new()
+        } else {
+            format!(" Lähetä sama myös: {numbers}")
+        };
+        format!("Kirjattu. {site} on poissa yhteydestä, eivätkä muut tiedä vielä.{also}")
+    }
+
+    fn backlog(&self, organisation: &str, count: u64, newest: &str, open: &str) -> String {
+        let open = if open.is_empty() {
+            "Mikään ei ole enää auki.".to_owned()
+        } else {
+            format!("Auki: {open}")
+        };
+        format!("{organisation}: yhteyskatkon aikana {count} hälytystä, uusin {newest}. {open}")
     }
 
     fn called_off(&self) -> &'static str {
@@ -88,7 +110,7 @@ impl Words for Finnish {
         format!("{alert} peruttiin {time} UTC.")
     }
 
-    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String {
+    fn was_joined(&self, alert: &str, into: &str, time: &str) -> String {
         format!("{alert} liitettiin hälytykseen {into} {time} UTC.")
     }
 
@@ -106,7 +128,7 @@ impl Words for Finnish {
         format!("Koodia {code} ei tunneta tai se on vanhentunut. Lähetä jokin näistä:")
     }
 
-    fn open_code(&self, send: &str, number: u64) -> String {
+    fn open_code(&self, send: &str, number: &str) -> String {
         format!("{send} (hälytys {number})")
     }
 
@@ -120,7 +142,7 @@ impl Words for Finnish {
         format!("{organisation} lähetti tähän numeroon:")
     }
 
-    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String {
+    fn told_line(&self, time: &str, number: Option<&str>, text: &str) -> String {
         match number {
             Some(number) => format!("{time} UTC hälytys {number}: {text}"),
             None => format!("{time} UTC: {text}"),

@@ -21,8 +21,9 @@ pub use self::page::{
     CallOffText, Marks, PageText, call_off, call_off_mail, finish, page, page_mail,
 };
 pub use self::reply::{
-    About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, closed, confirmation,
-    duty_inbox_reply, genuine, late, not_counted, room_posted, unknown_code,
+    About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
+    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
+    unknown_code,
 };
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

@@ -12,7 +12,7 @@ pub struct PageText<'a> {
     pub status: Status,
     pub severity: Severity,
     /// The alert's number as people say it.
-    pub number: u64,
+    pub number: &'a str,
     /// What happened, in the recipient's language.
     pub text: &'a str,
     /// Where to gather: place, bridge number and PIN. May be empty.
@@ -27,18 +27,20 @@ pub struct CallOffText<'a> {
     pub language: Language,
     pub organisation: &'a str,
     pub status: Status,
-    pub number: u64,
+    pub number: &'a str,
     /// Why, in the words of whoever called it off. May be empty.
     pub reason: &'a str,
 }
 
 /// What the sender adds to a frozen text.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Marks {
     /// An earlier try may have arrived (DESIGN C1).
     pub possible_repeat: bool,
     /// The number of an earlier try hears no answers any more (DESIGN C6).
     pub renumbered: bool,
+    /// The site that sends while it is cut off from the others (DESIGN §4.4).
+    pub alone: Option<String>,
     /// The recipient's language.
     pub language: Language,
 }
@@ -132,13 +134,21 @@ pub fn finish(body: &str, code: &str, marks: &Marks) -> String {
         body.replace(CODE_MARK, code)
     };
     let words = marks.language.words();
-    let possible_repeat = marks.possible_repeat.then(|| words.possible_repeat());
-    let renumbered = marks.renumbered.then(|| words.answer_to_this_number());
-    for mark in [possible_repeat, renumbered].into_iter().flatten() {
+    let possible_repeat = marks
+        .possible_repeat
+        .then(|| words.possible_repeat().to_owned());
+    let renumbered = marks
+        .renumbered
+        .then(|| words.answer_to_this_number().to_owned());
+    let alone = marks
+        .alone
+        .as_deref()
+        .map(|site| words.alone(&self::site(site)));
+    for mark in [possible_repeat, renumbered, alone].into_iter().flatten() {
         if !text.ends_with('\n') {
             text.push(' ');
         }
-        text.push_str(mark);
+        text.push_str(&mark);
     }
     text
 }
@@ -149,6 +159,14 @@ const GATHER_UNITS_MAX: usize = 140;
 /// Longest organisation name in a text, in UTF-16 units like the other limits.
 pub(super) const ORGANISATION_UNITS_MAX: usize = 40;
 
+/// Longest name of a site in a text, in UTF-16 units.
+const SITE_UNITS_MAX: usize = 20;
+
+/// A site's name as texts show it.
+pub(super) fn site(name: &str) -> String {
+    clip(&clean(name), SITE_UNITS_MAX)
+}
+
 /// How much of the alert's text a mail's subject shows.
 const SUBJECT_TEXT_UNITS_MAX: usize = 70;
 
@@ -156,7 +174,7 @@ const SUBJECT_TEXT_UNITS_MAX: usize = 70;
 const SMS_UNITS_MAX: usize = SMS_PARTS_MAX * 160;
 
 /// Code, drill or test prefix, organisation and number, so that these are read first whatever follows.
-fn head(language: Language, organisation: &str, status: Status, number: u64) -> String {
+fn head(language: Language, organisation: &str, status: Status, number: &str) -> String {
     let words = language.words();
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     match status {
@@ -176,6 +194,7 @@ fn cut_to_fit(
     let marks = Marks {
         possible_repeat: true,
         renumbered: true,
+        alone: Some("\u{c5}".repeat(SITE_UNITS_MAX)),
         language,
     };
     let fits = |text: &str| {

@@ -12,29 +12,29 @@ pub struct About<'a> {
     pub language: Language,
     pub organisation: &'a str,
     /// The alert's number as people say it.
-    pub number: u64,
+    pub number: &'a str,
 }
 
 /// How and when an alert ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ended {
     pub how: EndedHow,
     pub at: Timestamp,
 }
 
 /// What became of an alert that takes no more answers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum EndedHow {
     Resolved,
     CalledOff,
     /// It became part of the alert with this number.
     Joined {
-        into: u64,
+        into: String,
     },
 }
 
 /// An answer that came after the end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LateAnswer<'a> {
     /// When it came.
     pub at: Timestamp,
@@ -50,14 +50,14 @@ pub struct LateAnswer<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OpenCode {
     pub code: String,
-    pub number: u64,
+    pub number: String,
 }
 
 /// One text that went to a number.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sent {
     pub at: Timestamp,
-    pub number: Option<u64>,
+    pub number: Option<String>,
     /// It called people off rather than in.
     pub called_off: bool,
     /// What it was about.
@@ -76,14 +76,14 @@ pub fn confirmation(about: About<'_>, at: Timestamp, name: &str, answer: Answer)
 }
 
 /// How the alert ended, when, and that the late answer is on record with its own time.
-pub fn late(about: About<'_>, late: LateAnswer<'_>) -> String {
+pub fn late(about: About<'_>, late: &LateAnswer<'_>) -> String {
     let words = about.language.words();
     let recorded = words.recorded_late(
         &late.at.to_hh_mm(),
         &person(late.name),
         words.answer(late.answer),
     );
-    let ended = closed(about, late.ended);
+    let ended = closed(about, &late.ended);
     match late.first_answer_at {
         Some(first) => format!(
             "{ended} {recorded} {}",
@@ -94,10 +94,10 @@ pub fn late(about: About<'_>, late: LateAnswer<'_>) -> String {
 }
 
 /// How the alert ended, and when.
-pub fn closed(about: About<'_>, ended: Ended) -> String {
+pub fn closed(about: About<'_>, ended: &Ended) -> String {
     let words = about.language.words();
     let (alert, time) = (alert(about), ended.at.to_hh_mm());
-    match ended.how {
+    match &ended.how {
         EndedHow::Resolved => words.was_resolved(&alert, &time),
         EndedHow::CalledOff => words.was_called_off(&alert, &time),
         EndedHow::Joined { into } => words.was_joined(&alert, into, &time),
@@ -126,6 +126,37 @@ pub fn unknown_code(language: Language, code: &str, answer: Answer, open: &[Open
     )
 }
 
+/// The code is not known at a site that is cut off; it is kept. Names numbers of other nodes to text as well.
+pub fn code_elsewhere(language: Language, site: &str, numbers: &[String]) -> String {
+    let numbers: Vec<&str> = numbers
+        .iter()
+        .take(NUMBERS_MAX)
+        .map(String::as_str)
+        .collect();
+    language
+        .words()
+        .code_elsewhere(&super::page::site(site), &numbers.join(", "))
+}
+
+/// One text for all that waited so long that nobody should get them one by one (PRODUCT L-22).
+pub fn backlog(
+    language: Language,
+    organisation: &str,
+    count: u64,
+    newest: (&str, &str),
+    open: &[String],
+) -> String {
+    let words = language.words();
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    let (number, text) = newest;
+    let newest = format!("{number} {}", clip(&clean(text), SENT_TEXT_UNITS_MAX));
+    let mut named: Vec<&str> = open.iter().take(BACKLOG_MAX).map(String::as_str).collect();
+    if open.len() > BACKLOG_MAX {
+        named.push("...");
+    }
+    words.backlog(&organisation, count, newest.trim_end(), &named.join(", "))
+}
+
 /// The code was right, but too many wrong ones came from this number (SECURITY T-9).
 pub fn not_counted(about: About<'_>) -> String {
     about.language.words().not_counted(&alert(about))
@@ -147,7 +178,7 @@ pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64
         } else {
             text
         };
-        words.told_line(&time[..16].replace('T', " "), sent.number, &text)
+        words.told_line(&time[..16].replace('T', " "), sent.number.as_deref(), &text)
     };
     let lines: Vec<String> = sent.iter().take(SENT_MAX).map(line).collect();
     format!("{}\n{}", words.told(&organisation), lines.join("\n"))
@@ -176,6 +207,12 @@ const PERSON_UNITS_MAX: usize = 40;
 /// Longest code shown back to whoever sent it.
 const CODE_UNITS_MAX: usize = 8;
 
+/// How many numbers of other nodes a text names.
+const NUMBERS_MAX: usize = 4;
+
+/// How many open alerts a summary names.
+const BACKLOG_MAX: usize = 12;
+
 /// How many open alerts a list names.
 const OPEN_MAX: usize = 6;
 
@@ -197,7 +234,7 @@ fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {
     let lines: Vec<String> = open
         .iter()
         .take(OPEN_MAX)
-        .map(|o| words.open_code(&send(&o.code, answer), o.number))
+        .map(|o| words.open_code(&send(&o.code, answer), &o.number))
         .collect();
     lines.join(", ")
 }

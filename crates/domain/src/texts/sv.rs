@@ -32,7 +32,7 @@ impl Words for Swedish {
         }
     }
 
-    fn alert(&self, number: u64, organisation: &str) -> String {
+    fn alert(&self, number: &str, organisation: &str) -> String {
         format!("Larm {number} {organisation}")
     }
 
@@ -58,6 +58,28 @@ impl Words for Swedish {
 
     fn answer_to_this_number(&self) -> &'static str {
         "Svara till DETTA nummer."
+    }
+
+    fn alone(&self, site: &str) -> String {
+        format!("({site} ensam)")
+    }
+
+    fn code_elsewhere(&self, site: &str, numbers: &str) -> String {
+        let also = if numbers.is_empty() {
+            String::new()
+        } else {
+            format!(" Skicka även till: {numbers}")
+        };
+        format!("Noterat. {site} är avskuren och de andra vet inte än.{also}")
+    }
+
+    fn backlog(&self, organisation: &str, count: u64, newest: &str, open: &str) -> String {
+        let open = if open.is_empty() {
+            "Inget är öppet längre.".to_owned()
+        } else {
+            format!("Öppna: {open}")
+        };
+        format!("{organisation}: under avbrottet {count} larm, senast {newest}. {open}")
     }
 
     fn called_off(&self) -> &'static str {
@@ -88,7 +110,7 @@ impl Words for Swedish {
         format!("{alert} blåstes av {time} UTC.")
     }
 
-    fn was_joined(&self, alert: &str, into: u64, time: &str) -> String {
+    fn was_joined(&self, alert: &str, into: &str, time: &str) -> String {
         format!("{alert} slogs ihop med larm {into} {time} UTC.")
     }
 
@@ -104,7 +126,7 @@ impl Words for Swedish {
         format!("Koden {code} är okänd eller för gammal. Skicka ett av:")
     }
 
-    fn open_code(&self, send: &str, number: u64) -> String {
+    fn open_code(&self, send: &str, number: &str) -> String {
         format!("{send} (larm {number})")
     }
 
@@ -118,7 +140,7 @@ impl Words for Swedish {
         format!("{organisation} skickade till detta nummer:")
     }
 
-    fn told_line(&self, time: &str, number: Option<u64>, text: &str) -> String {
+    fn told_line(&self, time: &str, number: Option<&str>, text: &str) -> String {
         match number {
             Some(number) => format!("{time} UTC larm {number}: {text}"),
             None => format!("{time} UTC: {text}"),

@@ -19,7 +19,7 @@ fn page_text(language: Language) -> PageText<'static> {
         organisation: ORGANISATION,
         status: Status::Actual,
         severity: Severity::Critical,
-        number: 118,
+        number: "118",
         text: TEXT,
         gather: "",
         high_assurance: false,
@@ -30,7 +30,7 @@ fn about(language: Language) -> About<'static> {
     About {
         language,
         organisation: ORGANISATION,
-        number: 118,
+        number: "118",
     }
 }
 
@@ -136,7 +136,7 @@ fn an_exercise_says_so_right_after_the_code() {
                 language,
                 organisation: ORGANISATION,
                 status,
-                number: 118,
+                number: "118",
                 reason: "",
             };
             let (off_subject, off_body) = call_off_mail(off);
@@ -159,20 +159,21 @@ fn marks_are_added_in_the_recipients_language() {
     let marks = |language| Marks {
         possible_repeat: true,
         renumbered: true,
+        alone: Some("C".to_owned()),
         language,
     };
     let finished = |language| finish("\u{1} Aurora", "4711", &marks(language));
     assert_eq!(
         finished(Language::Fi),
-        "4711 Aurora (mahdollinen toisto) Vastaa TÄHÄN numeroon."
+        "4711 Aurora (mahdollinen toisto) Vastaa TÄHÄN numeroon. (C yksin)"
     );
     assert_eq!(
         finished(Language::Sv),
-        "4711 Aurora (möjlig upprepning) Svara till DETTA nummer."
+        "4711 Aurora (möjlig upprepning) Svara till DETTA nummer. (C ensam)"
     );
     assert_eq!(
         finished(Language::En),
-        "4711 Aurora (possible repeat) Answer to THIS number."
+        "4711 Aurora (possible repeat) Answer to THIS number. (site C alone)"
     );
     assert_eq!(finish("\u{1} Aurora", "", &Marks::default()), "Aurora");
 }
@@ -194,6 +195,7 @@ fn text_of_5000_characters_is_cut_to_six_parts_and_keeps_the_rest_of_the_page() 
                 &Marks {
                     possible_repeat: true,
                     renumbered: true,
+                    alone: Some("Kajaani".repeat(9)),
                     language,
                 },
             );
@@ -208,7 +210,7 @@ fn text_of_5000_characters_is_cut_to_six_parts_and_keeps_the_rest_of_the_page() 
                 language,
                 organisation: &long,
                 status: Status::Exercise,
-                number: 118,
+                number: "118",
                 reason: &long,
             });
             assert!(parts(&finished(&off, "4711")) <= 6);
@@ -284,17 +286,17 @@ fn a_mail_carries_the_code_in_its_subject_and_the_whole_text() {
 fn replies(language: Language) -> Vec<String> {
     let at = Timestamp(1_795_282_325_250);
     let about = about(language);
-    let open = |code: &str, number| OpenCode {
+    let open = |code: &str, number: &str| OpenCode {
         code: code.to_owned(),
-        number,
+        number: number.to_owned(),
     };
-    let two = [open("4711", 118), open("5822", 120)];
+    let two = [open("4711", "118"), open("5822", "B-7")];
     let late_after = |how| {
-        let ended = Ended { how, at };
         let first_answer_at = matches!(how, EndedHow::CalledOff).then_some(at);
+        let ended = Ended { how, at };
         late(
             about,
-            LateAnswer {
+            &LateAnswer {
                 at,
                 name: "Anna Virtanen",
                 answer: Answer::Coming,
@@ -305,7 +307,7 @@ fn replies(language: Language) -> Vec<String> {
     };
     let sent = Sent {
         at,
-        number: Some(118),
+        number: Some("118".to_owned()),
         called_off: false,
         text: "Fire alarm".to_owned(),
     };
@@ -316,11 +318,27 @@ fn replies(language: Language) -> Vec<String> {
         confirmation(about, at, "Anna Virtanen", Answer::NeedHelp),
         late_after(EndedHow::Resolved),
         late_after(EndedHow::CalledOff),
-        late_after(EndedHow::Joined { into: 120 }),
+        late_after(EndedHow::Joined {
+            into: "120".to_owned(),
+        }),
         ask_back(about, "4711", Answer::Coming),
         ambiguous(language, Answer::Cannot, &two),
         unknown_code(language, "9999", Answer::Coming, &two),
         not_counted(about),
+        code_elsewhere(
+            language,
+            "C",
+            &["+358401000001".to_owned(), "+358401000002".to_owned()],
+        ),
+        code_elsewhere(language, "C", &[]),
+        backlog(
+            language,
+            ORGANISATION,
+            3,
+            ("118", "Fire alarm"),
+            &["118".to_owned(), "B-7".to_owned()],
+        ),
+        backlog(language, ORGANISATION, 2, ("C-1", "Pump 4"), &[]),
         genuine(language, ORGANISATION, &[sent], 72),
         genuine(language, ORGANISATION, &[], 72),
         duty_inbox_reply(language, ORGANISATION),
@@ -330,7 +348,7 @@ fn replies(language: Language) -> Vec<String> {
                 language,
                 organisation: ORGANISATION,
                 status: Status::Actual,
-                number: 118,
+                number: "118",
                 reason: "False alarm",
             }),
             "4711",
@@ -344,113 +362,137 @@ fn replies_say_what_is_now_true() {
     check(
         &show(Language::En),
         expect![[r#"
-        Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden.
+            Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden.
 
-        Noted 17:32 UTC, Anna Virtanen: cannot come. Alert 118 Aurora Energy Norden.
+            Noted 17:32 UTC, Anna Virtanen: cannot come. Alert 118 Aurora Energy Norden.
 
-        Noted 17:32 UTC, Anna Virtanen: has received it. Alert 118 Aurora Energy Norden.
+            Noted 17:32 UTC, Anna Virtanen: has received it. Alert 118 Aurora Energy Norden.
 
-        Noted 17:32 UTC, Anna Virtanen: needs help. Alert 118 Aurora Energy Norden.
+            Noted 17:32 UTC, Anna Virtanen: needs help. Alert 118 Aurora Energy Norden.
 
-        Alert 118 Aurora Energy Norden was closed 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed.
+            Alert 118 Aurora Energy Norden was closed 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed.
 
-        Alert 118 Aurora Energy Norden was called off 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed. First answer 17:32 UTC.
+            Alert 118 Aurora Energy Norden was called off 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed. First answer 17:32 UTC.
 
-        Alert 118 Aurora Energy Norden became part of alert 120 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed.
+            Alert 118 Aurora Energy Norden became part of alert 120 17:32 UTC. Recorded late 17:32 UTC, Anna Virtanen: coming. It stays closed.
 
-        Not counted yet. Alert 118 Aurora Energy Norden is critical and needs your code. Send 4711 1 (coming)
+            Not counted yet. Alert 118 Aurora Energy Norden is critical and needs your code. Send 4711 1 (coming)
 
-        Several alerts are open. Send one of: 4711 2 (alert 118), 5822 2 (alert 120)
+            Several alerts are open. Send one of: 4711 2 (alert 118), 5822 2 (alert B-7)
 
-        Code 9999 is not known or has expired. Send one of: 4711 1 (alert 118), 5822 1 (alert 120)
+            Code 9999 is not known or has expired. Send one of: 4711 1 (alert 118), 5822 1 (alert B-7)
 
-        Too many wrong codes came from this number. Your answer is shown but not counted. Alert 118 Aurora Energy Norden.
+            Too many wrong codes came from this number. Your answer is shown but not counted. Alert 118 Aurora Energy Norden.
 
-        Aurora Energy Norden told this number:
-        2026-11-21 17:32 UTC alert 118: Fire alarm
+            Noted. Site C is cut off and the others do not know yet. Also text +358401000001, +358401000002
 
-        Aurora Energy Norden: We sent you nothing in the last 72 hours. A text in our name was not ours.
+            Noted. Site C is cut off and the others do not know yet.
 
-        Aurora Energy Norden: your message is kept for the person on duty. It is no answer to an alert. In danger call 112.
+            Aurora Energy Norden: during the outage 3 alerts, newest 118 Fire alarm. Open: 118, B-7
 
-        Alert 118 Aurora Energy Norden: your message is shown to those working on it. It is not counted as an answer. Reply 4711 1=coming 2=cannot 3=received 4=need help
+            Aurora Energy Norden: during the outage 2 alerts, newest C-1 Pump 4. None is open any more.
 
-        4711 Aurora Energy Norden 118: CALLED OFF. False alarm
-        Stand down. No need to come or to answer."#]],
+            Aurora Energy Norden told this number:
+            2026-11-21 17:32 UTC alert 118: Fire alarm
+
+            Aurora Energy Norden: We sent you nothing in the last 72 hours. A text in our name was not ours.
+
+            Aurora Energy Norden: your message is kept for the person on duty. It is no answer to an alert. In danger call 112.
+
+            Alert 118 Aurora Energy Norden: your message is shown to those working on it. It is not counted as an answer. Reply 4711 1=coming 2=cannot 3=received 4=need help
+
+            4711 Aurora Energy Norden 118: CALLED OFF. False alarm
+            Stand down. No need to come or to answer."#]],
     );
     check(
         &show(Language::Fi),
         expect![[r#"
-        Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden.
+            Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden.
 
-        Kirjattu 17:32 UTC, Anna Virtanen: ei pääse. Hälytys 118 Aurora Energy Norden.
+            Kirjattu 17:32 UTC, Anna Virtanen: ei pääse. Hälytys 118 Aurora Energy Norden.
 
-        Kirjattu 17:32 UTC, Anna Virtanen: saanut tiedon. Hälytys 118 Aurora Energy Norden.
+            Kirjattu 17:32 UTC, Anna Virtanen: saanut tiedon. Hälytys 118 Aurora Energy Norden.
 
-        Kirjattu 17:32 UTC, Anna Virtanen: tarvitsee apua. Hälytys 118 Aurora Energy Norden.
+            Kirjattu 17:32 UTC, Anna Virtanen: tarvitsee apua. Hälytys 118 Aurora Energy Norden.
 
-        Hälytys 118 Aurora Energy Norden päättyi 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen.
+            Hälytys 118 Aurora Energy Norden päättyi 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen.
 
-        Hälytys 118 Aurora Energy Norden peruttiin 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen. Ensimmäinen vastaus 17:32 UTC.
+            Hälytys 118 Aurora Energy Norden peruttiin 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen. Ensimmäinen vastaus 17:32 UTC.
 
-        Hälytys 118 Aurora Energy Norden liitettiin hälytykseen 120 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen.
+            Hälytys 118 Aurora Energy Norden liitettiin hälytykseen 120 17:32 UTC. Kirjattu myöhässä 17:32 UTC, Anna Virtanen: tulossa. Hälytys ei avaudu uudelleen.
 
-        Ei vielä laskettu. Hälytys 118 Aurora Energy Norden on kriittinen ja vaatii koodisi. Lähetä 4711 1 (tulossa)
+            Ei vielä laskettu. Hälytys 118 Aurora Energy Norden on kriittinen ja vaatii koodisi. Lähetä 4711 1 (tulossa)
 
-        Useita hälytyksiä on auki. Lähetä jokin näistä: 4711 2 (hälytys 118), 5822 2 (hälytys 120)
+            Useita hälytyksiä on auki. Lähetä jokin näistä: 4711 2 (hälytys 118), 5822 2 (hälytys B-7)
 
-        Koodia 9999 ei tunneta tai se on vanhentunut. Lähetä jokin näistä: 4711 1 (hälytys 118), 5822 1 (hälytys 120)
+            Koodia 9999 ei tunneta tai se on vanhentunut. Lähetä jokin näistä: 4711 1 (hälytys 118), 5822 1 (hälytys B-7)
 
-        Tästä numerosta tuli liian monta väärää koodia. Vastauksesi näytetään, mutta sitä ei lasketa. Hälytys 118 Aurora Energy Norden.
+            Tästä numerosta tuli liian monta väärää koodia. Vastauksesi näytetään, mutta sitä ei lasketa. Hälytys 118 Aurora Energy Norden.
 
-        Aurora Energy Norden lähetti tähän numeroon:
-        2026-11-21 17:32 UTC hälytys 118: Fire alarm
+            Kirjattu. C on poissa yhteydestä, eivätkä muut tiedä vielä. Lähetä sama myös: +358401000001, +358401000002
 
-        Aurora Energy Norden: Emme ole lähettäneet sinulle mitään 72 tuntiin. Nimissämme tullut viesti ei ollut meiltä.
+            Kirjattu. C on poissa yhteydestä, eivätkä muut tiedä vielä.
 
-        Aurora Energy Norden: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112.
+            Aurora Energy Norden: yhteyskatkon aikana 3 hälytystä, uusin 118 Fire alarm. Auki: 118, B-7
 
-        Hälytys 118 Aurora Energy Norden: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi. Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua
+            Aurora Energy Norden: yhteyskatkon aikana 2 hälytystä, uusin C-1 Pump 4. Mikään ei ole enää auki.
 
-        4711 Aurora Energy Norden 118: PERUTTU. False alarm
-        Ei tarvitse tulla eikä vastata."#]],
+            Aurora Energy Norden lähetti tähän numeroon:
+            2026-11-21 17:32 UTC hälytys 118: Fire alarm
+
+            Aurora Energy Norden: Emme ole lähettäneet sinulle mitään 72 tuntiin. Nimissämme tullut viesti ei ollut meiltä.
+
+            Aurora Energy Norden: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112.
+
+            Hälytys 118 Aurora Energy Norden: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi. Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua
+
+            4711 Aurora Energy Norden 118: PERUTTU. False alarm
+            Ei tarvitse tulla eikä vastata."#]],
     );
     check(
         &show(Language::Sv),
         expect![[r#"
-        Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden.
+            Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden.
 
-        Noterat 17:32 UTC, Anna Virtanen: kan inte komma. Larm 118 Aurora Energy Norden.
+            Noterat 17:32 UTC, Anna Virtanen: kan inte komma. Larm 118 Aurora Energy Norden.
 
-        Noterat 17:32 UTC, Anna Virtanen: har mottagit. Larm 118 Aurora Energy Norden.
+            Noterat 17:32 UTC, Anna Virtanen: har mottagit. Larm 118 Aurora Energy Norden.
 
-        Noterat 17:32 UTC, Anna Virtanen: behöver hjälp. Larm 118 Aurora Energy Norden.
+            Noterat 17:32 UTC, Anna Virtanen: behöver hjälp. Larm 118 Aurora Energy Norden.
 
-        Larm 118 Aurora Energy Norden avslutades 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen.
+            Larm 118 Aurora Energy Norden avslutades 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen.
 
-        Larm 118 Aurora Energy Norden blåstes av 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen. Första svaret 17:32 UTC.
+            Larm 118 Aurora Energy Norden blåstes av 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen. Första svaret 17:32 UTC.
 
-        Larm 118 Aurora Energy Norden slogs ihop med larm 120 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen.
+            Larm 118 Aurora Energy Norden slogs ihop med larm 120 17:32 UTC. Noterat för sent 17:32 UTC, Anna Virtanen: kommer. Larmet öppnas inte igen.
 
-        Räknas inte än. Larm 118 Aurora Energy Norden är kritiskt och kräver din kod. Skicka 4711 1 (kommer)
+            Räknas inte än. Larm 118 Aurora Energy Norden är kritiskt och kräver din kod. Skicka 4711 1 (kommer)
 
-        Flera larm är öppna. Skicka ett av: 4711 2 (larm 118), 5822 2 (larm 120)
+            Flera larm är öppna. Skicka ett av: 4711 2 (larm 118), 5822 2 (larm B-7)
 
-        Koden 9999 är okänd eller för gammal. Skicka ett av: 4711 1 (larm 118), 5822 1 (larm 120)
+            Koden 9999 är okänd eller för gammal. Skicka ett av: 4711 1 (larm 118), 5822 1 (larm B-7)
 
-        För många fel koder kom från detta nummer. Ditt svar visas men räknas inte. Larm 118 Aurora Energy Norden.
+            För många fel koder kom från detta nummer. Ditt svar visas men räknas inte. Larm 118 Aurora Energy Norden.
 
-        Aurora Energy Norden skickade till detta nummer:
-        2026-11-21 17:32 UTC larm 118: Fire alarm
+            Noterat. C är avskuren och de andra vet inte än. Skicka även till: +358401000001, +358401000002
 
-        Aurora Energy Norden: Vi har inte skickat dig något på 72 timmar. Ett sms i vårt namn var inte från oss.
+            Noterat. C är avskuren och de andra vet inte än.
 
-        Aurora Energy Norden: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112.
+            Aurora Energy Norden: under avbrottet 3 larm, senast 118 Fire alarm. Öppna: 118, B-7
 
-        Larm 118 Aurora Energy Norden: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar. Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp
+            Aurora Energy Norden: under avbrottet 2 larm, senast C-1 Pump 4. Inget är öppet längre.
 
-        4711 Aurora Energy Norden 118: AVBLÅST. False alarm
-        Du behöver varken komma eller svara."#]],
+            Aurora Energy Norden skickade till detta nummer:
+            2026-11-21 17:32 UTC larm 118: Fire alarm
+
+            Aurora Energy Norden: Vi har inte skickat dig något på 72 timmar. Ett sms i vårt namn var inte från oss.
+
+            Aurora Energy Norden: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112.
+
+            Larm 118 Aurora Energy Norden: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar. Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp
+
+            4711 Aurora Energy Norden 118: AVBLÅST. False alarm
+            Du behöver varken komma eller svara."#]],
     );
 }
 
@@ -475,7 +517,7 @@ proptest! {
     fn no_text_of_a_person_breaks_a_page(text in any::<String>(), gather in any::<String>(), organisation in any::<String>()) {
         let body = page(PageText { text: &text, gather: &gather, organisation: &organisation, ..page_text(Language::Fi) });
         prop_assert_eq!(body.matches(CODE_MARK).count(), 2);
-        let marks = Marks { possible_repeat: true, renumbered: true, language: Language::Fi };
+        let marks = Marks { possible_repeat: true, renumbered: true, alone: Some(organisation.clone()), language: Language::Fi };
         let finished = finish(&body, "47110", &marks);
         prop_assert!(parts(&finished) <= SMS_PARTS_MAX);
         prop_assert!(!finished.contains(|c: char| c.is_control() && c != '\n'));

@@ -196,8 +196,13 @@ async fn list(context: &Context, client: &Client, all: bool) -> Done {
     loop {
         let page = client.get(&path).await?;
         alerts.extend(each(&page["alerts"]).cloned());
-        match page["next"].as_u64() {
-            Some(next) => path = format!("/v1/alerts?limit={PAGE_LEN}{state}&before={next}"),
+        match page["next"].as_str() {
+            Some(next) => {
+                path = format!(
+                    "/v1/alerts?limit={PAGE_LEN}{state}&before={}",
+                    segment(next)
+                )
+            }
             None => break,
         }
     }

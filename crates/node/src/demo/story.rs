@@ -47,7 +47,7 @@ const END_TIME: Duration = Duration::from_secs(100);
 #[derive(Clone)]
 struct Alert {
     id: String,
-    number: u64,
+    number: String,
     /// Words that stand in its pages in every language, and in no other alert's.
     mark: &'static str,
 }
@@ -200,7 +200,7 @@ impl Story<'_> {
             .as_str()
             .ok_or_else(|| anyhow!("the answer names no alert"))?
             .to_owned();
-        let number = raised["number"].as_u64().unwrap_or(0);
+        let number = raised["number"].as_str().unwrap_or_default().to_owned();
         let alert = Alert { id, number, mark };
         self.alerts.push(alert.clone());
         Ok(alert)

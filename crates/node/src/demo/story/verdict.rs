@@ -92,13 +92,13 @@ async fn count_lost(story: &mut Story<'_>, alerts: &[Alert]) {
         };
         let known = |alert: &Alert| {
             each(&list["alerts"])
-                .any(|a| a["id"] == alert.id.as_str() && a["number"] == alert.number)
+                .any(|a| a["id"] == alert.id.as_str() && a["number"] == alert.number.as_str())
         };
         lost.extend(
             alerts
                 .iter()
                 .filter(|alert| !known(alert))
-                .map(|alert| alert.number),
+                .map(|alert| alert.number.clone()),
         );
     }
     story.report.alerts_lost = lost.len();

@@ -1,0 +1,242 @@
+//! Joins what islands tell of plans and calls, and works out what follows from the joined rows.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::apply::{begin_call_off, close, freeze_pages, hex_of, insert_pages, rest_codes};
+use super::facts::{CallFact, PlanFact, Progress, call_fact};
+use super::plan_row::{PlanRowFull, insert, load, save};
+use super::rules::{Phase, Plan};
+use super::{PAGE_LEN, query};
+use crate::apply::Entry;
+use crate::deliveries::{self, Lane};
+use crate::facts::Joined;
+use crate::ids::{AlertId, RecipientId};
+use crate::nodes::Fork;
+use crate::rows;
+use crate::time::Timestamp;
+use crate::vocabulary::Answer;
+
+/// Whether and how an alert is over, for what follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Over<'a> {
+    No,
+    /// Those who were or may have been told are told to stand down.
+    CalledOff {
+        reason: &'a str,
+    },
+    /// Nobody is texted; why deliveries end.
+    Otherwise(&'a str),
+}
+
+/// Takes over the plan of an alert that is new here, with its texts.
+pub(crate) async fn merge_plan(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    fact: &PlanFact,
+) -> Result<Joined, sqlx::Error> {
+    if load(conn, alert).await?.is_some() {
+        return Ok(Joined::Unchanged);
+    }
+    let row = PlanRowFull {
+        alert,
+        critical: fact.critical,
+        lane: Lane::of_rank(fact.lane),
+        validity_ms: fact.validity_ms,
+        content: fact.content.clone(),
+        needed: fact.needed,
+        coming: 0,
+        plan: Plan {
+            phase: Phase::Calling,
+            started: fact.started,
+            delays_ms: fact.delays_ms.clone(),
+            last_pages: fact.last_pages.clone(),
+            step: 0,
+            round: 0,
+            review: 0,
+            repeats: fact.repeats,
+            repeat_every_ms: fact.repeat_every_ms,
+            satisfied: false,
+            next_page: 0,
+            call_off_end: 0,
+        },
+        hold_until: Timestamp(0),
+    };
+    insert(conn, &row, entry.at).await?;
+    let pages: Vec<_> = fact
+        .pages
+        .iter()
+        .map(|(step, people)| json!([step, hex_of(people)]))
+        .collect();
+    insert_pages(conn, alert, 0, &pages).await?;
+    // Its first page may have been expanded elsewhere; what that owes needs the texts here.
+    freeze_pages(conn, &row).await?;
+    Ok(Joined::New)
+}
+
+/// Joins how far a plan has come.
+pub(crate) async fn merge_progress(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    progress: Progress,
+) -> Result<Joined, sqlx::Error> {
+    let Some(mut row) = load(conn, alert).await? else {
+        return Ok(Joined::Waits(alert.0));
+    };
+    let ours = row.progress();
+    if row.plan.phase != Phase::Calling || progress <= ours {
+        return Ok(Joined::Unchanged);
+    }
+    row.plan.round = progress.round;
+    row.plan.step = progress.step;
+    row.plan.next_page = progress.next_page;
+    row.plan.review = row.plan.review.max(progress.review);
+    save(conn, &row, entry.at).await?;
+    Ok(Joined::Changed)
+}
+
+/// Joins one call.
+pub(crate) async fn merge_call(
+    conn: &mut SqliteConnection,
+    fact: &CallFact,
+) -> Result<Joined, sqlx::Error> {
+    if load(conn, fact.alert).await?.is_none() {
+        return Ok(Joined::Waits(fact.alert.0));
+    }
+    let ours = call_fact(conn, fact.alert, fact.recipient).await?;
+    let joined = match ours.clone() {
+        Some(ours) => ours.join(fact.clone()),
+        None => fact.clone(),
+    };
+    let came = Joined::of(ours.as_ref(), &joined);
+    if !came.moved() {
+        return Ok(came);
+    }
+    let Some(first) = joined.codes.first() else {
+        return Ok(Joined::Refused("a call without a code".to_owned()));
+    };
+    let (answer, answered_at, from) = match &joined.answered {
+        Some(said) => (said.answer.name(), Some(said.at.0), said.from.as_str()),
+        None => ("", None, ""),
+    };
+    sqlx::query(
+        "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
+         called_at_ms, closed_at_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null) \
+         on conflict (alert_id, recipient_id) do update set position = ?3, step = ?4, answer = ?6, answered_at_ms = ?7, \
+         answered_from = ?8, called_at_ms = ?9",
+    )
+    .bind(joined.alert.as_bytes())
+    .bind(joined.recipient.as_bytes())
+    .bind(i64::try_from(joined.called.position).unwrap_or(i64::MAX))
+    .bind(i64::from(joined.called.step))
+    .bind(first)
+    .bind(answer)
+    .bind(answered_at)
+    .bind(from)
+    .bind(joined.called.at.0)
+    .execute(&mut *conn)
+    .await?;
+    // The row's own code is among them, whichever it is; it is not stored twice.
+    sqlx::query(
+        "insert into call_code (alert_id, recipient_id, code) select ?1, ?2, value from json_each(?3) \
+         where value not in (select code from called_person where alert_id = ?1 and recipient_id = ?2) order by key \
+         on conflict (alert_id, recipient_id, code) do nothing",
+    )
+    .bind(joined.alert.as_bytes())
+    .bind(joined.recipient.as_bytes())
+    .bind(rows::to_json(&joined.codes)?)
+    .execute(conn)
+    .await?;
+    Ok(came)
+}
+
+/// What follows for a plan from joined rows: who answered is settled everywhere, enough answers stop the next steps, an
+/// end stops everything and reaches everyone who was or may have been told, whoever told them.
+pub(crate) async fn follow_up(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    acknowledged: bool,
+    over: Over<'_>,
+) -> Result<(), sqlx::Error> {
+    let answered = query::answered(conn, alert).await?;
+    let people: Vec<RecipientId> = answered.iter().map(|call| call.recipient).collect();
+    deliveries::settle_all(conn, entry, alert, &people).await?;
+    let coming = answered
+        .iter()
+        .filter(|call| call.answer == Some(Answer::Coming))
+        .count();
+    let Some(mut row) = load(conn, alert).await? else {
+        return Ok(());
+    };
+    row.coming = u16::try_from(coming).unwrap_or(u16::MAX);
+    row.plan.satisfied |= acknowledged || row.coming >= row.needed;
+    if matches!(over, Over::No) && row.plan.phase == Phase::Closed {
+        row.plan.phase = Phase::Calling; // it is the one of several joined in a circle that stays open
+    }
+    save(conn, &row, entry.at).await?;
+    match over {
+        Over::No => Ok(()),
+        Over::CalledOff { reason } if row.plan.phase != Phase::CallingOff => {
+            begin_call_off(conn, entry, alert, reason).await
+        }
+        Over::CalledOff { .. } => {
+            deliveries::cancel_open(conn, entry, alert, "called off").await?;
+            rest_codes(conn, entry, alert).await?;
+            call_off_more(conn, entry, row).await
+        }
+        Over::Otherwise(why) => close(conn, entry, alert, why).await,
+    }
+}
+
+/// Adds those to a call-off who turn out to have been told by somebody else.
+async fn call_off_more(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    mut row: PlanRowFull,
+) -> Result<(), sqlx::Error> {
+    let told = deliveries::not_called_off(conn, row.alert).await?;
+    let mut expected: BTreeSet<RecipientId> = BTreeSet::new();
+    for page in row.plan.next_page..row.plan.call_off_end {
+        expected.extend(super::apply::page_people(conn, row.alert, page).await?);
+    }
+    let missing: BTreeSet<RecipientId> = told
+        .into_iter()
+        .filter(|id| !expected.contains(id))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let order: Vec<RecipientId> = query::in_call_off_order(conn, row.alert)
+        .await?
+        .into_iter()
+        .filter(|id| missing.contains(id))
+        .collect();
+    let first = query::page_count(conn, row.alert).await?;
+    let pages: Vec<_> = order
+        .chunks(PAGE_LEN)
+        .map(|chunk| json!([0, hex_of(chunk)]))
+        .collect();
+    insert_pages(conn, row.alert, first, &pages).await?;
+    row.plan.next_page = row.plan.next_page.min(first);
+    row.plan.call_off_end = first + pages.len() as u32;
+    save(conn, &row, entry.at).await
+}
+
+/// On entering an island: alerts that were open already are left to others for a while (DESIGN D5).
+pub(crate) async fn hold(conn: &mut SqliteConnection, fork: &Fork) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update escalation set hold_until_ms = ?1 + case when critical then ?2 else ?3 end, \
+         next_due_ms = max(next_due_ms, ?1 + case when critical then ?2 else ?3 end) where next_action <> ''",
+    )
+    .bind(fork.entered_at.0)
+    .bind(deliveries::HOLD_CRITICAL_MS)
+    .bind(deliveries::HOLD_MS)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! One value for everything islands join: equal in two histories that know the same facts.
+
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Column, Row, SqliteConnection, TypeInfo, ValueRef};
+
+/// A digest of alerts, people called, deliveries, attempts, messages and texts received, each by its own time and id.
+///
+/// Left out is what each history has of its own: numbers and places given by the order of a log, when things are due,
+/// where deliveries stand (that follows from their attempts, answers and ends), replies, requests, the audit.
+pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx::Error> {
+    let mut hash = Sha256::new();
+    let alerts = sqlx::query(
+        "select alert_id, severity, status, texts, gather, source, dedup_key, raised_by, raised_at_ms, issued_by, \
+         aware_at_ms, people, acknowledged_at_ms, acknowledged_by, \
+         case when state in ('called_off', 'resolved') then state end as ending, \
+         case when state in ('called_off', 'resolved') then closed_at_ms end as ended_at_ms, \
+         case when state in ('called_off', 'resolved') then closed_by end as ended_by, note, joined_into, \
+         joined_at_ms, joined_by, (select group_concat(label) from (select label from alert_label l \
+          where l.alert_id = alert.alert_id order by origin, counter)) as labels \
+         from alert order by raised_at_ms, alert_id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "alert", &alerts)?;
+    let calls = sqlx::query(
+        "select c.alert_id, c.recipient_id, c.position, c.step, c.called_at_ms, c.answer, c.answered_at_ms, \
+         c.answered_from, (select group_concat(code) from (select c.code as code union select x.code from call_code x \
+          where x.alert_id = c.alert_id and x.recipient_id = c.recipient_id order by code)) as codes \
+         from called_person c order by c.called_at_ms, c.alert_id, c.recipient_id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "call", &calls)?;
+    let deliveries = sqlx::query(
+        "select delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, language, lane, \
+         critical, code, created_at_ms from delivery where purpose = 'page' order by created_at_ms, delivery_id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "delivery", &deliveries)?;
+    let attempts = sqlx::query(
+        "select a.* from attempt a join delivery d on d.delivery_id = a.delivery_id where d.purpose = 'page' \
+         order by a.assigned_at_ms, a.delivery_id, a.attempt",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "attempt", &attempts)?;
+    let messages = sqlx::query(
+        "select message_id, room_id, author, via, text, at_ms from message order by at_ms, message_id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "message", &messages)?;
+    let texts = sqlx::query(
+        "select inbound_key, node_id, channel, sender, text, sent_at_ms, received_at_ms, wall_ms, damaged \
+         from inbound_text order by received_at_ms, inbound_key",
+    )
+    .fetch_all(conn)
+    .await?;
+    add(&mut hash, "inbound", &texts)?;
+    Ok(hash.finalize().into())
+}
+
+/// Adds rows by value, each with its type and length, so that columns cannot run into each other.
+fn add(hash: &mut Sha256, table: &str, rows: &[SqliteRow]) -> Result<(), sqlx::Error> {
+    hash.update(table.as_bytes());
+    hash.update((rows.len() as u64).to_be_bytes());
+    for row in rows {
+        for column in row.columns() {
+            let value = row.try_get_raw(column.ordinal())?;
+            if value.is_null() {
+                hash.update([0]);
+                continue;
+            }
+            let kind = value.type_info();
+            let bytes = match kind.name() {
+                "INTEGER" => {
+                    hash.update([1]);
+                    row.try_get::<i64, _>(column.ordinal())?
+                        .to_be_bytes()
+                        .to_vec()
+                }
+                "TEXT" => {
+                    hash.update([2]);
+                    row.try_get::<String, _>(column.ordinal())?.into_bytes()
+                }
+                _ => {
+                    hash.update([3]);
+                    row.try_get::<Vec<u8>, _>(column.ordinal())?
+                }
+            };
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Decisions about islands without SQL.
+
+use super::Fact;
+use crate::codec;
+use crate::outcome::Refusal;
+use crate::{Command, alerts, inbound, nodes};
+
+/// Most facts in one merge.
+pub const FACTS_MAX: usize = 256;
+
+/// Most bytes of facts in one merge, unless a single one is larger: an alert that names many people.
+pub const BYTES_MAX: usize = 256 * 1024;
+
+/// Cuts facts into merges within the bounds, in order.
+pub fn batches(facts: Vec<Fact>) -> Vec<Vec<Fact>> {
+    let mut all: Vec<Vec<Fact>> = Vec::new();
+    let mut bytes = 0;
+    for fact in facts {
+        // Something that cannot be encoded never got into a journal.
+        let size = codec::encode(&fact).map_or(0, |encoded| encoded.len());
+        match all.last_mut() {
+            Some(batch) if batch.len() < FACTS_MAX && bytes + size <= BYTES_MAX => {
+                bytes += size;
+                batch.push(fact);
+            }
+            Some(_) | None => {
+                bytes = size;
+                all.push(vec![fact]);
+            }
+        }
+    }
+    all
+}
+
+/// Whether a node that is cut off may do this by itself. What it may not is refused at once, with what can be done.
+///
+/// Safe is what has a merge law (DESIGN D3) and what only its own copy sees: its loops' commands, its channels' health.
+pub fn safe(command: &Command) -> Result<(), Refusal> {
+    let refused = |instead: &str| Err(Refusal::NotOnIsland(instead.to_owned()));
+    match command {
+        Command::Alerts(
+            alerts::Command::Raise(_)
+            | alerts::Command::Answer { .. }
+            | alerts::Command::Acknowledge { .. }
+            | alerts::Command::Resolve { .. }
+            | alerts::Command::CallOff { .. }
+            | alerts::Command::Join { .. },
+        )
+        | Command::Conversations(_)
+        | Command::Inbound(inbound::Command::Receive(_))
+        | Command::Deliveries(_)
+        | Command::Escalation(_)
+        | Command::Islands(_)
+        | Command::Requests(_)
+        | Command::Nodes(
+            nodes::Command::ReportChannels { .. } | nodes::Command::SetReachable { .. },
+        ) => Ok(()),
+        Command::Recipients(_) => refused(
+            "people and groups cannot be changed here until it is back; alerts to those known here leave as usual. \
+             Change them at a node that hears the others",
+        ),
+        Command::Access(_) => refused(
+            "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
+        ),
+        Command::Nodes(_) => refused(
+            "members cannot be admitted, removed or changed here. Do it at a node that hears the others; if the majority is \
+             gone for good, see `holdfast cluster recover`",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversations::MessageFact;
+    use crate::{MessageId, RoomId, Timestamp};
+
+    #[test]
+    fn facts_travel_in_bounded_batches_and_a_large_one_alone() {
+        let message = |n: u16, len: usize| {
+            Fact::Message(MessageFact {
+                message: MessageId::derive(&[&n.to_be_bytes()]),
+                room: RoomId::DUTY_INBOX,
+                author: String::new(),
+                via: "sms".to_owned(),
+                text: "x".repeat(len),
+                at: Timestamp(0),
+            })
+        };
+        let small: Vec<Fact> = (0..600).map(|n| message(n, 10)).collect();
+        let cut: Vec<usize> = batches(small).iter().map(Vec::len).collect();
+        assert_eq!(cut, [256, 256, 88]);
+        let large = vec![message(1, 10), message(2, BYTES_MAX), message(3, 10)];
+        let cut: Vec<usize> = batches(large).iter().map(Vec::len).collect();
+        assert_eq!(cut, [1, 1, 1]);
+        assert_eq!(batches(Vec::new()), Vec::<Vec<Fact>>::new());
+    }
+}
