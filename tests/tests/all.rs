@@ -10,6 +10,8 @@ mod peers;
 mod http_api;
 #[path = "cluster/net_commit.rs"]
 mod net_commit;
+#[path = "cluster/net_islands.rs"]
+mod net_islands;
 #[path = "cluster/net_membership.rs"]
 mod net_membership;
 #[path = "cluster/net_paths.rs"]

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use crate::fields::Fields;
 use crate::input::Input;
+use crate::island::{self, IslandJson};
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
@@ -50,6 +51,10 @@ pub(crate) struct ClusterJson {
     snapshot: Option<u64>,
     purged: Option<u64>,
     members: Vec<MemberJson>,
+    /// Set while the answering node is cut off and works by itself.
+    island: Option<IslandJson>,
+    /// Set, in words, when the answering node reaches no other node and nobody by its own channels.
+    alone: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -140,6 +145,8 @@ async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
         snapshot: status.snapshot,
         purged: status.purged,
         members: members.collect(),
+        island: shared.replica.island().map(IslandJson::from),
+        alone: island::reaches_nobody(&shared).await,
     })
 }
 

@@ -25,6 +25,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct HealthJson {
     /// Always `ok`: the process answers.
     status: &'static str,
+    /// Letter of the island this node is by itself; absent while it is one of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    island: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,13 +36,16 @@ pub(crate) struct ReadinessJson {
     ready: bool,
     /// What is missing; empty when ready.
     reasons: Vec<Reason>,
+    /// Letter of the island this node is by itself; absent while it is one of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    island: Option<String>,
 }
 
 /// Why a node is not ready.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
-    /// No leader is known: a new alert cannot be made durable now.
+    /// No leader is known, and the node does not work by itself yet: a new alert waits.
     NoLeader,
     /// This node cannot read its state.
     Database,
@@ -49,8 +55,15 @@ pub(crate) enum Reason {
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = HealthJson)))]
-pub(crate) async fn healthz() -> Json<HealthJson> {
-    Json(HealthJson { status: "ok" })
+pub(crate) async fn healthz(State(shared): State<Shared>) -> Json<HealthJson> {
+    Json(HealthJson {
+        status: "ok",
+        island: letter(&shared),
+    })
+}
+
+fn letter(shared: &Shared) -> Option<String> {
+    shared.replica.island().map(|island| island.letter)
 }
 
 /// Whether an alert given to this node now would go out.
@@ -67,6 +80,7 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
         Json(ReadinessJson {
             ready: reasons.is_empty(),
             reasons,
+            island: letter(&shared),
         }),
     )
         .into_response()
@@ -74,7 +88,7 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
 
 async fn reasons(shared: &Shared) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if shared.replica.leadership().leader.is_none() {
+    if shared.replica.leadership().leader.is_none() && shared.replica.island().is_none() {
         reasons.push(Reason::NoLeader);
     }
     match any_channel(shared).await {

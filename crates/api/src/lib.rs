@@ -16,6 +16,7 @@ mod headers;
 mod health;
 mod inbound;
 mod input;
+mod island;
 mod key;
 mod metrics;
 mod nodes;

@@ -39,6 +39,8 @@ pub(crate) struct Metrics {
     open_alerts: Gauge,
     deliveries: Family<StateLabels, Gauge>,
     channel_up: Family<ChannelLabels, Gauge>,
+    island: Gauge,
+    island_waiting: Gauge,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -71,6 +73,8 @@ impl Metrics {
             open_alerts: Gauge::default(),
             deliveries: Family::default(),
             channel_up: Family::default(),
+            island: Gauge::default(),
+            island_waiting: Gauge::default(),
             scrape: Mutex::default(),
             registry: Registry::default(),
         };
@@ -104,6 +108,16 @@ impl Metrics {
             "channel_up",
             "Whether a channel of any node is up",
             metrics.channel_up.clone(),
+        );
+        registry.register(
+            "island",
+            "Whether this node is cut off and works by itself",
+            metrics.island.clone(),
+        );
+        registry.register(
+            "island_facts_waiting",
+            "Facts journalled here that the cluster does not have yet",
+            metrics.island_waiting.clone(),
         );
         Self {
             registry,
@@ -169,6 +183,10 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
     metrics.has_leader.set(i64::from(status.leader.is_some()));
     metrics.term.set(status.term.cast_signed());
     metrics.applied.set(status.applied.cast_signed());
+    let island = shared.replica.island();
+    metrics.island.set(i64::from(island.is_some()));
+    let waiting = island.map_or(0, |island| island.waiting);
+    metrics.island_waiting.set(waiting.cast_signed());
     metrics.open_alerts.set(rows.open_alerts.cast_signed());
     metrics.deliveries.clear();
     for state in deliveries::State::ALL {

@@ -17,7 +17,8 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, cluster, conversations, headers, health, inbound, metrics, nodes, recipients,
+    access, alerts, cluster, conversations, headers, health, inbound, island, metrics, nodes,
+    recipients,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -32,6 +33,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(inbound::routes())
         .merge(nodes::routes())
         .merge(cluster::routes())
+        .merge(island::routes())
         .merge(access::routes())
         .merge(metrics::routes())
         .merge(health::routes())
@@ -86,6 +88,7 @@ async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> 
         .into_response(),
     };
     headers::secure(response.headers_mut());
+    island::mark(&shared, response.headers_mut());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();
     // Methods are the caller's to invent; only ours become labels.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::nodes;
-use domain::ports::{Proposal, ProposeError, Replica as _};
+use domain::ports::{JournalStatus, Proposal, ProposeError, Replica as _};
 use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ClusterConfig, engine_config};
 use crate::founding::{self, Founding};
 use crate::identity::{Identity, IdentityError};
+use crate::island::{self, CarryError, Ground, IslandReplica};
 use crate::join::{Admissions, Admitted, INVITATION_LIFE, Token, kept_membership};
 use crate::membership::{self, ChangeError, announce, upkeep};
 use crate::network::Network;
@@ -88,6 +89,7 @@ pub enum Stopped {
 pub struct Cluster {
     core: Arc<Core>,
     replica: LocalReplica,
+    ground: Arc<Ground>,
     admissions: Admissions,
     log: store::log::LogStore,
     store: Option<Store>,
@@ -179,7 +181,19 @@ impl Cluster {
         let replica = LocalReplica::new(core.clone(), proposer, barrier);
         let admissions = Admissions::new(core.clone(), replica.clone());
         transport.follow_pins();
-        transport.serve(Arc::new(Peers::new(core.clone(), admissions.clone())));
+        let ground = Arc::new(Ground::new(
+            core.clone(),
+            store.node_db.clone(),
+            store.log.clone(),
+            replica.clone(),
+            island::folder(&config.data_dir),
+            config
+                .tuning
+                .island_after
+                .unwrap_or_else(|| config.profile.island_after()),
+        ));
+        let peers = Peers::new(core.clone(), admissions.clone(), ground.clone());
+        transport.serve(Arc::new(peers));
         tasks.spawn(proposing);
         tasks.spawn(reading);
         tasks.spawn(observe(core.clone(), stop.clone()));
@@ -193,9 +207,12 @@ impl Cluster {
             stop.clone(),
         ));
         tasks.spawn(retire_when_removed(core.clone(), stop.clone()));
+        tasks.spawn(island::keep(ground.clone(), stop.clone()));
+        tasks.spawn(island::exchange(ground.clone(), stop.clone()));
         let cluster = Self {
             core,
             replica,
+            ground,
             admissions,
             log: store.log.clone(),
             node_db: store.node_db.clone(),
@@ -215,9 +232,9 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The replicated log, for everything else.
-    pub fn replica(&self) -> LocalReplica {
-        self.replica.clone()
+    /// The replicated log, for everything else: the common one, or this node's own fork while it is cut off.
+    pub fn replica(&self) -> IslandReplica {
+        IslandReplica::new(self.ground.clone())
     }
 
     /// This node.
@@ -268,6 +285,21 @@ impl Cluster {
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// How the journal of this node's time as an island stands.
+    pub async fn journal(&self) -> Result<JournalStatus, CarryError> {
+        island::journal(&self.ground).await
+    }
+
+    /// Everything journalled here that the cluster does not have yet, as a signed file.
+    pub async fn export_journal(&self) -> Result<Vec<u8>, CarryError> {
+        island::export(&self.ground).await
+    }
+
+    /// Brings a journal another node exported into the cluster. Repeating it changes nothing. Says how many facts it held.
+    pub async fn import_journal(&self, file: &[u8]) -> Result<u64, CarryError> {
+        island::import(&self.ground, &self.replica(), file).await
     }
 
     /// How the cluster stands, by the leader's knowledge where it answers.

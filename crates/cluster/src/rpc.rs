@@ -32,10 +32,11 @@ pub enum Kind {
     Change = 11,
     IssuingKey = 12,
     Status = 13,
+    Journal = 14,
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Vote,
         Self::PreVote,
         Self::Append,
@@ -49,6 +50,7 @@ impl Kind {
         Self::Change,
         Self::IssuingKey,
         Self::Status,
+        Self::Journal,
     ];
 
     /// Reads the first byte of a request.
@@ -62,7 +64,12 @@ impl Kind {
             Self::Vote | Self::PreVote | Self::TransferLeader => 40,
             Self::Append => 30,
             Self::AppendStream | Self::ReadIndex | Self::Lease => 20,
-            Self::Propose | Self::Membership | Self::Change | Self::IssuingKey | Self::Status => 10,
+            Self::Propose
+            | Self::Membership
+            | Self::Change
+            | Self::IssuingKey
+            | Self::Status
+            | Self::Journal => 10,
             Self::Snapshot => -10,
         }
     }

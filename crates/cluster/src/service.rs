@@ -12,6 +12,7 @@ use openraft::storage::RaftStateMachine;
 use quinn::Connection;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::island::{self, Ground};
 use crate::join::Admissions;
 use crate::membership;
 use crate::replica::{Core, grant, read_index_here, write_many};
@@ -66,7 +67,8 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
                 | Kind::Membership
                 | Kind::Change
                 | Kind::IssuingKey
-                | Kind::Status => return Ok(None),
+                | Kind::Status
+                | Kind::Journal => return Ok(None),
             }
             .map(Some)
             .map_err(words)
@@ -132,14 +134,16 @@ pub(crate) struct Peers {
     core: Arc<Core>,
     engine: RaftPeer<StateStore>,
     admissions: Admissions,
+    ground: Arc<Ground>,
 }
 
 impl Peers {
-    pub(crate) fn new(core: Arc<Core>, admissions: Admissions) -> Self {
+    pub(crate) fn new(core: Arc<Core>, admissions: Admissions, ground: Arc<Ground>) -> Self {
         Self {
             engine: RaftPeer::new(core.raft.clone()),
             core,
             admissions,
+            ground,
         }
     }
 
@@ -192,6 +196,7 @@ impl Service for Peers {
             }
             Kind::IssuingKey => self.issuing_key(from),
             Kind::Status => codec::encode(&status::of_leader(core)).map_err(words),
+            Kind::Journal => island::answer(&self.ground, &body).await,
             Kind::AppendStream | Kind::Snapshot => Err("not a request of one frame".to_owned()),
         }
     }

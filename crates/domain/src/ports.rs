@@ -406,8 +406,8 @@ pub struct JournalStatus {
 pub struct RefusedEntry {
     /// The node that journalled it.
     pub origin: NodeId,
-    /// Its place in that node's journal.
-    pub seq: u64,
+    /// Which one: its place in that node's journal, or its kind and what it is about.
+    pub what: String,
     /// What is wrong with it, in words.
     pub reason: String,
 }

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -20,7 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, Output};
 
 /// Opening a connection to one node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,6 +41,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// Null when there was no body.
     pub(crate) body: Value,
+    /// Set when the node is cut off: its letter and what people call it.
+    island: Option<(String, String)>,
 }
 
 /// A way to ask a cluster.
@@ -49,6 +52,8 @@ pub(crate) struct Client {
     authorization: Option<String>,
     tls: Option<TlsConnector>,
     deadline: Duration,
+    /// Where to say, once, that the node that answers is cut off.
+    marks: Option<(Output, Arc<AtomicBool>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +79,7 @@ impl Client {
             authorization: None,
             tls: None,
             deadline,
+            marks: None,
         }
     }
 
@@ -98,7 +104,26 @@ impl Client {
             authorization: Some(format!("Bearer {}", key.trim())),
             tls: Some(tls),
             deadline,
+            marks: None,
         })
+    }
+
+    /// Tells the person at the keyboard when the node that answers is cut off.
+    pub(crate) fn marking(self, output: Output) -> Self {
+        Self {
+            marks: Some((output, Arc::default())),
+            ..self
+        }
+    }
+
+    fn mark(&self, answer: &Answer) {
+        if let (Some((output, told)), Some((letter, site))) = (&self.marks, &answer.island)
+            && !told.swap(true, Ordering::Relaxed)
+        {
+            output.note(format!(
+                "{site} ({letter}) is cut off from the cluster: this is its own view, and what is done here reaches the others later"
+            ));
+        }
     }
 
     /// The same way to ask with another patience.
@@ -154,7 +179,10 @@ impl Client {
                 };
                 let until = deadline.min(Instant::now() + patience);
                 match self.exchange(target, until, &method, path, body, key).await {
-                    Ok(answer) if !is_worth_asking_again(answer.status) => return Ok(answer),
+                    Ok(answer) if !is_worth_asking_again(answer.status) => {
+                        self.mark(&answer);
+                        return Ok(answer);
+                    }
                     Ok(answer) => last = Ok(answer),
                     Err(TryError::Unreached(error)) => last = Err(error),
                     Err(TryError::NoAnswer(error)) => {
@@ -334,6 +362,9 @@ async fn talk(io: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Answ
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
+        let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let island = text("holdfast-island")
+            .map(|letter| (letter, text("holdfast-island-site").unwrap_or_default()));
         let body = Limited::new(response.into_body(), ANSWER_LEN_MAX)
             .collect()
             .await
@@ -345,7 +376,11 @@ async fn talk(io: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Answ
             serde_json::from_slice(&body)
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()))
         };
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            body,
+            island,
+        })
     };
     tokio::pin!(exchange);
     tokio::select! {
@@ -424,6 +459,7 @@ mod tests {
             let failure = succeed(Answer {
                 status: StatusCode::from_u16(status).unwrap(),
                 body,
+                island: None,
             })
             .unwrap_err();
             assert_eq!(

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use domain::NodeId;
-use rcgen::{KeyPair, PublicKeyData as _};
+use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub(crate) use ca::{Issued, NodeRequest, pin_of};
 pub(crate) use files::write_private;
 pub(crate) use tls::{
     ALPN_JOIN, ALPN_PEER, Presented, Trust, client_config, inspect, join_client_config,
-    quic_client, quic_server, server_config,
+    quic_client, quic_server, server_config, verify_signature,
 };
 
 use crate::crypto::sha256;
@@ -238,6 +238,11 @@ impl Identity {
     /// This node's private key. Give it to a TLS server of this process, nowhere else.
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.credentials().key.serialize_der()).into()
+    }
+
+    /// Signs a message with this node's key.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        Ok(self.credentials().key.sign(message)?)
     }
 
     /// Whether this node can sign newcomers' leaves.

@@ -148,6 +148,18 @@ impl Trust {
     }
 }
 
+/// Whether the holder of a leaf's key signed `message`. Says nothing about whose leaf it is.
+pub(crate) fn verify_signature(
+    leaf: &CertificateDer<'_>,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    EndEntityCert::try_from(leaf).is_ok_and(|leaf| {
+        leaf.verify_signature(webpki::ring::ECDSA_P256_SHA256, message, signature)
+            .is_ok()
+    })
+}
+
 /// What a member's endpoint accepts: members by certificate, and newcomers without one on the join protocol.
 ///
 /// A valid chain is checked here; whether it still belongs to a member, right after the handshake and before any stream,

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::{Answer, FRAME_MAX, Request, Token, TokenError, digits, exported};
 use crate::crypto::sha256;
 use crate::identity::{self, Identity, IdentityError, Issued, NodeRequest};
+use crate::island::{self, CarryError};
 use crate::rpc;
 use crate::transport::{ConnectFailure, connect};
 use crate::types::WireStoredMembership;
@@ -55,6 +56,13 @@ pub enum JoinError {
     Token(#[from] TokenError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    #[error(
+        "this folder holds {facts} facts of alerts that the cluster does not know yet; save them first with `holdfast island \
+         export FILE`, and bring them in on any member with `holdfast island import FILE`"
+    )]
+    Journal { facts: u64 },
+    #[error(transparent)]
+    OldJournal(#[from] CarryError),
     #[error("cannot open a UDP socket")]
     Socket(#[source] std::io::Error),
     #[error("no member answered at {tried}; check the network and that a member runs there")]
@@ -75,6 +83,11 @@ pub enum JoinError {
 
 /// Joins the cluster the invitation names and writes this node's identity. Safe to repeat after a broken try.
 pub async fn join(config: &JoinConfig) -> Result<Joined, JoinError> {
+    // A new identity would be the end of what only this folder knows (DESIGN D7).
+    match island::unexported_in(&config.data_dir).await? {
+        0 => {}
+        facts => return Err(JoinError::Journal { facts }),
+    }
     let token = Token::parse(&config.token)?;
     let key = Identity::joining_key(&config.data_dir)?;
     let csr = NodeRequest::encode(&key, &config.https_names)?;

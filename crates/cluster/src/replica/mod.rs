@@ -128,7 +128,7 @@ impl LocalReplica {
         }
     }
 
-    fn envelope(&self, proposal: Proposal) -> domain::Envelope {
+    pub(crate) fn envelope(&self, proposal: Proposal) -> domain::Envelope {
         domain::Envelope {
             request: proposal.request,
             issued_at: self.core.time.now(),
@@ -139,6 +139,11 @@ impl LocalReplica {
             decided_under: proposal.decided_under,
             command: proposal.command,
         }
+    }
+
+    /// The read index as of now, if a majority confirms the leader before `deadline`.
+    pub(crate) async fn read_index(&self, deadline: Instant) -> Result<u64, ReadError> {
+        self.barrier.index(deadline).await
     }
 }
 

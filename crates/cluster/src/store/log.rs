@@ -203,6 +203,11 @@ impl LogStore {
         self.shared.appended.store(0, Ordering::Relaxed);
     }
 
+    /// All entries after `index`, in order. Damage met on the way stops the node.
+    pub(crate) async fn after(&self, index: u64) -> io::Result<Vec<Entry>> {
+        self.read_or_stop(index + 1..u64::MAX).await
+    }
+
     /// Writes out what waits and closes the file. Every other handle fails from here on.
     pub async fn close(&self) -> io::Result<()> {
         let reader = self.shared.reader.lock().await.take();

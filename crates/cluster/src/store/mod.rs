@@ -11,6 +11,8 @@
 mod checkpoint;
 pub mod fatal;
 mod files;
+pub(crate) mod fork_file;
+pub mod island_journal;
 pub mod log;
 pub mod node_db;
 pub mod snapshot;
@@ -34,6 +36,7 @@ use self::snapshot::{Incoming, ReceiveError, Snapshots};
 use self::state::{OpenStateError, StateOptions, StateStore};
 
 pub use self::files::LockError;
+pub use self::files::write_new as write_new_file;
 pub use self::sqlite::OpenSqliteError;
 
 /// How long the tasks behind the files may take to end at a clean stop.

@@ -43,8 +43,9 @@ const ROWS_MAX: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenNodeDbError {
     #[error(
-        "{} is damaged ({detail}); move it away and start again: sends that were under way may go out a second time, and \
-         the node must be joined again if its keys were in it", path.display()
+        "{} is damaged ({detail}); move it away and start again: sends that were under way may go out a second time, \
+         what this node journalled while cut off and did not hand over is only in that file, and the node must be joined \
+         again if its keys were in it", path.display()
     )]
     Damaged { path: PathBuf, detail: String },
     #[error("cannot open {}", path.display())]
@@ -100,10 +101,12 @@ impl NodeDb {
                 detail,
             });
         }
-        sqlx::raw_sql(SCHEMA)
-            .execute(&mut conn)
-            .await
-            .map_err(fail)?;
+        for schema in [SCHEMA, super::island_journal::SCHEMA] {
+            sqlx::raw_sql(schema)
+                .execute(&mut conn)
+                .await
+                .map_err(fail)?;
+        }
         Ok(Self {
             conn: Mutex::new(Some(conn)),
             fatal,
@@ -229,7 +232,7 @@ impl NodeDb {
         Ok(())
     }
 
-    async fn with<T>(
+    pub(super) async fn with<T>(
         &self,
         work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, NodeDbError> {

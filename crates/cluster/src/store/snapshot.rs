@@ -233,7 +233,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// `VACUUM INTO` on a connection of its own, then the copy's own word on what it holds.
-async fn copy(source: &Path, target: &Path) -> Result<Position, sqlx::Error> {
+pub(super) async fn copy(source: &Path, target: &Path) -> Result<Position, sqlx::Error> {
     let mut conn = sqlite::read_options(source).connect().await?;
     sqlite::vacuum_into(&mut conn, target).await?;
     conn.close().await?;

@@ -192,6 +192,15 @@ impl StateStore {
         conn.close().await.map_err(io::Error::other)
     }
 
+    /// Writes a copy of the state as of now to `target`, a new file; says where it stands. Not synced.
+    pub(crate) async fn copy_to(&self, target: &Path) -> io::Result<Position> {
+        let generation = self.shared.current();
+        files::remove_if_there(target)?;
+        super::snapshot::copy(&generation.path, target)
+            .await
+            .map_err(io::Error::other)
+    }
+
     /// Builds a snapshot of the state as of now.
     async fn build(&self) -> io::Result<Snapshot> {
         let generation = self.shared.current();

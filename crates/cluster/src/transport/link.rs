@@ -382,7 +382,8 @@ impl Link {
             | Kind::Propose
             | Kind::Change
             | Kind::AppendStream
-            | Kind::Snapshot => {}
+            | Kind::Snapshot
+            | Kind::Journal => {}
         }
         targets
     }

@@ -94,6 +94,9 @@ pub(crate) enum Command {
     /// The nodes that make up the cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// What a node did while it was cut off, and how it gets to the others
+    #[command(subcommand)]
+    Island(IslandCommand),
 }
 
 #[derive(Args, Debug)]
@@ -368,6 +371,18 @@ pub(crate) enum ClusterCommand {
     Remove { node: String },
     /// Hand leadership to a node, or to the most current one
     Transfer { to: Option<String> },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IslandCommand {
+    /// Whether this node works by itself, and what of that the cluster does not have yet
+    Status,
+    /// Save what the cluster does not have yet to a new file; also while this node is stopped
+    Export { file: PathBuf },
+    /// Bring in a file that another node saved
+    Import { file: PathBuf },
+    /// What could not be handed over, and why
+    Refused,
 }
 
 /// `90s`, `10m`, `2h`, `500ms`.

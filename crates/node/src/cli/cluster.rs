@@ -100,8 +100,18 @@ pub(super) async fn status(context: &Context) -> Done {
 
 fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
     let mut down = Vec::new();
-    if cluster["leader"].is_null() {
-        down.push("no leader, so nothing new can be accepted".to_owned());
+    if let Some(words) = cluster["alone"].as_str() {
+        down.push(words.to_owned());
+    }
+    let island = &cluster["island"];
+    if !island.is_null() {
+        down.push(island_words(island));
+    } else if cluster["leader"].is_null() {
+        down.push(
+            "no leader: this node has not heard a majority for a moment; an alert raised now waits until it does, or until \
+             this node works by itself"
+                .to_owned(),
+        );
     }
     for member in each(&cluster["members"]) {
         if let Some(ms) = member["last_heard_ms"]
@@ -129,6 +139,34 @@ fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
         }
     }
     down
+}
+
+/// What it means that a node is cut off.
+pub(super) fn island_words(island: &Value) -> String {
+    let others: Vec<String> = each(&island["fellows"])
+        .map(|node| format!("n{node}"))
+        .collect();
+    let with = if others.len() > 1 {
+        format!(
+            ", sharing the work with the others that are ({})",
+            others.join(", ")
+        )
+    } else {
+        String::new()
+    };
+    let (site, since) = (cell(&island["site"]), cell(&island["since"]));
+    let waiting = &island["waiting"];
+    if island["healing"] == true {
+        format!(
+            "{site} was cut off since {since}; a majority answers again and is being told what happened here ({waiting} facts to go)"
+        )
+    } else {
+        format!(
+            "{site} is cut off from the cluster since {since} and alerts by itself{with}; its alerts are numbered {}-1 and on, \
+             and {waiting} facts wait to reach the cluster",
+            cell(&island["letter"])
+        )
+    }
 }
 
 /// An answer without a body is a plain yes.

@@ -5,6 +5,7 @@ pub(crate) mod args;
 mod cluster;
 mod doctor;
 pub(crate) mod import;
+mod island;
 mod key;
 mod modem;
 mod people;
@@ -49,6 +50,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(command) => on_core(cluster::cluster(&context, command)),
+        Command::Island(command) => on_core(island::island(&context, command)),
     }
 }
 
@@ -83,9 +85,13 @@ impl Context {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let global = &self.global;
         match (global.nodes.as_slice(), &global.key_file) {
-            ([], _) => Ok(Client::local(&self.config()?.api.socket, global.timeout)),
+            ([], _) => {
+                let socket = self.config()?.api.socket;
+                Ok(Client::local(&socket, global.timeout).marking(self.output))
+            }
             (nodes, Some(key)) => {
                 Client::remote(nodes, key, global.ca_file.as_deref(), global.timeout)
+                    .map(|client| client.marking(self.output))
             }
             (_, None) => Err(Failure::new(Exit::Usage, "--node needs --key-file")),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cluster::{Cluster, ClusterError, Role};
 use domain::ports::{
-    AdminError, ClusterAdmin, ClusterStatus, Invitation, MemberStatus, Replica as _,
+    AdminError, ClusterAdmin, ClusterStatus, Invitation, JournalStatus, MemberStatus, Replica as _,
 };
 use domain::{NodeId, Timestamp};
 use tokio::time::sleep;
@@ -117,6 +117,18 @@ impl ClusterAdmin for Admin {
         self.cluster.remove(node).await.map_err(refused)
     }
 
+    async fn journal(&self) -> Result<JournalStatus, AdminError> {
+        self.cluster.journal().await.map_err(in_words)
+    }
+
+    async fn export_journal(&self) -> Result<Vec<u8>, AdminError> {
+        self.cluster.export_journal().await.map_err(in_words)
+    }
+
+    async fn import_journal(&self, file: &[u8]) -> Result<u64, AdminError> {
+        self.cluster.import_journal(file).await.map_err(in_words)
+    }
+
     async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError> {
         let most_current = || {
             let status = self.latest();
@@ -137,5 +149,9 @@ impl ClusterAdmin for Admin {
 
 /// The whole chain in words: whoever asked sees no log.
 fn refused(error: ClusterError) -> AdminError {
+    in_words(error)
+}
+
+fn in_words(error: impl std::error::Error + Send + Sync + 'static) -> AdminError {
     AdminError(format!("{:#}", anyhow::Error::new(error)))
 }
