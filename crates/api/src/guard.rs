@@ -13,12 +13,14 @@ use domain::Actor;
 use domain::access::{self, KeyRow, Scope};
 use domain::ports::Freshness;
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::connection::Entrance;
 use crate::headers;
 use crate::key::ApiKey;
 use crate::problem::{Kind, Problem, of_query};
+use crate::reading;
 use crate::scopes::{self, Rule};
 use crate::state::Shared;
 
@@ -28,6 +30,9 @@ const KEY_CACHE_TIME: Duration = Duration::from_millis(500);
 
 /// The most keys remembered at once.
 const KEY_CACHE_MAX: usize = 256;
+
+/// How many unknown keys the other nodes are asked about at the same time.
+const ASKING_MAX: usize = 4;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -155,8 +160,17 @@ async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Principal,
 
 async fn look_up(shared: &Shared, id: &str) -> Result<Option<KeyRow>, Problem> {
     let now = shared.clock.boot();
-    let mut view = shared.replica.read(Freshness::Local).await?;
-    let row = access::key(&mut view, id).await.map_err(of_query)?;
+    let mut view = reading::open(shared, Freshness::Local).await?;
+    let mut row = access::key(&mut view, id).await.map_err(of_query)?;
+    drop(view);
+    // A node that has just joined, or lags, does not know every key yet, and must not call a good one bad. A flood of
+    // bad keys asks the others only so much.
+    if row.is_none()
+        && let Ok(_asking) = shared.keys.asking.try_acquire()
+    {
+        let mut view = reading::open(shared, Freshness::Linearizable).await?;
+        row = access::key(&mut view, id).await.map_err(of_query)?;
+    }
     if let Some(row) = &row {
         shared.keys.put(row.clone(), now);
     }
@@ -173,9 +187,20 @@ fn bearer(headers: &HeaderMap) -> Option<ApiKey> {
 }
 
 /// Rows of keys seen in the last moments, so that a busy client does not cost a read for each request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KeyCache {
     rows: Mutex<BTreeMap<String, (Duration, KeyRow)>>,
+    /// Held while the other nodes are asked about a key unknown here.
+    asking: Semaphore,
+}
+
+impl Default for KeyCache {
+    fn default() -> Self {
+        Self {
+            rows: Mutex::default(),
+            asking: Semaphore::new(ASKING_MAX),
+        }
+    }
 }
 
 impl KeyCache {

@@ -75,6 +75,25 @@ async fn a_key_with_another_secret_but_a_right_check_sum_is_refused() {
 }
 
 #[tokio::test]
+async fn a_key_unknown_here_is_not_called_bad_while_the_others_cannot_be_asked() {
+    let world = World::start().await;
+    let good = world.key(&Scope::ALL, None).await;
+    let parts: Vec<&str> = good.split('_').collect();
+    let id: String = parts[1].chars().rev().collect();
+    let unknown = format!("hf_{id}_{}", parts[2]);
+    let unknown = format!("{unknown}_{:08x}", crc(unknown.as_bytes()));
+    let stranger = world.caller(Some(&unknown));
+    let answer = stranger.get("/v1/alerts").await;
+    answer.refusal(401, "not-authenticated");
+    world.replica.set_leader(None);
+    let answer = stranger.get("/v1/alerts").await;
+    answer.refusal(503, "no-quorum");
+    let known = world.caller(Some(&good)).get("/v1/alerts").await;
+    known.expect(200);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_does_what_its_scopes_say_and_nothing_else() {
     let world = World::start().await;
     let reader = world.caller(Some(&world.key(&[Scope::AlertRead], None).await));
