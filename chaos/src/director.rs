@@ -1,6 +1,6 @@
 //! Makes the trouble a schedule says, makes it good again, and keeps fallen nodes up as a service manager would.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
+use crate::disk::Loss;
 use crate::fault::{Fault, Kind, Round};
 use crate::network::link::Shape;
 use crate::network::{Cut, Network, Uplink};
@@ -47,6 +48,10 @@ pub(crate) struct Director {
     pub(crate) world: Arc<World>,
     pub(crate) began: Instant,
     pub(crate) windows: Vec<Window>,
+    /// Sites whose disk fails them now: their nodes may end by themselves.
+    pub(crate) failing: BTreeSet<u8>,
+    /// Sites with turned bits: once a node finds one and ends, it is replaced.
+    pub(crate) rotten: BTreeSet<u8>,
     /// What went wrong in ways no fault excuses.
     pub(crate) broken: Vec<String>,
 }
@@ -97,6 +102,7 @@ impl Director {
         let healed = Instant::now();
         loop {
             self.keep_up().await?;
+            self.replace_rotten().await?;
             let settled = self.cluster.settled(Duration::from_secs(2)).await;
             let took = healed.elapsed();
             match settled {
@@ -112,7 +118,8 @@ impl Director {
                     return Ok(());
                 }
                 Err(error) if took > RECOVERY_TIME => {
-                    let words = self.windows[first].fault.words();
+                    let window = self.windows.get(first);
+                    let words = window.map_or_else(|| "the start".to_owned(), |w| w.fault.words());
                     self.broken.push(format!(
                         "{} s after {words} had been made good, the nodes were not one cluster: {error:#}",
                         took.as_secs()
@@ -139,14 +146,32 @@ impl Director {
     /// Starts nodes again that ended by themselves. They never should, unless their disk fails them.
     async fn keep_up(&mut self) -> Result<()> {
         for node in &mut self.cluster.nodes {
-            if let Some(how) = node.ended() {
-                note(&format!(
-                    "{:>7.1} s  {how}",
-                    self.began.elapsed().as_secs_f64()
-                ));
+            let Some(how) = node.ended() else { continue };
+            note(&format!(
+                "{:>7.1} s  {how}",
+                self.began.elapsed().as_secs_f64()
+            ));
+            if self.rotten.contains(&node.site) {
+                continue; // replaced once the cluster can
+            }
+            if !self.failing.contains(&node.site) {
                 self.broken.push(how);
-                sleep(RESTART_AFTER).await;
-                node.start()?;
+            }
+            sleep(RESTART_AFTER).await;
+            node.start()?;
+        }
+        Ok(())
+    }
+
+    /// What a node with damaged files is for: to say so, end, and be replaced.
+    async fn replace_rotten(&mut self) -> Result<()> {
+        for site in self.rotten.clone() {
+            if !self.cluster.node(site).is_running() {
+                note(&format!("{:>7.1} s  site {site} is replaced", self.now_s()));
+                self.replace(site)
+                    .await
+                    .context("replacing a damaged node")?;
+                self.rotten.remove(&site);
             }
         }
         Ok(())
@@ -175,6 +200,17 @@ impl Director {
                     self.network.shape(uplink, site, Some(Shape::bad()));
                 }
             }
+            Kind::PowerCut => self.cut_power(fault).await?,
+            Kind::DiskFull => {
+                self.failing.insert(site);
+                let left = [0, 40_000, 400_000, 4_000_000][(fault.amount & 3) as usize];
+                self.cluster.node(site).disk.fill(Some(left));
+            }
+            Kind::SlowDisk => {
+                let takes = Duration::from_millis(30 + 60 * fault.amount.unsigned_abs());
+                self.cluster.node(site).disk.slow(takes);
+            }
+            Kind::BitFlip => self.turn_bits(fault).await?,
             Kind::ClockStep => self.cluster.node(site).step_clock(fault.amount)?,
             Kind::ModemHang => self.world.hang(site, true).await?,
             Kind::SimRemoved => self.world.sim(site, false).await?,
@@ -190,11 +226,18 @@ impl Director {
     async fn end(&mut self, fault: &Fault) -> Result<()> {
         let site = fault.sites[0];
         match fault.kind {
-            Kind::Kill | Kind::MajorityDown => {
+            Kind::Kill | Kind::MajorityDown | Kind::PowerCut => {
                 for site in &fault.sites {
                     self.cluster.node(*site).start()?;
                 }
             }
+            Kind::DiskFull => {
+                self.cluster.node(site).disk.fill(None);
+                self.keep_up().await?; // one that ended of it may have ended just now
+                self.failing.remove(&site);
+            }
+            Kind::SlowDisk => self.cluster.node(site).disk.slow(Duration::ZERO),
+            Kind::BitFlip => {}
             Kind::Freeze => self.cluster.node(site).signal(Signal::CONT)?,
             Kind::Rolling | Kind::Replace => {}
             Kind::Partition | Kind::OneWay | Kind::FibreDown | Kind::UdpBlocked => {
@@ -220,9 +263,9 @@ impl Director {
     fn cuts(&self, fault: &Fault) -> Vec<Cut> {
         let all = 1..=self.cluster.nodes.len() as u8;
         let others: Vec<u8> = all.filter(|site| !fault.sites.contains(site)).collect();
-        let mut cuts = match (fault.kind, fault.amount) {
-            (Kind::OneWay, 1) => Cut::one_way(&fault.sites, &others),
-            (Kind::OneWay, _) => Cut::one_way(&others, &fault.sites),
+        let mut cuts = match (fault.kind, fault.is_odd()) {
+            (Kind::OneWay, true) => Cut::one_way(&fault.sites, &others),
+            (Kind::OneWay, false) => Cut::one_way(&others, &fault.sites),
             _ => Cut::between(&fault.sites, &others),
         };
         if fault.kind == Kind::FibreDown {
@@ -250,6 +293,49 @@ impl Director {
         Ok(())
     }
 
+    /// Nodes end at once, and their disks forget.
+    async fn cut_power(&mut self, fault: &Fault) -> Result<()> {
+        let loss = if fault.is_odd() {
+            Loss::Torn
+        } else {
+            Loss::Everything
+        };
+        for site in &fault.sites {
+            self.cluster.node(*site).kill().await?;
+        }
+        for site in &fault.sites {
+            let seed = self.windows.len() as u64 * 8 + u64::from(*site);
+            let lost = self.cluster.node(*site).disk.cut(loss, seed)?;
+            note(&format!(
+                "{:>7.1} s  site {site} lost {lost} unsynced pages and names",
+                self.now_s()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Bits turn in a stopped node's files; then it is started.
+    async fn turn_bits(&mut self, fault: &Fault) -> Result<()> {
+        for site in &fault.sites {
+            self.rotten.insert(*site);
+            let now_s = self.now_s();
+            let round = self.windows.len() as u64;
+            let node = self.cluster.node(*site);
+            node.kill().await?;
+            let ends = ["raft.db", "node.db", ".db", ""][(fault.amount & 3) as usize];
+            for bit in 0..4 {
+                let seed = round << 8 | u64::from(*site) << 4 | bit;
+                if let Some((path, at)) = node.disk.flip(ends, seed)? {
+                    note(&format!(
+                        "{now_s:>7.1} s  site {site}: a bit at byte {at} of {path}"
+                    ));
+                }
+            }
+            node.start()?;
+        }
+        Ok(())
+    }
+
     /// A node is taken out and its disk lost; a new member takes its place.
     async fn replace(&mut self, site: u8) -> Result<()> {
         let index = usize::from(site) - 1;
@@ -261,13 +347,17 @@ impl Director {
         let patience = Duration::from_secs(20);
         door.change(Method::POST, "/v1/cluster/remove", &body, patience)
             .await?;
-        let data: PathBuf = self.cluster.nodes[index].data();
-        std::fs::remove_dir_all(&data)?;
+        self.cluster.node(site).disk.replace()?;
         self.cluster.join(index, through).await
     }
 
     /// Every fault made good, every node up, one cluster.
+    ///
+    /// Damaged nodes that found nothing are replaced, too: what they would say of damaged rows proves nothing.
     pub(crate) async fn heal(&mut self) -> Result<()> {
+        for site in self.rotten.clone() {
+            self.cluster.node(site).kill().await?;
+        }
         let first = self.windows.len();
         self.recover(first.saturating_sub(1)).await
     }

@@ -33,6 +33,14 @@ pub(crate) enum Kind {
     UdpBlocked,
     /// One site's lines turn slow, shaky, lossy, thin and disorderly
     BadLines,
+    /// Nodes lose power and what their disks had not synced, all of it or a random part
+    PowerCut,
+    /// A disk has no room left
+    DiskFull,
+    /// Every sync of a disk takes long
+    SlowDisk,
+    /// A few bits of a minority's files turn while the node is down
+    BitFlip,
     /// One node's wall clock jumps by seconds to days, there and back
     ClockStep,
     /// A modem swallows everything it is sent
@@ -48,6 +56,7 @@ pub(crate) enum Kind {
 pub(crate) enum Realm {
     Process,
     Network,
+    Disk,
     Clock,
     Outside,
 }
@@ -58,7 +67,7 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
     /// The sites it happens to.
     pub(crate) sites: Vec<u8>,
-    /// What else it needs to know: seconds of a clock's step; 1 for a site that is not heard, 0 for one that does not hear.
+    /// Seconds of a clock's step; of other faults which of up to four ways it takes.
     #[serde(default)]
     pub(crate) amount: i64,
 }
@@ -107,6 +116,7 @@ impl Kind {
             | Self::FibreDown
             | Self::UdpBlocked
             | Self::BadLines => Realm::Network,
+            Self::PowerCut | Self::DiskFull | Self::SlowDisk | Self::BitFlip => Realm::Disk,
             Self::ClockStep => Realm::Clock,
             Self::ModemHang | Self::SimRemoved | Self::SmarthostDown => Realm::Outside,
         }
@@ -114,7 +124,8 @@ impl Kind {
 
     fn reach(self) -> Reach {
         match self {
-            Self::Partition | Self::SmarthostDown => Reach::Minority,
+            Self::Partition | Self::SmarthostDown | Self::BitFlip => Reach::Minority,
+            Self::PowerCut => Reach::Any,
             Self::MajorityDown => Reach::Majority,
             Self::Rolling => Reach::All,
             Self::Kill
@@ -124,6 +135,8 @@ impl Kind {
             | Self::FibreDown
             | Self::UdpBlocked
             | Self::BadLines
+            | Self::DiskFull
+            | Self::SlowDisk
             | Self::ClockStep
             | Self::ModemHang
             | Self::SimRemoved => Reach::One,
@@ -134,13 +147,16 @@ impl Kind {
     fn seconds(self) -> Range<u64> {
         match self {
             Self::MajorityDown => 18..40,
-            Self::Kill => 1..12,
+            Self::Kill | Self::PowerCut => 1..12,
             Self::Partition | Self::OneWay | Self::UdpBlocked => 4..35,
             Self::Freeze => 2..25,
             Self::Rolling
             | Self::Replace
             | Self::FibreDown
             | Self::BadLines
+            | Self::DiskFull
+            | Self::SlowDisk
+            | Self::BitFlip
             | Self::ClockStep
             | Self::ModemHang
             | Self::SimRemoved
@@ -151,12 +167,15 @@ impl Kind {
     /// How often it is drawn beside the others.
     fn weight(self) -> u32 {
         match self {
-            Self::Kill | Self::Freeze | Self::Partition => 3,
+            Self::Kill | Self::Freeze | Self::Partition | Self::PowerCut => 3,
             Self::OneWay | Self::FibreDown | Self::BadLines | Self::ClockStep => 2,
             Self::MajorityDown
             | Self::Rolling
             | Self::Replace
             | Self::UdpBlocked
+            | Self::DiskFull
+            | Self::SlowDisk
+            | Self::BitFlip
             | Self::ModemHang
             | Self::SimRemoved
             | Self::SmarthostDown => 1,
@@ -169,6 +188,7 @@ enum Reach {
     One,
     Minority,
     Majority,
+    Any,
     All,
 }
 
@@ -213,19 +233,21 @@ impl Rounds {
     fn blow(&mut self, kind: Kind, after_ms: u64) -> Blow {
         let minority = (self.sites - 1) / 2;
         let up_to = self.chance.random_range(1..=minority);
+        let any = self.chance.random_range(1..=self.sites);
         let sites = match kind.reach() {
             Reach::One => self.some(1),
             Reach::Minority => self.some(up_to),
             Reach::Majority => self.some(minority + 1),
+            Reach::Any => self.some(any),
             Reach::All => (1..=self.sites).collect(),
         };
         let steps = [-90_000, -3_600, -400, -30, -3, 3, 30, 400, 3_600, 90_000];
         let step = steps[self.chance.random_range(0..steps.len())];
-        let direction = self.chance.random_range(0..=1);
+        let choice = self.chance.random_range(0..=3);
         let amount = if kind == Kind::ClockStep {
             step
         } else {
-            direction
+            choice
         };
         let seconds = kind.seconds();
         Blow {
@@ -250,8 +272,11 @@ impl Iterator for Rounds {
         let kind = self.kind();
         let mut blows = vec![self.blow(kind, 0)];
         let other = self.kind();
-        let lone = [Kind::Rolling, Kind::Replace];
-        let may = other.realm() != kind.realm() && !lone.contains(&kind) && !lone.contains(&other);
+        let lone = [Kind::Rolling, Kind::Replace, Kind::BitFlip];
+        // Disk faults kill nodes, too.
+        let down = |kind: Kind| matches!(kind.realm(), Realm::Process | Realm::Disk);
+        let apart = other.realm() != kind.realm() && !(down(kind) && down(other));
+        let may = apart && !lone.contains(&kind) && !lone.contains(&other);
         if may && self.chance.random_range(0..100) < 40 {
             let after_ms = self.chance.random_range(0..blows[0].for_ms);
             blows.push(self.blow(other, after_ms));
@@ -261,6 +286,11 @@ impl Iterator for Rounds {
 }
 
 impl Fault {
+    /// Which of two ways it takes.
+    pub(crate) fn is_odd(&self) -> bool {
+        self.amount % 2 != 0
+    }
+
     /// In words, for people.
     pub(crate) fn words(&self) -> String {
         let sites: Vec<String> = self.sites.iter().map(u8::to_string).collect();
@@ -270,10 +300,12 @@ impl Fault {
         };
         let more = if self.kind == Kind::ClockStep {
             format!(" by {:+} s", self.amount)
-        } else if self.kind == Kind::OneWay && self.amount == 1 {
+        } else if self.kind == Kind::OneWay && self.is_odd() {
             ": not heard".to_owned()
         } else if self.kind == Kind::OneWay {
             ": does not hear".to_owned()
+        } else if self.kind == Kind::PowerCut && self.is_odd() {
+            ", torn".to_owned()
         } else {
             String::new()
         };
@@ -309,6 +341,7 @@ mod tests {
                 .any(|b| b.fault.kind == kind);
             assert!(comes, "{}", kind.name());
         }
+        assert!(rounds.iter().any(|round| round.blows.len() == 2));
         for round in rounds.iter().filter(|round| round.blows.len() == 2) {
             let realms: Vec<Realm> = round.blows.iter().map(|b| b.fault.kind.realm()).collect();
             assert_ne!(realms[0], realms[1]);

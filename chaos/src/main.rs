@@ -8,6 +8,7 @@ mod book;
 mod client;
 mod cluster;
 mod director;
+mod disk;
 mod fault;
 mod history;
 mod judge;
@@ -26,7 +27,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::fault::Kind;
-use crate::run::{Plan, Programs};
+use crate::run::{Plan, Programs, RunRecord};
 
 #[derive(Parser)]
 #[command(about = "Breaks a running Holdfast cluster and judges what is left")]
@@ -52,6 +53,11 @@ enum Command {
         run: String,
         #[command(flatten)]
         place: Place,
+    },
+    /// Writes report.html beside the record of a run once more
+    Report {
+        /// run.json of an earlier run
+        run: PathBuf,
     },
     /// A short run for every change; where the machine lacks what it needs, says so and is skipped, except in CI
     Smoke {
@@ -99,6 +105,13 @@ fn main() -> Result<ExitCode> {
         }
         Command::Run { plan, place } => start(plan.into(), place),
         Command::Replay { run, place } => start(Plan::again(&run)?, place),
+        Command::Report { run } => {
+            let record = RunRecord::read(&run)?;
+            let page = run.with_file_name("report.html");
+            std::fs::write(&page, report::html(&record))?;
+            say(&page.display().to_string());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Smoke { place } => smoke(place),
     }
 }

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::client::Door;
+use crate::disk::Disk;
 use crate::network::{Uplink, address, enter};
 use crate::sandbox;
 use crate::world::{MAIL_PORT, modem_number};
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) id: u64,
     /// The program it is started as.
     pub(crate) program: PathBuf,
+    /// Everything it keeps is here.
+    pub(crate) disk: Disk,
     home: PathBuf,
     process: Option<Child>,
 }
@@ -72,14 +75,10 @@ impl Node {
             site,
             id: u64::from(site),
             program: program.to_owned(),
+            disk: Disk::new(&data)?,
             home,
             process: None,
         })
-    }
-
-    /// Where its files are.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.home.join("data")
     }
 
     pub(crate) fn log(&self) -> PathBuf {

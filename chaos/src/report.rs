@@ -18,9 +18,10 @@ const DECADES: f64 = 5.0;
 /// Columns of the latency chart.
 const COLUMNS: usize = 300;
 
-const LANES: [(Realm, &str, &str); 4] = [
+const LANES: [(Realm, &str, &str); 5] = [
     (Realm::Process, "process", "#d9480f"),
     (Realm::Network, "network", "#1971c2"),
+    (Realm::Disk, "disk", "#b08900"),
     (Realm::Clock, "clock", "#9c36b5"),
     (Realm::Outside, "outside", "#2b8a3e"),
 ];
@@ -193,8 +194,9 @@ fn chart(page: &mut String, record: &RunRecord) {
             ),
         );
     }
-    for step in 0..=8 {
-        let seconds = length_s * f64::from(step) / 8.0;
+    let every = tick(length_s);
+    for step in 0..=(length_s / every) as u32 {
+        let seconds = every * f64::from(step);
         put(
             page,
             format_args!(
@@ -237,6 +239,15 @@ fn chart(page: &mut String, record: &RunRecord) {
         }
     }
     page.push_str("</svg>");
+}
+
+/// Seconds between marks of the time scale: about ten of them, at round times.
+fn tick(length_s: f64) -> f64 {
+    let steps = [
+        10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0,
+    ];
+    let fits = steps.into_iter().find(|step| length_s / step <= 11.0);
+    fits.unwrap_or(3_600.0)
 }
 
 /// One column of the chart.

@@ -1,5 +1,6 @@
 //! One run from an empty folder to its verdict.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,10 +116,16 @@ impl Plan {
                 rounds: None,
             });
         }
-        let bytes = std::fs::read(run).with_context(|| format!("cannot read {run}"))?;
-        let record: RunRecord = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{run} is not the run.json of a run"))?;
-        Ok(record.plan)
+        Ok(RunRecord::read(Path::new(run))?.plan)
+    }
+}
+
+impl RunRecord {
+    /// Reads a `run.json`.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let name = file.display();
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{name} is no record of a run"))
     }
 }
 
@@ -153,6 +160,8 @@ pub(crate) async fn run(mut plan: Plan, programs: &Programs, out: &Path) -> Resu
         world: Arc::clone(&world),
         began,
         windows: Vec::new(),
+        failing: BTreeSet::new(),
+        rotten: BTreeSet::new(),
         broken: Vec::new(),
     };
     let played = strike(&mut director, &mut plan).await;
