@@ -6,6 +6,8 @@ use std::time::Duration;
 use domain::deliveries::{self, Command as Deliveries};
 use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
+use domain::inbound;
+use domain::islands;
 use domain::nodes::{self, ChannelRow, Command as Nodes};
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, Replica};
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
@@ -34,6 +36,12 @@ const SHARE_OVERDUE: Duration = Duration::from_secs(20);
 /// Most rows one command of each kind names.
 const BATCH: u32 = 200;
 
+/// How often it is looked for what has piled up and for texts that can be understood now.
+const BACKLOG_EVERY: Duration = Duration::from_secs(5);
+
+/// Most people told in summaries, and most texts looked at again, in one step.
+const BACKLOG: usize = 50;
+
 /// Most actions of alerts taken in one step.
 const ACTIONS: u32 = 32;
 
@@ -41,6 +49,8 @@ const ACTIONS: u32 = 32;
 pub struct Scheduler {
     replica: Arc<dyn Replica>,
     proposals: u64,
+    /// When it was last looked for what had piled up. A pause only: a successor just looks at once.
+    backlog_looked: Option<Timestamp>,
 }
 
 /// What one look at the rows calls for.
@@ -57,6 +67,7 @@ impl Scheduler {
         Self {
             replica,
             proposals: 0,
+            backlog_looked: None,
         }
     }
 
@@ -110,7 +121,7 @@ impl Scheduler {
         }
     }
 
-    async fn plan(&self, now: Timestamp, leadership: &Leadership) -> Result<Plan, ReadError> {
+    async fn plan(&mut self, now: Timestamp, leadership: &Leadership) -> Result<Plan, ReadError> {
         let mut view = self.replica.read(Freshness::Local).await?;
         let (island, own) = (self.replica.island(), self.replica.node());
         let island = island.as_ref();
@@ -164,6 +175,24 @@ impl Scheduler {
             plan.commands.push(Command::Deliveries(Deliveries::Expire {
                 deliveries: expired,
             }));
+        }
+        // What piled up while nothing could leave is shortened before any of it is given to a channel.
+        let looked_lately = self
+            .backlog_looked
+            .is_some_and(|at| now.since(at) < BACKLOG_EVERY);
+        if !looked_lately {
+            self.backlog_looked = Some(now);
+            let shorter = islands::backlog(&mut view, now, BACKLOG).await?;
+            if !shorter.is_empty() {
+                self.backlog_looked = None; // there may be more
+            }
+            plan.commands
+                .extend(shorter.into_iter().map(Command::Deliveries));
+            let keys = inbound::understood(&mut view, now, BACKLOG).await?;
+            if !keys.is_empty() {
+                plan.commands
+                    .push(Command::Inbound(inbound::Command::Replay { keys }));
+            }
         }
         let waiting =
             deliveries::failed_predecessor(&mut view, now - NEXT_METHOD_AFTER, BATCH).await?;

@@ -40,16 +40,15 @@ impl Joined {
 /// Starts noting which rows the commands that follow change, on this connection. Each slice names its triggers; they and
 /// the notes are temporary and never reach the file.
 ///
-/// Triggers rather than a list per command: a row that changes cannot be forgotten.
+/// Triggers rather than a list per command: a row that changes cannot be forgotten. The notes may name a row twice: a
+/// trigger of an upsert may not ignore a conflict of its own.
 pub(crate) async fn watch(
     conn: &mut SqliteConnection,
     triggers: &[&'static str],
 ) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(
-        "create temp table if not exists changed_row (kind text, a blob, b, primary key (kind, a, b)) without rowid",
-    )
-    .execute(&mut *conn)
-    .await?;
+    sqlx::raw_sql("create temp table if not exists changed_row (kind text, a blob, b)")
+        .execute(&mut *conn)
+        .await?;
     for trigger in triggers {
         sqlx::raw_sql(*trigger).execute(&mut *conn).await?;
     }

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use crate::envelope::{Actor, Envelope, LeaderStamp};
 use crate::{
     AlertId, Command, DeliveryId, NodeId, RecipientId, RequestId, RoomId, Timestamp, access,
-    alerts, codec, conversations, deliveries, escalation, inbound, nodes, recipients, requests,
+    alerts, codec, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
+    requests,
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
@@ -76,6 +77,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_people());
     all.extend(of_deliveries());
     all.extend(of_alerts());
+    all.extend(of_islands());
     all
 }
 
@@ -279,6 +281,224 @@ fn of_deliveries() -> Vec<(&'static str, Command)> {
             Deliveries::Expire {
                 deliveries: vec![DeliveryId([1; 16])],
             },
+        ),
+    ]
+}
+
+fn of_islands() -> Vec<(&'static str, Command)> {
+    use alerts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, Label, StandingFact};
+    use deliveries::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Standing};
+    use escalation::{Answered, CallFact, FirstCall, PlanFact, Progress};
+    use islands::Fact;
+    let alert = AlertId([1; 16]);
+    let recipient = RecipientId([2; 16]);
+    let delivery = DeliveryId([3; 16]);
+    let word = |text: &str| text.to_owned();
+    let plan = PlanFact {
+        critical: true,
+        lane: 2,
+        started: Timestamp(5),
+        delays_ms: vec![0, 60_000],
+        last_pages: vec![0, 1],
+        repeats: 2,
+        repeat_every_ms: 300_000,
+        validity_ms: 3_600_000,
+        content: word("{}"),
+        needed: 1,
+        pages: vec![(0, vec![recipient]), (1, vec![RecipientId([4; 16])])],
+    };
+    let raised = AlertFact {
+        alert,
+        severity: alerts::Severity::Critical,
+        status: alerts::Status::Actual,
+        texts: vec![(word("en"), word("Fire"))],
+        gather: word("Gate 2"),
+        source: word("scada"),
+        dedup_key: word("pump-4"),
+        raised_by: word("key:k1"),
+        raised_at: Timestamp(5),
+        issued_by: NodeId(2),
+        aware_at: Timestamp(4),
+        people: 2,
+        labels: vec![Label {
+            origin: NodeId(2),
+            counter: 7,
+        }],
+        plan: Some(plan),
+    };
+    let standing = StandingFact {
+        alert,
+        acknowledged: Some(Acknowledged {
+            at: Timestamp(6),
+            by: word("operator:n2"),
+        }),
+        closed: Some(Closed {
+            how: Ending::Resolved,
+            at: Timestamp(7),
+            by: word("operator:n2"),
+            note: word("done"),
+        }),
+        joined: Some(JoinedInto {
+            at: Timestamp(6),
+            by: word("operator:n2"),
+            into: AlertId([9; 16]),
+        }),
+        progress: Some(Progress {
+            round: 1,
+            step: 2,
+            next_page: 3,
+            review: 4,
+        }),
+    };
+    let call = CallFact {
+        alert,
+        recipient,
+        called: FirstCall {
+            at: Timestamp(5),
+            step: 0,
+            position: 1,
+        },
+        codes: [word("4711"), word("20815")].into(),
+        answered: Some(Answered {
+            at: Timestamp(6),
+            from: word("+358401000001"),
+            answer: alerts::Answer::Coming,
+        }),
+    };
+    let owed = DeliveryFact {
+        delivery,
+        alert,
+        recipient,
+        purpose: word("page"),
+        step: 1,
+        round: 1,
+        method: 0,
+        owed: Owed {
+            created_at: Timestamp(5),
+            expires_at: Timestamp(3_600_005),
+            kind: word("sms"),
+            address: word("+358401000001"),
+            language: word("fi"),
+            lane: 2,
+            critical: true,
+            code: word("20815"),
+            subject: String::new(),
+            body: String::new(),
+            prefer: (NodeId(2), word("modem")),
+        },
+        standing: Standing {
+            reach: 6,
+            ended_at: Some(Timestamp(8)),
+            due_at: Timestamp(5),
+            wanted_since: Timestamp(5),
+            reason: word("none"),
+        },
+        possible_repeat: true,
+        renumbered: false,
+    };
+    let attempt = AttemptFact {
+        delivery,
+        attempt: 2 * 65_536 + 1,
+        end: AttemptEnd {
+            state: 5,
+            report: 3,
+            reported_at: Some(Timestamp(9)),
+            ended_at: Some(Timestamp(8)),
+            detail: word("ok"),
+            parts: 1,
+            text_hash: vec![1; 8],
+            wall_ms: 8,
+        },
+        node: NodeId(2),
+        channel: word("modem"),
+        number: word("+358500000002"),
+        assigned_at: Timestamp(7),
+    };
+    let said = conversations::MessageFact {
+        message: crate::MessageId([5; 16]),
+        room: RoomId([1; 16]),
+        author: word("Ana"),
+        via: word("sms"),
+        text: word("here"),
+        at: Timestamp(6),
+    };
+    let came = inbound::InboundFact {
+        key: [6; 16],
+        text: inbound::ReceivedText {
+            received_at: Timestamp(6),
+            node: NodeId(2),
+            channel: word("modem"),
+            sender: word("+358401000001"),
+            text: word("4711 1"),
+            sent_at_ms: Some(5),
+            wall_ms: 6,
+            damaged: false,
+        },
+        taken: inbound::TakenAs {
+            understood: true,
+            taken: word("answer"),
+            recipient: Some(recipient),
+            alert: Some(alert),
+            replied: true,
+        },
+    };
+    let asked = requests::RequestFact {
+        request: RequestId([7; 16]),
+        body: [8; 32],
+        outcome: crate::Outcome::Applied(crate::Receipt::IslandAlert {
+            id: alert,
+            label: word("B-7"),
+        }),
+        applied_at: Timestamp(5),
+    };
+    let merge = |fact| {
+        Command::Islands(islands::Command::Merge {
+            origin: NodeId(2),
+            facts: vec![fact],
+        })
+    };
+    let summary = deliveries::Summary {
+        recipient,
+        kind: word("sms"),
+        address: word("+358401000001"),
+        language: word("fi"),
+        subject: String::new(),
+        body: word("3"),
+        deliveries: vec![delivery],
+    };
+    vec![
+        ("islands.merge.alert", merge(Fact::Alert(Box::new(raised)))),
+        ("islands.merge.standing", merge(Fact::Standing(standing))),
+        ("islands.merge.call", merge(Fact::Call(call))),
+        (
+            "islands.merge.delivery",
+            merge(Fact::Delivery(Box::new(owed))),
+        ),
+        (
+            "islands.merge.attempt",
+            merge(Fact::Attempt(Box::new(attempt))),
+        ),
+        ("islands.merge.message", merge(Fact::Message(said))),
+        (
+            "islands.merge.inbound",
+            merge(Fact::Inbound(Box::new(came))),
+        ),
+        ("islands.merge.request", merge(Fact::Request(asked))),
+        (
+            "deliveries.supersede",
+            Command::Deliveries(deliveries::Command::Supersede {
+                deliveries: vec![delivery],
+            }),
+        ),
+        (
+            "deliveries.summarise",
+            Command::Deliveries(deliveries::Command::Summarise(summary)),
+        ),
+        (
+            "inbound.replay",
+            Command::Inbound(inbound::Command::Replay {
+                keys: vec![[1; 16]],
+            }),
         ),
     ]
 }

@@ -7,6 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_spine.sql"),
     include_str!("migrations/0002_islands.sql"),
+    include_str!("migrations/0003_backlog.sql"),
 ];
 
 /// The schema version this program writes.

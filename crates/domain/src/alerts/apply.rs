@@ -306,7 +306,11 @@ async fn join(
     if row.state == State::Joined && row.joined_into == Some(into) {
         return Ok(Outcome::Unchanged);
     }
-    if alert == into || row.state != State::Open || target.state != State::Open {
+    if alert == into
+        || row.state != State::Open
+        || row.joined_into.is_some()
+        || target.state != State::Open
+    {
         return Ok(Outcome::Refused(Refusal::CannotJoin));
     }
     let by = entry.envelope.actor.label();

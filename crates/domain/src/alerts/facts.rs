@@ -92,11 +92,11 @@ impl StandingFact {
 /// Notes alerts raised and alerts moved on.
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_alert_new after insert on main.alert begin \
-     insert or ignore into changed_row values ('alert', new.alert_id, 0); end",
+     insert into changed_row values ('alert', new.alert_id, 0); end",
     "create temp trigger if not exists watch_alert_label after insert on main.alert_label begin \
-     insert or ignore into changed_row values ('alert', new.alert_id, 0); end",
+     insert into changed_row values ('alert', new.alert_id, 0); end",
     "create temp trigger if not exists watch_alert after update on main.alert begin \
-     insert or ignore into changed_row values ('standing', new.alert_id, 0); end",
+     insert into changed_row values ('standing', new.alert_id, 0); end",
 ];
 
 /// Alerts raised since the notes were cleared.
@@ -195,7 +195,7 @@ async fn joined_of(
 
 async fn noted(conn: &mut SqliteConnection, kind: &str) -> Result<Vec<AlertId>, sqlx::Error> {
     let found: Vec<Vec<u8>> =
-        sqlx::query_scalar("select a from changed_row where kind = ? order by a")
+        sqlx::query_scalar("select distinct a from changed_row where kind = ? order by a")
             .bind(kind)
             .fetch_all(conn)
             .await?;

@@ -25,13 +25,13 @@ pub struct MessageFact {
 /// Notes new messages.
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_message after insert on main.message begin \
-     insert or ignore into changed_row values ('message', new.message_id, 0); end",
+     insert into changed_row values ('message', new.message_id, 0); end",
 ];
 
 /// Messages posted since the notes were cleared.
 pub(crate) async fn changed(conn: &mut SqliteConnection) -> Result<Vec<MessageFact>, sqlx::Error> {
     let found = sqlx::query(
-        "select m.* from changed_row r join message m on m.message_id = r.a where r.kind = 'message' \
+        "select m.* from (select distinct a, b from changed_row where kind = 'message') r join message m on m.message_id = r.a \
          order by m.room_id, m.sequence, m.message_id",
     )
     .fetch_all(conn)

@@ -28,6 +28,8 @@ pub(crate) async fn apply(
         Command::Resend { deliveries } => resend(conn, entry, deliveries).await?,
         Command::Activate { deliveries } => activate(conn, entry, deliveries).await?,
         Command::Expire { deliveries } => expire(conn, entry, deliveries).await?,
+        Command::Supersede { deliveries } => supersede(conn, entry, deliveries).await?,
+        Command::Summarise(summary) => super::create::summarise(conn, entry, summary).await?,
     };
     Ok(if changed == 0 {
         Outcome::Unchanged
@@ -484,6 +486,25 @@ async fn expire(
           else case when reason = '' then 'no channel took it in time' else reason end end, \
          state = case state when 'sent' then 'handed_over' when 'standby' then 'cancelled' else 'expired' end \
          where delivery_id in (select unhex(value) from json_each(?2)) and ended_at_ms is null and expires_at_ms <= ?1",
+    )
+    .bind(entry.at.0)
+    .bind(rows::hex_array(ids.iter().map(DeliveryId::as_bytes)))
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+async fn supersede(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    ids: &[DeliveryId],
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "update delivery set state = 'cancelled', reason = 'a later round says the same', ended_at_ms = ?1 \
+         where delivery_id in (select unhex(value) from json_each(?2)) and state = 'pending' and purpose = 'page' \
+         and exists (select 1 from delivery n where n.alert_id = delivery.alert_id \
+          and n.recipient_id = delivery.recipient_id and n.method = delivery.method and n.purpose = 'page' \
+          and n.round > delivery.round and n.state = 'pending')",
     )
     .bind(entry.at.0)
     .bind(rows::hex_array(ids.iter().map(DeliveryId::as_bytes)))

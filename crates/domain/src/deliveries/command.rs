@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DeliveryId, NodeId};
+use crate::ids::{DeliveryId, NodeId, RecipientId};
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -23,6 +23,24 @@ pub enum Command {
     Activate { deliveries: Vec<DeliveryId> },
     /// Ends deliveries whose time is over (loop command).
     Expire { deliveries: Vec<DeliveryId> },
+    /// Ends pages that a later round of the same alert says again (PRODUCT L-22, loop command).
+    Supersede { deliveries: Vec<DeliveryId> },
+    /// Tells somebody in one text what waited too long to be told one by one (PRODUCT L-22, loop command).
+    Summarise(Summary),
+}
+
+/// One text in place of many.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub recipient: RecipientId,
+    /// `sms` or `email`.
+    pub kind: String,
+    pub address: String,
+    pub language: String,
+    pub subject: String,
+    pub body: String,
+    /// What it stands for: those that are still untold end with it. If none is, nothing is sent.
+    pub deliveries: Vec<DeliveryId>,
 }
 
 /// One try at a delivery. Numbered from 1 under its delivery.

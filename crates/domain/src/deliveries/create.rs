@@ -4,7 +4,8 @@
 use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Lane, NONE, Purpose, State};
+use super::rules::SUMMARISED;
+use super::{Lane, NONE, Purpose, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
 use crate::recipients::{ContactMethod, PersonRow};
@@ -157,7 +158,8 @@ pub(crate) async fn call_off(
     let told = sqlx::query(
         "select j.key as place, d.recipient_id, d.method, d.kind, d.address, d.language, d.code \
          from json_each(?1) j join delivery d on d.alert_id = ?2 and d.recipient_id = unhex(j.value) and d.purpose = 'page' \
-         where exists (select 1 from attempt a where a.delivery_id = d.delivery_id and a.state <> 'refused') \
+         where (d.reason = 'told in a summary' \
+          or exists (select 1 from attempt a where a.delivery_id = d.delivery_id and a.state <> 'refused')) \
          group by j.key, d.recipient_id, d.method order by j.key, d.method",
     )
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
@@ -205,6 +207,56 @@ pub(crate) async fn call_off(
     .execute(conn)
     .await?;
     Ok(made.rows_affected())
+}
+
+/// Owes one text in place of all that is still untold of what it stands for.
+pub(super) async fn summarise(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    summary: &Summary,
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query(
+        "update delivery set state = 'expired', reason = ?1, ended_at_ms = ?2, awaiting = 0 \
+         where delivery_id in (select unhex(value) from json_each(?3)) and recipient_id = ?4 and purpose = 'page' \
+         and awaiting = 1 and critical = 0 and state in ('standby', 'pending', 'expired')",
+    )
+    .bind(SUMMARISED)
+    .bind(entry.at.0)
+    .bind(rows::hex_array(
+        summary.deliveries.iter().map(DeliveryId::as_bytes),
+    ))
+    .bind(summary.recipient.as_bytes())
+    .execute(&mut *conn)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(0);
+    }
+    let id = DeliveryId::derive(&[
+        b"summary",
+        entry.envelope.request.as_bytes(),
+        summary.recipient.as_bytes(),
+    ]);
+    sqlx::query(
+        "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
+         language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         values (?1, ?2, ?3, 'summary', 0, 0, 0, ?4, ?5, ?6, ?7, 0, 'pending', '', '', ?8, ?9, 0, 0, 0, 0, 0, '', \
+         ?10, ?10, ?10, ?11, null) on conflict (delivery_id) do nothing",
+    )
+    .bind(id.as_bytes())
+    .bind(NONE.as_slice())
+    .bind(summary.recipient.as_bytes())
+    .bind(&summary.kind)
+    .bind(&summary.address)
+    .bind(&summary.language)
+    .bind(Lane::Human.rank())
+    .bind(&summary.subject)
+    .bind(&summary.body)
+    .bind(entry.at.0)
+    .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
+    .execute(conn)
+    .await?;
+    Ok(ended.rows_affected())
 }
 
 /// A reply to a text.

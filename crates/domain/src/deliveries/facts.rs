@@ -141,21 +141,21 @@ impl AttemptFact {
 /// withdraws, and what time ends, follows from those and is not noted.
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_delivery_new after insert on main.delivery begin \
-     insert or ignore into changed_row values ('delivery', new.delivery_id, 0); end",
+     insert into changed_row values ('delivery', new.delivery_id, 0); end",
     "create temp trigger if not exists watch_delivery after update on main.delivery \
      when new.state not in ('cancelled', 'expired') and (new.state <> old.state or new.due_at_ms <> old.due_at_ms \
       or new.possible_repeat <> old.possible_repeat or new.renumbered <> old.renumbered) \
-     begin insert or ignore into changed_row values ('delivery', new.delivery_id, 0); end",
+     begin insert into changed_row values ('delivery', new.delivery_id, 0); end",
     "create temp trigger if not exists watch_attempt_new after insert on main.attempt begin \
-     insert or ignore into changed_row values ('attempt', new.delivery_id, new.attempt); end",
+     insert into changed_row values ('attempt', new.delivery_id, new.attempt); end",
     "create temp trigger if not exists watch_attempt after update on main.attempt begin \
-     insert or ignore into changed_row values ('attempt', new.delivery_id, new.attempt); end",
+     insert into changed_row values ('attempt', new.delivery_id, new.attempt); end",
 ];
 
 /// Deliveries changed since the notes were cleared.
 pub(crate) async fn changed(conn: &mut SqliteConnection) -> Result<Vec<DeliveryFact>, sqlx::Error> {
     let found = sqlx::query(
-        "select d.* from changed_row r join delivery d on d.delivery_id = r.a where r.kind = 'delivery' \
+        "select d.* from (select distinct a, b from changed_row where kind = 'delivery') r join delivery d on d.delivery_id = r.a \
          order by d.delivery_id",
     )
     .fetch_all(conn)
@@ -168,8 +168,7 @@ pub(crate) async fn changed_attempts(
     conn: &mut SqliteConnection,
 ) -> Result<Vec<AttemptFact>, sqlx::Error> {
     let found = sqlx::query(
-        "select a.* from changed_row r join attempt a on a.delivery_id = r.a and a.attempt = r.b \
-         where r.kind = 'attempt' order by a.delivery_id, a.attempt",
+        "select a.* from (select distinct a, b from changed_row where kind = 'attempt') r join attempt a on a.delivery_id = r.a and a.attempt = r.b order by a.delivery_id, a.attempt",
     )
     .fetch_all(conn)
     .await?;

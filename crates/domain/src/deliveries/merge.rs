@@ -147,7 +147,8 @@ pub(crate) async fn not_called_off(
 ) -> Result<Vec<RecipientId>, sqlx::Error> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "select distinct d.recipient_id from delivery d where d.alert_id = ?1 and d.purpose = 'page' \
-         and exists (select 1 from attempt a where a.delivery_id = d.delivery_id and a.state <> 'refused') \
+         and (d.reason = 'told in a summary' \
+          or exists (select 1 from attempt a where a.delivery_id = d.delivery_id and a.state <> 'refused')) \
          and not exists (select 1 from delivery c where c.alert_id = ?1 and c.recipient_id = d.recipient_id \
           and c.method = d.method and c.purpose = 'call_off') order by d.recipient_id",
     )

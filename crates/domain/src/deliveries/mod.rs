@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use self::apply::{apply, cancel_open, settle, settle_all};
 pub use self::command::{
-    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome,
+    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, Summary,
 };
 pub(crate) use self::create::{
     FrozenText, NewPage, Notice, Paged, call_off, create_pages, freeze_texts, notice,
@@ -28,9 +28,9 @@ pub(crate) use self::merge::{
 };
 pub(crate) use self::query::told_recipients;
 pub use self::query::{
-    AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Work, counts, due, expired,
-    failed_predecessor, load, next_due, of_alert, stranded, told, under_way, under_way_on,
-    work_for,
+    AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, counts, due, expired,
+    failed_predecessor, load, next_due, of_alert, stranded, superseded, told, under_way,
+    under_way_on, untold, work_for,
 };
 pub use self::rules::{Lane, Purpose, State};
 

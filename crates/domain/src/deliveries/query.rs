@@ -327,6 +327,80 @@ pub async fn expired(
     ids(&found)
 }
 
+/// A page about an open alert that nobody got, long after it was wanted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Untold {
+    pub delivery: DeliveryId,
+    pub alert: AlertId,
+    pub recipient: RecipientId,
+    pub kind: String,
+    pub address: String,
+    pub language: String,
+    pub code: String,
+    pub method: u16,
+    /// Its time is over.
+    pub expired: bool,
+    pub wanted_since: Timestamp,
+}
+
+/// Pages wanted since `before` or earlier that wait for a channel, or expired waiting, to people not told otherwise: by
+/// person, newest first. Critical ones are not among them, they go out.
+pub async fn untold(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Untold>, sqlx::Error> {
+    let found = sqlx::query(
+        "select delivery_id, alert_id, recipient_id, kind, address, language, code, method, \
+         (state = 'expired') as expired, wanted_since_ms from delivery \
+         where awaiting = 1 and state in ('pending', 'expired') and purpose = 'page' and critical = 0 \
+         and wanted_since_ms <= ? and not exists (select 1 from delivery o where o.alert_id = delivery.alert_id \
+          and o.recipient_id = delivery.recipient_id and o.purpose = 'page' \
+          and o.state in ('assigned', 'sent', 'delivered', 'handed_over', 'acknowledged')) \
+         order by recipient_id, wanted_since_ms desc, method, delivery_id limit ?",
+    )
+    .bind(before.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(Untold {
+                delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
+                alert: AlertId::from_row(row.try_get("alert_id")?)?,
+                recipient: RecipientId::from_row(row.try_get("recipient_id")?)?,
+                kind: row.try_get("kind")?,
+                address: row.try_get("address")?,
+                language: row.try_get("language")?,
+                code: row.try_get("code")?,
+                method: rows::unsigned(row, "method")?,
+                expired: row.try_get("expired")?,
+                wanted_since: rows::time(row, "wanted_since_ms")?,
+            })
+        })
+        .collect()
+}
+
+/// Pages wanted since `before` or earlier that a later round of the same alert will say again to the same address.
+pub async fn superseded(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select d.delivery_id from delivery d where d.awaiting = 1 and d.state = 'pending' and d.purpose = 'page' \
+         and d.wanted_since_ms <= ? and exists (select 1 from delivery n where n.alert_id = d.alert_id \
+          and n.recipient_id = d.recipient_id and n.method = d.method and n.purpose = 'page' and n.round > d.round \
+          and n.state = 'pending') order by d.wanted_since_ms, d.delivery_id limit ?",
+    )
+    .bind(before.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    ids(&found)
+}
+
 /// Every delivery of an alert with its attempts, by person and method, `limit` at most after `skip`.
 pub async fn of_alert(
     conn: &mut SqliteConnection,
@@ -429,8 +503,10 @@ pub(crate) async fn told_recipients(
     alert: AlertId,
 ) -> Result<std::collections::BTreeSet<RecipientId>, sqlx::Error> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select distinct d.recipient_id from delivery d join attempt a on a.delivery_id = d.delivery_id \
-         where d.alert_id = ? and d.purpose = 'page' and a.state <> 'refused' order by d.recipient_id",
+        "select distinct d.recipient_id from delivery d where d.alert_id = ? and d.purpose = 'page' \
+         and (d.reason = 'told in a summary' \
+          or exists (select 1 from attempt a where a.delivery_id = d.delivery_id and a.state <> 'refused')) \
+         order by d.recipient_id",
     )
     .bind(alert.as_bytes())
     .fetch_all(conn)

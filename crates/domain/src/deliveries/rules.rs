@@ -106,6 +106,8 @@ pub enum Purpose {
     CallOff,
     /// Answers a text.
     Reply,
+    /// Stands for pages that waited too long to be told one by one.
+    Summary,
 }
 
 impl Purpose {
@@ -115,6 +117,7 @@ impl Purpose {
             Self::Page => "page",
             Self::CallOff => "call_off",
             Self::Reply => "reply",
+            Self::Summary => "summary",
         }
     }
 
@@ -123,10 +126,14 @@ impl Purpose {
         match name {
             "call_off" => Self::CallOff,
             "reply" => Self::Reply,
+            "summary" => Self::Summary,
             _ => Self::Page,
         }
     }
 }
+
+/// Why a page ended that was told in a summary: whoever has it may have been told, so a call-off reaches them.
+pub(super) const SUMMARISED: &str = "told in a summary";
 
 /// Order of leaving a channel (DESIGN C5); smaller first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

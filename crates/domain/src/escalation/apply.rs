@@ -1,6 +1,7 @@
 //! Writes to `escalation`, `escalation_page` and `called_person`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -175,11 +176,20 @@ pub(crate) async fn answer(
     answer: Answer,
     from: &str,
 ) -> Result<(), sqlx::Error> {
+    // A text looked at late must not undo what was said after it was sent.
+    let looked_at_late = entry.at < entry.envelope.issued_at;
+    if looked_at_late && call.answered_at.is_some_and(|later| later > entry.at) {
+        return Ok(());
+    }
+    // Two answers in one millisecond: the second is later all the same, on every island.
+    let at = call.answered_at.map_or(entry.at, |before| {
+        entry.at.max(before + Duration::from_millis(1))
+    });
     sqlx::query(
         "update called_person set answer = ?, answered_at_ms = ?, answered_from = ? where alert_id = ? and recipient_id = ?",
     )
     .bind(answer.name())
-    .bind(entry.at.0)
+    .bind(at.0)
     .bind(from)
     .bind(call.alert.as_bytes())
     .bind(call.recipient.as_bytes())

@@ -90,23 +90,22 @@ impl CallFact {
 /// its end.
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_call_new after insert on main.called_person begin \
-     insert or ignore into changed_row values ('call', new.alert_id, new.recipient_id); end",
+     insert into changed_row values ('call', new.alert_id, new.recipient_id); end",
     "create temp trigger if not exists watch_call after update of answer, answered_at_ms on main.called_person begin \
-     insert or ignore into changed_row values ('call', new.alert_id, new.recipient_id); end",
+     insert into changed_row values ('call', new.alert_id, new.recipient_id); end",
     "create temp trigger if not exists watch_call_code after insert on main.call_code begin \
-     insert or ignore into changed_row values ('call', new.alert_id, new.recipient_id); end",
+     insert into changed_row values ('call', new.alert_id, new.recipient_id); end",
     "create temp trigger if not exists watch_plan after update on main.escalation \
      when new.step <> old.step or new.round <> old.round or new.next_page <> old.next_page or new.review <> old.review \
-     begin insert or ignore into changed_row values ('standing', new.alert_id, 0); end",
+     begin insert into changed_row values ('standing', new.alert_id, 0); end",
 ];
 
 /// Calls changed since the notes were cleared.
 pub(crate) async fn changed(conn: &mut SqliteConnection) -> Result<Vec<CallFact>, sqlx::Error> {
     let found = sqlx::query(
         "select c.*, (select json_group_array(code) from call_code x where x.alert_id = c.alert_id \
-          and x.recipient_id = c.recipient_id) as more_codes from changed_row r \
-         join called_person c on c.alert_id = r.a and c.recipient_id = r.b \
-         where r.kind = 'call' order by c.alert_id, c.recipient_id",
+          and x.recipient_id = c.recipient_id) as more_codes from (select distinct a, b from changed_row where kind = 'call') r \
+         join called_person c on c.alert_id = r.a and c.recipient_id = r.b order by c.alert_id, c.recipient_id",
     )
     .fetch_all(conn)
     .await?;

@@ -19,6 +19,7 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     match command {
         Command::Receive(text) => receive(conn, entry, text).await,
+        Command::Replay { keys } => replay(conn, entry, keys).await,
     }
 }
 
@@ -30,11 +31,48 @@ async fn receive(
     if query::is_kept(conn, text.key).await? {
         return Ok(Outcome::Unchanged);
     }
+    take(conn, entry, entry, text).await?;
+    Ok(Outcome::Applied(Receipt::None))
+}
+
+/// Deals with texts an island kept for whoever knows their codes, as of when they came.
+async fn replay(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    keys: &[[u8; 16]],
+) -> Result<Outcome, sqlx::Error> {
+    let mut replayed = 0;
+    for key in keys {
+        let Some((text, received_at)) = query::kept_for_elsewhere(conn, *key).await? else {
+            continue;
+        };
+        let then = Entry {
+            at: entry.at.min(received_at),
+            ..*entry
+        };
+        take(conn, &then, entry, &text).await?;
+        replayed += 1;
+    }
+    Ok(if replayed == 0 {
+        Outcome::Unchanged
+    } else {
+        Outcome::Applied(Receipt::Count(replayed))
+    })
+}
+
+/// Finds out what a text means, does it, and keeps the text. `entry` is when it counts from, `now` when a reply leaves.
+async fn take(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    now: &Entry<'_>,
+    text: &Receive,
+) -> Result<(), sqlx::Error> {
     let sender = Sender::load(conn, entry.at, &text.from).await?;
     let organisation = nodes::organisation(conn).await?;
     let mut desk = Desk {
         conn,
         entry,
+        now,
         text,
         sender,
         organisation,
@@ -48,8 +86,7 @@ async fn receive(
         Some(reply) => desk.reply(&handled, reply).await?,
         None => false,
     };
-    desk.keep(&handled, replied).await?;
-    Ok(Outcome::Applied(Receipt::None))
+    desk.keep(&handled, replied).await
 }
 
 /// A number without business with us gets one reply in this time.
@@ -76,7 +113,7 @@ impl Desk<'_> {
             node: self.text.node,
             channel: self.text.channel.clone(),
         };
-        deliveries::notice(self.conn, self.entry, &notice).await?;
+        deliveries::notice(self.conn, self.now, &notice).await?;
         Ok(true)
     }
 
@@ -84,7 +121,9 @@ impl Desk<'_> {
         let text = self.text;
         sqlx::query(
             "insert into inbound_text (inbound_key, node_id, channel, sender, text, sent_at_ms, received_at_ms, wall_ms, \
-             recipient_id, alert_id, taken, replied, damaged) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             recipient_id, alert_id, taken, replied, damaged) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             on conflict (inbound_key) do update set recipient_id = excluded.recipient_id, \
+             alert_id = excluded.alert_id, taken = excluded.taken, replied = excluded.replied",
         )
         .bind(text.key.as_slice())
         .bind(text.node.0.cast_signed())

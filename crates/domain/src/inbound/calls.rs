@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
+use super::query;
+use super::rules::{self, Meaning};
 use super::sender::Sender;
 use crate::alerts::{self, AlertRow};
 use crate::escalation::{self, Called};
 use crate::recipients;
 use crate::texts::{Language, OpenCode};
+use crate::time::Timestamp;
 use crate::vocabulary::Severity;
 
 /// How long the code of an alert that is over still tells which alert was meant.
 const CODES_REST: Duration = Duration::from_secs(48 * 3_600);
+
+/// Most kept texts looked at in one go.
+const LOOKED_AT_MAX: u32 = 500;
 
 /// A call somebody may be answering.
 pub(super) struct Asked {
@@ -29,6 +35,28 @@ impl Asked {
     pub(super) fn is_critical(&self) -> bool {
         self.alert.severity == Severity::Critical
     }
+}
+
+/// Texts kept for whoever knows their codes that can be dealt with now, oldest first, at most `limit`.
+pub async fn understood(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<[u8; 16]>, sqlx::Error> {
+    let mut keys = Vec::new();
+    for (key, from, text) in query::elsewhere(conn, now - CODES_REST, LOOKED_AT_MAX).await? {
+        let sender = Sender::load(conn, now, &from).await?;
+        let Meaning::Code { code, .. } = rules::parse(&text, &sender.open_codes()) else {
+            continue;
+        };
+        if sender.find_call(conn, &code).await?.is_some() {
+            keys.push(key);
+        }
+        if keys.len() >= limit {
+            break;
+        }
+    }
+    Ok(keys)
 }
 
 impl Sender {

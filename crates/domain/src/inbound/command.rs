@@ -8,6 +8,9 @@ use crate::ids::NodeId;
 pub enum Command {
     /// A text arrived at a node's modem. The same `key` a second time changes nothing.
     Receive(Receive),
+    /// Looks again at texts whose code an island did not know, now that somebody here does (loop command). Each counts
+    /// from when it was received; one that was understood meanwhile is left alone.
+    Replay { keys: Vec<[u8; 16]> },
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

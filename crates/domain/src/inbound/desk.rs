@@ -27,6 +27,8 @@ const POST_UNITS_MAX: usize = 4_000;
 pub(super) struct Desk<'a> {
     pub(super) conn: &'a mut SqliteConnection,
     pub(super) entry: &'a Entry<'a>,
+    /// The entry at hand; another than `entry` when an old text is looked at again.
+    pub(super) now: &'a Entry<'a>,
     pub(super) text: &'a Receive,
     pub(super) sender: Sender,
     pub(super) organisation: String,

@@ -59,15 +59,15 @@ impl InboundFact {
 /// Notes texts received, and those understood later.
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_inbound_new after insert on main.inbound_text begin \
-     insert or ignore into changed_row values ('inbound', new.inbound_key, 0); end",
+     insert into changed_row values ('inbound', new.inbound_key, 0); end",
     "create temp trigger if not exists watch_inbound after update on main.inbound_text begin \
-     insert or ignore into changed_row values ('inbound', new.inbound_key, 0); end",
+     insert into changed_row values ('inbound', new.inbound_key, 0); end",
 ];
 
 /// Texts received since the notes were cleared.
 pub(crate) async fn changed(conn: &mut SqliteConnection) -> Result<Vec<InboundFact>, sqlx::Error> {
     let found = sqlx::query(
-        "select t.* from changed_row r join inbound_text t on t.inbound_key = r.a where r.kind = 'inbound' \
+        "select t.* from (select distinct a, b from changed_row where kind = 'inbound') r join inbound_text t on t.inbound_key = r.a \
          order by t.received_at_ms, t.inbound_key",
     )
     .fetch_all(conn)

@@ -17,6 +17,7 @@ mod sender;
 mod tests;
 
 pub(crate) use self::apply::apply;
+pub use self::calls::understood;
 pub use self::command::{Command, Receive};
 pub use self::facts::{InboundFact, ReceivedText, TakenAs};
 pub(crate) use self::facts::{WATCH, changed, merge};

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::Taken;
+use super::{ELSEWHERE, Receive, Taken};
 use crate::ids::{AlertId, NodeId, RecipientId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -58,6 +58,62 @@ pub(super) async fn is_kept(
         .bind(key.as_slice())
         .fetch_one(conn)
         .await
+}
+
+/// A text kept because its code is not known, with when it came; nothing once it is understood.
+pub(super) async fn kept_for_elsewhere(
+    conn: &mut SqliteConnection,
+    key: [u8; 16],
+) -> Result<Option<(Receive, Timestamp)>, sqlx::Error> {
+    let row = sqlx::query(
+        "select node_id, channel, sender, text, sent_at_ms, received_at_ms, wall_ms, damaged from inbound_text \
+         where inbound_key = ? and taken = ?",
+    )
+    .bind(key.as_slice())
+    .bind(ELSEWHERE)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        let text = Receive {
+            key,
+            node: NodeId(rows::unsigned(&row, "node_id")?),
+            channel: row.try_get("channel")?,
+            from: row.try_get("sender")?,
+            text: row.try_get("text")?,
+            sent_at_ms: row.try_get("sent_at_ms")?,
+            wall_ms: row.try_get("wall_ms")?,
+            whole: true,
+            damaged: row.try_get("damaged")?,
+        };
+        Ok((text, rows::time(&row, "received_at_ms")?))
+    })
+    .transpose()
+}
+
+/// Texts kept since `since` because their code was not known where they came, oldest first, at most `limit`.
+pub(super) async fn elsewhere(
+    conn: &mut SqliteConnection,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<([u8; 16], String, String)>, sqlx::Error> {
+    let found = sqlx::query(
+        "select inbound_key, sender, text from inbound_text where taken = 'code_elsewhere' and received_at_ms >= ? \
+         order by received_at_ms, inbound_key limit ?",
+    )
+    .bind(since.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            let key: &[u8] = row.try_get("inbound_key")?;
+            let key = key
+                .try_into()
+                .map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?;
+            Ok((key, row.try_get("sender")?, row.try_get("text")?))
+        })
+        .collect()
 }
 
 /// Whether a number was sent any reply since `since`.

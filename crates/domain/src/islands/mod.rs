@@ -9,17 +9,23 @@
 //! anything, it becomes a row people see ([`refused`]); what follows from joined rows is worked out anew, never joined.
 
 mod apply;
+mod backlog;
 mod collect;
 mod command;
 mod digest;
 mod enter;
+#[cfg(test)]
+mod properties;
 mod query;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::apply::apply;
 pub use self::apply::apply_facts;
+pub use self::backlog::backlog;
 pub use self::collect::apply_on_island;
 pub use self::command::Command;
 pub use self::digest::merge_digest;

@@ -3,7 +3,7 @@
 use super::Fact;
 use crate::codec;
 use crate::outcome::Refusal;
-use crate::{Command, alerts, inbound, nodes};
+use crate::{Command, alerts, nodes};
 
 /// Most facts in one merge.
 pub const FACTS_MAX: usize = 256;
@@ -47,7 +47,7 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::Join { .. },
         )
         | Command::Conversations(_)
-        | Command::Inbound(inbound::Command::Receive(_))
+        | Command::Inbound(_)
         | Command::Deliveries(_)
         | Command::Escalation(_)
         | Command::Islands(_)

@@ -25,14 +25,14 @@ pub struct RequestFact {
 /// Notes requests answered.
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_request after insert on main.request begin \
-     insert or ignore into changed_row values ('request', new.request_id, 0); end",
+     insert into changed_row values ('request', new.request_id, 0); end",
 ];
 
 /// Requests answered since the notes were cleared.
 pub(crate) async fn changed(conn: &mut SqliteConnection) -> Result<Vec<RequestFact>, sqlx::Error> {
     let found = sqlx::query(
-        "select q.request_id, q.body, q.outcome, q.applied_at_ms from changed_row r \
-         join request q on q.request_id = r.a where r.kind = 'request' order by q.request_id",
+        "select q.request_id, q.body, q.outcome, q.applied_at_ms from (select distinct a, b from changed_row where kind = 'request') r \
+         join request q on q.request_id = r.a order by q.request_id",
     )
     .fetch_all(conn)
     .await?;

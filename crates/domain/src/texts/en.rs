@@ -79,7 +79,8 @@ impl Words for English {
         } else {
             format!("Open: {open}")
         };
-        format!("{organisation}: during the outage {count} alerts, newest {newest}. {open}")
+        let alerts = if count == 1 { "alert" } else { "alerts" };
+        format!("{organisation}: during the outage {count} {alerts}, newest {newest}. {open}")
     }
 
     fn called_off(&self) -> &'static str {

@@ -79,7 +79,12 @@ impl Words for Finnish {
         } else {
             format!("Auki: {open}")
         };
-        format!("{organisation}: yhteyskatkon aikana {count} hälytystä, uusin {newest}. {open}")
+        let alerts = if count == 1 {
+            "hälytys"
+        } else {
+            "hälytystä"
+        };
+        format!("{organisation}: yhteyskatkon aikana {count} {alerts}, uusin {newest}. {open}")
     }
 
     fn called_off(&self) -> &'static str {
