@@ -102,18 +102,36 @@ pub async fn list(
     before: Option<AlertId>,
     limit: u32,
 ) -> Result<Vec<AlertRow>, sqlx::Error> {
-    let found = sqlx::query(
-        "select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
-          where l.alert_id = a.alert_id) as labels from alert a where (?1 is null or a.state = ?1) \
-         and (?2 is null or (a.raised_at_ms, a.number, a.alert_id) < \
-          (select raised_at_ms, number, alert_id from alert where alert_id = ?2)) \
-         order by a.raised_at_ms desc, a.number desc, a.alert_id desc limit ?3",
-    )
-    .bind(state.map(State::name))
-    .bind(before.map(|id| id.0.to_vec()))
-    .bind(i64::from(limit))
-    .fetch_all(conn)
-    .await?;
+    let before = before.map(|id| id.0.to_vec());
+    let found = match state {
+        None => {
+            sqlx::query(
+                "select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
+                  where l.alert_id = a.alert_id) as labels from alert a \
+                 where ?1 is null or (a.raised_at_ms, a.number, a.alert_id) < \
+                  (select raised_at_ms, number, alert_id from alert where alert_id = ?1) \
+                 order by a.raised_at_ms desc, a.number desc, a.alert_id desc limit ?2",
+            )
+            .bind(before)
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?
+        }
+        Some(state) => {
+            sqlx::query(
+                "select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
+                  where l.alert_id = a.alert_id) as labels from alert a where a.state = ?3 \
+                 and (?1 is null or (a.raised_at_ms, a.number, a.alert_id) < \
+                  (select raised_at_ms, number, alert_id from alert where alert_id = ?1)) \
+                 order by a.raised_at_ms desc, a.number desc, a.alert_id desc limit ?2",
+            )
+            .bind(before)
+            .bind(i64::from(limit))
+            .bind(state.name())
+            .fetch_all(conn)
+            .await?
+        }
+    };
     found.iter().map(alert_row).collect()
 }
 

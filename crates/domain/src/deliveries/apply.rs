@@ -138,12 +138,7 @@ async fn assign(
         .collect();
     // An island numbers its tries in a block of its own, so that they never collide with the cluster's (DESIGN D3).
     let fork = nodes::fork(conn).await?;
-    let block = fork.map_or(0, |fork| {
-        fork.node
-            .0
-            .cast_signed()
-            .saturating_mul(i64::from(nodes::ATTEMPTS_PER_BLOCK))
-    });
+    let block = nodes::attempt_block(fork.as_ref());
     let mut changed = 0;
     for assignment in assignments {
         let Some(number) = numbers.get(&(assignment.node, assignment.channel.clone())) else {

@@ -111,22 +111,26 @@ pub async fn due(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<Due>, sqlx::Error> {
+    // Bound rather than joined: a join would sort all that wait, for each look at the first few.
+    let fork = nodes::fork(&mut *conn).await?;
+    let block = nodes::attempt_block(fork.as_ref());
     let found = sqlx::query(
         "select d.delivery_id, d.kind, d.lane, d.critical, d.address, \
-         1 + (select coalesce(max(a.attempt), b.first) from attempt a where a.delivery_id = d.delivery_id \
-          and a.attempt > b.first and a.attempt < b.first + ?3) as next_attempt, d.avoid_node, d.avoid_channel, \
+         1 + (select coalesce(max(a.attempt), ?3) from attempt a where a.delivery_id = d.delivery_id \
+          and a.attempt > ?3 and a.attempt < ?4) as next_attempt, d.avoid_node, d.avoid_channel, \
          d.prefer_node, d.prefer_channel, \
-         d.language, d.code, d.possible_repeat, d.renumbered, b.site, \
+         d.language, d.code, d.possible_repeat, d.renumbered, ?5 as site, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
-         from delivery d join (select coalesce(max(node_id), 0) * ?3 as first, max(site) as site from fork) b \
-         left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
+         from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
           and t.kind = d.kind and t.language = d.language \
          where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms <= ?1 \
          order by d.lane, d.due_at_ms, d.delivery_id limit ?2",
     )
     .bind(now.0)
     .bind(i64::from(limit))
-    .bind(i64::from(nodes::ATTEMPTS_PER_BLOCK))
+    .bind(block)
+    .bind(block + i64::from(nodes::ATTEMPTS_PER_BLOCK))
+    .bind(fork.map(|fork| fork.site))
     .fetch_all(conn)
     .await?;
     found
@@ -388,8 +392,10 @@ pub async fn superseded(
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    // Says twice which state: so the planner sees that the index of the untold has them all.
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "select d.delivery_id from delivery d where d.awaiting = 1 and d.state = 'pending' and d.purpose = 'page' \
+         and d.state in ('pending', 'expired') \
          and d.wanted_since_ms <= ? and exists (select 1 from delivery n where n.alert_id = d.alert_id \
           and n.recipient_id = d.recipient_id and n.method = d.method and n.purpose = 'page' and n.round > d.round \
           and n.state = 'pending') order by d.wanted_since_ms, d.delivery_id limit ?",

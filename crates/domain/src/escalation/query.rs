@@ -217,7 +217,7 @@ pub(super) async fn answered(
     alert: AlertId,
 ) -> Result<Vec<Called>, sqlx::Error> {
     let found =
-        sqlx::query("select * from called_person where alert_id = ? and answer <> '' order by position, recipient_id")
+        sqlx::query("select * from called_person indexed by called_person_answered where alert_id = ? and answer <> '' order by position, recipient_id")
             .bind(alert.as_bytes())
             .fetch_all(conn)
             .await?;

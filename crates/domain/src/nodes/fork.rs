@@ -37,6 +37,14 @@ impl Fork {
     }
 }
 
+/// What this history's attempts are counted from: their numbers are greater, by less than [`ATTEMPTS_PER_BLOCK`].
+pub(crate) fn attempt_block(fork: Option<&Fork>) -> i64 {
+    fork.map_or(0, |fork| {
+        let node = fork.node.0.cast_signed();
+        node.saturating_mul(i64::from(ATTEMPTS_PER_BLOCK))
+    })
+}
+
 /// The island this state belongs to; `None` in the cluster's own.
 pub async fn fork(conn: &mut SqliteConnection) -> Result<Option<Fork>, sqlx::Error> {
     let row = sqlx::query("select node_id, site, entered_at_ms, base_index from fork where id = 1")

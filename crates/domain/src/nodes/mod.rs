@@ -11,6 +11,6 @@ mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Admit, ChannelReport, Command, Found};
-pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, enter};
+pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::query::{ChannelRow, ClusterRow, NodeRow, channels, cluster, nodes, organisation};

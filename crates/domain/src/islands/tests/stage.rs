@@ -4,7 +4,10 @@ use sqlx::{Row, SqliteConnection};
 
 use super::super::{Command, Fact, Fork, apply_facts, apply_on_island, enter, safe};
 use crate::alerts::{self, Answer, Command as Alerts, Severity, State};
-use crate::deliveries::{self, Assignment, AttemptResult, Command as Deliveries, SendOutcome};
+use crate::deliveries::{
+    self, Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Report,
+    SendOutcome,
+};
 use crate::inbound::{self, Receive};
 use crate::nodes::{Admit, Command as Nodes};
 use crate::transcript::{World, accepted, raise};
@@ -135,6 +138,19 @@ impl Cluster {
 }
 
 impl Island {
+    /// Not an island: the majority, where things happen meanwhile.
+    pub(in crate::islands) async fn majority() -> Self {
+        let Cluster { mut world, alerts } = Cluster::new().await;
+        world.pass(10);
+        Self {
+            world,
+            node: NodeId(1),
+            alerts,
+            journal: Vec::new(),
+            count: 0,
+        }
+    }
+
     pub(in crate::islands) async fn new(node: u64) -> Self {
         let Cluster { mut world, alerts } = Cluster::new().await;
         world.pass(10);
@@ -202,10 +218,10 @@ impl Island {
         let keys: Vec<&str> = people.iter().map(|place| PEOPLE[*place].0).collect();
         let new = raise(severity, 60, &[&keys[..1], &keys]);
         let outcome = self.ask(AnyCommand::Alerts(Alerts::Raise(new))).await;
-        let Outcome::Applied(Receipt::IslandAlert { id, .. }) = outcome else {
-            panic!("not raised on an island: {outcome:?}")
+        let Outcome::Applied(receipt) = outcome else {
+            panic!("not raised: {outcome:?}")
         };
-        self.alerts.push(id);
+        self.alerts.extend(receipt.alert().map(|(id, _)| id));
     }
 
     pub(in crate::islands) async fn act(&mut self) {
@@ -254,6 +270,31 @@ impl Island {
         self.run(
             Actor::Loop,
             AnyCommand::Deliveries(Deliveries::RecordAttempts { node, results }),
+        )
+        .await;
+    }
+
+    /// The network's later word on everything this node sent about an alert.
+    pub(in crate::islands) async fn report(&mut self, alert: usize, report: Report) {
+        let alert = self.alert(alert);
+        let owed = deliveries::of_alert(&mut self.world.conn, alert, 0, 1_000)
+            .await
+            .unwrap();
+        let mut reports = Vec::new();
+        for delivery in owed {
+            for attempt in delivery.attempts.iter().filter(|a| a.node == self.node) {
+                reports.push(AttemptReport {
+                    attempt: AttemptRef {
+                        delivery: delivery.id,
+                        attempt: attempt.attempt,
+                    },
+                    report: report.clone(),
+                });
+            }
+        }
+        self.run(
+            Actor::Loop,
+            AnyCommand::Deliveries(Deliveries::RecordReports { reports }),
         )
         .await;
     }
