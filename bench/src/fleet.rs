@@ -420,10 +420,10 @@ fn free_ports() -> Result<Vec<Ports>> {
 }
 
 /// A folder that goes with its owner.
-struct TemporaryDir(PathBuf);
+pub(crate) struct TemporaryDir(PathBuf);
 
 impl TemporaryDir {
-    fn new(below: &Path) -> Result<Self> {
+    pub(crate) fn new(below: &Path) -> Result<Self> {
         let path = below.join(format!(
             "holdfast-bench-{}-{}",
             std::process::id(),
@@ -434,6 +434,10 @@ impl TemporaryDir {
             .create(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

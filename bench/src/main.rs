@@ -5,12 +5,16 @@
 //! stands in README.md. Reading order: [`fleet`] (three nodes), [`client`] (one HTTPS connection), then the three
 //! measurements.
 
+mod beside;
 mod client;
+mod closed_loop;
 mod commits;
 mod failover;
 mod fleet;
 mod memory;
+mod peers;
 mod report;
+mod usage;
 mod workload;
 
 use std::path::PathBuf;
@@ -54,6 +58,10 @@ enum Command {
     Failover(Failover),
     /// Resident memory and processor time at rest, and memory after a load
     Memory(Memory),
+    /// Accepted alerts beside puts into etcd and publishes into NATS JetStream, one after the other at each level
+    Beside(Commits),
+    /// Leader kills of Holdfast and etcd in turn
+    FailoverBeside(Failover),
     /// Everything: memory and commits on one cluster, then failover on a fresh one
     All {
         #[command(flatten)]
@@ -172,6 +180,8 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
             fleet.explained(done)
         }
         Command::Failover(wanted) => fail_over(site, wanted, report).await,
+        Command::Beside(wanted) => beside::commits(site, wanted, report).await,
+        Command::FailoverBeside(wanted) => beside::fail_over(site, wanted.kills, report).await,
         Command::Memory(wanted) => {
             let people = wanted.people.people;
             let fleet = site.fleet(people).await?;
