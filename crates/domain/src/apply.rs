@@ -4,6 +4,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 use crate::outcome::{Outcome, Refusal};
+use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, conversations, deliveries, escalation, inbound, islands, nodes,
@@ -54,11 +55,7 @@ pub async fn apply_batch(
         index: first.index,
         source,
     };
-    let start = stamp_of_last(conn).await.map_err(fail)?;
-    sqlx::query("savepoint batch")
-        .execute(&mut *conn)
-        .await
-        .map_err(fail)?;
+    let start = begin_batch(conn).await.map_err(fail)?;
     let outcomes = match apply_all(conn, entries, start).await {
         Ok(outcomes) => outcomes,
         Err((index, source)) if is_fatal(&source) => return Err(ApplyError { index, source }),
@@ -76,16 +73,23 @@ pub async fn apply_batch(
         .max()
         .unwrap_or(start)
         .max(start);
-    sqlx::query("update stamp set stamp_ms = ? where id = 1")
-        .bind(last.0)
-        .execute(&mut *conn)
-        .await
-        .map_err(fail)?;
-    sqlx::query("release batch")
-        .execute(&mut *conn)
-        .await
-        .map_err(fail)?;
+    let mut script = Script::default();
+    script
+        .add("update stamp set stamp_ms = ? where id = 1")
+        .bind(last.0);
+    script.add("release batch");
+    script.execute(conn).await.map_err(fail)?;
     Ok(outcomes)
+}
+
+/// Opens the batch's savepoint and reads the stamp it starts from.
+async fn begin_batch(conn: &mut SqliteConnection) -> Result<Timestamp, sqlx::Error> {
+    let mut script = Script::default();
+    script.add("savepoint batch");
+    script.add("select stamp_ms from stamp where id = 1");
+    let rows = script.fetch(conn).await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    row.try_get(0).map(Timestamp)
 }
 
 /// Stamp of the last applied entry: cluster time of the state as it stands. Zero before the first.
@@ -102,15 +106,57 @@ async fn apply_all(
     mut at: Timestamp,
 ) -> Result<Vec<Outcome>, (u64, sqlx::Error)> {
     let mut outcomes = Vec::with_capacity(entries.len());
-    for entry in entries {
+    let mut singly = 0; // entries before this one were found not to go together
+    while let Some(entry) = entries.get(outcomes.len()) {
+        let fail = |source| (entry.index, source);
+        let raises = match outcomes.len() < singly {
+            true => Vec::new(),
+            false => raises_together(&entries[outcomes.len()..], at),
+        };
+        if !raises.is_empty()
+            && let Some(made) = alerts::raise_together(conn, &raises).await.map_err(fail)?
+        {
+            let applied = &entries[outcomes.len()..][..made.len()];
+            at = applied
+                .iter()
+                .map(|e| e.envelope.issued_at)
+                .fold(at, Timestamp::max);
+            outcomes.extend(made);
+            continue;
+        }
+        singly = singly.max(outcomes.len() + raises.len());
         at = at.max(entry.envelope.issued_at);
-        outcomes.push(
-            apply_one(conn, entry, at)
-                .await
-                .map_err(|e| (entry.index, e))?,
-        );
+        outcomes.push(apply_one(conn, entry, at).await.map_err(fail)?);
     }
     Ok(outcomes)
+}
+
+/// The raises from outside at the front of `entries` that are applied together: as many as make a round number.
+fn raises_together(entries: &[LogEntry], mut at: Timestamp) -> Vec<(Entry<'_>, &alerts::Raise)> {
+    let mut raises = Vec::new();
+    for entry in entries.iter().take(alerts::TOGETHER_MAX) {
+        let envelope = &entry.envelope;
+        let Some(raise) = alerts::as_raise(&envelope.command) else {
+            break;
+        };
+        if !is_outside(&envelope.actor) || envelope.decided_under.is_some() {
+            break;
+        }
+        at = at.max(envelope.issued_at);
+        let context = Entry {
+            index: entry.index,
+            at,
+            leader: entry.leader,
+            envelope,
+        };
+        raises.push((context, raise));
+    }
+    raises.truncate(alerts::together(raises.len()));
+    raises
+}
+
+fn is_outside(actor: &Actor) -> bool {
+    matches!(actor, Actor::ApiKey { .. } | Actor::Operator { .. })
 }
 
 /// The slow path after a failure: each entry in a savepoint of its own, so that only the poisonous one is refused.
@@ -165,10 +211,7 @@ async fn apply_one(
     {
         return Ok(Outcome::Refused(Refusal::StaleLeadership));
     }
-    let outside = matches!(
-        envelope.actor,
-        Actor::ApiKey { .. } | Actor::Operator { .. }
-    );
+    let outside = is_outside(&envelope.actor);
     if outside && let Some(outcome) = requests::earlier_outcome(conn, envelope).await? {
         return Ok(outcome);
     }

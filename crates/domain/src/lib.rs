@@ -25,6 +25,7 @@ pub mod ports;
 pub mod recipients;
 pub mod requests;
 mod rows;
+mod script;
 pub mod texts;
 pub mod time;
 #[cfg(test)]

@@ -2,19 +2,14 @@
 
 use sqlx::SqliteConnection;
 
-use super::merge::add_label;
-use super::{AlertRow, Command, Label, Raise, State, query, rules};
+use super::{AlertRow, Command, State, query, raise, rules};
 use crate::apply::Entry;
-use crate::deliveries::Lane;
-use crate::escalation::{self, Begin, Content, Over};
-use crate::ids::{AlertId, NodeId, RecipientId, RoomId};
+use crate::conversations;
+use crate::escalation::{self, Over};
+use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::vocabulary::Answer;
-use crate::{conversations, rows};
-
-/// A source is quiet when it raised nothing for this long; its next alarm leaves before the rest (DESIGN C5).
-const QUIET_MS: i64 = 10 * 60_000;
 
 /// Joined alerts are followed this far; a chain cannot be longer without a circle, which `Join` refuses.
 const JOINS_MAX: usize = 64;
@@ -25,7 +20,7 @@ pub(crate) async fn apply(
     command: &Command,
 ) -> Result<Outcome, sqlx::Error> {
     match command {
-        Command::Raise(new) => raise(conn, entry, new).await,
+        Command::Raise(new) => raise::raise(conn, entry, new).await,
         Command::Answer {
             alert,
             recipient,
@@ -81,118 +76,6 @@ pub(crate) async fn answer(
         first_answer_at: call.answered_at,
         changed,
     }))
-}
-
-async fn raise(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    new: &Raise,
-) -> Result<Outcome, sqlx::Error> {
-    let steps = match rules::plan(new) {
-        Ok(steps) => steps,
-        Err(refusal) => return Ok(Outcome::Refused(refusal)),
-    };
-    let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
-    let people: usize = steps.iter().map(|(_, people)| people.len()).sum();
-    let lane = lane_of(conn, entry, new).await?;
-    let made = sqlx::query(
-        "insert into alert (alert_id, number, severity, status, state, texts, gather, source, dedup_key, raised_by, \
-         raised_at_ms, issued_by, aware_at_ms, acknowledged_at_ms, acknowledged_by, closed_at_ms, closed_by, note, \
-         joined_into, people) \
-         select ?, case when exists (select 1 from fork) then 0 else coalesce(max(number), 0) + 1 end, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ? \
-         from alert where true on conflict (alert_id) do nothing returning number",
-    )
-    .bind(id.as_bytes())
-    .bind(new.severity.rank())
-    .bind(new.status.name())
-    .bind(rows::to_json(&new.texts)?)
-    .bind(&new.gather)
-    .bind(&new.source)
-    .bind(new.dedup_key.as_deref().unwrap_or(""))
-    .bind(entry.envelope.actor.label())
-    .bind(entry.at.0)
-    .bind(entry.envelope.issued_by.0.cast_signed())
-    .bind(new.aware_at.unwrap_or(entry.at).0)
-    .bind(people as i64)
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(made) = made else {
-        return Ok(Outcome::Unchanged);
-    };
-    let number: u64 = rows::unsigned(&made, "number")?;
-    let (label, receipt) = if number == 0 {
-        let label = number_of_island(conn, id).await?.to_string();
-        let receipt = Receipt::IslandAlert {
-            id,
-            label: label.clone(),
-        };
-        (label, receipt)
-    } else {
-        (number.to_string(), Receipt::Alert { id, number })
-    };
-    let begin = Begin {
-        alert: id,
-        content: Content {
-            number: label,
-            severity: new.severity,
-            status: new.status,
-            texts: new.texts.clone(),
-            gather: new.gather.clone(),
-        },
-        lane,
-        steps: &steps,
-        needed: new.needed,
-        repeats: new.repeats,
-        repeat_every_ms: new.repeat_every_ms,
-        validity_ms: new.validity_ms,
-    };
-    escalation::begin(conn, entry, &begin).await?;
-    let said = new.texts.first().map_or("", |(_, text)| text.as_str());
-    conversations::open(conn, entry, RoomId::of_alert(id), &new.source, said).await?;
-    Ok(Outcome::Applied(receipt))
-}
-
-/// Numbers an alert raised on an island: its node's letters, counted over all of that node's islands.
-async fn number_of_island(
-    conn: &mut SqliteConnection,
-    alert: AlertId,
-) -> Result<Label, sqlx::Error> {
-    let row = sqlx::query(
-        "select f.node_id, coalesce((select max(l.counter) from alert_label l where l.origin = f.node_id), 0) + 1 \
-         as counter from fork f where f.id = 1",
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    let label = Label {
-        origin: NodeId(rows::unsigned(&row, "node_id")?),
-        counter: rows::unsigned(&row, "counter")?,
-    };
-    add_label(conn, alert, label).await?;
-    Ok(label)
-}
-
-/// People's alerts leave first, then the first alarm of a source that was quiet, then the rest.
-async fn lane_of(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    new: &Raise,
-) -> Result<Lane, sqlx::Error> {
-    let Some(dedup_key) = &new.dedup_key else {
-        return Ok(Lane::Human);
-    };
-    let recent: bool = sqlx::query_scalar(
-        "select exists (select 1 from alert where raised_at_ms >= ? and (source = ? or dedup_key = ?))",
-    )
-    .bind(entry.at.0 - QUIET_MS)
-    .bind(&new.source)
-    .bind(dedup_key)
-    .fetch_one(conn)
-    .await?;
-    Ok(if recent {
-        Lane::Rest
-    } else {
-        Lane::FirstOfSource
-    })
 }
 
 async fn answer_by_api(

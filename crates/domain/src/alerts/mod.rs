@@ -9,6 +9,7 @@ mod facts;
 mod label;
 mod merge;
 mod query;
+mod raise;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub(crate) use self::facts::{WATCH, moved, raised};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub use self::query::{AlertRow, find, find_named, list};
+pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_together, together};
 pub use self::rules::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX,
 };

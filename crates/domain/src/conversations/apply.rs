@@ -6,6 +6,7 @@ use super::Command;
 use crate::apply::Entry;
 use crate::ids::{MessageId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::script::Script;
 
 /// The longest message taken, in characters.
 const TEXT_LEN_MAX: usize = 4_000;
@@ -30,17 +31,22 @@ pub(crate) async fn apply(
     }
 }
 
-/// Opens a new alert's room with what happened as its first message.
-pub(crate) async fn open(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    room: RoomId,
-    author: &str,
-    text: &str,
-) -> Result<(), sqlx::Error> {
-    insert(conn, entry, room, 1, author, "system", text)
-        .await
-        .map(|_| ())
+/// Opens new alerts' rooms, each with what happened as its first message: the entry, the room, who raised it, the text.
+pub(crate) fn open_all(script: &mut Script, rooms: &[(Entry<'_>, RoomId, &str, &str)]) {
+    script.insert(
+        "insert into message (message_id, room_id, sequence, author, via, text, at_ms)",
+        "(?, ?, 1, ?, 'system', ?, ?)",
+        rooms.len(),
+        " on conflict (message_id) do nothing",
+    );
+    for (entry, room, author, text) in rooms {
+        script
+            .bind(message_id(entry, *room, author, text).as_bytes().to_vec())
+            .bind(room.as_bytes().to_vec())
+            .bind((*author).to_owned())
+            .bind((*text).to_owned())
+            .bind(entry.at.0);
+    }
 }
 
 /// Adds a message to a room. `via` says how it came: `api`, `sms`, `system`.
@@ -69,13 +75,7 @@ async fn insert(
     via: &str,
     text: &str,
 ) -> Result<MessageId, sqlx::Error> {
-    // Not from the place in the room, which differs between histories that say the same.
-    let id = MessageId::derive(&[
-        entry.envelope.request.as_bytes(),
-        room.as_bytes(),
-        author.as_bytes(),
-        text.as_bytes(),
-    ]);
+    let id = message_id(entry, room, author, text);
     sqlx::query(
         "insert into message (message_id, room_id, sequence, author, via, text, at_ms) values (?, ?, ?, ?, ?, ?, ?) \
          on conflict (message_id) do nothing",
@@ -90,6 +90,16 @@ async fn insert(
     .execute(conn)
     .await?;
     Ok(id)
+}
+
+/// Not from the place in the room, which differs between histories that say the same.
+fn message_id(entry: &Entry<'_>, room: RoomId, author: &str, text: &str) -> MessageId {
+    MessageId::derive(&[
+        entry.envelope.request.as_bytes(),
+        room.as_bytes(),
+        author.as_bytes(),
+        text.as_bytes(),
+    ])
 }
 
 /// An alert's room exists from the raise on, whether or not anyone has spoken; its first message is the raise itself.

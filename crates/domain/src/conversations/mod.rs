@@ -8,7 +8,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::apply::{apply, open, post};
+pub(crate) use self::apply::{apply, open_all, post};
 pub use self::command::Command;
 pub use self::facts::MessageFact;
 pub(crate) use self::facts::{WATCH, changed, merge};

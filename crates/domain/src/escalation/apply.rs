@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::plan_row::{PlanRowFull, insert, load, save};
+use super::plan_row::{PlanRowFull, insert_all, load, save};
 use super::rules::{Action, Plan, code, next_action};
 use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, query};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, NewPage, Paged, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::script::Script;
 use crate::time::Timestamp;
 use crate::vocabulary::Severity;
 use crate::{conversations, nodes, recipients, rows};
@@ -116,47 +117,85 @@ pub(crate) struct Begin<'a> {
     pub(crate) validity_ms: u64,
 }
 
-/// Freezes a plan and makes its first page due, in two statements whatever its size.
-pub(crate) async fn begin(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    new: &Begin<'_>,
-) -> Result<(), sqlx::Error> {
-    let mut pages = Vec::new();
-    let mut last_pages = Vec::new();
-    for (step, (_, people)) in new.steps.iter().enumerate() {
-        for chunk in people.chunks(PAGE_LEN) {
-            pages.push(json!([step, hex_of(chunk)]));
+/// A plan frozen, with its pages, on its way into the tables.
+pub(crate) struct NewPlan {
+    row: PlanRowFull,
+    at: Timestamp,
+    /// Step and people of each page.
+    pages: Vec<(usize, Vec<u8>)>,
+}
+
+impl NewPlan {
+    /// Freezes a plan; its first page is due at once.
+    pub(crate) fn new(entry: &Entry<'_>, new: &Begin<'_>) -> Result<Self, sqlx::Error> {
+        let mut pages = Vec::new();
+        let mut last_pages = Vec::new();
+        for (step, (_, people)) in new.steps.iter().enumerate() {
+            for chunk in people.chunks(PAGE_LEN) {
+                pages.push((step, chunk.iter().flat_map(|id| id.0).collect()));
+            }
+            // A step without people has no page of its own and is passed at once.
+            last_pages.push((pages.len() as u32).saturating_sub(1));
         }
-        // A step without people has no page of its own and is passed at once.
-        last_pages.push((pages.len() as u32).saturating_sub(1));
+        let row = PlanRowFull {
+            alert: new.alert,
+            critical: new.content.severity == Severity::Critical,
+            lane: new.lane,
+            validity_ms: i64::try_from(new.validity_ms).unwrap_or(i64::MAX),
+            content: rows::to_json(&new.content)?,
+            needed: new.needed,
+            coming: 0,
+            plan: Plan {
+                phase: Phase::Calling,
+                started: entry.at,
+                delays_ms: new.steps.iter().map(|(delay, _)| *delay).collect(),
+                last_pages,
+                step: 0,
+                round: 0,
+                review: 0,
+                repeats: new.repeats,
+                repeat_every_ms: new.repeat_every_ms,
+                satisfied: false,
+                next_page: 0,
+                call_off_end: 0,
+            },
+            hold_until: Timestamp(0),
+        };
+        Ok(Self {
+            row,
+            at: entry.at,
+            pages,
+        })
     }
-    let row = PlanRowFull {
-        alert: new.alert,
-        critical: new.content.severity == Severity::Critical,
-        lane: new.lane,
-        validity_ms: i64::try_from(new.validity_ms).unwrap_or(i64::MAX),
-        content: rows::to_json(&new.content)?,
-        needed: new.needed,
-        coming: 0,
-        plan: Plan {
-            phase: Phase::Calling,
-            started: entry.at,
-            delays_ms: new.steps.iter().map(|(delay, _)| *delay).collect(),
-            last_pages,
-            step: 0,
-            round: 0,
-            review: 0,
-            repeats: new.repeats,
-            repeat_every_ms: new.repeat_every_ms,
-            satisfied: false,
-            next_page: 0,
-            call_off_end: 0,
-        },
-        hold_until: Timestamp(0),
-    };
-    insert(conn, &row, entry.at).await?;
-    insert_pages(conn, new.alert, 0, &pages).await
+
+    pub(crate) fn pages(&self) -> usize {
+        self.pages.len()
+    }
+}
+
+/// Adds plans and their pages, in two statements whatever their number and size.
+pub(crate) fn insert_plans(script: &mut Script, plans: &[NewPlan]) -> Result<(), sqlx::Error> {
+    insert_all(script, plans.iter().map(|plan| (&plan.row, plan.at)))?;
+    let pages = plans.iter().map(NewPlan::pages).sum();
+    if pages == 0 {
+        return Ok(());
+    }
+    script.insert(
+        "insert into escalation_page (alert_id, page, step, recipients)",
+        "(?, ?, ?, ?)",
+        pages,
+        "",
+    );
+    for plan in plans {
+        for (number, (step, people)) in plan.pages.iter().enumerate() {
+            script
+                .bind(plan.row.alert.as_bytes().to_vec())
+                .bind(number as i64)
+                .bind(*step as i64)
+                .bind(people.clone());
+        }
+    }
+    Ok(())
 }
 
 /// The call to this person, following nothing.

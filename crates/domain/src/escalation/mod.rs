@@ -14,7 +14,8 @@ mod tests;
 mod wording;
 
 pub(crate) use self::apply::{
-    Begin, answer, apply, begin, begin_call_off, carry_over, close, find_call, satisfy,
+    Begin, NewPlan, answer, apply, begin_call_off, carry_over, close, find_call, insert_plans,
+    satisfy,
 };
 pub use self::command::Command;
 pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};

@@ -7,6 +7,7 @@ use super::rules::{Phase, Plan, next_action};
 use crate::deliveries::Lane;
 use crate::ids::AlertId;
 use crate::rows;
+use crate::script::Script;
 use crate::time::Timestamp;
 
 /// The whole `escalation` row.
@@ -76,33 +77,48 @@ pub(super) async fn load(
     .transpose()
 }
 
+/// Adds a plan.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     row: &PlanRowFull,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let (action, due) = next_columns(row, now);
-    sqlx::query(
+    let mut script = Script::default();
+    insert_all(&mut script, std::iter::once((row, now)))?;
+    script.execute(conn).await
+}
+
+/// Adds new plans.
+pub(super) fn insert_all<'a>(
+    script: &mut Script,
+    rows: impl ExactSizeIterator<Item = (&'a PlanRowFull, Timestamp)>,
+) -> Result<(), sqlx::Error> {
+    script.insert(
         "insert into escalation (alert_id, phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, \
          review, repeats, repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end, \
-         next_action, next_due_ms) values (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
-    )
-    .bind(row.alert.as_bytes())
-    .bind(row.plan.phase.name())
-    .bind(row.critical)
-    .bind(row.lane.rank())
-    .bind(row.plan.started.0)
-    .bind(rows::to_json(&row.plan.delays_ms)?)
-    .bind(rows::to_json(&row.plan.last_pages)?)
-    .bind(i64::from(row.plan.repeats))
-    .bind(i64::try_from(row.plan.repeat_every_ms).unwrap_or(i64::MAX))
-    .bind(row.validity_ms)
-    .bind(&row.content)
-    .bind(i64::from(row.needed))
-    .bind(action)
-    .bind(due)
-    .execute(conn)
-    .await?;
+         next_action, next_due_ms)",
+        "(?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+        rows.len(),
+        "",
+    );
+    for (row, now) in rows {
+        let (action, due) = next_columns(row, now);
+        script
+            .bind(row.alert.as_bytes().to_vec())
+            .bind(row.plan.phase.name())
+            .bind(row.critical)
+            .bind(row.lane.rank())
+            .bind(row.plan.started.0)
+            .bind(rows::to_json(&row.plan.delays_ms)?)
+            .bind(rows::to_json(&row.plan.last_pages)?)
+            .bind(i64::from(row.plan.repeats))
+            .bind(i64::try_from(row.plan.repeat_every_ms).unwrap_or(i64::MAX))
+            .bind(row.validity_ms)
+            .bind(row.content.clone())
+            .bind(i64::from(row.needed))
+            .bind(action)
+            .bind(due);
+    }
     Ok(())
 }
 

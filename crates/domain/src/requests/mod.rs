@@ -13,6 +13,7 @@ use crate::codec;
 use crate::envelope::Envelope;
 use crate::ids::RequestId;
 use crate::outcome::{Outcome, Receipt};
+use crate::script::Script;
 
 /// The outcome of an earlier request with the same id: the stored one, or a conflict when its body differs.
 pub(crate) async fn earlier_outcome(
@@ -32,22 +33,49 @@ pub(crate) async fn earlier_outcome(
         .map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
+/// Adds a question to `script` that finds a row for each of these requests that is known.
+pub(crate) fn find_any(script: &mut Script, requests: &[RequestId]) {
+    script.select_in(
+        "select 1 from request where request_id in",
+        requests.len(),
+        " order by 1",
+    );
+    for request in requests {
+        script.bind(request.as_bytes().to_vec());
+    }
+}
+
 /// Keeps the outcome of an outside request.
 pub(crate) async fn remember(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     outcome: &Outcome,
 ) -> Result<(), sqlx::Error> {
-    let encoded = codec::encode(outcome).map_err(|e| sqlx::Error::Encode(e.into()))?;
-    sqlx::query(
-        "insert into request (request_id, body, outcome, applied_at_ms) values (?, ?, ?, ?)",
-    )
-    .bind(entry.envelope.request.as_bytes())
-    .bind(entry.envelope.body.as_slice())
-    .bind(encoded)
-    .bind(entry.at.0)
-    .execute(conn)
-    .await?;
+    let mut script = Script::default();
+    remember_all(&mut script, &[*entry], std::slice::from_ref(outcome))?;
+    script.execute(conn).await
+}
+
+/// Keeps the outcomes of outside requests, one for each entry.
+pub(crate) fn remember_all(
+    script: &mut Script,
+    entries: &[Entry<'_>],
+    outcomes: &[Outcome],
+) -> Result<(), sqlx::Error> {
+    script.insert(
+        "insert into request (request_id, body, outcome, applied_at_ms)",
+        "(?, ?, ?, ?)",
+        entries.len(),
+        "",
+    );
+    for (entry, outcome) in entries.iter().zip(outcomes) {
+        let encoded = codec::encode(outcome).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        script
+            .bind(entry.envelope.request.as_bytes().to_vec())
+            .bind(entry.envelope.body.to_vec())
+            .bind(encoded)
+            .bind(entry.at.0);
+    }
     Ok(())
 }
 
