@@ -31,9 +31,10 @@ pub(crate) fn together(raises: usize) -> usize {
 
 /// The raise of an entry, when it can be applied together with its neighbours.
 pub(crate) fn as_raise(command: &crate::Command) -> Option<&Raise> {
-    match command {
-        crate::Command::Alerts(Command::Raise(raise)) => Some(raise),
-        _ => None,
+    if let crate::Command::Alerts(Command::Raise(raise)) = command {
+        Some(raise)
+    } else {
+        None
     }
 }
 
@@ -61,12 +62,13 @@ pub(crate) async fn raise_together(
     let mut made = Vec::with_capacity(raises.len());
     let mut plans = Vec::with_capacity(raises.len());
     for (at, ((entry, raise), (id, steps))) in raises.iter().zip(&news).enumerate() {
-        let lane = match lane_of(conn, entry, raise).await? {
-            Lane::FirstOfSource if raises[..at].iter().any(|(_, r)| same_source(r, raise)) => {
-                Lane::Rest
-            }
-            lane => lane,
-        };
+        let mut lane = lane_of(conn, entry, raise).await?;
+        let told_before = raises[..at].iter().any(|(earlier, other)| {
+            earlier.at.0 >= entry.at.0 - QUIET_MS && same_source(other, raise)
+        });
+        if lane == Lane::FirstOfSource && told_before {
+            lane = Lane::Rest;
+        }
         let begin = begin(*id, raise, number.to_string(), lane, steps);
         let plan = NewPlan::new(entry, &begin)?;
         if plan.pages() != 1 {
