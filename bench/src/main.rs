@@ -10,10 +10,12 @@ mod client;
 mod closed_loop;
 mod commits;
 mod failover;
+mod fan_out;
 mod fleet;
 mod memory;
 mod peers;
 mod report;
+mod transfer;
 mod usage;
 mod workload;
 
@@ -58,6 +60,18 @@ enum Command {
     Failover(Failover),
     /// Resident memory and processor time at rest, and memory after a load
     Memory(Memory),
+    /// One alert to very many people, and others' alerts meanwhile
+    FanOut {
+        /// People in the one alert
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+        people: u32,
+    },
+    /// Planned hand-overs of leadership under a light load
+    Transfer {
+        /// How often leadership is handed over
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        times: u32,
+    },
     /// Accepted alerts beside puts into etcd and publishes into NATS JetStream, one after the other at each level
     Beside(Commits),
     /// Leader kills of Holdfast and etcd in turn
@@ -180,6 +194,16 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
             fleet.explained(done)
         }
         Command::Failover(wanted) => fail_over(site, wanted, report).await,
+        Command::FanOut { people } => {
+            let fleet = site.fleet(*people).await?;
+            let done = fan_out::measure(&fleet, *people, report).await;
+            fleet.explained(done)
+        }
+        Command::Transfer { times } => {
+            let fleet = site.fleet(PEOPLE).await?;
+            let done = transfer::measure(&fleet, *times, PEOPLE, report).await;
+            fleet.explained(done)
+        }
         Command::Beside(wanted) => beside::commits(site, wanted, report).await,
         Command::FailoverBeside(wanted) => beside::fail_over(site, wanted.kills, report).await,
         Command::Memory(wanted) => {

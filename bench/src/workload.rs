@@ -88,6 +88,7 @@ fn person(index: u32) -> Value {
     })
 }
 
-fn key(index: u32) -> String {
+/// A person's key.
+pub(crate) fn key(index: u32) -> String {
     format!("p{index:06}")
 }
