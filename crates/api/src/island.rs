@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::{Json, body::Bytes};
-use data_encoding::BASE64;
-use domain::nodes;
+use data_encoding::{BASE64, HEXLOWER};
 use domain::ports::{Freshness, Island};
+use domain::{islands, nodes};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, timeout};
 use tracing::info;
@@ -14,7 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::guard::Principal;
-use crate::problem::{Kind, Problem};
+use crate::input::Params;
+use crate::problem::{Kind, Problem, of_query};
 use crate::reading;
 use crate::state::Shared;
 
@@ -81,6 +82,19 @@ pub(crate) struct JournalJson {
     unexported: u64,
     /// What could not be handed over.
     refused: Vec<RefusedJson>,
+    /// Digest of all alerts, calls, deliveries, attempts and messages as this node knows them: equal on nodes that know the
+    /// same, whatever way they came to know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ShowParams {
+    /// Also work out `history`; takes a while where there is much of it.
+    #[serde(default)]
+    #[param(inline)]
+    history: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,9 +129,18 @@ pub(crate) struct TakenJson {
 }
 
 /// Shows whether this node works by itself, and what of that waits to be handed over.
-#[utoipa::path(get, path = "/v1/island", tag = "cluster", responses((status = 200, body = JournalJson)))]
-async fn show(State(shared): State<Shared>) -> Result<Json<JournalJson>, Problem> {
+#[utoipa::path(get, path = "/v1/island", tag = "cluster", params(ShowParams), responses((status = 200, body = JournalJson)))]
+async fn show(
+    State(shared): State<Shared>,
+    Params(params): Params<ShowParams>,
+) -> Result<Json<JournalJson>, Problem> {
     let journal = shared.admin.journal().await?;
+    let mut history = None;
+    if params.history {
+        let mut view = reading::open(&shared, Freshness::Local).await?;
+        let digest = islands::merge_digest(&mut view).await.map_err(of_query)?;
+        history = Some(HEXLOWER.encode(&digest));
+    }
     let refused = journal.refused.into_iter().map(|entry| RefusedJson {
         origin: entry.origin.0,
         what: entry.what,
@@ -129,6 +152,7 @@ async fn show(State(shared): State<Shared>) -> Result<Json<JournalJson>, Problem
         kept_for_others: journal.kept_for_others,
         unexported: journal.unexported,
         refused: refused.collect(),
+        history,
     }))
 }
 

@@ -7,6 +7,7 @@
 mod demo;
 mod exit_codes;
 mod imports;
+mod islands;
 mod settings;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -11,7 +11,7 @@ use domain::{Actor, AlertId, Command, NodeId, Outcome, Refusal, RequestId, islan
 use tests::cluster::{Nodes, add_person, eventually, fresh_request, knows, put};
 
 /// Short enough for a test, long enough for a change of leaders on a busy machine.
-const ISLAND_AFTER: Duration = Duration::from_secs(4);
+const ISLAND_AFTER: Duration = Duration::from_secs(6);
 
 async fn start(count: u64) -> Nodes {
     let tuning = Tuning {
@@ -227,6 +227,13 @@ async fn an_island_that_crashes_remembers_and_goes_on() {
     nodes.kill(3).await;
     let (first, label, _) = raised(&nodes, 1, "one").await;
     nodes.kill(1).await;
+    // Joining anew from its folder would be the end of what only this node knows.
+    let (dir, listen) = nodes.place_of(1);
+    let refused = nodes.ask_to_join("hfj_any", dir, listen).await.unwrap_err();
+    assert!(
+        matches!(refused, cluster::JoinError::Journal { facts } if facts > 0),
+        "{refused}"
+    );
     nodes.restart(1).await;
     is_island(&nodes, 1).await;
     let row = find(&nodes, 1, first)

@@ -16,8 +16,8 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Ground;
 use super::law::{self, LawError};
+use super::{Ground, lock};
 use crate::store::fork_file;
 use crate::store::island_journal::{JournalRow, Stay};
 use crate::store::node_db::NodeDbError;
@@ -365,6 +365,7 @@ impl Writer {
                 .node_db
                 .journal_own(self.ground.core.node, &facts)
                 .await?;
+            *lock(&self.ground.waiting) += facts.len() as u64;
         }
         tx.commit().await?;
         self.index.send_replace(index);

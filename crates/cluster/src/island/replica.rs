@@ -8,7 +8,7 @@ use domain::ports::{
     Committed, Durability, Freshness, Island, LEASE, Leadership, Lease, Proposal, ProposeError,
     ReadError, ReadView, Replica,
 };
-use domain::{Actor, NodeId, Outcome, Timestamp};
+use domain::{Actor, NodeId, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -86,9 +86,6 @@ impl IslandReplica {
             }
             Err(_) => return Some(Err(ProposeError::Unknown)),
         };
-        if matches!(outcome, Outcome::Applied(_)) && !matches!(proposal.actor, Actor::Loop) {
-            self.ground.count_waiting().await;
-        }
         Some(Ok(Committed {
             index,
             outcome,

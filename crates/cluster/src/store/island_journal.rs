@@ -490,6 +490,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_cut_short_or_with_flipped_bits_stops_clearly_or_goes_on_without_the_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open(&dir).await;
+        db.journal_own(OWN, &facts(40)).await.unwrap();
+        db.close().await.unwrap();
+        let whole = std::fs::read(dir.path().join("node.db")).unwrap();
+        let cut = (0..whole.len())
+            .step_by(1_531)
+            .map(|len| whole[..len].to_vec());
+        let flipped = (0..whole.len()).step_by(307).map(|at| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x20;
+            bytes
+        });
+        for bytes in cut.chain(flipped) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("node.db");
+            std::fs::write(&path, bytes).unwrap();
+            let Ok(db) = NodeDb::open(&path, true, Fatal::new()).await else {
+                continue; // says what to do, as another test checks
+            };
+            let Ok(rows) = db.journal_after(OWN, 0, ALL.0, ALL.1).await else {
+                continue; // stops the node
+            };
+            for row in rows {
+                let byte = u8::try_from(row.seq).unwrap();
+                assert_eq!(row.fact, vec![byte; 20], "a fact nobody journalled");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_stay_is_remembered_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
         let db = open(&dir).await;

@@ -260,6 +260,10 @@ fn summary(alert: &Value) -> String {
             text.push_str(&format!("{key}: {value}\n"));
         }
     }
+    let also: Vec<String> = each(&alert["numbers"]).skip(1).map(cell).collect();
+    if !also.is_empty() {
+        text.push_str(&format!("also known as: {}\n", also.join(", ")));
+    }
     if !alert["next_action"].is_null() {
         text.push_str(&format!(
             "next: {} at {}\n",

@@ -376,7 +376,11 @@ pub(crate) enum ClusterCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum IslandCommand {
     /// Whether this node works by itself, and what of that the cluster does not have yet
-    Status,
+    Status {
+        /// Also a digest of all it knows, to compare with other nodes
+        #[arg(long)]
+        history: bool,
+    },
     /// Save what the cluster does not have yet to a new file; also while this node is stopped
     Export { file: PathBuf },
     /// Bring in a file that another node saved

@@ -19,15 +19,16 @@ const FILE_LEN_MAX: u64 = 32 << 20;
 
 pub(super) async fn island(context: &Context, command: IslandCommand) -> Done {
     match command {
-        IslandCommand::Status => status(context).await,
+        IslandCommand::Status { history } => status(context, history).await,
         IslandCommand::Export { file } => export(context, &file).await,
         IslandCommand::Import { file } => import(context, &file).await,
         IslandCommand::Refused => refused(context).await,
     }
 }
 
-async fn status(context: &Context) -> Done {
-    let answer = context.client()?.get("/v1/island").await?;
+async fn status(context: &Context, history: bool) -> Done {
+    let path = format!("/v1/island?history={history}");
+    let answer = context.client()?.get(&path).await?;
     context.output.data(&answer, || {
         let mut lines = Vec::new();
         lines.push(match &answer["island"] {
@@ -42,6 +43,11 @@ async fn status(context: &Context) -> Done {
             "facts kept for other nodes that are cut off: {}",
             answer["kept_for_others"]
         ));
+        if let Some(history) = answer["history"].as_str() {
+            lines.push(format!(
+                "history: {history} (the same on every node that knows the same)"
+            ));
+        }
         match each(&answer["refused"]).count() {
             0 => {}
             count => lines.push(format!(

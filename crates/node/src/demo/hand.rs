@@ -48,6 +48,7 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
         })
         .collect();
     let victim = fleet.nodes[2].pid().unwrap_or_default();
+    let second = fleet.nodes[1].pid().unwrap_or_default();
     format!(
         "\nThree nodes are up:\n{}\n\
          API key        {}\nCertificate    {}\n\n\
@@ -63,6 +64,10 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
          Kill a node, and see that the others go on:\n\
          \x20 kill -9 {victim}\n\
          \x20 {program} --config {config} status\n\n\
+         Kill the second as well: after ten seconds node 1 alerts by itself, and says so in its texts. Start them again with \
+         `{program} --config … run &`, and all nodes know what happened:\n\
+         \x20 kill -9 {second}\n\
+         \x20 {program} --config {config} island status --history\n\n\
          Ctrl-C ends it all.\n",
         nodes.join("\n"),
         fleet.key_file.display(),

@@ -110,11 +110,11 @@ pub(crate) async fn join(context: &Context, token: &str) -> Done {
         https_names: config.api.names.clone(),
     };
     let joined = cluster::join(&asked).await.map_err(|error| {
-        let exit = if matches!(error, JoinError::Refused { .. } | JoinError::Identity(_)) {
-            Exit::Conflict
-        } else {
-            Exit::Failure
-        };
+        let first = matches!(
+            error,
+            JoinError::Refused { .. } | JoinError::Identity(_) | JoinError::Journal { .. }
+        );
+        let exit = if first { Exit::Conflict } else { Exit::Failure };
         Failure::of(
             exit,
             anyhow::Error::new(error).context("this node did not join"),
