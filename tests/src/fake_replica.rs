@@ -17,8 +17,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-/// Cluster time at which every fake begins: 2026-11-21T00:00:00Z.
-pub const START: Timestamp = Timestamp(1_795_219_200_000);
+pub use simulation::world::START;
 
 /// The only node.
 pub const NODE: NodeId = NodeId(1);
@@ -45,7 +44,6 @@ pub struct FakeReplica {
     now: AtomicI64,
     changes: watch::Sender<u64>,
     leader: Mutex<Option<NodeId>>,
-    stamp: Mutex<LeaderStamp>,
     faults: Mutex<VecDeque<Fault>>,
     /// Removed when the fake is dropped; kept last, so that the connections close first.
     _directory: TempDir,
@@ -78,7 +76,6 @@ impl FakeReplica {
             now: AtomicI64::new(START.0),
             changes: watch::Sender::new(0),
             leader: Mutex::new(Some(NODE)),
-            stamp: Mutex::new(LEADER),
             faults: Mutex::default(),
             _directory: directory,
         })
@@ -104,17 +101,6 @@ impl FakeReplica {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Lets another leadership append from now on; entries decided under the earlier one are stale.
-    pub fn lead(&self, stamp: LeaderStamp) {
-        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
-        self.set_leader(Some(stamp.node));
-    }
-
-    /// The leadership that appends now.
-    pub fn stamp(&self) -> LeaderStamp {
-        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Log index of the last entry applied.
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::SeqCst)
@@ -132,7 +118,7 @@ impl FakeReplica {
         seed[..8].copy_from_slice(&index.to_be_bytes());
         let entry = LogEntry {
             index,
-            leader: self.stamp(),
+            leader: LEADER,
             envelope: Envelope {
                 request: proposal.request,
                 issued_at: self.now(),
@@ -210,7 +196,7 @@ impl Replica for FakeReplica {
         let leader = *self.leader.lock().unwrap_or_else(PoisonError::into_inner);
         Leadership {
             leader,
-            leading: (leader == Some(NODE)).then(|| self.stamp()),
+            leading: (leader == Some(NODE)).then(|| LEADER),
             leading_for: Duration::from_secs(60),
             voters: vec![NODE],
             learners: Vec::new(),

@@ -4,4 +4,5 @@ pub mod cluster;
 pub mod fake_replica;
 pub mod relay;
 pub mod require;
-pub mod world;
+
+pub use simulation::world;

@@ -67,7 +67,7 @@ pub(crate) async fn three_nodes() -> World {
 
 /// Applies a command on an operator's behalf and expects it to be taken.
 pub(crate) async fn ask(world: &World, command: Command) -> Outcome {
-    let request = RequestId::derive(&[b"stage", &world.log.applied().to_be_bytes()]);
+    let request = RequestId::derive(&[b"stage", &world.applied().to_be_bytes()]);
     let proposal = Proposal {
         request,
         body: [0; 32],
@@ -75,7 +75,13 @@ pub(crate) async fn ask(world: &World, command: Command) -> Outcome {
         decided_under: None,
         command,
     };
-    let outcome = world.log.propose(proposal).await.unwrap().outcome;
+    let outcome = world
+        .foremost()
+        .replica()
+        .propose(proposal)
+        .await
+        .unwrap()
+        .outcome;
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
     outcome
 }
@@ -122,7 +128,12 @@ pub(crate) async fn call_off(world: &World, alert: AlertId) {
 
 /// The code a person has for an alert.
 pub(crate) async fn code(world: &World, alert: AlertId, key: &str) -> String {
-    let mut view = world.log.read(Freshness::Local).await.unwrap();
+    let mut view = world
+        .foremost()
+        .replica()
+        .read(Freshness::Local)
+        .await
+        .unwrap();
     let id = RecipientId::of_key(key);
     let called = escalation::called(&mut view, alert, 0, 100).await.unwrap();
     called
@@ -134,7 +145,12 @@ pub(crate) async fn code(world: &World, alert: AlertId, key: &str) -> String {
 
 /// State of each page of an alert, with the person's key.
 pub(crate) async fn states(world: &World, alert: AlertId) -> Vec<(String, &'static str)> {
-    let mut view = world.log.read(Freshness::Local).await.unwrap();
+    let mut view = world
+        .foremost()
+        .replica()
+        .read(Freshness::Local)
+        .await
+        .unwrap();
     let rows = deliveries::of_alert(&mut view, alert, 0, 100)
         .await
         .unwrap();

@@ -396,7 +396,11 @@ async fn record_reports(
             node,
             channel: &channel,
         };
-        move_to(conn, entry, &row, &Transition::to(to), detail, &place).await?;
+        let reason = match detail.as_str() {
+            "" => "the network reports that it could not be delivered",
+            words => words,
+        };
+        move_to(conn, entry, &row, &Transition::to(to), reason, &place).await?;
     }
     Ok(changed)
 }

@@ -1,0 +1,58 @@
+//! **A dead number strands no answers.** No unanswered open delivery hangs on a number that hears nothing for more than
+//! 60 seconds while another number could take over (DESIGN C6). Dark is what is dark by truth, not by what the leader
+//! has noticed.
+
+use std::time::Duration;
+
+use super::{Invariant, Seen};
+
+const STRANDED_MAX: Duration = Duration::from_secs(60);
+
+/// Within the minute, how long somebody must have been able to notice and another number to take over.
+const ABLE: Duration = Duration::from_secs(35);
+
+pub(super) struct DarkNumbers;
+
+impl Invariant for DarkNumbers {
+    fn name(&self) -> &'static str {
+        "dark_numbers"
+    }
+
+    fn check(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let able = seen
+            .chronicle
+            .able_since
+            .values()
+            .any(|since| seen.elapsed.saturating_sub(*since) > ABLE);
+        if !able || seen.healthy_for() < ABLE {
+            return Ok(());
+        }
+        for (id, delivery) in &seen.picture.deliveries {
+            let waits = ["sent", "delivered", "handed_over"].contains(&&*delivery.state);
+            if !delivery.awaiting || delivery.kind != "sms" || !waits {
+                continue;
+            }
+            let last = domain::deliveries::AttemptRef {
+                delivery: *id,
+                attempt: delivery.attempts,
+            };
+            let Some(attempt) = seen.picture.attempts.get(&last) else {
+                continue;
+            };
+            let (Some(dark), Some(ended)) =
+                (seen.chronicle.dark_since.get(&attempt.node), attempt.ended)
+            else {
+                continue;
+            };
+            let sent_ago = seen.picture.now.since(ended);
+            let dark_ago = seen.elapsed.saturating_sub(*dark);
+            if attempt.state == "accepted" && sent_ago.min(dark_ago) > STRANDED_MAX {
+                return Err(format!(
+                    "{id} awaits an answer at {}, dark for {dark_ago:?}, sent {sent_ago:?} ago",
+                    attempt.node
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! What must hold whatever happens: one file for each promise, with what it checks and why.
+
+mod accepted_stays;
+mod attempts_tell_the_truth;
+mod call_off_reaches;
+mod codes_are_unique;
+mod dark_numbers;
+mod deliveries_end;
+mod held_is_bounded;
+mod leases_cover_sends;
+mod next_action;
+mod no_defects;
+mod one_effect;
+mod page_order;
+mod quiet_after_answer;
+mod repeats_say_so;
+mod same_history;
+mod severity_first;
+mod texts_are_kept;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::NodeId;
+
+use crate::chronicle::Chronicle;
+use crate::picture::Picture;
+use crate::world::Settled;
+
+/// What an invariant may look at.
+pub(crate) struct Seen<'a> {
+    /// The rows of the node that has applied most.
+    pub picture: &'a Picture,
+    pub chronicle: &'a Chronicle,
+    /// Everything agreed so far, with true times.
+    pub settled: &'a [Settled],
+    pub elapsed: Duration,
+    /// Everything is healed and at rest: nothing more will happen.
+    pub last: bool,
+    /// Hash of each table of each node's state, at the end only.
+    pub digests: &'a BTreeMap<NodeId, BTreeMap<String, String>>,
+}
+
+impl Seen<'_> {
+    /// How long one unhindered leader has led.
+    pub(crate) fn healthy_for(&self) -> Duration {
+        self.chronicle
+            .healthy_since
+            .map_or(Duration::ZERO, |since| self.elapsed.saturating_sub(since))
+    }
+}
+
+/// One promise.
+pub(crate) trait Invariant: Send {
+    /// Its name in reports: what is promised.
+    fn name(&self) -> &'static str;
+
+    /// What is wrong, in words, if something is.
+    fn check(&mut self, seen: &Seen<'_>) -> Result<(), String>;
+}
+
+/// All of them, without memory of any run.
+pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(accepted_stays::AcceptedStays),
+        Box::new(one_effect::OneEffect),
+        Box::new(same_history::SameHistory),
+        Box::new(no_defects::NoDefects),
+        Box::new(next_action::NextAction),
+        Box::new(page_order::PageOrder::default()),
+        Box::new(severity_first::SeverityFirst::default()),
+        Box::new(codes_are_unique::CodesAreUnique),
+        Box::new(leases_cover_sends::LeasesCoverSends::default()),
+        Box::new(held_is_bounded::HeldIsBounded),
+        Box::new(quiet_after_answer::QuietAfterAnswer::default()),
+        Box::new(repeats_say_so::RepeatsSaySo),
+        Box::new(attempts_tell_the_truth::AttemptsTellTheTruth),
+        Box::new(deliveries_end::DeliveriesEnd),
+        Box::new(dark_numbers::DarkNumbers),
+        Box::new(call_off_reaches::CallOffReaches),
+        Box::new(texts_are_kept::TextsAreKept),
+    ]
+}

@@ -1,0 +1,224 @@
+//! Bugs planted on purpose, to prove that the invariants would catch them. None touches production code: they sit in the
+//! fakes around it, or in triggers of the simulated database.
+
+use crate::world::{Bugs, ChannelBugs};
+
+/// One bug.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Plant {
+    pub name: &'static str,
+    /// The invariants that may notice it first.
+    pub caught_by: &'static [&'static str],
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum How {
+    Replica(ReplicaBug),
+    Channel(ChannelBug),
+    /// On every node's database.
+    Trigger(&'static str),
+    /// A node passes over one entry in so many.
+    SkipsEntries(u64),
+    /// The send journal is empty after every restart.
+    JournalForgets,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ReplicaBug {
+    AcknowledgesEarly,
+    GrantsItself,
+    AgesGrants,
+    ForgetsRequests,
+    TrustsWallClock,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ChannelBug {
+    DropsEnds,
+    DropsTexts,
+    ForgetsEarly,
+}
+
+impl Plant {
+    pub fn named(name: &str) -> Option<Self> {
+        ALL.iter().copied().find(|plant| plant.name == name)
+    }
+
+    pub(crate) fn replica(&self) -> Bugs {
+        let bug = match self.how {
+            How::Replica(bug) => bug,
+            _ => return Bugs::default(),
+        };
+        Bugs {
+            acknowledges_early: bug == ReplicaBug::AcknowledgesEarly,
+            hides_leadership: false,
+            grants_itself: bug == ReplicaBug::GrantsItself,
+            ages_grants: bug == ReplicaBug::AgesGrants,
+            forgets_requests: bug == ReplicaBug::ForgetsRequests,
+            trusts_wall_clock: bug == ReplicaBug::TrustsWallClock,
+        }
+    }
+
+    pub(crate) fn channel(&self) -> ChannelBugs {
+        let bug = match self.how {
+            How::Channel(bug) => bug,
+            _ => return ChannelBugs::default(),
+        };
+        ChannelBugs {
+            drops_ends: bug == ChannelBug::DropsEnds,
+            drops_texts: bug == ChannelBug::DropsTexts,
+            forgets_early: bug == ChannelBug::ForgetsEarly,
+        }
+    }
+
+    pub(crate) fn trigger(&self) -> Option<&'static str> {
+        match self.how {
+            How::Trigger(sql) => Some(sql),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn skips_entries(&self) -> Option<u64> {
+        match self.how {
+            How::SkipsEntries(every) => Some(every),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn journal_forgets(&self) -> bool {
+        self.how == How::JournalForgets
+    }
+}
+
+/// All of them.
+pub const ALL: &[Plant] = &[
+    Plant {
+        name: "ack-before-durable",
+        caught_by: &["accepted_stays", "one_effect"],
+        how: How::Replica(ReplicaBug::AcknowledgesEarly),
+    },
+    Plant {
+        name: "retry-is-a-new-request",
+        caught_by: &["one_effect", "accepted_stays"],
+        how: How::Replica(ReplicaBug::ForgetsRequests),
+    },
+    Plant {
+        name: "entry-skipped",
+        caught_by: &["same_history", "accepted_stays", "one_effect"],
+        how: How::SkipsEntries(7),
+    },
+    Plant {
+        name: "lease-always-granted",
+        caught_by: &["leases_cover_sends"],
+        how: How::Replica(ReplicaBug::GrantsItself),
+    },
+    Plant {
+        name: "work-given-away-too-early",
+        caught_by: &["leases_cover_sends", "repeats_say_so"],
+        how: How::Replica(ReplicaBug::AgesGrants),
+    },
+    Plant {
+        name: "time-from-the-wall-clock",
+        caught_by: &["page_order", "next_action", "deliveries_end"],
+        how: How::Replica(ReplicaBug::TrustsWallClock),
+    },
+    Plant {
+        name: "outcome-dropped",
+        caught_by: &["attempts_tell_the_truth", "deliveries_end"],
+        how: How::Channel(ChannelBug::DropsEnds),
+    },
+    Plant {
+        name: "answer-dropped",
+        caught_by: &["texts_are_kept"],
+        how: How::Channel(ChannelBug::DropsTexts),
+    },
+    Plant {
+        name: "text-forgotten-before-stored",
+        caught_by: &["texts_are_kept"],
+        how: How::Channel(ChannelBug::ForgetsEarly),
+    },
+    Plant {
+        name: "journal-forgets",
+        caught_by: &[
+            "attempts_tell_the_truth",
+            "repeats_say_so",
+            "deliveries_end",
+        ],
+        how: How::JournalForgets,
+    },
+    Plant {
+        name: "next-action-lost",
+        caught_by: &["next_action"],
+        how: How::Trigger(
+            "create trigger planted after update on escalation when new.next_action = 'advance' \
+             begin update escalation set next_action = '' where alert_id = new.alert_id; end",
+        ),
+    },
+    Plant {
+        name: "answer-cancels-nothing",
+        caught_by: &["quiet_after_answer"],
+        how: How::Trigger(
+            "create trigger planted after update of state on delivery \
+             when new.state in ('acknowledged', 'cancelled') and new.purpose = 'page' and new.reason <> 'not needed' \
+             begin update delivery set state = 'pending', ended_at_ms = null where delivery_id = new.delivery_id; end",
+        ),
+    },
+    Plant {
+        name: "code-drawn-twice",
+        caught_by: &["codes_are_unique"],
+        how: How::Trigger(
+            "create trigger planted after insert on called_person begin update called_person set code = '4711' \
+             where alert_id = new.alert_id and recipient_id = new.recipient_id; end",
+        ),
+    },
+    Plant {
+        name: "repeat-mark-lost",
+        caught_by: &["repeats_say_so"],
+        how: How::Trigger(
+            "create trigger planted after update on delivery when new.possible_repeat = 1 or new.renumbered = 1 \
+             begin update delivery set possible_repeat = 0, renumbered = 0 where delivery_id = new.delivery_id; end",
+        ),
+    },
+    Plant {
+        name: "call-off-forgets-someone",
+        caught_by: &["call_off_reaches"],
+        how: How::Trigger(
+            "create trigger planted after insert on delivery when new.purpose = 'call_off' \
+             begin delete from delivery where delivery_id = new.delivery_id; end",
+        ),
+    },
+    Plant {
+        name: "dead-number-never-noticed",
+        caught_by: &["dark_numbers"],
+        how: How::Trigger(
+            "create trigger planted before update of renumbered on delivery when new.renumbered = 1 \
+             begin select raise(ignore); end",
+        ),
+    },
+    Plant {
+        name: "nothing-expires",
+        caught_by: &["deliveries_end", "attempts_tell_the_truth"],
+        how: How::Trigger(
+            "create trigger planted before update of state on delivery when old.ended_at_ms is null \
+             and new.ended_at_ms >= old.expires_at_ms begin select raise(ignore); end",
+        ),
+    },
+    Plant {
+        name: "severity-forgotten",
+        caught_by: &["severity_first"],
+        how: How::Trigger(
+            "create trigger planted after insert on escalation when new.critical = 1 \
+             begin update escalation set critical = 0, lane = 9, next_due_ms = next_due_ms + 15000 \
+             where alert_id = new.alert_id; end",
+        ),
+    },
+    Plant {
+        name: "step-called-early",
+        caught_by: &["page_order"],
+        how: How::Trigger(
+            "create trigger planted after update on escalation when new.next_action = 'advance' \
+             begin update escalation set next_due_ms = started_at_ms where alert_id = new.alert_id; end",
+        ),
+    },
+];

@@ -1,0 +1,898 @@
+//! One run: a world, its people, clients and troubles, driven by one seed from founding to rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use domain::deliveries::{AttemptRef, Report, SendOutcome};
+use domain::nodes::{Admit, Command as Nodes, Found};
+use domain::ports::Proposal;
+use domain::recipients::Command as Recipients;
+use domain::{Actor, Command, NodeId, Outcome, RequestId};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::air;
+use crate::chronicle::{Arrival, Chronicle, Left, Start, Told};
+use crate::clients::{self, Errand};
+use crate::faults::{self, Fault, Planned};
+use crate::invariants::{self, Invariant, Seen};
+use crate::people::{self, PEOPLE, Temper};
+use crate::picture::{self, Picture};
+use crate::plants::Plant;
+use crate::trace::Trace;
+use crate::world::{FakeChannel, World};
+
+/// Founding and the first minute are calm.
+const CALM: Duration = Duration::from_secs(20);
+
+/// Invariants are checked this often.
+const CHECK_EVERY: Duration = Duration::from_secs(4);
+
+/// After healing everything must have come to rest within this.
+const REST_MAX: Duration = Duration::from_secs(25 * 60);
+
+/// A hung modem is noticed and reset after this.
+const HANG_NOTICED: Duration = Duration::from_secs(40);
+
+/// A text for a modem that is off waits in the network and is tried again.
+const NETWORK_RETRY: Duration = Duration::from_secs(15);
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub seed: u64,
+    pub plant: Option<Plant>,
+    /// Faults to leave out, by their place in the plan.
+    pub without: BTreeSet<usize>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub seed: u64,
+    /// Hash over every event.
+    pub digest: String,
+    pub events: u64,
+    pub entries: u64,
+    pub texts: usize,
+    pub simulated: Duration,
+    pub faults: Vec<String>,
+    pub violation: Option<Violation>,
+}
+
+/// A broken promise.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub invariant: &'static str,
+    pub what: String,
+    pub at: Duration,
+    /// The last events before.
+    pub last: Vec<String>,
+}
+
+/// Something that will happen.
+enum Event {
+    Errand(usize),
+    Begin(usize),
+    End(usize),
+    HangNoticed(NodeId),
+    Ends {
+        node: NodeId,
+        sms: bool,
+        attempt: AttemptRef,
+        body: String,
+        address: String,
+        fate: air::Fate,
+    },
+    Arrives {
+        address: String,
+        from: NodeId,
+        body: String,
+    },
+    Report {
+        node: NodeId,
+        attempt: AttemptRef,
+        report: Report,
+    },
+    Texts {
+        from: String,
+        to: NodeId,
+        text: String,
+    },
+}
+
+struct Run {
+    world: World,
+    nodes: u64,
+    agenda: BTreeMap<(Duration, u64), Event>,
+    scheduled: u64,
+    air_chance: StdRng,
+    people_chance: StdRng,
+    pace_chance: StdRng,
+    tempers: BTreeMap<String, Temper>,
+    errands: Vec<Errand>,
+    faults: Vec<Planned>,
+    without: BTreeSet<usize>,
+    bad_air: u32,
+    hanging: BTreeSet<NodeId>,
+    /// Nodes to be stopped or crashed as soon as a loop of theirs is held, by fault.
+    lurking: BTreeMap<NodeId, usize>,
+    healed: bool,
+    trace: Trace,
+    chronicle: Chronicle,
+    noted: usize,
+    leader: Option<NodeId>,
+    invariants: Vec<Box<dyn Invariant>>,
+    checked_at: Duration,
+    plant: Option<Plant>,
+}
+
+/// Runs one seed to its end or to the first broken promise.
+pub async fn run(options: &Options) -> Ended {
+    let mut run = Run::new(options).await;
+    run.found().await;
+    let violation = run.live().await.err();
+    let entries = run.world.order().settled().len() as u64;
+    Ended {
+        seed: options.seed,
+        digest: run.trace.digest(),
+        events: run.trace.count(),
+        entries,
+        texts: run.chronicle.left.len(),
+        simulated: run.elapsed(),
+        faults: run
+            .faults
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !options.without.contains(at))
+            .map(|(_, planned)| planned.to_string())
+            .collect(),
+        violation,
+    }
+}
+
+impl Run {
+    async fn new(options: &Options) -> Self {
+        let mut chance = StdRng::seed_from_u64(options.seed);
+        let nodes = if chance.random_range(0..5) == 0 { 5 } else { 3 };
+        let world = World::unled(nodes, chance.random()).await;
+        for node in &world.nodes {
+            for channel in node.channels() {
+                channel.by_hand();
+            }
+        }
+        let trouble = CALM + Duration::from_secs(chance.random_range(120..420));
+        let faults = faults::plan(
+            &mut StdRng::seed_from_u64(chance.random()),
+            nodes,
+            CALM,
+            trouble,
+        );
+        let errands = clients::plan(
+            &mut StdRng::seed_from_u64(chance.random()),
+            nodes,
+            CALM,
+            trouble,
+        );
+        let mut temper = StdRng::seed_from_u64(chance.random());
+        let tempers = PEOPLE
+            .iter()
+            .flat_map(|(_, _, addresses)| {
+                let today = Temper::draw(&mut temper);
+                addresses
+                    .iter()
+                    .map(move |address| ((*address).to_owned(), today))
+            })
+            .collect();
+        {
+            let mut order = world.order();
+            order.twice_permille = [0, 0, 20][chance.random_range(0..3)];
+            for id in order.members() {
+                // A crystal; the lease has a fifth to spare.
+                order.member_mut(id).machine.drift_ppm = chance.random_range(-300..300);
+            }
+        }
+        let mut run = Self {
+            world,
+            nodes,
+            agenda: BTreeMap::new(),
+            scheduled: 0,
+            air_chance: StdRng::seed_from_u64(chance.random()),
+            people_chance: StdRng::seed_from_u64(chance.random()),
+            pace_chance: StdRng::seed_from_u64(chance.random()),
+            tempers,
+            errands,
+            faults,
+            without: options.without.clone(),
+            bad_air: 0,
+            hanging: BTreeSet::new(),
+            lurking: BTreeMap::new(),
+            healed: false,
+            trace: Trace::default(),
+            chronicle: Chronicle::default(),
+            noted: 0,
+            leader: None,
+            invariants: invariants::all(),
+            checked_at: Duration::ZERO,
+            plant: options.plant,
+        };
+        for place in 0..run.errands.len() {
+            run.schedule(run.errands[place].at, Event::Errand(place));
+        }
+        for place in 0..run.faults.len() {
+            if !run.without.contains(&place) {
+                run.schedule(run.faults[place].at, Event::Begin(place));
+                run.schedule(run.faults[place].until, Event::End(place));
+            }
+        }
+        run
+    }
+
+    fn schedule(&mut self, at: Duration, event: Event) {
+        self.scheduled += 1;
+        self.agenda.insert((at, self.scheduled), event);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.world.order().elapsed
+    }
+
+    fn note(&mut self, event: &str) {
+        let at = self.elapsed();
+        self.trace.note(at, event);
+    }
+
+    /// Founds the cluster, admits its nodes, adds the people; then plants the bug.
+    async fn found(&mut self) {
+        self.world.order().elect();
+        let found = Found {
+            cluster_id: [7; 16],
+            organisation: "Aurora Energy".to_owned(),
+            node_name: "site-a".to_owned(),
+            pin: [1; 32],
+            addresses: vec![],
+        };
+        let mut commands = vec![Command::Nodes(Nodes::Found(found))];
+        for (name, token) in ["site-b", "site-c", "site-d", "site-e"]
+            .into_iter()
+            .zip(2..=self.nodes as u8)
+        {
+            commands.push(Command::Nodes(Nodes::IssueInvite {
+                token_hash: [token; 32],
+                expires_in_ms: 900_000,
+            }));
+            commands.push(Command::Nodes(Nodes::Admit(Admit {
+                token_hash: [token; 32],
+                node_name: name.to_owned(),
+                pin: [token; 32],
+                addresses: vec![],
+            })));
+        }
+        let people = people::persons();
+        commands.push(Command::Recipients(Recipients::PutPeople { people }));
+        for (place, command) in commands.into_iter().enumerate() {
+            let proposal = Proposal {
+                request: RequestId::derive(&[b"founding", &place.to_be_bytes()]),
+                body: [0; 32],
+                actor: Actor::Operator { node: NodeId(1) },
+                decided_under: None,
+                command,
+            };
+            let replica = self.world.node(1).replica();
+            let told = replica.hand_in(proposal).await;
+            let outcome = told.expect("a calm cluster commits").outcome;
+            assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+        }
+        self.world.round(true).await;
+        if let Some(plant) = self.plant {
+            self.plant_bug(plant).await;
+        }
+    }
+
+    async fn plant_bug(&mut self, plant: Plant) {
+        for node in &self.world.nodes {
+            node.replica().plant(plant.replica());
+            for channel in node.channels() {
+                channel.plant(plant.channel());
+            }
+            if let Some(sql) = plant.trigger() {
+                node.state.plant(sql).await;
+            }
+        }
+        if let Some(every) = plant.skips_entries() {
+            self.world.node(2).state.plant_skips(every);
+        }
+    }
+
+    async fn live(&mut self) -> Result<(), Violation> {
+        let trouble = self.faults.iter().map(|planned| planned.until).max();
+        let errands = self.errands.iter().map(|errand| errand.at).max();
+        let heal_at = trouble.max(errands).unwrap_or(CALM) + Duration::from_secs(5);
+        let mut busy = true;
+        loop {
+            self.advance(busy);
+            if !self.healed && self.elapsed() >= heal_at {
+                self.heal();
+            }
+            while let Some(((at, _), _)) = self.agenda.first_key_value() {
+                if *at > self.elapsed() {
+                    break;
+                }
+                let (_, event) = self.agenda.pop_first().expect("one was just seen");
+                self.happen(event).await;
+            }
+            let before = self.world.applied();
+            self.world.round(false).await;
+            let sent = self.look();
+            busy = sent || self.world.applied() != before;
+            self.lurk();
+            self.check(false).await?;
+            if self.healed && self.is_at_rest().await {
+                break;
+            }
+            if self.elapsed() > heal_at + REST_MAX {
+                break; // what is left open is for the invariants to name
+            }
+        }
+        self.world.catch_up().await;
+        self.look();
+        self.check(true).await
+    }
+
+    /// Moves time: little while something moves, at most to the next event.
+    fn advance(&mut self, busy: bool) {
+        let ms = if busy {
+            self.pace_chance.random_range(20..200)
+        } else {
+            self.pace_chance.random_range(300..1_000)
+        };
+        let now = self.elapsed();
+        let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let step = Duration::from_millis(ms);
+        let to = next.map_or(now + step, |at| at.clamp(now, now + step));
+        self.world.order().elapsed = to.max(now + Duration::from_millis(1));
+    }
+
+    async fn happen(&mut self, event: Event) {
+        match event {
+            Event::Errand(place) => self.run_errand(place).await,
+            Event::Begin(place) => self.begin(place).await,
+            Event::End(place) => self.end(place),
+            Event::HangNoticed(node) => self.notice_hang(node),
+            Event::Ends {
+                node,
+                sms,
+                attempt,
+                body,
+                address,
+                fate,
+            } => self.send_ends(node, sms, attempt, body, address, fate),
+            Event::Arrives {
+                address,
+                from,
+                body,
+            } => self.arrives(&address, from, &body),
+            Event::Report {
+                node,
+                attempt,
+                report,
+            } => {
+                let modem = self.world.node(node.0).modem.clone();
+                if modem.is_up() && !self.hanging.contains(&node) {
+                    self.note(&format!("report at {node} on {}", attempt.delivery));
+                    modem.report(attempt, report);
+                }
+            }
+            Event::Texts { from, to, text } => self.texts(&from, to, &text),
+        }
+    }
+
+    async fn run_errand(&mut self, place: usize) {
+        let errand = self.errands[place].clone();
+        let replica = self.world.node(errand.node.0).replica();
+        let up = self.world.order().hears(errand.node, errand.node);
+        let told = if up {
+            replica.hand_in(errand.proposal()).await.ok()
+        } else {
+            None
+        };
+        let word = told
+            .as_ref()
+            .map(|committed| format!("{:?}", committed.outcome));
+        self.note(&format!(
+            "client at {}: {:?} {:?}: {}",
+            errand.node,
+            errand.asked,
+            errand.words,
+            word.as_deref().unwrap_or("no answer")
+        ));
+        let again = self.pace_chance.random_range(1_000..8_000);
+        let node = NodeId(self.pace_chance.random_range(1..=self.nodes));
+        let at = self.elapsed();
+        if let Some(committed) = told {
+            self.chronicle.told.push(Told {
+                node: errand.node,
+                request: errand.request,
+                asked: errand.asked,
+                index: committed.index,
+                outcome: committed.outcome,
+                words: errand.words,
+            });
+            let errand = &mut self.errands[place];
+            if !std::mem::take(&mut errand.doubts) {
+                errand.done = true;
+                return;
+            }
+        }
+        self.errands[place].node = node;
+        self.schedule(at + Duration::from_millis(again), Event::Errand(place));
+    }
+
+    fn send_ends(
+        &mut self,
+        node: NodeId,
+        sms: bool,
+        attempt: AttemptRef,
+        body: String,
+        address: String,
+        fate: air::Fate,
+    ) {
+        if sms && self.hanging.contains(&node) {
+            return; // the modem took it and says nothing; whether it left nobody knows, here it did not
+        }
+        let at = self.elapsed();
+        self.note(&format!(
+            "{node} {} of {}: {:?}",
+            attempt.attempt, attempt.delivery, fate.outcome
+        ));
+        if fate.leaves {
+            self.chronicle.left.push(Left {
+                at,
+                node,
+                attempt,
+                body: body.clone(),
+            });
+            for delay in fate.arrives_in {
+                let event = Event::Arrives {
+                    address: address.clone(),
+                    from: node,
+                    body: body.clone(),
+                };
+                self.schedule(at + delay, event);
+            }
+            for (delay, report) in fate.reports {
+                let event = Event::Report {
+                    node,
+                    attempt,
+                    report,
+                };
+                self.schedule(at + delay, event);
+            }
+        }
+        self.channel(node, sms).end(attempt, fate.outcome);
+    }
+
+    fn channel(&self, node: NodeId, sms: bool) -> std::sync::Arc<FakeChannel> {
+        let node = self.world.node(node.0);
+        if sms {
+            node.modem.clone()
+        } else {
+            node.mail.clone()
+        }
+    }
+
+    fn arrives(&mut self, address: &str, from: NodeId, body: &str) {
+        self.note(&format!("phone {address} gets {body:?}"));
+        let Some(temper) = self.tempers.get(address).copied() else {
+            return;
+        };
+        let at = self.elapsed();
+        for (delay, text) in temper.react(&mut self.people_chance, body) {
+            let to = if self.people_chance.random_range(0..10) == 0 {
+                NodeId(self.people_chance.random_range(1..=self.nodes))
+            } else {
+                from
+            };
+            let from = address.to_owned();
+            self.schedule(at + delay, Event::Texts { from, to, text });
+        }
+    }
+
+    fn texts(&mut self, from: &str, to: NodeId, text: &str) {
+        let modem = self.world.node(to.0).modem.clone();
+        let at = self.elapsed();
+        if !modem.is_up() || self.hanging.contains(&to) {
+            let event = Event::Texts {
+                from: from.to_owned(),
+                to,
+                text: text.to_owned(),
+            };
+            self.schedule(at + NETWORK_RETRY, event);
+            return;
+        }
+        self.note(&format!("{to} receives {text:?} from {from}"));
+        let key = modem.receive(from, text);
+        self.chronicle.arrivals.push(Arrival {
+            at,
+            node: to,
+            key,
+            text: text.to_owned(),
+        });
+    }
+
+    /// Takes note of what the round did: new entries, new sends, who can do what.
+    fn look(&mut self) -> bool {
+        let at = self.elapsed();
+        let mut notes = Vec::new();
+        {
+            let order = self.world.order();
+            for settled in &order.settled()[self.noted..] {
+                let item = &settled.item;
+                let word = item.envelope.as_ref().map_or_else(
+                    || "leads".to_owned(),
+                    |envelope| {
+                        let mut word = format!("{:?}", envelope.command);
+                        word.truncate(
+                            word.char_indices()
+                                .nth(110)
+                                .map_or(word.len(), |(at, _)| at),
+                        );
+                        word
+                    },
+                );
+                notes.push(format!(
+                    "#{} {}/{} {word}",
+                    item.index, item.stamp.term, item.stamp.node
+                ));
+            }
+            self.noted = order.settled().len();
+        }
+        for note in notes {
+            self.trace.note(at, &note);
+        }
+        let mut sent = false;
+        for place in 0..self.world.nodes.len() {
+            sent |= self.look_at_sends(place, at);
+        }
+        self.look_at_health(at);
+        sent
+    }
+
+    fn look_at_sends(&mut self, place: usize, at: Duration) -> bool {
+        let node = &self.world.nodes[place];
+        let (id, (began, held)) = (node.id, node.worker_began());
+        let fresh = [
+            ("modem", node.modem.take_fresh()),
+            ("mail", node.mail.take_fresh()),
+        ];
+        let leased = self.world.order().leased(id);
+        let mut sent = false;
+        for (channel, messages) in fresh {
+            for message in messages {
+                sent = true;
+                let sms = channel == "modem";
+                let fate = match sms {
+                    true => air::sms(&mut self.air_chance, self.bad_air > 0),
+                    false => air::mail(&mut self.air_chance, self.bad_air > 0),
+                };
+                self.trace.note(
+                    at,
+                    &format!(
+                        "{id} {channel} begins {} of {}",
+                        message.attempt.attempt, message.attempt.delivery
+                    ),
+                );
+                self.chronicle.starts.push(Start {
+                    at,
+                    node: id,
+                    attempt: message.attempt,
+                    address: message.address.clone(),
+                    began,
+                    leased,
+                    held,
+                });
+                let event = Event::Ends {
+                    node: id,
+                    sms,
+                    attempt: message.attempt,
+                    body: message.body,
+                    address: message.address,
+                    fate: fate.clone(),
+                };
+                self.schedule(at + fate.ends_in, event);
+            }
+        }
+        sent
+    }
+
+    fn look_at_health(&mut self, at: Duration) {
+        let order = self.world.order();
+        let leader = order.acting_leader();
+        let held = |id: NodeId| self.world.node(id.0).is_held();
+        let hindered = leader != self.leader
+            || order.loss_permille > 0
+            || self.world.nodes.iter().any(|node| node.is_held())
+            || leader.is_none_or(|id| order.member(id).lagging || held(id));
+        if hindered {
+            self.chronicle.last_hindered = at;
+            self.chronicle.healthy_since = None;
+        } else {
+            self.chronicle.healthy_since.get_or_insert(at);
+        }
+        for node in &self.world.nodes {
+            let id = node.id;
+            let connected = leader.is_some_and(|leader| order.talk(id, leader));
+            let dark = !connected || !node.modem.is_up();
+            if dark {
+                self.chronicle.dark_since.entry(id).or_insert(at);
+            } else {
+                self.chronicle.dark_since.remove(&id);
+            }
+            let able =
+                !dark && !self.hanging.contains(&id) && !order.member(id).lagging && !held(id);
+            if able {
+                self.chronicle.able_since.entry(id).or_insert(at);
+            } else {
+                self.chronicle.able_since.remove(&id);
+            }
+        }
+        self.leader = leader;
+    }
+
+    async fn check(&mut self, last: bool) -> Result<(), Violation> {
+        let elapsed = self.elapsed();
+        if !last && elapsed < self.checked_at + CHECK_EVERY {
+            return Ok(());
+        }
+        self.checked_at = elapsed;
+        let place = (0..self.world.nodes.len())
+            .max_by_key(|place| self.world.nodes[*place].state.applied())
+            .expect("a world has nodes");
+        let state = self.world.nodes[place].state.clone();
+        let mut tx = state.begin().await;
+        let read = Picture::read(&mut tx).await;
+        drop(tx);
+        let mut picture = read.expect("memory can be read");
+        picture.applied = state.applied();
+        picture.now = self.world.order().now(self.world.nodes[place].id);
+        let mut digests = BTreeMap::new();
+        if last {
+            for node in &self.world.nodes {
+                let mut tx = node.state.begin().await;
+                let tables = picture::digests(&mut tx).await;
+                digests.insert(node.id, tables.expect("memory can be read"));
+            }
+            self.trace
+                .note(elapsed, &format!("at rest {:?}", digests.values().next()));
+        }
+        let order = self.world.order();
+        let seen = Seen {
+            picture: &picture,
+            chronicle: &self.chronicle,
+            settled: order.settled(),
+            elapsed,
+            last,
+            digests: &digests,
+        };
+        for invariant in &mut self.invariants {
+            if let Err(what) = invariant.check(&seen) {
+                return Err(Violation {
+                    invariant: invariant.name(),
+                    what,
+                    at: elapsed,
+                    last: self.trace.last(600),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is on its way, nobody wants anything, and all nodes know all.
+    async fn is_at_rest(&mut self) -> bool {
+        let pending = self
+            .agenda
+            .values()
+            .any(|event| !matches!(event, Event::HangNoticed(_)));
+        if pending || self.errands.iter().any(|errand| !errand.done) {
+            return false;
+        }
+        let last = self.world.order().settled().len() as u64;
+        if self
+            .world
+            .nodes
+            .iter()
+            .any(|node| node.state.applied() != last)
+        {
+            return false;
+        }
+        let now = self.elapsed();
+        if self
+            .chronicle
+            .healthy_since
+            .is_none_or(|since| now < since + Duration::from_secs(20))
+        {
+            return false;
+        }
+        let state = self.world.nodes[0].state.clone();
+        let mut tx = state.begin().await;
+        let open: bool = sqlx::query_scalar(
+            "select exists (select 1 from delivery where ended_at_ms is null and state <> 'sent') \
+             or exists (select 1 from escalation where next_action not in ('', 'review')) \
+             or exists (select 1 from attempt where state = 'assigned')",
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .expect("memory can be read");
+        !open
+    }
+
+    /// Stops or crashes nodes whose fault waits for a loop to reach a point.
+    fn lurk(&mut self) {
+        let caught: Vec<(NodeId, usize)> = self
+            .lurking
+            .iter()
+            .filter(|(node, _)| self.world.node(node.0).is_held())
+            .map(|(node, place)| (*node, *place))
+            .collect();
+        for (node, place) in caught {
+            self.lurking.remove(&node);
+            self.note(&format!("{node} is caught: {:?}", self.faults[place].fault));
+            match self.faults[place].fault {
+                Fault::CrashAt(..) => self.world.crash(node),
+                _ => self.world.order().member_mut(node).paused = true,
+            }
+        }
+    }
+
+    async fn begin(&mut self, place: usize) {
+        let planned = self.faults[place].clone();
+        self.note(&format!("begins {:?}", planned.fault));
+        match planned.fault {
+            Fault::Split(part) => self.cut(&part, true),
+            Fault::OneWay(from, to) => self.world.order().cut(from, to),
+            Fault::Crash(node) => self.world.crash(node),
+            Fault::PowerCut(node, entries) => {
+                let applied = self
+                    .world
+                    .node(node.0)
+                    .state
+                    .applied()
+                    .saturating_sub(entries);
+                self.world.cut_power(node, applied).await;
+            }
+            Fault::Pause(node) => self.world.order().member_mut(node).paused = true,
+            Fault::Hold(node, point) => self.world.node(node.0).gate.arm(Some(point)),
+            Fault::PauseAt(node, point) | Fault::CrashAt(node, point) => {
+                self.world.node(node.0).gate.arm(Some(point));
+                self.lurking.insert(node, place);
+            }
+            Fault::Lag(node) => self.world.order().member_mut(node).lagging = true,
+            Fault::WallJump(node, ms) => {
+                self.world.order().member_mut(node).machine.wall_offset_ms += ms;
+            }
+            Fault::ModemDown(node) => self.modem_down(node),
+            Fault::ModemHang(node) => {
+                self.hanging.insert(node);
+                let at = self.elapsed() + HANG_NOTICED;
+                self.schedule(at, Event::HangNoticed(node));
+            }
+            Fault::MailDown(node) => {
+                let mail = self.world.node(node.0).mail.clone();
+                mail.end_all(&air::unknown_end());
+                mail.set_up(false);
+            }
+            Fault::Loss(permille) => self.world.order().loss_permille = permille,
+            Fault::BadAir => self.bad_air += 1,
+            Fault::Transfer(node) => {
+                self.world.order().transfer(node);
+            }
+        }
+    }
+
+    fn end(&mut self, place: usize) {
+        let planned = self.faults[place].clone();
+        self.note(&format!("ends {:?}", planned.fault));
+        match planned.fault {
+            Fault::Split(part) => self.cut(&part, false),
+            Fault::OneWay(from, to) => self.world.order().mend(from, to),
+            Fault::Crash(node) | Fault::PowerCut(node, _) => self.bring_back(node),
+            Fault::Pause(node) => self.world.order().member_mut(node).paused = false,
+            Fault::Hold(node, _) => self.world.node(node.0).gate.release(),
+            Fault::PauseAt(node, _) => {
+                self.lurking.remove(&node);
+                self.world.order().member_mut(node).paused = false;
+                self.world.node(node.0).gate.release();
+            }
+            Fault::CrashAt(node, _) => {
+                self.lurking.remove(&node);
+                self.world.node(node.0).gate.release();
+                self.bring_back(node);
+            }
+            Fault::Lag(node) => self.world.order().member_mut(node).lagging = false,
+            Fault::WallJump(..) | Fault::Transfer(_) => {}
+            Fault::ModemDown(node) => self.world.node(node.0).modem.set_up(true),
+            Fault::ModemHang(node) => {
+                self.notice_hang(node);
+                self.world.node(node.0).modem.set_up(true);
+            }
+            Fault::MailDown(node) => self.world.node(node.0).mail.set_up(true),
+            Fault::Loss(_) => self.world.order().loss_permille = 0,
+            Fault::BadAir => self.bad_air = self.bad_air.saturating_sub(1),
+        }
+    }
+
+    fn cut(&mut self, part: &[NodeId], apart: bool) {
+        let mut order = self.world.order();
+        for a in part {
+            for b in order.members() {
+                if part.contains(&b) {
+                    continue;
+                }
+                if apart {
+                    order.cut(*a, b);
+                    order.cut(b, *a);
+                } else {
+                    order.mend(*a, b);
+                    order.mend(b, *a);
+                }
+            }
+        }
+    }
+
+    fn bring_back(&mut self, node: NodeId) {
+        if self.world.order().member(node).up {
+            return;
+        }
+        if self.plant.is_some_and(|plant| plant.journal_forgets()) {
+            self.world.node(node.0).journal.forget_all();
+        }
+        self.world.restart(node.0);
+    }
+
+    fn modem_down(&mut self, node: NodeId) {
+        let modem = self.world.node(node.0).modem.clone();
+        // What was under way has an unknown end; what the network decides of it is decided already.
+        modem.end_all(&air::unknown_end());
+        modem.set_up(false);
+    }
+
+    fn notice_hang(&mut self, node: NodeId) {
+        if self.hanging.remove(&node) {
+            self.note(&format!("{node}'s modem is found to hang"));
+            let modem = self.world.node(node.0).modem.clone();
+            modem.end_all(&SendOutcome::Unknown {
+                detail: "the modem hangs".to_owned(),
+            });
+            modem.set_up(false);
+        }
+    }
+
+    /// Everything works again; from here on only rest is allowed.
+    fn heal(&mut self) {
+        self.note("all is healed");
+        self.healed = true;
+        self.bad_air = 0;
+        let ids: Vec<NodeId> = self.world.nodes.iter().map(|node| node.id).collect();
+        {
+            let mut order = self.world.order();
+            order.mend_all();
+            order.loss_permille = 0;
+            for id in &ids {
+                let member = order.member_mut(*id);
+                member.paused = false;
+                member.lagging = false;
+            }
+        }
+        self.lurking.clear();
+        for id in ids {
+            self.notice_hang(id);
+            self.world.node(id.0).gate.release();
+            self.bring_back(id);
+            for channel in self.world.node(id.0).channels() {
+                if !channel.is_up() {
+                    channel.set_up(true);
+                }
+            }
+        }
+    }
+}

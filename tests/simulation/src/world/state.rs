@@ -1,0 +1,169 @@
+//! One node's state database, in memory.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use domain::ports::ReadView;
+use domain::{LogEntry, Outcome, Timestamp};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::sync::watch;
+
+use super::order::Item;
+
+/// A migrated database and how far the log has been applied to it.
+#[derive(Debug)]
+pub struct NodeState {
+    pool: RwLock<SqlitePool>,
+    applied: AtomicU64,
+    changes: watch::Sender<u64>,
+    /// SQL of a planted bug, and every how manyth entry a planted bug passes over; zero: none.
+    planted: Mutex<Option<&'static str>>,
+    skips: AtomicU64,
+}
+
+impl NodeState {
+    /// An empty, migrated state. Panics when there is no memory for it: there is no test without one.
+    pub async fn open() -> Arc<Self> {
+        let pool = connect(SqliteConnectOptions::new().in_memory(true)).await;
+        Arc::new(Self {
+            pool: RwLock::new(pool),
+            applied: AtomicU64::new(0),
+            changes: watch::Sender::new(0),
+            planted: Mutex::default(),
+            skips: AtomicU64::new(0),
+        })
+    }
+
+    /// Log index of the last item applied.
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Applies what follows the last item applied; items that were applied already are passed over. Outcomes by index.
+    pub async fn apply(&self, items: &[Arc<Item>]) -> Vec<(u64, Outcome)> {
+        let new: Vec<&Arc<Item>> = items
+            .iter()
+            .filter(|item| item.index > self.applied())
+            .collect();
+        let Some(last) = new.last() else {
+            return Vec::new();
+        };
+        let skips = self.skips.load(Ordering::SeqCst);
+        let entries: Vec<LogEntry> = new
+            .iter()
+            .filter(|item| skips == 0 || item.index % skips != 0)
+            .filter_map(|item| item.entry())
+            .collect();
+        let outcomes = self.apply_entries(&entries).await;
+        self.applied.store(last.index, Ordering::SeqCst);
+        self.changed();
+        entries
+            .iter()
+            .map(|entry| entry.index)
+            .zip(outcomes)
+            .collect()
+    }
+
+    /// Applies entries as they are, whatever was applied before.
+    pub async fn apply_entries(&self, entries: &[LogEntry]) -> Vec<Outcome> {
+        if entries.is_empty() {
+            return Vec::new();
+        }
+        let mut tx = self.begin().await;
+        let outcomes = domain::apply_batch(&mut tx, entries)
+            .await
+            .expect("memory does not fail");
+        tx.commit().await.expect("memory does not fail");
+        outcomes
+    }
+
+    /// A snapshot to read from.
+    pub async fn view(&self) -> Result<ReadView, sqlx::Error> {
+        let applied = self.applied();
+        let mut tx = self.pool().begin().await?;
+        let as_of = domain::stamp_of_last(&mut tx).await?;
+        Ok(ReadView::new(tx, applied, as_of))
+    }
+
+    /// Stamp of the last entry applied.
+    pub async fn stamp(&self) -> Timestamp {
+        let mut tx = self.begin().await;
+        domain::stamp_of_last(&mut tx)
+            .await
+            .expect("the stamp's row is always there")
+    }
+
+    /// A transaction on the database itself, for tests that plant bugs or look closely.
+    pub async fn begin(&self) -> Transaction<'static, Sqlite> {
+        self.pool()
+            .begin()
+            .await
+            .expect("the only connection comes back")
+    }
+
+    /// Forgets everything, as a disk does that never synced.
+    pub async fn reset(&self) {
+        let pool = connect(SqliteConnectOptions::new().in_memory(true)).await;
+        self.swap(pool);
+        let planted = *self.planted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sql) = planted {
+            self.plant(sql).await;
+        }
+        self.applied.store(0, Ordering::SeqCst);
+        self.changed();
+    }
+
+    /// Plants a bug in the database itself; it survives a reset.
+    pub async fn plant(&self, sql: &'static str) {
+        *self.planted.lock().unwrap_or_else(PoisonError::into_inner) = Some(sql);
+        let mut tx = self.begin().await;
+        sqlx::raw_sql(sql)
+            .execute(&mut *tx)
+            .await
+            .expect("a planted bug is valid SQL");
+        tx.commit().await.expect("memory does not fail");
+    }
+
+    /// Plants a bug that passes over every `every`th entry.
+    pub fn plant_skips(&self, every: u64) {
+        self.skips.store(every, Ordering::SeqCst);
+    }
+
+    fn swap(&self, pool: SqlitePool) {
+        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = pool;
+    }
+
+    fn pool(&self) -> SqlitePool {
+        self.pool
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// One connection for reads and writes: steps hold no view while they propose.
+async fn connect(options: SqliteConnectOptions) -> SqlitePool {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .expect("a database in memory can be opened");
+    let mut conn = pool.acquire().await.expect("the connection is free");
+    domain::migrate(&mut conn)
+        .await
+        .expect("a fresh database can be migrated");
+    drop(conn);
+    pool
+}
