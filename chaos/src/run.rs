@@ -99,6 +99,7 @@ impl Plan {
                     (Kind::FibreDown, &[1], 0, 6_000),
                     (Kind::ModemHang, &[3], 0, 6_000),
                 ]),
+                round(&[(Kind::PowerCut, &[1, 2, 3], 0, 1_000)]),
                 round(&[(Kind::OneWay, &[1], 0, 6_000)]),
             ]),
         }
@@ -147,7 +148,8 @@ pub(crate) async fn run(mut plan: Plan, programs: &Programs, out: &Path) -> Resu
     let cluster = match cluster {
         Ok(cluster) => cluster,
         Err(error) => {
-            keep(&dir, out)?;
+            copy_logs(&dir, out)?;
+            _ = std::fs::remove_dir_all(&dir); // the error is what matters
             return Err(error.context(format!("the cluster did not start; see {}", out.display())));
         }
     };
@@ -179,7 +181,11 @@ pub(crate) async fn run(mut plan: Plan, programs: &Programs, out: &Path) -> Resu
         _ = node.stop().await; // after the verdict nothing depends on it
         verdict.add(panics(&node.log(), node.site));
     }
-    keep(&dir, out)?;
+    copy_logs(&dir, out)?;
+    drop(director.cluster); // its disks are mounted in the folder
+    if let Err(error) = std::fs::remove_dir_all(&dir) {
+        note(&format!("cannot delete {}: {error}", dir.display()));
+    }
     let record = RunRecord {
         plan,
         length_s,
@@ -258,13 +264,13 @@ fn tempdir() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Keeps the nodes' logs and throws the rest away.
-fn keep(dir: &Path, out: &Path) -> Result<()> {
+/// Keeps the nodes' logs.
+fn copy_logs(dir: &Path, out: &Path) -> Result<()> {
     for site in 1..=5 {
         let log = dir.join(format!("site{site}/log"));
         if log.exists() {
             std::fs::copy(log, out.join(format!("site{site}.log")))?;
         }
     }
-    std::fs::remove_dir_all(dir).context("cannot delete the run's files")
+    Ok(())
 }
