@@ -1,6 +1,7 @@
 //! Makes the trouble a schedule says, makes it good again, and keeps fallen nodes up as a service manager would.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ const RECOVERY_TIME: Duration = Duration::from_secs(90);
 /// Pause before a node that ended by itself is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
+/// How long two versions run side by side before the older one comes back.
+const MIXED_TIME: Duration = Duration::from_secs(5);
+
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A fault as it was.
@@ -48,6 +52,8 @@ pub(crate) struct Director {
     pub(crate) world: Arc<World>,
     pub(crate) began: Instant,
     pub(crate) windows: Vec<Window>,
+    /// The program of the next version, if it was built.
+    pub(crate) next: Option<PathBuf>,
     /// Sites whose disk fails them now: their nodes may end by themselves.
     pub(crate) failing: BTreeSet<u8>,
     /// Sites with turned bits: once a node finds one and ends, it is replaced.
@@ -190,7 +196,8 @@ impl Director {
                 }
             }
             Kind::Freeze => self.cluster.node(site).signal(Signal::STOP)?,
-            Kind::Rolling => self.roll(&fault.sites).await?,
+            Kind::Rolling => self.roll(&fault.sites, None).await?,
+            Kind::Upgrade => self.upgrade(&fault.sites).await?,
             Kind::Replace => self.replace(site).await?,
             Kind::Partition | Kind::OneWay | Kind::FibreDown | Kind::UdpBlocked => {
                 self.network.cut(&self.cuts(fault))?;
@@ -239,7 +246,7 @@ impl Director {
             Kind::SlowDisk => self.cluster.node(site).disk.slow(Duration::ZERO),
             Kind::BitFlip => {}
             Kind::Freeze => self.cluster.node(site).signal(Signal::CONT)?,
-            Kind::Rolling | Kind::Replace => {}
+            Kind::Rolling | Kind::Upgrade | Kind::Replace => {}
             Kind::Partition | Kind::OneWay | Kind::FibreDown | Kind::UdpBlocked => {
                 self.network.mend(&self.cuts(fault))?;
             }
@@ -277,8 +284,24 @@ impl Director {
         cuts
     }
 
-    /// Every node stops in order and starts again, the next one once all are well.
-    async fn roll(&mut self, sites: &[u8]) -> Result<()> {
+    /// Two versions side by side: half of the nodes become the next version and what they were again; then all of them
+    /// become it, after which the cluster uses what only it knows. Once that is so, nodes just restart.
+    async fn upgrade(&mut self, sites: &[u8]) -> Result<()> {
+        let Some(next) = self.next.clone() else {
+            return self.roll(sites, None).await;
+        };
+        let now = self.cluster.nodes[0].program.clone();
+        let some = &sites[..sites.len().div_ceil(2)];
+        if now != next {
+            self.roll(some, Some(&next)).await?;
+            self.rest(MIXED_TIME).await?;
+            self.roll(some, Some(&now)).await?;
+        }
+        self.roll(sites, Some(&next)).await
+    }
+
+    /// Every node stops in order and starts again, as another program if one is given; the next one once all are well.
+    async fn roll(&mut self, sites: &[u8], program: Option<&Path>) -> Result<()> {
         for site in sites {
             let node = self.cluster.node(*site);
             if !node.stop().await? {
@@ -287,6 +310,9 @@ impl Director {
                 ));
             }
             let node = self.cluster.node(*site);
+            if let Some(program) = program {
+                node.program = program.to_owned();
+            }
             node.start()?;
             self.cluster.settled(RECOVERY_TIME).await?;
         }

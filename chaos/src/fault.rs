@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     MajorityDown,
     /// Each node in turn is asked to stop and starts again
     Rolling,
+    /// Nodes in turn are stopped and started as the next version, half of them and back, then all for good
+    Upgrade,
     /// A node is removed, loses its disk, and joins again as a new member
     Replace,
     /// The sites fall into two groups that do not hear each other
@@ -108,9 +110,12 @@ impl Kind {
 
     pub(crate) fn realm(self) -> Realm {
         match self {
-            Self::Kill | Self::Freeze | Self::MajorityDown | Self::Rolling | Self::Replace => {
-                Realm::Process
-            }
+            Self::Kill
+            | Self::Freeze
+            | Self::MajorityDown
+            | Self::Rolling
+            | Self::Upgrade
+            | Self::Replace => Realm::Process,
             Self::Partition
             | Self::OneWay
             | Self::FibreDown
@@ -127,7 +132,7 @@ impl Kind {
             Self::Partition | Self::SmarthostDown | Self::BitFlip => Reach::Minority,
             Self::PowerCut => Reach::Any,
             Self::MajorityDown => Reach::Majority,
-            Self::Rolling => Reach::All,
+            Self::Rolling | Self::Upgrade => Reach::All,
             Self::Kill
             | Self::Freeze
             | Self::Replace
@@ -151,6 +156,7 @@ impl Kind {
             Self::Partition | Self::OneWay | Self::UdpBlocked => 4..35,
             Self::Freeze => 2..25,
             Self::Rolling
+            | Self::Upgrade
             | Self::Replace
             | Self::FibreDown
             | Self::BadLines
@@ -171,6 +177,7 @@ impl Kind {
             Self::OneWay | Self::FibreDown | Self::BadLines | Self::ClockStep => 2,
             Self::MajorityDown
             | Self::Rolling
+            | Self::Upgrade
             | Self::Replace
             | Self::UdpBlocked
             | Self::DiskFull
@@ -272,7 +279,7 @@ impl Iterator for Rounds {
         let kind = self.kind();
         let mut blows = vec![self.blow(kind, 0)];
         let other = self.kind();
-        let lone = [Kind::Rolling, Kind::Replace, Kind::BitFlip];
+        let lone = [Kind::Rolling, Kind::Upgrade, Kind::Replace, Kind::BitFlip];
         // Disk faults kill nodes, too.
         let down = |kind: Kind| matches!(kind.realm(), Realm::Process | Realm::Disk);
         let apart = other.realm() != kind.realm() && !(down(kind) && down(other));

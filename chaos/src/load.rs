@@ -153,7 +153,7 @@ impl Client {
             "text": format!("Pump {name} has tripped"),
             "severity": severity,
             "to": { "people": [person_key(person), person_key(texter)] },
-            "needed": 1, "repeat_every_s": 20, "repeats": 1, "validity_s": 900,
+            "needed": 1, "repeat_every_s": 20, "repeats": 1, "validity_s": 150,
         });
         let asked = self.ask("/v1/alerts", &body).await;
         let Some(answer) = self.note(&name, Operation::Raise, &asked) else {

@@ -90,7 +90,7 @@ struct Place {
     /// Where report.html, run.json and the nodes' logs go [default: target/chaos/seed-N]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Folder with the programs under test [default: beside this one]
+    /// Folder with the programs under test, holdfast, emulator and, for upgrades, holdfast-next [default: beside this one]
     #[arg(long)]
     programs: Option<PathBuf>,
 }
@@ -142,6 +142,7 @@ fn start(plan: Plan, place: Place) -> Result<ExitCode> {
     let programs = Programs {
         holdfast: programs.join("holdfast"),
         emulator: programs.join("emulator"),
+        next: Some(programs.join("holdfast-next")).filter(|next| next.exists()),
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     let summary = runtime.block_on(run::run(plan, &programs, &out))?;

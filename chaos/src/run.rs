@@ -39,6 +39,8 @@ pub(crate) struct Plan {
 pub(crate) struct Programs {
     pub(crate) holdfast: PathBuf,
     pub(crate) emulator: PathBuf,
+    /// The next version, if there.
+    pub(crate) next: Option<PathBuf>,
 }
 
 /// What is printed.
@@ -162,6 +164,7 @@ pub(crate) async fn run(mut plan: Plan, programs: &Programs, out: &Path) -> Resu
         world: Arc::clone(&world),
         began,
         windows: Vec::new(),
+        next: programs.next.clone(),
         failing: BTreeSet::new(),
         rotten: BTreeSet::new(),
         broken: Vec::new(),

@@ -7,6 +7,7 @@
 
 mod assignment;
 mod inbox;
+mod level;
 mod outbox;
 mod scheduler;
 mod share;

@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 
 use crate::Wake;
 use crate::assignment::assign;
+use crate::level;
 use crate::share;
 
 /// A contact method that no channel has taken for this long brings in the next one (DESIGN C4).
@@ -182,6 +183,12 @@ impl Scheduler {
             .is_some_and(|at| now.since(at) < BACKLOG_EVERY);
         if !looked_lately {
             self.backlog_looked = Some(now);
+            if island.is_none()
+                && let Some(raise) = level::of_leader(&nodes::levels(&mut view).await?)
+            {
+                info!(command = ?raise, "every member knows a higher feature level");
+                plan.commands.push(raise);
+            }
             let shorter = islands::backlog(&mut view, now, BACKLOG).await?;
             if !shorter.is_empty() {
                 self.backlog_looked = None; // there may be more

@@ -23,6 +23,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::Wake;
 use crate::inbox::{Arrival, Inbox};
+use crate::level;
 use crate::outbox::Outbox;
 
 /// A lease is renewed when less than this is left of it.
@@ -204,8 +205,23 @@ impl Worker {
         {
             self.health_changed = false;
             self.health_told = Some(boot);
+            self.tell_level().await;
         }
         Wake::Idle
+    }
+
+    async fn tell_level(&mut self) {
+        match level::of_node(self.replica.as_ref()).await {
+            Ok(commands) => {
+                for command in commands {
+                    _ = self.propose(command, None).await; // said again with the next health
+                }
+            }
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot read the feature level"
+            ),
+        }
     }
 
     /// A channel that has not said anything yet is starting, hence down.

@@ -226,6 +226,8 @@ async fn apply_one(
         Command::Alerts(command) => alerts::apply(conn, &context, command).await,
         Command::Inbound(command) => inbound::apply(conn, &context, command).await,
         Command::Islands(command) => islands::apply(conn, &context, command).await,
+        #[cfg(feature = "next-level")]
+        Command::Next(command) => crate::next::apply(conn, command).await,
     }?;
     if outside {
         requests::remember(conn, &context, &outcome).await?;

@@ -21,4 +21,27 @@ pub enum Command {
     Alerts(alerts::Command),
     Inbound(inbound::Command),
     Islands(islands::Command),
+    // Released ones above; this one stays last, so that their places are the same in every build.
+    #[cfg(feature = "next-level")]
+    Next(crate::next::Command),
+}
+
+impl Command {
+    /// The feature level that every member must know before this may enter the log (DESIGN A11).
+    pub fn level(&self) -> u16 {
+        match self {
+            Self::Requests(_)
+            | Self::Nodes(_)
+            | Self::Access(_)
+            | Self::Recipients(_)
+            | Self::Deliveries(_)
+            | Self::Conversations(_)
+            | Self::Escalation(_)
+            | Self::Alerts(_)
+            | Self::Inbound(_)
+            | Self::Islands(_) => 1,
+            #[cfg(feature = "next-level")]
+            Self::Next(_) => 2,
+        }
+    }
 }

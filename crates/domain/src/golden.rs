@@ -144,6 +144,14 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
                 addresses: addresses(),
             },
         ),
+        command(
+            "nodes.report_level",
+            nodes::Command::ReportLevel {
+                node: NodeId(2),
+                level: 3,
+            },
+        ),
+        command("nodes.raise_level", nodes::Command::RaiseLevel { level: 3 }),
     ]
 }
 

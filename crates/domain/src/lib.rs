@@ -18,6 +18,8 @@ pub mod ids;
 pub mod inbound;
 pub mod islands;
 mod migrate;
+#[cfg(feature = "next-level")]
+pub mod next;
 pub mod nodes;
 pub mod outcome;
 pub mod phone;

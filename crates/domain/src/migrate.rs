@@ -8,6 +8,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_spine.sql"),
     include_str!("migrations/0002_islands.sql"),
     include_str!("migrations/0003_backlog.sql"),
+    include_str!("migrations/0004_levels.sql"),
+    #[cfg(feature = "next-level")]
+    crate::next::MIGRATION,
 ];
 
 /// The schema version this program writes.

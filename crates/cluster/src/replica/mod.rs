@@ -141,6 +141,25 @@ impl LocalReplica {
         }
     }
 
+    /// A command newer than the cluster's feature level must not enter the log: members that cannot read it would pass
+    /// it over (DESIGN A11). The level never falls, so what this node has applied is enough to go by.
+    async fn check_level(&self, needed: u16) -> Result<(), ProposeError> {
+        if needed <= 1 {
+            return Ok(());
+        }
+        let used = async {
+            let mut view = self.core.state.view().await?;
+            Ok::<_, ReadError>(domain::nodes::levels(&mut view).await?.used)
+        };
+        match used.await {
+            Ok(used) if used >= needed => Ok(()),
+            Ok(used) => Err(ProposeError::Refused(format!(
+                "this needs feature level {needed}, the cluster uses {used} until every node runs a program that knows it"
+            ))),
+            Err(error) => Err(ProposeError::Refused(error.to_string())),
+        }
+    }
+
     /// The read index as of now, if a majority confirms the leader before `deadline`.
     pub(crate) async fn read_index(&self, deadline: Instant) -> Result<u64, ReadError> {
         self.barrier.index(deadline).await
@@ -158,6 +177,7 @@ impl Replica for LocalReplica {
             return Err(ProposeError::Overloaded);
         };
         let deadline = Instant::now() + PROPOSE_TIMEOUT;
+        self.check_level(proposal.command.level()).await?;
         let record = Record::encode(&self.envelope(proposal))
             .map_err(|e| ProposeError::Refused(e.to_string()))?;
         if record.as_bytes().len() > RECORD_MAX {

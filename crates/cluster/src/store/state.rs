@@ -261,6 +261,16 @@ impl StateStore {
             true => Vec::new(),
             false => domain::apply_batch(&mut tx, &batch.entries).await?,
         };
+        if batch
+            .kinds
+            .iter()
+            .any(|kind| matches!(kind, Kind::Undecodable))
+        {
+            let used = domain::nodes::levels(&mut tx).await?.used;
+            if used > domain::nodes::LEVEL_KNOWN {
+                return Err(ApplyFailed::TooOld { used });
+            }
+        }
         generation::write_position(&mut tx, &last, &encoded).await?;
         tx.commit().await?;
         drop(writer);
@@ -318,6 +328,11 @@ impl Shared {
 }
 #[derive(Debug, thiserror::Error)]
 enum ApplyFailed {
+    #[error(
+        "the cluster uses feature level {used}, this program knows {} and cannot read what others wrote; upgrade it",
+        domain::nodes::LEVEL_KNOWN
+    )]
+    TooOld { used: u16 },
     #[error(transparent)]
     Apply(#[from] domain::ApplyError),
     #[error("the state database failed")]

@@ -55,6 +55,8 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         | Command::Nodes(
             nodes::Command::ReportChannels { .. } | nodes::Command::SetReachable { .. },
         ) => Ok(()),
+        #[cfg(feature = "next-level")]
+        Command::Next(_) => refused("the next version's command waits until it is back"),
         Command::Recipients(_) => refused(
             "people and groups cannot be changed here until it is back; alerts to those known here leave as usual. \
              Change them at a node that hears the others",

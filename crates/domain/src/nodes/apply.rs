@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Admit, ChannelReport, Command, Found};
+use super::{Admit, ChannelReport, Command, Found, level};
 use crate::apply::Entry;
 use crate::ids::NodeId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -45,6 +45,8 @@ pub(crate) async fn apply(
             .await?;
             Ok(applied_or(changed.rows_affected(), Refusal::UnknownNode))
         }
+        Command::ReportLevel { node, level } => level::report(conn, *node, *level).await,
+        Command::RaiseLevel { level } => level::raise(conn, *level).await,
     }
 }
 
@@ -260,7 +262,7 @@ async fn set_reachable(
     })
 }
 
-fn applied_or(changed: u64, otherwise: Refusal) -> Outcome {
+pub(super) fn applied_or(changed: u64, otherwise: Refusal) -> Outcome {
     if changed == 0 {
         Outcome::Refused(otherwise)
     } else {

@@ -30,6 +30,10 @@ pub enum Command {
         pins: Vec<[u8; 32]>,
         addresses: Vec<String>,
     },
+    /// Which feature level a node's program knows. Sent when the cluster thinks otherwise.
+    ReportLevel { node: NodeId, level: u16 },
+    /// From here on commands of this level are used (loop command); nothing happens while a member does not know it.
+    RaiseLevel { level: u16 },
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

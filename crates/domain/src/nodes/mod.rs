@@ -5,6 +5,7 @@
 mod apply;
 mod command;
 mod fork;
+mod level;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -13,4 +14,5 @@ pub(crate) use self::apply::apply;
 pub use self::command::{Admit, ChannelReport, Command, Found};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
+pub use self::level::{LEVEL_KNOWN, Levels, levels};
 pub use self::query::{ChannelRow, ClusterRow, NodeRow, channels, cluster, nodes, organisation};

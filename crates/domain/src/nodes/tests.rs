@@ -1,6 +1,6 @@
 //! Transcripts of founding, joining and leaving.
 
-use super::{Admit, Command as Nodes, Found, channels, nodes};
+use super::{Admit, Command as Nodes, Found, channels, levels, nodes};
 use crate::transcript::World;
 use crate::{Command, NodeId, Outcome, Receipt, Refusal};
 
@@ -100,4 +100,29 @@ async fn channels_are_usable_only_while_up_on_a_reachable_node() {
     assert_eq!(usable(channels(&mut world.conn).await.unwrap()), 2);
     world.channel(2, false).await;
     assert_eq!(usable(channels(&mut world.conn).await.unwrap()), 0);
+}
+
+#[tokio::test]
+async fn the_feature_level_rises_only_once_every_member_knows_it() {
+    let mut world = World::new().await;
+    let report = |node, level| {
+        Command::Nodes(Nodes::ReportLevel {
+            node: NodeId(node),
+            level,
+        })
+    };
+    let raise = |level| Command::Nodes(Nodes::RaiseLevel { level });
+    assert_eq!(levels(&mut world.conn).await.unwrap().next(), None);
+    world.run(report(1, 3)).await;
+    assert_eq!(world.run(raise(2)).await, Outcome::Unchanged);
+    world.run(report(2, 2)).await;
+    assert_eq!(levels(&mut world.conn).await.unwrap().next(), Some(2));
+    assert_eq!(world.run(raise(3)).await, Outcome::Unchanged);
+    assert_eq!(world.run(raise(2)).await, Outcome::Applied(Receipt::None));
+    let after = levels(&mut world.conn).await.unwrap();
+    assert_eq!((after.used, after.next()), (2, None));
+    // It never falls, whatever a program says later.
+    world.run(report(2, 1)).await;
+    assert_eq!(world.run(raise(1)).await, Outcome::Unchanged);
+    assert_eq!(levels(&mut world.conn).await.unwrap().used, 2);
 }
