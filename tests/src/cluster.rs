@@ -120,11 +120,29 @@ impl Nodes {
     /// Joins with a given invitation and starts the node.
     pub async fn join_with(&mut self, token: &str) -> Result<Joined, JoinError> {
         let (dir, listen) = self.place();
-        let joined = self.ask_to_join(token, dir.clone(), listen).await?;
+        self.join_at(token, dir, listen, vec![]).await
+    }
+
+    /// Joins from a place, and says to be reached at `advertise`, or there.
+    pub async fn join_at(
+        &mut self,
+        token: &str,
+        dir: PathBuf,
+        listen: SocketAddr,
+        advertise: Vec<String>,
+    ) -> Result<Joined, JoinError> {
+        let mut asked = Self::join_config(token, dir.clone(), listen);
+        if !advertise.is_empty() {
+            asked.advertise = advertise.clone();
+        }
+        let joined = join(&asked).await?;
         let name = format!("node-{}", joined.node.0);
-        let cluster = Cluster::start(self.config(dir.clone(), listen, &name))
-            .await
-            .unwrap();
+        let config = ClusterConfig {
+            advertise: advertise.clone(),
+            ..self.config(dir.clone(), listen, &name)
+        };
+        let cluster = Cluster::start(config).await.unwrap();
+        self.advertise.insert(joined.node.0, advertise);
         self.places.insert(joined.node.0, (dir, listen));
         self.running.insert(joined.node.0, cluster);
         Ok(joined)

@@ -31,7 +31,8 @@ struct State {
     /// Datagrams towards the node vanish; answers still pass.
     one_way: AtomicBool,
     forwarded: AtomicU64,
-    /// The link cuts itself once so many bytes went towards the node.
+    returned: AtomicU64,
+    /// The link cuts itself once so many bytes passed.
     cut_after: AtomicU64,
 }
 
@@ -61,6 +62,7 @@ impl Relay {
             delay_ms: AtomicU64::new(0),
             one_way: AtomicBool::new(false),
             forwarded: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
             cut_after: AtomicU64::new(u64::MAX),
         });
         let mut tasks = JoinSet::new();
@@ -109,10 +111,15 @@ impl Relay {
         self.state.one_way.store(on, Ordering::Relaxed);
     }
 
-    /// Cuts the link by itself after `bytes` more towards the node.
+    /// Cuts the link by itself after `bytes` more, both directions counted.
     pub fn cut_after(&self, bytes: u64) {
-        let at = self.forwarded() + bytes;
+        let at = self.forwarded() + self.returned() + bytes;
         self.state.cut_after.store(at, Ordering::Relaxed);
+    }
+
+    /// Bytes that passed from the node.
+    pub fn returned(&self) -> u64 {
+        self.state.returned.load(Ordering::Relaxed)
     }
 
     /// Bytes that passed towards the node.
@@ -133,8 +140,22 @@ impl State {
         if !*self.open.borrow() || self.one_way.load(Ordering::Relaxed) {
             return false;
         }
-        let sent = self.forwarded.fetch_add(bytes as u64, Ordering::Relaxed);
-        if sent >= self.cut_after.load(Ordering::Relaxed) {
+        self.forwarded.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.passes()
+    }
+
+    /// Counts bytes from the node; false when they must vanish.
+    fn back(&self, bytes: usize) -> bool {
+        if !*self.open.borrow() {
+            return false;
+        }
+        self.returned.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.passes()
+    }
+
+    fn passes(&self) -> bool {
+        let passed = self.forwarded.load(Ordering::Relaxed) + self.returned.load(Ordering::Relaxed);
+        if passed >= self.cut_after.load(Ordering::Relaxed) {
             self.open.send_replace(false);
             return false;
         }
@@ -186,7 +207,7 @@ async fn relay_back(
             sleep(Duration::from_millis(1)).await;
             continue;
         };
-        if *state.open.borrow() {
+        if state.back(length) {
             _ = socket.send_to(&buffer[..length], to).await;
         }
     }
@@ -225,9 +246,11 @@ async fn copy(
         if length == 0 {
             break;
         }
-        if forward {
-            _ = state.forward(length);
-        }
+        _ = if forward {
+            state.forward(length)
+        } else {
+            state.back(length)
+        };
         // TCP keeps what it took until the link is back.
         if open.wait_for(|open| *open).await.is_err() {
             return;

@@ -18,6 +18,10 @@ mod net_membership;
 mod net_paths;
 #[path = "cluster/net_replication.rs"]
 mod net_replication;
+#[path = "cluster/net_rotation.rs"]
+mod net_rotation;
+#[path = "cluster/net_snapshot.rs"]
+mod net_snapshot;
 
 #[path = "cluster/store_crash.rs"]
 mod store_crash;

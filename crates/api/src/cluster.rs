@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::NodeId;
-use domain::ports::AdminError;
+use domain::ports::{AdminError, PathStatus};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::info;
@@ -35,6 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(promote))
         .routes(routes!(remove))
         .routes(routes!(transfer))
+        .routes(routes!(rotate_key))
+        .routes(routes!(rotate_ca))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +57,35 @@ pub(crate) struct ClusterJson {
     island: Option<IslandJson>,
     /// Set, in words, when the answering node reaches no other node and nobody by its own channels.
     alone: Option<&'static str>,
+    /// Every way from the answering node to the others.
+    paths: Vec<PathJson>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Path)]
+pub(crate) struct PathJson {
+    /// The member it leads to.
+    peer: u64,
+    /// The answering node's uplink.
+    local: String,
+    /// The peer's address.
+    address: String,
+    /// True when the peer made this connection.
+    reverse: bool,
+    /// `quic` or `tcp`; null while it is down.
+    carrier: Option<&'static str>,
+    /// `best` carries the traffic, `warm` is in reserve, `silent` gives no sign of life, `down` is not connected.
+    state: &'static str,
+    /// Smoothed round trip, microseconds.
+    rtt_us: Option<u64>,
+    /// The worst round trip but one in a hundred of the last minute, microseconds.
+    rtt_p99_us: Option<u64>,
+    /// Share of packets lost lately, in thousandths.
+    loss_permille: u32,
+    /// Milliseconds since anything arrived on it.
+    last_heard_ms: Option<u64>,
+    /// Seconds it has been up, or down.
+    for_s: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,6 +148,17 @@ pub(crate) struct MemberBody {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct RotateKeyBody {
+    /// The member that gets a new key; without it, the answering node.
+    node: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateCaBody {}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TransferBody {
     /// The member to lead; without it, the most current voter.
     to: Option<u64>,
@@ -147,7 +189,28 @@ async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
         members: members.collect(),
         island: shared.replica.island().map(IslandJson::from),
         alone: island::reaches_nobody(&shared).await,
+        paths: paths(&shared),
     })
+}
+
+fn paths(shared: &Shared) -> Vec<PathJson> {
+    let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+    let show = |path: PathStatus| PathJson {
+        peer: path.peer.0,
+        local: path.local,
+        address: path.address,
+        reverse: path.reverse,
+        carrier: path.carrier,
+        state: path.state,
+        rtt_us: path.rtt.map(micros),
+        rtt_p99_us: path.rtt_p99.map(micros),
+        loss_permille: path.loss_permille,
+        last_heard_ms: path
+            .heard
+            .map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
+        for_s: path.since.as_secs(),
+    };
+    shared.admin.paths().into_iter().map(show).collect()
 }
 
 /// Lists joins in progress on the answering node, with the digits to compare.
@@ -233,6 +296,32 @@ async fn transfer(
         to = input.value.to,
         "leadership transferred"
     );
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a member a new key, without a gap: the next one is pinned before it is used, the old one dropped after.
+#[utoipa::path(post, path = "/v1/cluster/rotate-key", tag = "cluster", request_body = RotateKeyBody, responses((status = 204)))]
+async fn rotate_key(
+    State(shared): State<Shared>,
+    input: Input<RotateKeyBody>,
+) -> Result<StatusCode, Problem> {
+    bounded(shared.admin.rotate_key(input.value.node.map(NodeId))).await?;
+    info!(
+        actor = input.order.actor.label(),
+        node = input.value.node,
+        "key rotated"
+    );
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives the cluster a new certificate authority, in three steps that every member follows. Repeat it after a break.
+#[utoipa::path(post, path = "/v1/cluster/rotate-ca", tag = "cluster", request_body = RotateCaBody, responses((status = 204)))]
+async fn rotate_ca(
+    State(shared): State<Shared>,
+    input: Input<RotateCaBody>,
+) -> Result<StatusCode, Problem> {
+    bounded(shared.admin.rotate_authority()).await?;
+    info!(actor = input.order.actor.label(), "authority rotated");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -41,6 +41,10 @@ pub(crate) struct Metrics {
     channel_up: Family<ChannelLabels, Gauge>,
     island: Gauge,
     island_waiting: Gauge,
+    path_up: Family<PathLabels, Gauge>,
+    path_rtt_us: Family<PathLabels, Gauge>,
+    path_loss_permille: Family<PathLabels, Gauge>,
+    refused: Family<ReasonLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -62,6 +66,19 @@ struct ChannelLabels {
     kind: String,
 }
 
+/// One way to a peer; the addresses are those of the membership.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct PathLabels {
+    peer: u64,
+    local: String,
+    address: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("holdfast");
@@ -75,6 +92,10 @@ impl Metrics {
             channel_up: Family::default(),
             island: Gauge::default(),
             island_waiting: Gauge::default(),
+            path_up: Family::default(),
+            path_rtt_us: Family::default(),
+            path_loss_permille: Family::default(),
+            refused: Family::default(),
             scrape: Mutex::default(),
             registry: Registry::default(),
         };
@@ -118,6 +139,26 @@ impl Metrics {
             "island_facts_waiting",
             "Facts journalled here that the cluster does not have yet",
             metrics.island_waiting.clone(),
+        );
+        registry.register(
+            "peer_path_up",
+            "Whether a way to a peer answers",
+            metrics.path_up.clone(),
+        );
+        registry.register(
+            "peer_path_rtt_microseconds",
+            "Smoothed round trip of a way to a peer",
+            metrics.path_rtt_us.clone(),
+        );
+        registry.register(
+            "peer_path_loss_permille",
+            "Packets lost lately on a way to a peer, in thousandths",
+            metrics.path_loss_permille.clone(),
+        );
+        registry.register(
+            "peers_refused",
+            "Connections, frames and newcomers turned away since start",
+            metrics.refused.clone(),
         );
         Self {
             registry,
@@ -214,7 +255,39 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
             .get_or_create(&labels)
             .set(i64::from(row.up));
     }
+    render_paths(shared);
     let mut text = String::new();
     encode(&mut text, &metrics.registry)?;
     Ok(text)
+}
+
+/// Ways to the peers, by the addresses they are dialled at; those that peers made are theirs to report.
+fn render_paths(shared: &Shared) {
+    let metrics = &shared.metrics;
+    metrics.path_up.clear();
+    metrics.path_rtt_us.clear();
+    metrics.path_loss_permille.clear();
+    for path in shared.admin.paths().into_iter().filter(|p| !p.reverse) {
+        let labels = PathLabels {
+            peer: path.peer.0,
+            local: path.local,
+            address: path.address,
+        };
+        let up = matches!(path.state, "best" | "warm");
+        metrics.path_up.get_or_create(&labels).set(i64::from(up));
+        if let Some(rtt) = path.rtt {
+            let rtt = i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX);
+            metrics.path_rtt_us.get_or_create(&labels).set(rtt);
+        }
+        metrics
+            .path_loss_permille
+            .get_or_create(&labels)
+            .set(path.loss_permille.into());
+    }
+    for (reason, count) in shared.admin.refusals() {
+        metrics
+            .refused
+            .get_or_create(&ReasonLabels { reason })
+            .set(count.cast_signed());
+    }
 }

@@ -83,6 +83,16 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/island", Some(Scope::ClusterRead)),
     (Method::POST, "/v1/island/export", Some(Scope::ClusterAdmin)),
     (Method::POST, "/v1/island/import", Some(Scope::ClusterAdmin)),
+    (
+        Method::POST,
+        "/v1/cluster/rotate-key",
+        Some(Scope::ClusterAdmin),
+    ),
+    (
+        Method::POST,
+        "/v1/cluster/rotate-ca",
+        Some(Scope::ClusterAdmin),
+    ),
     (Method::GET, "/v1/keys", Some(Scope::KeysAdmin)),
     (Method::POST, "/v1/keys", Some(Scope::KeysAdmin)),
     (Method::DELETE, "/v1/keys/{id}", Some(Scope::KeysAdmin)),

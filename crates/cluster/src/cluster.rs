@@ -26,6 +26,7 @@ use crate::pins::{PinSet, Refusals};
 use crate::replica::{
     ClusterTime, Core, LocalReplica, Proposer, Raft, ReadBarrier, Standing, observe,
 };
+use crate::rotation::{RotateError, Rotation};
 use crate::service::Peers;
 use crate::status::{self, ClusterStatus};
 use crate::store::node_db::{NodeDb, NodeDbError};
@@ -55,6 +56,8 @@ pub enum ClusterError {
     NodeDb(#[from] NodeDbError),
     #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error(transparent)]
+    Rotate(#[from] RotateError),
     #[error(transparent)]
     Propose(#[from] ProposeError),
     #[error("refused: {0}")]
@@ -91,6 +94,7 @@ pub struct Cluster {
     replica: LocalReplica,
     ground: Arc<Ground>,
     admissions: Admissions,
+    rotation: Rotation,
     log: store::log::LogStore,
     store: Option<Store>,
     node_db: Arc<NodeDb>,
@@ -180,6 +184,7 @@ impl Cluster {
         let (barrier, reading) = ReadBarrier::new(core.clone(), stop.clone());
         let replica = LocalReplica::new(core.clone(), proposer, barrier);
         let admissions = Admissions::new(core.clone(), replica.clone());
+        let rotation = Rotation::new(core.clone(), replica.clone());
         transport.follow_pins();
         let ground = Arc::new(Ground::new(
             core.clone(),
@@ -192,12 +197,18 @@ impl Cluster {
                 .island_after
                 .unwrap_or_else(|| config.profile.island_after()),
         ));
-        let peers = Peers::new(core.clone(), admissions.clone(), ground.clone());
+        let peers = Peers::new(
+            core.clone(),
+            admissions.clone(),
+            ground.clone(),
+            rotation.clone(),
+        );
         transport.serve(Arc::new(peers));
         tasks.spawn(proposing);
         tasks.spawn(reading);
         tasks.spawn(observe(core.clone(), stop.clone()));
         tasks.spawn(upkeep(core.clone(), stop.clone()));
+        tasks.spawn(rotation.clone().follow(stop.clone()));
         tasks.spawn(announce(core.clone(), own.clone(), stop.clone()));
         tasks.spawn(keep_files(
             core.clone(),
@@ -214,6 +225,7 @@ impl Cluster {
             replica,
             ground,
             admissions,
+            rotation,
             log: store.log.clone(),
             node_db: store.node_db.clone(),
             store: Some(store),
@@ -377,6 +389,16 @@ impl Cluster {
     pub async fn transfer(&self, to: NodeId) -> Result<(), ClusterError> {
         membership::change(&self.core, Change::Transfer { to: to.0 }).await?;
         Ok(())
+    }
+
+    /// Gives a member a new key, without a gap: pinned before it is used, the old one dropped after.
+    pub async fn rotate_key(&self, node: NodeId) -> Result<(), ClusterError> {
+        Ok(self.rotation.rotate_key(node).await?)
+    }
+
+    /// Gives the cluster a new certificate authority, in three steps that every member follows. Repeat it after a break.
+    pub async fn rotate_authority(&self) -> Result<(), ClusterError> {
+        Ok(self.rotation.rotate_authority().await?)
     }
 
     /// Builds a snapshot now.

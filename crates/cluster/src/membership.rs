@@ -385,17 +385,12 @@ async fn ask_around(core: &Core) {
     }
 }
 
+/// Asks the other voters, the leader first, until this node holds the key of every authority in use.
 async fn fetch_issuing_key(core: &Core) {
-    let Some(leader) = core.leader().filter(|leader| *leader != core.node) else {
-        return;
-    };
-    let voters = core.standing().voters;
-    let from = std::iter::once(leader.0).chain(
-        voters
-            .into_iter()
-            .filter(|id| *id != leader.0 && *id != core.node.0),
-    );
-    for id in from {
+    let leader = core.leader().map(|leader| leader.0);
+    let mut voters: Vec<u64> = core.standing().voters.into_iter().collect();
+    voters.sort_by_key(|id| Some(*id) != leader);
+    for id in voters.into_iter().filter(|id| *id != core.node.0) {
         let Ok(bytes) = core
             .transport
             .call(NodeId(id), Kind::IssuingKey, &[], ASK_TIMEOUT)
@@ -403,11 +398,14 @@ async fn fetch_issuing_key(core: &Core) {
         else {
             continue;
         };
-        let Ok(key) = codec::decode::<String>(&bytes) else {
+        let Ok(keys) = codec::decode::<String>(&bytes) else {
             continue;
         };
-        match core.identity.adopt_issuing_keys(&key) {
-            Ok(()) => return tracing::info!(from = %NodeId(id), "holds the issuing key now"),
+        match core.identity.adopt_issuing_keys(&keys) {
+            Ok(()) if core.identity.holds_all_keys() => {
+                return tracing::info!(from = %NodeId(id), "holds the issuing key now");
+            }
+            Ok(()) => {}
             Err(e) => tracing::warn!(from = %NodeId(id), error = %e, "cannot use the issuing key"),
         }
     }

@@ -28,6 +28,9 @@ use crate::snapshot_stream::{self, SnapshotSource};
 use crate::types::{Peer, TypeConfig, Vote};
 use crate::wire::{Append, Appended, Ballot, HandedOver, Handover, Voted};
 
+/// A stream to a peer opens within this time, also where it takes a TLS handshake.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(3);
+
 type RpcError = RPCError<TypeConfig>;
 type AppendResult = Result<StreamAppendResult<TypeConfig>, RpcError>;
 
@@ -224,7 +227,8 @@ impl<T: PeerTransport, S: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerClie
         if self.heartbeat {
             return stream_append_sequential(self, input, option);
         }
-        Box::pin(self.pipeline(input, option.soft_ttl()))
+        // Over TCP a stream is a connection of its own, with handshakes: that may take longer than one append.
+        Box::pin(self.pipeline(input, option.soft_ttl().max(STREAM_TIMEOUT)))
     }
 
     async fn vote(
@@ -271,6 +275,7 @@ impl<T: PeerTransport, S: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerClie
             self.target,
             vote,
             snapshot,
+            self.timing.snapshot_rate,
             option.hard_ttl(),
         );
         tokio::select! {
@@ -302,4 +307,57 @@ impl<T: PeerTransport, S: SnapshotSource> RaftNetworkV2<TypeConfig> for PeerClie
 
 fn broken(why: &(impl std::error::Error + 'static)) -> RpcError {
     NetworkError::new(why).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::profile::Profile;
+    use crate::store::snapshot::SnapshotFile;
+
+    /// A cable that is not plugged in.
+    struct Unplugged;
+
+    #[async_trait]
+    impl PeerTransport for Unplugged {
+        fn meet(&self, _node: NodeId, _peer: &Peer) {}
+
+        async fn call(
+            &self,
+            to: NodeId,
+            _kind: Kind,
+            _body: &[u8],
+            _patience: Duration,
+        ) -> Result<Vec<u8>, CallError> {
+            Err(CallError::Unreachable(to))
+        }
+
+        async fn open(
+            &self,
+            to: NodeId,
+            _kind: Kind,
+            _patience: Duration,
+        ) -> Result<Pipe, CallError> {
+            Err(CallError::Broken(to, io::Error::other("unplugged").into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_cannot_be_reached_grants_no_vote() {
+        let network =
+            Network::<_, SnapshotFile>::new(NodeId(1), Arc::new(Unplugged), Profile::Lan.timing());
+        let mut peer = network.client(2, &Peer::default(), false);
+        let option = || RPCOption::new(Duration::from_secs(1));
+        let request = VoteRequest::new(Vote::new(3, 1), None);
+        for asked in [
+            peer.pre_vote(request.clone(), option()).await,
+            peer.vote(request, option()).await,
+        ] {
+            assert!(matches!(asked, Err(RPCError::Unreachable(_))), "{asked:?}");
+        }
+    }
 }

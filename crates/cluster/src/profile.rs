@@ -32,6 +32,8 @@ pub struct Timing {
     pub idle: Duration,
     /// Wait between two addresses of a peer when dialling.
     pub stagger: Duration,
+    /// Bytes a second that a snapshot may take of a path.
+    pub snapshot_rate: u64,
 }
 
 impl Profile {
@@ -68,7 +70,22 @@ impl Profile {
             keep_alive: Duration::from_millis(keep_alive),
             idle: Duration::from_millis(keep_alive * 4),
             stagger: Duration::from_millis(stagger),
+            snapshot_rate: match self {
+                Self::Lan => 64 << 20,
+                Self::Wan => 4 << 20,
+                Self::Lte => 512 << 10,
+                Self::Sat => 128 << 10,
+            },
         }
+    }
+
+    /// The fastest profile in which an append gets through: its deadline must leave a quarter to spare over the worst round
+    /// trip and the slowest disk. `None` when not even `sat` does.
+    pub fn fitting(rtt_p99: Duration, fsync_p99: Duration) -> Option<Self> {
+        let needed = (rtt_p99 + fsync_p99) * 4 / 3;
+        [Self::Lan, Self::Wan, Self::Lte, Self::Sat]
+            .into_iter()
+            .find(|profile| profile.timing().heartbeat >= needed)
     }
 
     /// How long a node waits for any success of its own before it works by itself (DESIGN B5): never less than 10 s, and
@@ -81,5 +98,38 @@ impl Profile {
     pub fn failover_max(self) -> Duration {
         let timing = self.timing();
         timing.election_max * 2 + timing.heartbeat
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Profile; 4] = [Profile::Lan, Profile::Wan, Profile::Lte, Profile::Sat];
+
+    #[test]
+    fn every_profile_leaves_room_for_three_heartbeats_before_an_election() {
+        for profile in ALL {
+            let timing = profile.timing();
+            assert!(timing.election_min >= timing.heartbeat * 3, "{profile:?}");
+            assert!(timing.election_max > timing.election_min, "{profile:?}");
+            // The engine looks every few milliseconds; the rest is what a slow tick may take.
+            assert!(timing.heartbeat * 2 < timing.election_min, "{profile:?}");
+            // A lost path is noticed, by silence alone, within a few seconds.
+            assert!(timing.idle <= Duration::from_secs(20), "{profile:?}");
+            assert_eq!(Profile::parse(profile.name()), Some(profile));
+        }
+    }
+
+    #[test]
+    fn the_profile_proposed_is_the_fastest_that_fits() {
+        let ms = Duration::from_millis;
+        let fitting = |rtt, fsync| Profile::fitting(ms(rtt), ms(fsync));
+        assert_eq!(fitting(1, 5), Some(Profile::Lan));
+        assert_eq!(fitting(60, 20), Some(Profile::Wan));
+        assert_eq!(fitting(150, 10), Some(Profile::Wan));
+        assert_eq!(fitting(380, 30), Some(Profile::Lte));
+        assert_eq!(fitting(700, 50), Some(Profile::Sat));
+        assert_eq!(fitting(900, 50), None);
     }
 }

@@ -33,10 +33,16 @@ pub enum Kind {
     IssuingKey = 12,
     Status = 13,
     Journal = 14,
+    /// Replace your key.
+    RotateKey = 15,
+    /// Sign a new leaf for my pinned key.
+    SignLeaf = 16,
+    /// Which authorities do you stand on?
+    Authorities = 17,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::Vote,
         Self::PreVote,
         Self::Append,
@@ -51,6 +57,9 @@ impl Kind {
         Self::IssuingKey,
         Self::Status,
         Self::Journal,
+        Self::RotateKey,
+        Self::SignLeaf,
+        Self::Authorities,
     ];
 
     /// Reads the first byte of a request.
@@ -69,7 +78,10 @@ impl Kind {
             | Self::Change
             | Self::IssuingKey
             | Self::Status
-            | Self::Journal => 10,
+            | Self::Journal
+            | Self::RotateKey
+            | Self::SignLeaf
+            | Self::Authorities => 10,
             Self::Snapshot => -10,
         }
     }

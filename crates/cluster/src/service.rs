@@ -1,6 +1,6 @@
 //! What this node answers to its peers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use crate::island::{self, Ground};
 use crate::join::Admissions;
 use crate::membership;
 use crate::replica::{Core, grant, read_index_here, write_many};
+use crate::rotation::Rotation;
 use crate::rpc::{self, FrameError, Kind, Pipe, status as answer};
 use crate::snapshot_stream::{self, SnapshotSink};
 use crate::status;
@@ -68,7 +69,10 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
                 | Kind::Change
                 | Kind::IssuingKey
                 | Kind::Status
-                | Kind::Journal => return Ok(None),
+                | Kind::Journal
+                | Kind::RotateKey
+                | Kind::SignLeaf
+                | Kind::Authorities => return Ok(None),
             }
             .map(Some)
             .map_err(words)
@@ -79,12 +83,24 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
     /// A long stream of appends, its kind byte already read.
     pub async fn append_stream(&self, pipe: Pipe) -> Result<(), FrameError> {
         let Pipe { mut send, recv } = pipe;
-        let requests = stream::unfold(recv, |mut recv| async move {
-            let body = rpc::read(&mut recv).await.ok()??;
-            let request = Append::decode(&body)
-                .inspect_err(|e| tracing::warn!(error = %e, "a leader's append makes no sense"))
-                .ok()?;
-            Some((request, recv))
+        // What ends the stream of requests early is told once the answers have ended with it.
+        let broken = Arc::new(Mutex::new(None));
+        let breaking = broken.clone();
+        let requests = stream::unfold(recv, move |mut recv| {
+            let breaking = breaking.clone();
+            async move {
+                let body = match rpc::read(&mut recv).await {
+                    Ok(body) => body?,
+                    Err(e) => {
+                        *breaking.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
+                        return None;
+                    }
+                };
+                let request = Append::decode(&body)
+                    .inspect_err(|e| tracing::warn!(error = %e, "a leader's append makes no sense"))
+                    .ok()?;
+                Some((request, recv))
+            }
         });
         let mut answers = std::pin::pin!(self.raft.stream_append(requests));
         while let Some(Ok(result)) = answers.next().await {
@@ -94,7 +110,8 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
             rpc::write(&mut send, &[], &body).await?;
         }
         _ = send.shutdown().await;
-        Ok(())
+        let broken = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        broken.map_or(Ok(()), Err)
     }
 
     /// A snapshot coming in, its kind byte already read: received into `sink`, then installed.
@@ -107,7 +124,11 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
     where
         S: SnapshotSink<Data = M::SnapshotData>,
     {
-        let installed = match snapshot_stream::receive(sink, &mut pipe).await {
+        let received = snapshot_stream::receive(sink, &mut pipe).await;
+        if let Err(snapshot_stream::ReceiveError::Frame(e)) = received {
+            return Err(e);
+        }
+        let installed = match received {
             Ok((vote, snapshot)) => self
                 .raft
                 .install_full_snapshot(vote, snapshot)
@@ -135,15 +156,22 @@ pub(crate) struct Peers {
     engine: RaftPeer<StateStore>,
     admissions: Admissions,
     ground: Arc<Ground>,
+    rotation: Rotation,
 }
 
 impl Peers {
-    pub(crate) fn new(core: Arc<Core>, admissions: Admissions, ground: Arc<Ground>) -> Self {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        admissions: Admissions,
+        ground: Arc<Ground>,
+        rotation: Rotation,
+    ) -> Self {
         Self {
             engine: RaftPeer::new(core.raft.clone()),
             core,
             admissions,
             ground,
+            rotation,
         }
     }
 
@@ -197,6 +225,16 @@ impl Service for Peers {
             Kind::IssuingKey => self.issuing_key(from),
             Kind::Status => codec::encode(&status::of_leader(core)).map_err(words),
             Kind::Journal => island::answer(&self.ground, &body).await,
+            Kind::RotateKey => {
+                let voter = core.standing().voters.contains(&from.0);
+                if !voter {
+                    return Err("only a voter may ask for that".to_owned());
+                }
+                let rotated = self.rotation.rotate_own_key().await;
+                rotated.map(|()| Vec::new()).map_err(words)
+            }
+            Kind::SignLeaf => self.rotation.sign_for(from, &body),
+            Kind::Authorities => self.rotation.standing(),
             Kind::AppendStream | Kind::Snapshot => Err("not a request of one frame".to_owned()),
         }
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use domain::NodeId;
 use domain::codec::{self, CodecError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::rpc::{CallError, FrameError, Kind, PeerTransport, Pipe, status};
 use crate::store::snapshot::{self, Incoming, SnapshotFile, Snapshots};
@@ -21,6 +21,9 @@ const HEAD: usize = 12;
 /// One chunk must get through within this time, also over a satellite at its worst.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A broken transfer is given up by its receiver within this time.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(45);
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
 /// The path to a peer must open within this time.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -125,12 +128,13 @@ pub(crate) enum SendError {
     Stalled,
 }
 
-/// Sends a snapshot; the receiver has installed it, or refused an old leader, once its vote comes back.
+/// Sends a snapshot, at most `rate` bytes a second, so that a narrow line keeps room for heartbeats; the receiver has installed it, or refused an old leader, once its vote comes back.
 pub(crate) async fn send<T: PeerTransport, S: SnapshotSource>(
     transport: &T,
     to: NodeId,
     vote: Vote,
     snapshot: Snapshot<S>,
+    rate: u64,
     install_within: Duration,
 ) -> Result<Vote, SendError> {
     let mut pipe = transport.open(to, Kind::Snapshot, OPEN_TIMEOUT).await?;
@@ -150,7 +154,11 @@ pub(crate) async fn send<T: PeerTransport, S: SnapshotSource>(
         .map_err(|_| SendError::Stalled)?
         .map_err(broken)?;
     let mut offset: u64 = codec::decode(&accepted(to, offset)?)?;
+    if offset > 0 {
+        tracing::info!(peer = %to, offset, len = head.len, "snapshot goes on where it broke off");
+    }
     let mut source = file.read_from(offset).await?;
+    let mut next = Instant::now();
     while offset < head.len {
         let length = usize::try_from(head.len - offset)
             .unwrap_or(CHUNK)
@@ -160,6 +168,8 @@ pub(crate) async fn send<T: PeerTransport, S: SnapshotSource>(
         chunk[..8].copy_from_slice(&offset.to_be_bytes());
         let crc = crc32fast::hash(&chunk[HEAD..]);
         chunk[8..HEAD].copy_from_slice(&crc.to_be_bytes());
+        sleep_until(next).await;
+        next = next.max(Instant::now()) + pause_after(length, rate);
         let written = timeout(CHUNK_TIMEOUT, pipe.write(&[], &chunk)).await;
         written.map_err(|_| SendError::Stalled)?.map_err(broken)?;
         offset += length as u64;
@@ -170,6 +180,12 @@ pub(crate) async fn send<T: PeerTransport, S: SnapshotSource>(
         .map_err(|_| SendError::Stalled)?;
     let vote: WireVote = codec::decode(&accepted(to, installed.map_err(broken)?)?)?;
     Ok(vote.into())
+}
+
+/// How long `length` bytes take at `rate` bytes a second.
+fn pause_after(length: usize, rate: u64) -> Duration {
+    let micros = (length as u64).saturating_mul(1_000_000) / rate.max(1);
+    Duration::from_micros(micros)
 }
 
 async fn answer(pipe: &mut Pipe) -> Result<(u8, Vec<u8>), FrameError> {
@@ -214,7 +230,7 @@ pub(crate) async fn receive<S: SnapshotSink>(
         .map_err(|_| ReceiveError::Stalled)??;
     let head: SnapshotHead = codec::decode(&head.ok_or(FrameError::Truncated)?)?;
     let meta = SnapshotMeta::try_from(head.meta)?;
-    let mut arriving = sink.begin(head.len, head.sha256).await?;
+    let mut arriving = begin(sink, head.len, head.sha256).await?;
     pipe.write(&[status::OK], &codec::encode(&arriving.offset())?)
         .await?;
     while arriving.offset() < head.len {
@@ -225,6 +241,24 @@ pub(crate) async fn receive<S: SnapshotSink>(
     }
     let snapshot = arriving.finish(&meta).await?;
     Ok((head.vote.into(), Snapshot { meta, snapshot }))
+}
+
+/// Begins to receive. A transfer of the same snapshot that is still being given up here makes the next one wait, not fail:
+/// its sender has already gone on to this one.
+async fn begin<S: SnapshotSink>(
+    sink: &S,
+    len: u64,
+    sha256: [u8; 32],
+) -> Result<S::Arriving, snapshot::ReceiveError> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match sink.begin(len, sha256).await {
+            Err(snapshot::ReceiveError::Busy) if Instant::now() < deadline => {
+                sleep(BUSY_PAUSE).await;
+            }
+            begun => return begun,
+        }
+    }
 }
 
 async fn take(arriving: &mut impl ArrivingSnapshot, chunk: &[u8]) -> Result<(), ReceiveError> {

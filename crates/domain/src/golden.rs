@@ -152,6 +152,13 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
             },
         ),
         command("nodes.raise_level", nodes::Command::RaiseLevel { level: 3 }),
+        command(
+            "nodes.set_authorities",
+            nodes::Command::SetAuthorities(nodes::SetAuthorities {
+                certificates: vec![vec![1, 2], vec![3]],
+                issuing: 1,
+            }),
+        ),
     ]
 }
 

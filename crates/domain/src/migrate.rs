@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_islands.sql"),
     include_str!("migrations/0003_backlog.sql"),
     include_str!("migrations/0004_levels.sql"),
+    include_str!("migrations/0005_authorities.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -339,6 +339,31 @@ pub struct ClusterStatus {
     pub members: Vec<MemberStatus>,
 }
 
+/// One way from the answering node to another member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathStatus {
+    pub peer: NodeId,
+    /// The answering node's uplink.
+    pub local: String,
+    /// The peer's address.
+    pub address: String,
+    /// The peer made this connection.
+    pub reverse: bool,
+    /// `quic` or `tcp`; `None` while it is down.
+    pub carrier: Option<&'static str>,
+    /// `best` carries the traffic, `warm` is in reserve, `silent` gives no sign of life, `down` is not connected.
+    pub state: &'static str,
+    /// Smoothed round trip, and the worst but one in a hundred of the last minute.
+    pub rtt: Option<Duration>,
+    pub rtt_p99: Option<Duration>,
+    /// Share of packets lost lately, in thousandths.
+    pub loss_permille: u32,
+    /// Time since anything arrived on it.
+    pub heard: Option<Duration>,
+    /// How long it has been up, or down.
+    pub since: Duration,
+}
+
 /// A token that lets one node join.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Invitation {
@@ -370,6 +395,28 @@ pub trait ClusterAdmin: Send + Sync + 'static {
 
     /// Hands leadership to `to`, or to the most current voter.
     async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError>;
+
+    /// Every way from this node to the others, and how it stands.
+    fn paths(&self) -> Vec<PathStatus> {
+        Vec::new()
+    }
+
+    /// Connections, frames and newcomers turned away since start, by reason.
+    fn refusals(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// Gives a member a new key; this node without a name.
+    async fn rotate_key(&self, _node: Option<NodeId>) -> Result<(), AdminError> {
+        Err(AdminError("this node has no keys to rotate".to_owned()))
+    }
+
+    /// Gives the cluster a new certificate authority.
+    async fn rotate_authority(&self) -> Result<(), AdminError> {
+        Err(AdminError(
+            "this node has no authority to rotate".to_owned(),
+        ))
+    }
 
     /// How the journal of this node's time as an island stands.
     async fn journal(&self) -> Result<JournalStatus, AdminError> {

@@ -64,6 +64,7 @@ async fn an_invitation_is_good_once_even_for_many_at_once() {
     }
     let outcomes = tries.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(nodes[1].refusals().of(Reason::ReplayedJoin), 7);
     for refused in outcomes.into_iter().filter_map(Result::err) {
         assert!(
             matches!(&refused, JoinError::Refused { why, .. } if why.contains("already used")),

@@ -171,6 +171,9 @@ async fn a_path_cut_in_one_direction_only_is_left_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_udp_does_not_pass_the_cluster_elects_and_commits_over_tcp() {
+    tracing_subscriber::fmt()
+        .with_env_filter("cluster=debug")
+        .init(); //TEMP
     let mut relayed = Relayed::start(1, TCP_ONLY).await;
     let leader = relayed.nodes.leader().await;
     for id in relayed.nodes.ids() {

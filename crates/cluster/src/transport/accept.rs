@@ -436,7 +436,7 @@ fn protocol(connection: &Connection) -> Option<Vec<u8>> {
 }
 
 /// Whom the peer's leaf names; its chain was verified in the handshake.
-fn presented(connection: &Connection) -> Option<Presented> {
+pub(super) fn presented(connection: &Connection) -> Option<Presented> {
     let chain = connection
         .peer_identity()?
         .downcast::<Vec<CertificateDer<'static>>>()

@@ -22,6 +22,9 @@ const PATHS_MAX: usize = 12;
 /// How often paths are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
+/// A connection to a replaced key is kept at most this long while a new one is made.
+const CONDEMNED_MAX: Duration = Duration::from_secs(5);
+
 /// How one way to a peer stands, for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PathStatus {
@@ -37,6 +40,8 @@ pub struct PathStatus {
     pub state: PathState,
     /// Smoothed round trip.
     pub rtt: Option<Duration>,
+    /// The worst but one in a hundred of the last minute.
+    pub rtt_p99: Option<Duration>,
     /// Share of packets lost lately, in thousandths.
     pub loss_permille: u32,
     /// How long ago anything arrived.
@@ -237,6 +242,7 @@ impl Link {
                     Some(_) => PathState::Warm,
                 },
                 rtt: score.as_ref().map(Score::rtt),
+                rtt_p99: path.rtt_p99(),
                 loss_permille: score.as_ref().map_or(0, permille),
                 heard: score.as_ref().map(|score| score.silence(now)),
                 since: path.since(),
@@ -267,12 +273,31 @@ impl Link {
                     for path in self.paths() {
                         path.sample();
                     }
+                    self.check_keys(&dialer);
                     self.judge(&dialer);
                 }
                 Some(_) = keepers.join_next(), if !keepers.is_empty() => {}
             }
         }
         keepers.join_all().await;
+    }
+
+    /// Replaces connections to a key that is pinned no more; where no new one comes up soon, they end all the same.
+    pub(super) fn check_keys(&self, dialer: &Dialer) {
+        for path in self.paths().into_iter().filter(|path| !path.route.reverse) {
+            let stale = path
+                .pin()
+                .is_some_and(|pin| dialer.pins.check(self.node, &pin).is_err());
+            match path.condemned(stale) {
+                Some(age) if age > CONDEMNED_MAX => {
+                    if let Some(live) = path.live() {
+                        live.close(super::endpoint::close::WRONG_KEY, b"key replaced");
+                    }
+                }
+                Some(age) if age.is_zero() => path.refresh(),
+                Some(_) | None => {}
+            }
+        }
     }
 
     /// Shuts ways that are no more, and says which are new.
@@ -372,7 +397,9 @@ impl Link {
             | Kind::Lease
             | Kind::Membership
             | Kind::IssuingKey
-            | Kind::Status => {
+            | Kind::Status
+            | Kind::SignLeaf
+            | Kind::Authorities => {
                 let doubtful = best.score().as_ref().is_some_and(Score::is_doubtful);
                 if doubtful {
                     targets.extend(self.choose(dialer, Some(best.id)));
@@ -381,6 +408,7 @@ impl Link {
             Kind::TransferLeader
             | Kind::Propose
             | Kind::Change
+            | Kind::RotateKey
             | Kind::AppendStream
             | Kind::Snapshot
             | Kind::Journal => {}

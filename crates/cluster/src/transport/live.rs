@@ -6,6 +6,7 @@ use std::time::Duration;
 use quinn::{Connection, ConnectionError, VarInt};
 use tokio::time::{Instant, timeout_at};
 
+use super::accept;
 use super::endpoint::close;
 use super::pipe;
 use super::score::Totals;
@@ -76,6 +77,14 @@ impl Live {
         match self {
             Self::Quic(connection) => connection.close_reason().is_none(),
             Self::Tcp(control) => control.is_open(),
+        }
+    }
+
+    /// The key the other end showed; unknown for a connection that is gone.
+    pub(super) fn pin(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Quic(connection) => accept::presented(connection).map(|who| who.pin),
+            Self::Tcp(control) => control.pin(),
         }
     }
 

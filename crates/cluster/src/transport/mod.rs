@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::NodeId;
 use quinn::{Endpoint, ServerConfig, TransportConfig};
+use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,10 @@ use crate::pins::{PinSet, Refusals};
 use crate::profile::Timing;
 use crate::rpc::{CallError, Kind, PeerTransport, Pipe};
 use crate::types::Peer;
+
+/// One connection is replaced within this time, or left to its own devices.
+const RENEW_TIMEOUT: Duration = Duration::from_secs(3);
+const RENEW_PAUSE: Duration = Duration::from_millis(10);
 
 /// The sockets and all links.
 pub(crate) struct Transport {
@@ -230,6 +235,35 @@ impl Transport {
         };
         let of = |link: Arc<Link>| link.status(&self.dialer);
         links.into_iter().flat_map(of).collect()
+    }
+
+    /// Takes over the authorities leaves may stand under, for handshakes from now on.
+    pub(crate) fn trust(&self, authorities: Vec<CertificateDer<'static>>) {
+        self.dialer.trust.set(authorities);
+    }
+
+    /// New connections show this node's present key and leaf; then those it made are replaced, one at a time, each new
+    /// one up before the old one goes.
+    pub(crate) async fn renew(&self) -> Result<(), IdentityError> {
+        for local in &self.dialer.locals {
+            let server = self.dialer.quic_server()?;
+            local.endpoint.set_server_config(Some(server));
+        }
+        let links: Vec<_> = {
+            let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            links.values().cloned().collect()
+        };
+        let paths = links.iter().flat_map(|link| link.paths());
+        for path in paths.filter(|path| !path.route.reverse && path.live().is_some()) {
+            let before = path.changeovers();
+            let deadline = Instant::now() + RENEW_TIMEOUT;
+            path.refresh();
+            while path.changeovers() == before && path.live().is_some() && Instant::now() < deadline
+            {
+                tokio::time::sleep(RENEW_PAUSE).await;
+            }
+        }
+        Ok(())
     }
 
     /// Ends all tasks without waiting for them.

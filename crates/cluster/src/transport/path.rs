@@ -1,5 +1,6 @@
 //! One way to a peer: from one of our local paths to one of its addresses, kept up by a task of its own.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,9 @@ const STALL_AGE: Duration = Duration::from_secs(60);
 /// After a changeover, requests under way on the old connection may end.
 const CHANGEOVER: Duration = Duration::from_millis(500);
 
+/// Round trips remembered: about a minute's.
+const RTTS_MAX: usize = 256;
+
 /// Where a path leads.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Route {
@@ -54,6 +58,10 @@ pub(super) struct Path {
     pub(super) route: Route,
     live: watch::Sender<Option<Live>>,
     score: Mutex<Option<Score>>,
+    /// Round trips of the last minute or so.
+    rtts: Mutex<VecDeque<Duration>>,
+    /// The key the other end showed, and since when it is pinned no more.
+    key: Mutex<(Option<[u8; 32]>, Option<Instant>)>,
     /// Cancelled, and made anew, when streams on this path should move.
     streams: Mutex<CancellationToken>,
     pub(super) wake: Notify,
@@ -72,6 +80,8 @@ impl Path {
             route,
             live: watch::Sender::new(None),
             score: Mutex::default(),
+            rtts: Mutex::default(),
+            key: Mutex::default(),
             streams: Mutex::default(),
             wake: Notify::new(),
             refresh: Notify::new(),
@@ -88,35 +98,64 @@ impl Path {
 
     /// Its judgement, while up.
     pub(super) fn score(&self) -> MutexGuard<'_, Option<Score>> {
-        self.score.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.score)
     }
 
     /// How long it has been up, or down.
     pub(super) fn since(&self) -> Duration {
-        self.since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .elapsed()
+        lock(&self.since).elapsed()
     }
 
     /// Looks at the connection's counters.
     pub(super) fn sample(&self) {
         if let (Some(live), Some(score)) = (self.live(), self.score().as_mut()) {
-            score.handle_sample(Instant::now().into_std(), live.rtt(), live.totals());
+            let rtt = live.rtt();
+            score.handle_sample(Instant::now().into_std(), rtt, live.totals());
+            let mut rtts = lock(&self.rtts);
+            if rtts.len() == RTTS_MAX {
+                rtts.pop_front();
+            }
+            rtts.push_back(rtt);
+        }
+    }
+
+    /// The worst round trip but one in a hundred of the last minute; `None` before the first sample.
+    pub(super) fn rtt_p99(&self) -> Option<Duration> {
+        let mut rtts: Vec<_> = lock(&self.rtts).iter().copied().collect();
+        rtts.sort();
+        let at = (rtts.len() * 99).div_ceil(100).checked_sub(1)?;
+        rtts.get(at).copied()
+    }
+
+    /// The key the other end showed.
+    pub(super) fn pin(&self) -> Option<[u8; 32]> {
+        lock(&self.key).0
+    }
+
+    /// Remembers since when the other end's key is `stale`, and says for how long; zero the first time.
+    pub(super) fn condemned(&self, stale: bool) -> Option<Duration> {
+        let mut key = lock(&self.key);
+        if !stale {
+            key.1 = None;
+            return None;
+        }
+        match key.1 {
+            Some(since) => Some(since.elapsed().max(Duration::from_nanos(1))),
+            None => {
+                key.1 = Some(Instant::now());
+                Some(Duration::ZERO)
+            }
         }
     }
 
     /// Cancelled when streams opened now should move to another path.
     pub(super) fn streams(&self) -> CancellationToken {
-        self.streams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.streams).clone()
     }
 
     /// Ends the streams on this path; whoever used them opens others, on the best path there is.
     pub(super) fn abandon_streams(&self) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = lock(&self.streams);
         streams.cancel();
         *streams = CancellationToken::new();
     }
@@ -137,7 +176,8 @@ impl Path {
             let now = Instant::now().into_std();
             Score::new(now, live.rtt(), live.totals())
         });
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(&self.since) = Instant::now();
+        *lock(&self.key) = (live.as_ref().and_then(Live::pin), None);
         self.live.send_replace(live);
     }
 
@@ -173,6 +213,10 @@ impl Path {
             } => {}
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The task behind a path.

@@ -23,6 +23,7 @@ use super::Dialer;
 use super::live::{Ended, Missed};
 use super::path::{ConnectFailure, resolve};
 use super::score::Totals;
+use crate::identity;
 use crate::rpc::{self, FrameError, Kind, Pipe};
 
 /// First byte from the dialler: what the connection is for.
@@ -43,6 +44,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// The request connection of one path.
 pub(super) struct Control {
     peer: NodeId,
+    /// The key the peer showed.
+    pin: Option<[u8; 32]>,
     dialer: Arc<Dialer>,
     local: usize,
     address: String,
@@ -73,8 +76,12 @@ pub(super) async fn connect(
     let began = Instant::now();
     let stream = dial(dialer, peer, local, address, PURPOSE_CONTROL).await?;
     let (queue, queued) = mpsc::channel(QUEUE_MAX);
+    let leaf = stream.get_ref().1.peer_certificates();
+    let leaf = leaf.and_then(<[_]>::first);
+    let who = leaf.and_then(|leaf| identity::inspect(leaf).ok());
     let control = Arc::new(Control {
         peer,
+        pin: who.map(|who| who.pin),
         dialer: dialer.clone(),
         local,
         address: address.to_owned(),
@@ -99,6 +106,10 @@ pub(super) async fn connect(
 impl Control {
     pub(super) fn is_open(&self) -> bool {
         !self.end.is_cancelled()
+    }
+
+    pub(super) fn pin(&self) -> Option<[u8; 32]> {
+        self.pin
     }
 
     pub(super) fn rtt(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Admit, ChannelReport, Command, Found, level};
+use super::{Admit, ChannelReport, Command, Found, SetAuthorities, level, query};
 use crate::apply::Entry;
 use crate::ids::NodeId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -47,7 +47,50 @@ pub(crate) async fn apply(
         }
         Command::ReportLevel { node, level } => level::report(conn, *node, *level).await,
         Command::RaiseLevel { level } => level::raise(conn, *level).await,
+        Command::SetAuthorities(set) => set_authorities(conn, entry, set).await,
     }
+}
+
+async fn set_authorities(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    set: &SetAuthorities,
+) -> Result<Outcome, sqlx::Error> {
+    let wanted: Vec<(Vec<u8>, bool)> = (0..)
+        .zip(&set.certificates)
+        .map(|(place, certificate)| (certificate.clone(), place == set.issuing))
+        .collect();
+    let one_signs = wanted.iter().filter(|(_, issuing)| *issuing).count() == 1;
+    if !(1..=2).contains(&wanted.len()) || !one_signs {
+        return Ok(Outcome::Refused(Refusal::Invalid(
+            "one or two authorities, one of which signs".to_owned(),
+        )));
+    }
+    let known = query::authorities(&mut *conn).await?;
+    let same = known
+        .iter()
+        .map(|row| (&row.certificate, row.issuing))
+        .eq(wanted
+            .iter()
+            .map(|(certificate, issuing)| (certificate, *issuing)));
+    if same {
+        return Ok(Outcome::Unchanged);
+    }
+    sqlx::query("delete from authority")
+        .execute(&mut *conn)
+        .await?;
+    for (place, (certificate, issuing)) in (0_i64..).zip(&wanted) {
+        sqlx::query(
+            "insert into authority (place, certificate, issuing, set_at_ms) values (?, ?, ?, ?)",
+        )
+        .bind(place)
+        .bind(certificate.as_slice())
+        .bind(issuing)
+        .bind(entry.at.0)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(Outcome::Applied(Receipt::None))
 }
 
 async fn apply_found(

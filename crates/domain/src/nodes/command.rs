@@ -34,6 +34,17 @@ pub enum Command {
     ReportLevel { node: NodeId, level: u16 },
     /// From here on commands of this level are used (loop command); nothing happens while a member does not know it.
     RaiseLevel { level: u16 },
+    /// Which authorities members' certificates may stand under, and which one signs. Replaces the list; two stand in it
+    /// while the cluster changes from one to the other. Refused on an island: every member must follow.
+    SetAuthorities(SetAuthorities),
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SetAuthorities {
+    /// One or two certificates in DER.
+    pub certificates: Vec<Vec<u8>>,
+    /// Which of them signs.
+    pub issuing: u32,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

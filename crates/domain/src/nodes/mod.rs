@@ -11,8 +11,11 @@ mod query;
 mod tests;
 
 pub(crate) use self::apply::apply;
-pub use self::command::{Admit, ChannelReport, Command, Found};
+pub use self::command::{Admit, ChannelReport, Command, Found, SetAuthorities};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::level::{LEVEL_KNOWN, Levels, levels};
-pub use self::query::{ChannelRow, ClusterRow, NodeRow, channels, cluster, nodes, organisation};
+pub use self::query::{
+    AuthorityRow, ChannelRow, ClusterRow, NodeRow, authorities, channels, cluster, nodes,
+    organisation,
+};

@@ -98,6 +98,29 @@ pub async fn channels(conn: &mut SqliteConnection) -> Result<Vec<ChannelRow>, sq
     found.iter().map(channel_row).collect()
 }
 
+/// An authority members' certificates may stand under.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthorityRow {
+    /// In DER.
+    pub certificate: Vec<u8>,
+    /// It signs new ones.
+    pub issuing: bool,
+}
+
+/// The authorities in force; none before the founding one was ever replaced.
+pub async fn authorities(conn: &mut SqliteConnection) -> Result<Vec<AuthorityRow>, sqlx::Error> {
+    let found = sqlx::query("select certificate, issuing from authority order by place")
+        .fetch_all(conn)
+        .await?;
+    let row = |row: &SqliteRow| {
+        Ok(AuthorityRow {
+            certificate: row.try_get("certificate")?,
+            issuing: row.try_get("issuing")?,
+        })
+    };
+    found.iter().map(row).collect()
+}
+
 fn node_row(row: &SqliteRow) -> Result<NodeRow, sqlx::Error> {
     let pins: &[u8] = row.try_get("pins")?;
     Ok(NodeRow {

@@ -1,6 +1,8 @@
 //! Transcripts of founding, joining and leaving.
 
-use super::{Admit, Command as Nodes, Found, channels, levels, nodes};
+use super::{
+    Admit, Command as Nodes, Found, SetAuthorities, authorities, channels, levels, nodes,
+};
 use crate::transcript::World;
 use crate::{Command, NodeId, Outcome, Receipt, Refusal};
 
@@ -125,4 +127,38 @@ async fn the_feature_level_rises_only_once_every_member_knows_it() {
     world.run(report(2, 1)).await;
     assert_eq!(world.run(raise(1)).await, Outcome::Unchanged);
     assert_eq!(levels(&mut world.conn).await.unwrap().used, 2);
+}
+
+#[tokio::test]
+async fn authorities_are_replaced_as_a_whole() {
+    let mut world = World::new().await;
+    assert_eq!(authorities(&mut world.conn).await.unwrap(), []);
+    let set = |certificates: &[u8], issuing| {
+        Command::Nodes(Nodes::SetAuthorities(SetAuthorities {
+            certificates: certificates.iter().map(|byte| vec![*byte]).collect(),
+            issuing,
+        }))
+    };
+    for (wrong, issuing) in [(&[][..], 0), (&[1, 2, 3], 0), (&[1, 2], 2)] {
+        let refused = world.run(set(wrong, issuing)).await;
+        assert!(
+            matches!(refused, Outcome::Refused(Refusal::Invalid(_))),
+            "{refused:?}"
+        );
+    }
+    for (certificates, issuing) in [(&[1, 2][..], 0), (&[1, 2], 1), (&[2], 0)] {
+        let applied = world.run(set(certificates, issuing)).await;
+        assert_eq!(applied, Outcome::Applied(Receipt::None));
+        assert_eq!(
+            world.run(set(certificates, issuing)).await,
+            Outcome::Unchanged
+        );
+        let rows = authorities(&mut world.conn).await.unwrap();
+        let found: Vec<u8> = rows.iter().map(|row| row.certificate[0]).collect();
+        assert_eq!(found, certificates);
+        assert_eq!(
+            rows.iter().position(|row| row.issuing),
+            Some(issuing as usize)
+        );
+    }
 }

@@ -371,6 +371,10 @@ pub(crate) enum ClusterCommand {
     Remove { node: String },
     /// Hand leadership to a node, or to the most current one
     Transfer { to: Option<String> },
+    /// Give a node (without a name, this one) a new key, without a gap
+    RotateKey { node: Option<String> },
+    /// Give the cluster a new certificate authority, without a gap; repeat it after a break
+    RotateCa,
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,13 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
     match command {
         ClusterCommand::Status => {
             let answer = client.get("/v1/cluster").await?;
-            context.output.data(&answer, || members(context, &answer));
+            context.output.data(&answer, || {
+                format!(
+                    "{}\n\n{}",
+                    members(context, &answer),
+                    paths(context, &answer)
+                )
+            });
         }
         ClusterCommand::Invite => {
             let answer = client
@@ -71,6 +77,30 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
             context
                 .output
                 .data(&done(answer), || "leadership is handed over".to_owned());
+        }
+        ClusterCommand::RotateKey { node } => {
+            let id = node.as_deref().map(node_id).transpose()?;
+            let answer = client
+                .change(
+                    Method::POST,
+                    "/v1/cluster/rotate-key",
+                    Some(&json!({ "node": id })),
+                )
+                .await?;
+            let whom = node.unwrap_or_else(|| "this node".to_owned());
+            context
+                .output
+                .data(&done(answer), || format!("{whom} uses a new key"));
+        }
+        ClusterCommand::RotateCa => {
+            context.confirm("Give the cluster a new certificate authority?")?;
+            let answer = client
+                .change(Method::POST, "/v1/cluster/rotate-ca", Some(&json!({})))
+                .await?;
+            context.output.data(&done(answer), || {
+                "the cluster stands on its new authority; invitations made before no longer work"
+                    .to_owned()
+            });
         }
     }
     Ok(())
@@ -201,6 +231,45 @@ fn members(context: &Context, cluster: &Value) -> String {
     let rows: Vec<_> = each(&cluster["members"]).map(row).collect();
     context.output.table(
         &["node", "name", "role", "addresses", "lag", "heard ms ago"],
+        &rows,
+    )
+}
+
+/// Every way from this node to the others.
+fn paths(context: &Context, cluster: &Value) -> String {
+    let ms = |us: &Value| {
+        let us = us.as_u64();
+        us.map_or_else(String::new, |us| {
+            format!("{}.{}", us / 1_000, us % 1_000 / 100)
+        })
+    };
+    let row = |p: &Value| {
+        let from = if p["reverse"] == true { "from" } else { "to" };
+        vec![
+            cell(&p["peer"]),
+            cell(&p["local"]),
+            format!("{from} {}", cell(&p["address"])),
+            cell(&p["carrier"]),
+            cell(&p["state"]),
+            ms(&p["rtt_us"]),
+            ms(&p["rtt_p99_us"]),
+            cell(&p["loss_permille"]),
+            cell(&p["last_heard_ms"]),
+        ]
+    };
+    let rows: Vec<_> = each(&cluster["paths"]).map(row).collect();
+    context.output.table(
+        &[
+            "peer",
+            "uplink",
+            "address",
+            "by",
+            "state",
+            "rtt ms",
+            "p99 ms",
+            "loss ‰",
+            "heard ms ago",
+        ],
         &rows,
     )
 }

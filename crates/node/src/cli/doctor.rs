@@ -1,18 +1,19 @@
 //! `holdfast doctor`: one pass over what would stop this node from alerting, each with its cure.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::ports::Clock as _;
 use rustix::fs::{Mode, OFlags, statvfs};
 use rustix::termios::isatty;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Context;
 use crate::config::{self, Config};
-use crate::output::{Done, Exit, Failure};
+use crate::output::{Done, Exit, Failure, each};
 use crate::run::clock::SystemClock;
 use crate::run::data_dir;
 
@@ -23,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Before this was written no clock can have been right: 2026-01-01T00:00:00Z.
 const CLOCK_MIN_MS: i64 = 1_767_225_600_000;
+
+/// Flushes measured.
+const FLUSHES: usize = 100;
 
 struct Check {
     what: String,
@@ -42,6 +46,7 @@ pub(super) async fn doctor(context: &Context) -> Done {
     });
     if let Ok(loaded) = &loaded {
         checks.extend(look(&loaded.config).await);
+        checks.extend(check_profile(context, &loaded.config).await);
     }
     let broken = checks.iter().filter(|c| !c.problem.is_empty()).count();
     let list: Vec<_> = checks
@@ -113,6 +118,88 @@ async fn look(config: &Config) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// Whether the cluster's timing fits the round trips this node measures and the speed of its disk.
+async fn check_profile(context: &Context, config: &Config) -> Vec<Check> {
+    let dir = config.node.data_dir.clone();
+    if !dir.exists() {
+        return Vec::new(); // made by `init` or `join`
+    }
+    let fsync = match tokio::task::spawn_blocking(move || fsync_p99(&dir)).await {
+        Ok(Ok(fsync)) => fsync,
+        Ok(Err(error)) => {
+            return vec![Check {
+                what: "disk flushes".to_owned(),
+                problem: format!("cannot write and flush in the data directory: {error}"),
+            }];
+        }
+        Err(_) => return Vec::new(),
+    };
+    // A node that does not run has no peers to measure; then only the disk can be judged.
+    let cluster = match context.client() {
+        Ok(client) => client.get("/v1/cluster").await.unwrap_or(Value::Null),
+        Err(_) => Value::Null,
+    };
+    let slowest = each(&cluster["paths"])
+        .filter(|path| path["state"] == "best")
+        .filter_map(|path| Some((path["rtt_p99_us"].as_u64()?, path["peer"].as_u64()?)))
+        .max();
+    let rtt = slowest.map_or(Duration::ZERO, |(us, _)| Duration::from_micros(us));
+    let measured = match slowest {
+        Some((_, peer)) => format!(
+            "worst round trip {} ms (to n{peer}), disk flush {} ms, both the 99th of a hundred",
+            tenths(rtt),
+            tenths(fsync)
+        ),
+        None => format!("disk flush {} ms; no peer to measure", tenths(fsync)),
+    };
+    let used = config.cluster.profile.timing();
+    let problem = match cluster::Profile::fitting(rtt, fsync) {
+        None => {
+            "not even the slowest profile fits; look for a better path or a faster disk".to_owned()
+        }
+        Some(fits) if fits.timing().heartbeat > used.timing().heartbeat => format!(
+            "set profile = {:?} in [cluster], the same on all nodes; {} would have leaders deposed without need",
+            fits.name(),
+            used.name()
+        ),
+        Some(_) => String::new(),
+    };
+    let faster = cluster::Profile::fitting(rtt, fsync)
+        .filter(|fits| slowest.is_some() && fits.timing().heartbeat < used.timing().heartbeat)
+        .map(|fits| {
+            format!(
+                "; {} would fit here and find a new leader sooner",
+                fits.name()
+            )
+        });
+    vec![Check {
+        what: format!(
+            "profile {}: {measured}{}",
+            used.name(),
+            faster.unwrap_or_default()
+        ),
+        problem,
+    }]
+}
+
+/// How long a small flush takes, but for the slowest one in a hundred.
+fn fsync_p99(dir: &Path) -> std::io::Result<Duration> {
+    let mut file = tempfile::tempfile_in(dir)?;
+    let mut took = Vec::with_capacity(FLUSHES);
+    for _ in 0..FLUSHES {
+        file.write_all(&[0; 4_096])?;
+        let began = Instant::now();
+        file.sync_data()?;
+        took.push(began.elapsed());
+    }
+    took.sort();
+    Ok(took[FLUSHES * 99 / 100 - 1])
+}
+
+fn tenths(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1_000.0)
 }
 
 fn check_data_dir(path: &Path) -> Check {

@@ -44,8 +44,32 @@ pub(crate) struct ClusterConfig {
     /// `host:port` under which the other nodes reach this one, tried in this order.
     pub(crate) advertise: Vec<String>,
     pub(crate) profile: Profile,
+    /// Uplinks and what travels over them.
+    pub(crate) carriers: Carriers,
     /// Without a majority for this long the node works by itself.
     pub(crate) island_after_s: u32,
+}
+
+/// `[cluster]` and `[[uplink]]`: how bytes reach the other nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Carriers {
+    /// Name and network device of the uplink at `listen`.
+    pub(crate) name: String,
+    pub(crate) device: Option<String>,
+    pub(crate) uplinks: Vec<UplinkConfig>,
+    /// TLS over TCP where UDP does not pass.
+    pub(crate) tcp: bool,
+    pub(crate) udp_offload: bool,
+    pub(crate) mtu_max: u16,
+}
+
+/// `[[uplink]]`
+#[derive(Clone, Debug)]
+pub(crate) struct UplinkConfig {
+    pub(crate) name: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) device: Option<String>,
+    pub(crate) advertise: Vec<String>,
 }
 
 /// How far apart the nodes are.

@@ -10,8 +10,8 @@ use domain::phone::{MailAddress, PhoneNumber};
 use super::section::{Notes, Section};
 use super::tree::{Node, Problem, Table, Value};
 use super::{
-    ApiConfig, ClusterConfig, Config, ConfigError, Loaded, LogConfig, LogFormat, LogLevel,
-    MailConfig, ModemConfig, NodeConfig, Profile, SmarthostConfig, Tls,
+    ApiConfig, Carriers, ClusterConfig, Config, ConfigError, Loaded, LogConfig, LogFormat,
+    LogLevel, MailConfig, ModemConfig, NodeConfig, Profile, SmarthostConfig, Tls, UplinkConfig,
 };
 
 /// SMS parts per minute that operators let through on an ordinary subscription without throttling.
@@ -26,11 +26,16 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     let mut top = Section::new("", super::Origin::Default, root, &mut notes);
     let [node, cluster, api, mail, log] =
         ["node", "cluster", "api", "mail", "log"].map(|key| top.section(key));
-    let [modems, smarthosts] = ["modem", "smarthost"].map(|key| top.sections(key));
+    let [modems, smarthosts, uplinks] =
+        ["modem", "smarthost", "uplink"].map(|key| top.sections(key));
     top.finish();
 
     let node = read_node(Section::new("node", node.0, node.1, &mut notes));
-    let cluster = read_cluster(Section::new("cluster", cluster.0, cluster.1, &mut notes));
+    let mut cluster = read_cluster(Section::new("cluster", cluster.0, cluster.1, &mut notes));
+    let uplinks = named("uplink", uplinks, &mut notes, read_uplink);
+    let further = uplinks.iter().flat_map(|uplink| uplink.advertise.clone());
+    cluster.advertise.extend(further);
+    cluster.carriers.uplinks = uplinks;
     let api = read_api(
         Section::new("api", api.0, api.1, &mut notes),
         &node.data_dir,
@@ -111,6 +116,7 @@ fn read_cluster(mut section: Section<'_>) -> ClusterConfig {
         ("sat", Profile::Sat),
     ];
     let profile = section.choice("profile", Profile::Lan, &words);
+    let carriers = read_carriers(&mut section);
     // Sooner would make an island of a node that only waits for the next leader.
     let least = profile.timing().island_after().as_millis().div_ceil(1_000);
     let least = u32::try_from(least).unwrap_or(ISLAND_AFTER_S_MAX);
@@ -120,7 +126,68 @@ fn read_cluster(mut section: Section<'_>) -> ClusterConfig {
         listen,
         advertise,
         profile,
+        carriers,
         island_after_s,
+    }
+}
+
+/// Datagrams every path must carry, and the largest that are tried.
+const MTU: std::ops::RangeInclusive<u32> = 1_200..=1_452;
+
+fn read_carriers(section: &mut Section<'_>) -> Carriers {
+    let switch = [("on", true), ("off", false)];
+    let name = section.text_or("uplink", "main");
+    check_name(section, "uplink", &name);
+    let device = section.text("device");
+    check_device(section, device.as_deref());
+    let mtu_max = section.number_or("mtu_max", *MTU.end(), MTU);
+    Carriers {
+        name,
+        device,
+        uplinks: Vec::new(),
+        tcp: section.choice("tcp", true, &switch),
+        udp_offload: section.choice("udp_offload", true, &switch),
+        mtu_max: u16::try_from(mtu_max).unwrap_or(1_452),
+    }
+}
+
+fn read_uplink(mut section: Section<'_>) -> UplinkConfig {
+    let name = section.required("name", "give every uplink a name such as \"lte\"");
+    check_name(&mut section, "name", &name);
+    let listen = address(&mut section, "listen", "127.0.0.1:7421");
+    let device = section.text("device");
+    check_device(&mut section, device.as_deref());
+    let mut advertise = section.texts("advertise");
+    for text in &advertise {
+        if !is_host_and_port(text) {
+            section.problem("advertise", format!("{text:?} is not host:port"));
+        }
+    }
+    if advertise.is_empty() {
+        if listen.ip().is_unspecified() {
+            section.problem("advertise", format!("say under which host:port the other nodes reach this uplink; {listen} names no address"));
+        }
+        advertise.push(listen.to_string());
+    }
+    section.finish();
+    UplinkConfig {
+        name,
+        listen,
+        device,
+        advertise,
+    }
+}
+
+/// A network device has at most 15 bytes in its name, none of them a slash or a space.
+fn check_device(section: &mut Section<'_>, device: Option<&str>) {
+    let bad = |name: &str| {
+        name.is_empty() || name.len() > 15 || name.contains(['/', ' ']) || !name.is_ascii()
+    };
+    if device.is_some_and(bad) {
+        section.problem(
+            "device",
+            "not the name of a network device; see `ip link`".to_owned(),
+        );
     }
 }
 

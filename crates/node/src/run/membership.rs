@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cluster::pins::Reason;
 use cluster::{Cluster, ClusterError, Role};
 use domain::ports::{
-    AdminError, ClusterAdmin, ClusterStatus, Invitation, JournalStatus, MemberStatus, Replica as _,
+    AdminError, ClusterAdmin, ClusterStatus, Invitation, JournalStatus, MemberStatus, PathStatus,
+    Replica as _,
 };
 use domain::{NodeId, Timestamp};
 use tokio::time::sleep;
@@ -144,6 +146,40 @@ impl ClusterAdmin for Admin {
             .or_else(most_current)
             .ok_or_else(|| AdminError("there is no other voter to lead".to_owned()))?;
         self.cluster.transfer(to).await.map_err(refused)
+    }
+
+    fn paths(&self) -> Vec<PathStatus> {
+        let show = |path: cluster::PathStatus| PathStatus {
+            peer: path.peer,
+            local: path.local,
+            address: path.address,
+            reverse: path.reverse,
+            carrier: path.carrier.map(cluster::Carrier::name),
+            state: path.state.name(),
+            rtt: path.rtt,
+            rtt_p99: path.rtt_p99,
+            loss_permille: path.loss_permille,
+            heard: path.heard,
+            since: path.since,
+        };
+        self.cluster.paths().into_iter().map(show).collect()
+    }
+
+    fn refusals(&self) -> Vec<(&'static str, u64)> {
+        let refusals = self.cluster.refusals();
+        Reason::ALL
+            .into_iter()
+            .map(|reason| (reason.name(), refusals.of(reason)))
+            .collect()
+    }
+
+    async fn rotate_key(&self, node: Option<NodeId>) -> Result<(), AdminError> {
+        let node = node.unwrap_or_else(|| self.cluster.node());
+        self.cluster.rotate_key(node).await.map_err(refused)
+    }
+
+    async fn rotate_authority(&self) -> Result<(), AdminError> {
+        self.cluster.rotate_authority().await.map_err(refused)
     }
 }
 

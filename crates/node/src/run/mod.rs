@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use api::ApiKey;
-use cluster::{Carriers, Cluster, ClusterConfig, Founding, JoinConfig, JoinError, Tuning};
+use cluster::{
+    Carriers, Cluster, ClusterConfig, Founding, JoinConfig, JoinError, LocalPath, Tuning,
+};
 use domain::access::{self, CreateKey, Scope};
 use domain::ports::{Proposal, Replica as _};
 use domain::{Actor, Command, Outcome, RequestId};
@@ -30,7 +32,7 @@ use self::clock::SystemClock;
 use self::data_dir::DataDir;
 pub(crate) use self::node::modem_settings;
 use crate::cli::Context;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::output::{Done, Exit, Failure};
 
 /// Threads that answer requests. Enough to keep TLS off the core's threads, few enough to leave it the processors.
@@ -165,8 +167,24 @@ fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::Error> {
             island_after: Some(Duration::from_secs(config.cluster.island_after_s.into())),
             ..Tuning::default()
         },
-        carriers: Carriers::default(),
+        carriers: carriers(&config.cluster.carriers),
     })
+}
+
+fn carriers(config: &config::Carriers) -> Carriers {
+    let uplink = |uplink: &config::UplinkConfig| LocalPath {
+        name: uplink.name.clone(),
+        listen: uplink.listen,
+        device: uplink.device.clone(),
+    };
+    Carriers {
+        name: config.name.clone(),
+        device: config.device.clone(),
+        uplinks: config.uplinks.iter().map(uplink).collect(),
+        tcp: config.tcp,
+        udp_offload: config.udp_offload,
+        mtu_max: config.mtu_max,
+    }
 }
 
 fn identity_exists(config: &Config) -> bool {

@@ -162,7 +162,7 @@ impl Parts {
         let memory = ModemMemory::new(cluster.node_db().clone());
         for modem in &config.modems {
             let (handle, service) = SmsModem::new(
-                modem_settings(modem, pin_key(cluster)),
+                modem_settings(modem, pin_key(cluster)?),
                 memory.clone(),
                 memory.clone(),
             )?;
@@ -262,11 +262,12 @@ fn explain(stopped: &Stopped) -> anyhow::Error {
 }
 
 /// The secret that keys this node's memory of tried PINs.
-fn pin_key(cluster: &Cluster) -> [u8; 32] {
+fn pin_key(cluster: &Cluster) -> Result<[u8; 32], anyhow::Error> {
     let mut pin_key = Sha256::new();
     pin_key.update(b"holdfast memory of tried PINs");
-    pin_key.update(cluster.identity().private_key().secret_der());
-    pin_key.finalize().into()
+    // Not the key itself, which may be rotated: a refused PIN must stay remembered.
+    pin_key.update(cluster.identity().local_secret()?);
+    Ok(pin_key.finalize().into())
 }
 
 /// What the driver of a configured modem needs to know.
