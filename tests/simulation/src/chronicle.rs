@@ -17,6 +17,8 @@ pub(crate) struct Start {
     pub began: u64,
     /// Whether a lease granted by a leader covered the moment.
     pub leased: bool,
+    /// The node was by itself, and might not know what the others knew.
+    pub alone: bool,
     /// Somebody held the step in the middle.
     pub held: bool,
 }
@@ -28,6 +30,8 @@ pub(crate) struct Left {
     pub node: NodeId,
     pub attempt: AttemptRef,
     pub body: String,
+    /// It began while the node was by itself.
+    pub alone: bool,
 }
 
 /// A text that reached one of our modems.
@@ -59,6 +63,8 @@ pub(crate) struct Told {
     pub asked: Asked,
     pub index: u64,
     pub outcome: Outcome,
+    /// By a node on its own: it reaches the cluster when that can.
+    pub alone: bool,
     /// Text of the alert or post, unique in the run.
     pub words: String,
 }
@@ -78,4 +84,6 @@ pub(crate) struct Chronicle {
     pub healthy_since: Option<Duration>,
     /// When a step was last held anywhere, or a leader changed.
     pub last_hindered: Duration,
+    /// Some node has worked by itself.
+    pub islands: bool,
 }

@@ -15,6 +15,8 @@ use crate::world::Point;
 pub(crate) enum Fault {
     /// These nodes and the rest do not hear each other.
     Split(Vec<NodeId>),
+    /// No node hears another.
+    Scatter,
     /// What the first says does not reach the second; the other way it does.
     OneWay(NodeId, NodeId),
     /// The process dies; it comes back at the end.
@@ -93,7 +95,7 @@ fn draw(chance: &mut StdRng, nodes: u64) -> Fault {
     let minutes = chance.random_range(-90..90);
     let entries = chance.random_range(1..60);
     let permille = chance.random_range(20..300);
-    match chance.random_range(0..24) {
+    match chance.random_range(0..26) {
         0..=2 => Fault::Split(vec![node]),
         3 if nodes > 3 => Fault::Split(vec![node, other]),
         3 | 4 => Fault::OneWay(node, other),
@@ -110,6 +112,8 @@ fn draw(chance: &mut StdRng, nodes: u64) -> Fault {
         19 => Fault::MailDown(node),
         20 => Fault::Loss(permille),
         21 | 22 => Fault::BadAir,
+        // Everybody alone: the majority is gone.
+        23 | 24 => Fault::Scatter,
         _ => Fault::Transfer(node),
     }
 }

@@ -72,14 +72,15 @@ fn main() -> ExitCode {
         );
     }
     println!(
-        "{} seeds in {:.0} s ({:.0} a minute): {} failed; {:.1} h simulated, {} entries, {} texts left",
+        "{} seeds in {:.0} s ({:.0} a minute): {} failed; {:.1} h simulated, {} entries, {} texts left, {} islands",
         summary.seeds,
         summary.took.as_secs_f64(),
         summary.seeds as f64 / summary.took.as_secs_f64() * 60.0,
         summary.failures.len(),
         summary.simulated.as_secs_f64() / 3_600.0,
         summary.entries,
-        summary.texts
+        summary.texts,
+        summary.islands
     );
     code(summary.failures.is_empty())
 }

@@ -23,6 +23,7 @@ pub struct Summary {
     pub simulated: Duration,
     pub entries: u64,
     pub texts: u64,
+    pub islands: u64,
     pub took: Duration,
 }
 
@@ -60,6 +61,7 @@ pub fn run_seeds(seeds: Range<u64>, threads: usize, each: impl Fn(&Ended) + Sync
                     summary.simulated += ended.simulated;
                     summary.entries += ended.entries;
                     summary.texts += ended.texts as u64;
+                    summary.islands += ended.islands;
                     if ended.violation.is_some() {
                         summary.failures.push(Failure {
                             ended,

@@ -81,6 +81,10 @@ pub(crate) struct Picture {
     pub load: BTreeMap<(NodeId, String), (u64, u32)>,
     /// Entries that could not be applied.
     pub defects: Vec<(u64, String)>,
+    /// At the end: joining all facts of all islands again changes nothing.
+    pub facts_all_there: bool,
+    /// Facts the cluster could not take.
+    pub refused: Vec<String>,
 }
 
 impl Picture {

@@ -22,13 +22,14 @@ enum How {
     SkipsEntries(u64),
     /// The send journal is empty after every restart.
     JournalForgets,
+    /// An island journals no answers.
+    IslandLosesAnswers,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum ReplicaBug {
     AcknowledgesEarly,
     GrantsItself,
-    AgesGrants,
     ForgetsRequests,
     TrustsWallClock,
 }
@@ -52,9 +53,7 @@ impl Plant {
         };
         Bugs {
             acknowledges_early: bug == ReplicaBug::AcknowledgesEarly,
-            hides_leadership: false,
             grants_itself: bug == ReplicaBug::GrantsItself,
-            ages_grants: bug == ReplicaBug::AgesGrants,
             forgets_requests: bug == ReplicaBug::ForgetsRequests,
             trusts_wall_clock: bug == ReplicaBug::TrustsWallClock,
         }
@@ -86,6 +85,10 @@ impl Plant {
         }
     }
 
+    pub(crate) fn island_loses_answers(&self) -> bool {
+        self.how == How::IslandLosesAnswers
+    }
+
     pub(crate) fn journal_forgets(&self) -> bool {
         self.how == How::JournalForgets
     }
@@ -114,11 +117,6 @@ pub const ALL: &[Plant] = &[
         how: How::Replica(ReplicaBug::GrantsItself),
     },
     Plant {
-        name: "work-given-away-too-early",
-        caught_by: &["leases_cover_sends", "repeats_say_so"],
-        how: How::Replica(ReplicaBug::AgesGrants),
-    },
-    Plant {
         name: "time-from-the-wall-clock",
         caught_by: &["page_order", "next_action", "deliveries_end"],
         how: How::Replica(ReplicaBug::TrustsWallClock),
@@ -137,6 +135,20 @@ pub const ALL: &[Plant] = &[
         name: "text-forgotten-before-stored",
         caught_by: &["texts_are_kept"],
         how: How::Channel(ChannelBug::ForgetsEarly),
+    },
+    Plant {
+        name: "island-journals-no-answers",
+        caught_by: &["islands_come_home", "texts_are_kept"],
+        how: How::IslandLosesAnswers,
+    },
+    Plant {
+        name: "merge-law-broken",
+        caught_by: &["islands_come_home", "texts_are_kept", "accepted_stays"],
+        how: How::Trigger(
+            "create trigger planted after update of acknowledged_at_ms on alert \
+             when old.acknowledged_at_ms is not null and new.acknowledged_at_ms < old.acknowledged_at_ms \
+             begin update alert set acknowledged_at_ms = old.acknowledged_at_ms where alert_id = new.alert_id; end",
+        ),
     },
     Plant {
         name: "journal-forgets",

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::deliveries::{AttemptRef, Report, SendOutcome};
+use domain::islands;
 use domain::nodes::{Admit, Command as Nodes, Found};
-use domain::ports::Proposal;
+use domain::ports::{Durability, Proposal};
 use domain::recipients::Command as Recipients;
 use domain::{Actor, Command, NodeId, Outcome, RequestId};
 use rand::rngs::StdRng;
@@ -20,7 +21,7 @@ use crate::people::{self, PEOPLE, Temper};
 use crate::picture::{self, Picture};
 use crate::plants::Plant;
 use crate::trace::Trace;
-use crate::world::{FakeChannel, World};
+use crate::world::{FakeChannel, NodeState, World};
 
 /// Founding and the first minute are calm.
 const CALM: Duration = Duration::from_secs(20);
@@ -55,6 +56,8 @@ pub struct Ended {
     pub events: u64,
     pub entries: u64,
     pub texts: usize,
+    /// How often a node began to work by itself.
+    pub islands: u64,
     pub simulated: Duration,
     pub faults: Vec<String>,
     pub violation: Option<Violation>,
@@ -83,6 +86,7 @@ enum Event {
         body: String,
         address: String,
         fate: air::Fate,
+        alone: bool,
     },
     Arrives {
         address: String,
@@ -122,6 +126,8 @@ struct Run {
     chronicle: Chronicle,
     noted: usize,
     leader: Option<NodeId>,
+    alone: BTreeSet<NodeId>,
+    islands: u64,
     invariants: Vec<Box<dyn Invariant>>,
     checked_at: Duration,
     plant: Option<Plant>,
@@ -139,6 +145,7 @@ pub async fn run(options: &Options) -> Ended {
         events: run.trace.count(),
         entries,
         texts: run.chronicle.left.len(),
+        islands: run.islands,
         simulated: run.elapsed(),
         faults: run
             .faults
@@ -212,6 +219,8 @@ impl Run {
             chronicle: Chronicle::default(),
             noted: 0,
             leader: None,
+            alone: BTreeSet::new(),
+            islands: 0,
             invariants: invariants::all(),
             checked_at: Duration::ZERO,
             plant: options.plant,
@@ -284,6 +293,9 @@ impl Run {
             assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
         }
         self.world.round(true).await;
+        for node in &self.world.nodes {
+            node.islander.enable();
+        }
         if let Some(plant) = self.plant {
             self.plant_bug(plant).await;
         }
@@ -294,6 +306,9 @@ impl Run {
             node.replica().plant(plant.replica());
             for channel in node.channels() {
                 channel.plant(plant.channel());
+            }
+            if plant.island_loses_answers() {
+                node.islander.plant_lost_answers();
             }
             if let Some(sql) = plant.trigger() {
                 node.state.plant(sql).await;
@@ -366,7 +381,17 @@ impl Run {
                 body,
                 address,
                 fate,
-            } => self.send_ends(node, sms, attempt, body, address, fate),
+                alone,
+            } => {
+                let left = Left {
+                    at: self.elapsed(),
+                    node,
+                    attempt,
+                    body,
+                    alone,
+                };
+                self.send_ends(left, sms, address, fate);
+            }
             Event::Arrives {
                 address,
                 from,
@@ -415,6 +440,7 @@ impl Run {
                 request: errand.request,
                 asked: errand.asked,
                 index: committed.index,
+                alone: committed.durability == Durability::Island,
                 outcome: committed.outcome,
                 words: errand.words,
             });
@@ -428,15 +454,8 @@ impl Run {
         self.schedule(at + Duration::from_millis(again), Event::Errand(place));
     }
 
-    fn send_ends(
-        &mut self,
-        node: NodeId,
-        sms: bool,
-        attempt: AttemptRef,
-        body: String,
-        address: String,
-        fate: air::Fate,
-    ) {
+    fn send_ends(&mut self, left: Left, sms: bool, address: String, fate: air::Fate) {
+        let (node, attempt) = (left.node, left.attempt);
         if sms && self.hanging.contains(&node) {
             return; // the modem took it and says nothing; whether it left nobody knows, here it did not
         }
@@ -446,20 +465,15 @@ impl Run {
             attempt.attempt, attempt.delivery, fate.outcome
         ));
         if fate.leaves {
-            self.chronicle.left.push(Left {
-                at,
-                node,
-                attempt,
-                body: body.clone(),
-            });
             for delay in fate.arrives_in {
                 let event = Event::Arrives {
                     address: address.clone(),
                     from: node,
-                    body: body.clone(),
+                    body: left.body.clone(),
                 };
                 self.schedule(at + delay, event);
             }
+            self.chronicle.left.push(left);
             for (delay, report) in fate.reports {
                 let event = Event::Report {
                     node,
@@ -555,6 +569,7 @@ impl Run {
             sent |= self.look_at_sends(place, at);
         }
         self.look_at_health(at);
+        self.look_at_islands(at);
         sent
     }
 
@@ -565,7 +580,8 @@ impl Run {
             ("modem", node.modem.take_fresh()),
             ("mail", node.mail.take_fresh()),
         ];
-        let leased = self.world.order().leased(id);
+        let alone = node.islander.is_alone();
+        let leased = alone || self.world.order().leased(id);
         let mut sent = false;
         for (channel, messages) in fresh {
             for message in messages {
@@ -589,6 +605,7 @@ impl Run {
                     address: message.address.clone(),
                     began,
                     leased,
+                    alone,
                     held,
                 });
                 let event = Event::Ends {
@@ -598,11 +615,33 @@ impl Run {
                     body: message.body,
                     address: message.address,
                     fate: fate.clone(),
+                    alone,
                 };
                 self.schedule(at + fate.ends_in, event);
             }
         }
         sent
+    }
+
+    fn look_at_islands(&mut self, at: Duration) {
+        for node in &self.world.nodes {
+            let alone = node.islander.is_alone();
+            if alone != self.alone.contains(&node.id) {
+                let word = if alone {
+                    "is by itself"
+                } else {
+                    "is one of all"
+                };
+                self.trace.note(at, &format!("{} {word}", node.id));
+                if alone {
+                    self.chronicle.islands = true;
+                    self.islands += 1;
+                    self.alone.insert(node.id);
+                } else {
+                    self.alone.remove(&node.id);
+                }
+            }
+        }
     }
 
     fn look_at_health(&mut self, at: Duration) {
@@ -657,6 +696,7 @@ impl Run {
         picture.now = self.world.order().now(self.world.nodes[place].id);
         let mut digests = BTreeMap::new();
         if last {
+            self.tell_facts_again(&mut picture, &state).await;
             for node in &self.world.nodes {
                 let mut tx = node.state.begin().await;
                 let tables = picture::digests(&mut tx).await;
@@ -687,6 +727,34 @@ impl Run {
         Ok(())
     }
 
+    /// Joins every fact any island ever made once more, in another order: nothing may change, and none be refused.
+    async fn tell_facts_again(&self, picture: &mut Picture, state: &NodeState) {
+        let copy = state.fork().await;
+        let mut tx = copy.begin().await;
+        let before = islands::merge_digest(&mut tx).await;
+        for node in self.world.nodes.iter().rev() {
+            let mut facts = node.islander.ever();
+            facts.reverse();
+            for batch in islands::batches(facts) {
+                islands::apply_facts(&mut tx, picture.now, node.id, &batch)
+                    .await
+                    .expect("memory does not fail");
+            }
+        }
+        let after = islands::merge_digest(&mut tx).await;
+        picture.facts_all_there =
+            before.expect("memory can be read") == after.expect("memory can be read");
+        for refused in islands::refused(&mut tx, 10)
+            .await
+            .expect("memory can be read")
+        {
+            picture.refused.push(format!(
+                "{} {}: {}",
+                refused.kind, refused.about, refused.reason
+            ));
+        }
+    }
+
     /// Nothing is on its way, nobody wants anything, and all nodes know all.
     async fn is_at_rest(&mut self) -> bool {
         let pending = self
@@ -694,6 +762,14 @@ impl Run {
             .values()
             .any(|event| !matches!(event, Event::HangNoticed(_)));
         if pending || self.errands.iter().any(|errand| !errand.done) {
+            return false;
+        }
+        if !self
+            .world
+            .nodes
+            .iter()
+            .all(|node| node.islander.is_healed())
+        {
             return false;
         }
         let last = self.world.order().settled().len() as u64;
@@ -749,6 +825,7 @@ impl Run {
         self.note(&format!("begins {:?}", planned.fault));
         match planned.fault {
             Fault::Split(part) => self.cut(&part, true),
+            Fault::Scatter => self.scatter(true),
             Fault::OneWay(from, to) => self.world.order().cut(from, to),
             Fault::Crash(node) => self.world.crash(node),
             Fault::PowerCut(node, entries) => {
@@ -794,6 +871,7 @@ impl Run {
         self.note(&format!("ends {:?}", planned.fault));
         match planned.fault {
             Fault::Split(part) => self.cut(&part, false),
+            Fault::Scatter => self.scatter(false),
             Fault::OneWay(from, to) => self.world.order().mend(from, to),
             Fault::Crash(node) | Fault::PowerCut(node, _) => self.bring_back(node),
             Fault::Pause(node) => self.world.order().member_mut(node).paused = false,
@@ -836,6 +914,12 @@ impl Run {
                     order.mend(b, *a);
                 }
             }
+        }
+    }
+
+    fn scatter(&mut self, apart: bool) {
+        for node in 1..=self.nodes {
+            self.cut(&[NodeId(node)], apart);
         }
     }
 

@@ -41,8 +41,10 @@ impl Invariant for LeasesCoverSends {
                     start.node, start.at
                 ));
             }
+            // An island does its own work though the others may have given it away; that is D5's choice.
             if let Some(at) = self.reclaimed.get(&start.attempt)
                 && *at < start.at
+                && !start.alone
                 // Only what was really taken back: a refused command takes nothing.
                 && seen.picture.attempts.get(&start.attempt).is_some_and(|attempt| {
                     attempt.state == "reclaimed" || attempt.state == "withdrawn" || attempt.ended.is_some()

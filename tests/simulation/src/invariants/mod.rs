@@ -7,6 +7,7 @@ mod codes_are_unique;
 mod dark_numbers;
 mod deliveries_end;
 mod held_is_bounded;
+mod islands_come_home;
 mod leases_cover_sends;
 mod next_action;
 mod no_defects;
@@ -65,6 +66,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(accepted_stays::AcceptedStays),
         Box::new(one_effect::OneEffect),
         Box::new(same_history::SameHistory),
+        Box::new(islands_come_home::IslandsComeHome),
         Box::new(no_defects::NoDefects),
         Box::new(next_action::NextAction),
         Box::new(page_order::PageOrder::default()),

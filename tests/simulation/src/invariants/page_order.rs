@@ -39,11 +39,12 @@ impl Invariant for PageOrder {
             .filter_map(|alert| alert.joined_into)
             .collect();
         let mut last = None;
+        let islands = seen.chronicle.islands;
         for call in seen
             .picture
             .calls
             .iter()
-            .filter(|call| call.position < CARRIED && !joined.contains(&call.alert))
+            .filter(|call| !islands && call.position < CARRIED && !joined.contains(&call.alert))
         {
             let next = match last {
                 Some((alert, position)) if alert == call.alert => {

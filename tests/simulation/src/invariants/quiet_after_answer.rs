@@ -35,7 +35,8 @@ impl Invariant for QuietAfterAnswer {
             let Some(delivery) = seen.picture.deliveries.get(&start.attempt.delivery) else {
                 continue;
             };
-            if delivery.purpose != "page" {
+            // An island may not have heard the answer: what it sent is counted apart.
+            if delivery.purpose != "page" || start.alone {
                 continue;
             }
             let known = [

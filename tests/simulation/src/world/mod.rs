@@ -6,6 +6,7 @@
 mod channel;
 mod clock;
 mod gate;
+mod island;
 mod journal;
 mod node;
 mod order;
@@ -21,6 +22,7 @@ use domain::ports::Replica as _;
 pub use self::channel::{ChannelBugs, FakeChannel, Sent};
 pub use self::clock::{Machine, START};
 pub use self::gate::{Gate, Point};
+pub use self::island::{ISLAND_AFTER, Islander};
 pub use self::journal::MemoryJournal;
 pub use self::node::Node;
 pub use self::order::{Handed, Item, Order, Settled};
@@ -73,10 +75,23 @@ impl World {
     pub async fn round(&mut self, force: bool) -> bool {
         self.order().beat();
         let mut ran = false;
+        self.gossip().await;
         for node in &mut self.nodes {
             ran |= node.round(force).await;
         }
         ran
+    }
+
+    /// Islanders that hear each other tell each other what they know.
+    async fn gossip(&self) {
+        for a in &self.nodes {
+            for b in &self.nodes {
+                let talk = a.id != b.id && self.order().talk(a.id, b.id);
+                if talk && a.islander.is_alone() && b.islander.is_alone() {
+                    a.islander.hear(&b.islander).await;
+                }
+            }
+        }
     }
 
     /// Lets every living node apply all that is agreed; no loop works.

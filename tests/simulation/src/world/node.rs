@@ -10,6 +10,7 @@ use domain::{NodeId, Timestamp};
 
 use super::channel::FakeChannel;
 use super::gate::Gate;
+use super::island::Islander;
 use super::journal::MemoryJournal;
 use super::replica::{NodeClock, NodeReplica, SharedOrder, locked};
 use super::state::NodeState;
@@ -25,6 +26,7 @@ pub struct Node {
     pub journal: Arc<MemoryJournal>,
     pub state: Arc<NodeState>,
     pub gate: Arc<Gate>,
+    pub islander: Arc<Islander>,
     order: SharedOrder,
     replica: Arc<NodeReplica>,
     worker: Seat<Worker>,
@@ -57,7 +59,14 @@ impl Node {
         let state = NodeState::open().await;
         let (modem, mail) = (FakeChannel::sms(id.0), FakeChannel::email(id.0));
         let journal = Arc::new(MemoryJournal::new(gate.clone()));
-        let replica = NodeReplica::new(id, order.clone(), state.clone(), gate.clone());
+        let islander = Arc::new(Islander::new(id, order.clone(), state.clone()));
+        let replica = NodeReplica::new(
+            id,
+            order.clone(),
+            state.clone(),
+            gate.clone(),
+            islander.clone(),
+        );
         let (modem, mail, replica) = (Arc::new(modem), Arc::new(mail), Arc::new(replica));
         let loops = loops(id, order, &replica, &journal, &modem, &mail);
         Self {
@@ -67,6 +76,7 @@ impl Node {
             journal,
             state,
             gate,
+            islander,
             order: order.clone(),
             replica,
             worker: loops.0,
@@ -101,8 +111,15 @@ impl Node {
 
     /// The process is gone, also in the middle of a step.
     pub(super) fn stop(&mut self) {
+        self.islander.crash();
         self.worker.place = Place::Away;
         self.scheduler.place = Place::Away;
+    }
+
+    /// Applied index of what the loops see.
+    fn version(&self) -> u64 {
+        let fork = self.islander.state();
+        fork.map_or_else(|| self.state.applied(), |fork| fork.applied())
     }
 
     /// A step is held in the middle.
@@ -126,12 +143,13 @@ impl Node {
             order.elapsed
         };
         self.replica.catch_up().await;
+        self.islander.tend().await;
         let rings = self.modem.has_events() || self.mail.has_events();
         let mut ran = false;
         let now = self.replica.now();
-        if force || rings || self.worker.is_due(elapsed, self.state.applied()) {
+        if force || rings || self.worker.is_due(elapsed, self.version()) {
             ran = true;
-            let seen = self.state.applied();
+            let seen = self.version();
             let step = |mut worker: Worker| -> Step<Worker> {
                 Box::pin(async move {
                     let wake = worker.step(now).await;
@@ -142,9 +160,9 @@ impl Node {
                 .drive(&self.gate, step, elapsed, now, seen)
                 .await;
         }
-        if force || self.scheduler.is_due(elapsed, self.state.applied()) {
+        if force || self.scheduler.is_due(elapsed, self.version()) {
             ran = true;
-            let seen = self.state.applied();
+            let seen = self.version();
             let step = |mut scheduler: Scheduler| -> Step<Scheduler> {
                 Box::pin(async move {
                     let wake = scheduler.step(now).await;

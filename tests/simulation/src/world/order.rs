@@ -199,6 +199,19 @@ impl Order {
         self.is_majority(heard.count())
     }
 
+    /// Whether a read index would succeed here: a leader answers that a majority answered lately.
+    pub fn answers(&self, id: NodeId) -> bool {
+        let Some(leader) = self.member(id).leader else {
+            return false;
+        };
+        let fresh = self
+            .member(leader)
+            .leading
+            .as_ref()
+            .is_some_and(|leading| self.elapsed.saturating_sub(leading.acked) <= QUORUM_FRESH);
+        fresh && self.talk(id, leader)
+    }
+
     /// The leader that the majority follows and that can commit now.
     pub fn acting_leader(&self) -> Option<NodeId> {
         let leaders = self

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ports::{
-    Clock, Committed, Durability, Freshness, LEASE, Leadership, Lease, Proposal, ProposeError,
-    ReadError, ReadView, Replica,
+    Clock, Committed, Durability, Freshness, Island, LEASE, Leadership, Lease, Proposal,
+    ProposeError, ReadError, ReadView, Replica,
 };
 use domain::{Envelope, NodeId, Timestamp};
 use tokio::sync::watch;
 
 use super::gate::{Gate, Point};
+use super::island::Islander;
 use super::order::{Handed, Order};
 use super::state::NodeState;
 
@@ -28,20 +29,13 @@ pub(super) fn locked(order: &SharedOrder) -> MutexGuard<'_, Order> {
 pub struct Bugs {
     /// A command is acknowledged before it is on any disk, and then forgotten.
     pub acknowledges_early: bool,
-    /// The scheduler's commands do not say under which leadership they were decided.
-    pub hides_leadership: bool,
     /// A lease is granted without asking anybody.
     pub grants_itself: bool,
-    /// Leases seem so much older than they are that work is given away while they last.
-    pub ages_grants: bool,
     /// A retry is taken for a new request.
     pub forgets_requests: bool,
     /// Cluster time follows the wall clock.
     pub trusts_wall_clock: bool,
 }
-
-/// By how much [`Bugs::ages_grants`] is wrong.
-const AGED: Duration = Duration::from_secs(8);
 
 /// See the module's documentation.
 pub struct NodeReplica {
@@ -49,6 +43,7 @@ pub struct NodeReplica {
     order: SharedOrder,
     state: Arc<NodeState>,
     gate: Arc<Gate>,
+    islander: Arc<Islander>,
     bugs: Mutex<Bugs>,
     proposals: Mutex<u64>,
 }
@@ -59,12 +54,14 @@ impl NodeReplica {
         order: SharedOrder,
         state: Arc<NodeState>,
         gate: Arc<Gate>,
+        islander: Arc<Islander>,
     ) -> Self {
         Self {
             id,
             order,
             state,
             gate,
+            islander,
             bugs: Mutex::default(),
             proposals: Mutex::default(),
         }
@@ -100,6 +97,13 @@ impl NodeReplica {
     pub async fn hand_in(&self, proposal: Proposal) -> Result<Committed, ProposeError> {
         let bugs = self.bugs();
         let envelope = self.envelope(proposal, bugs);
+        if self.islander.is_alone() {
+            return self
+                .islander
+                .commit(envelope)
+                .await
+                .ok_or(ProposeError::Unknown);
+        }
         let handed = locked(&self.order).hand_in(self.id, envelope.clone());
         let index = match handed {
             Handed::Committed(index) => index,
@@ -152,7 +156,7 @@ impl NodeReplica {
             seed,
             body: proposal.body,
             actor: proposal.actor,
-            decided_under: proposal.decided_under.filter(|_| !bugs.hides_leadership),
+            decided_under: proposal.decided_under,
             command: proposal.command,
         }
     }
@@ -177,10 +181,16 @@ impl Replica for NodeReplica {
             Freshness::Linearizable if !locked(&self.order).has_majority(self.id) => {
                 return Err(ReadError::NoQuorum);
             }
-            Freshness::AtLeast(index) if index > applied => return Err(ReadError::Behind(index)),
+            Freshness::AtLeast(index) if index > applied && !self.islander.is_alone() => {
+                return Err(ReadError::Behind(index));
+            }
             Freshness::Local | Freshness::Linearizable | Freshness::AtLeast(_) => {}
         }
-        Ok(self.state.view().await?)
+        match self.islander.state() {
+            Some(_) if freshness == Freshness::Linearizable => Err(ReadError::NoQuorum),
+            Some(fork) => Ok(fork.view().await?),
+            None => Ok(self.state.view().await?),
+        }
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -188,8 +198,12 @@ impl Replica for NodeReplica {
     }
 
     fn leadership(&self) -> Leadership {
+        let alone = self.islander.leading();
         let mut order = locked(&self.order);
-        let (leader, leading) = order.standing(self.id, self.state.applied());
+        let (leader, leading) = match alone {
+            Some(own) => (None, own),
+            None => order.standing(self.id, self.state.applied()),
+        };
         Leadership {
             leader,
             leading: leading.map(|(stamp, _)| stamp),
@@ -209,6 +223,9 @@ impl Replica for NodeReplica {
 
     async fn lease(&self) -> Option<Lease> {
         self.gate.pass(Point::Lease).await;
+        if let Some(until) = self.islander.own_lease() {
+            return Some(Lease { until });
+        }
         // Read before asking: the lease can only be shorter than the leader believes.
         let asked = locked(&self.order).boot(self.id);
         let granted = locked(&self.order).grant(self.id) || self.bugs().grants_itself;
@@ -219,13 +236,15 @@ impl Replica for NodeReplica {
     }
 
     fn granted(&self) -> Vec<(NodeId, Duration)> {
-        let mut ages = locked(&self.order).ages(self.id);
-        if self.bugs().ages_grants {
-            for (_, age) in &mut ages {
-                *age += AGED;
-            }
+        if let Some(island) = self.islander.described() {
+            let fellows = island.fellows.into_iter();
+            return fellows.map(|node| (node, Duration::ZERO)).collect();
         }
-        ages
+        locked(&self.order).ages(self.id)
+    }
+
+    fn island(&self) -> Option<Island> {
+        self.islander.described()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::ReadView;
 use domain::{LogEntry, Outcome, Timestamp};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::watch;
 
@@ -108,6 +108,46 @@ impl NodeState {
             .begin()
             .await
             .expect("the only connection comes back")
+    }
+
+    /// A copy of the database for this node's own use, as far as the log was applied.
+    pub async fn fork(&self) -> Arc<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let place = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("holdfast-fork-{}-{place}.db", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut conn = self
+            .pool()
+            .acquire()
+            .await
+            .expect("the only connection comes back");
+        // Said in full, or the copy would be in memory like the original.
+        sqlx::query("vacuum into ?")
+            .bind(format!("file:{}?mode=rwc", path.display()))
+            .execute(&mut *conn)
+            .await
+            .expect("a database can be copied");
+        drop(conn);
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off);
+        let pool = connect(options).await;
+        // Open, it lives on without a name, and goes with its last user.
+        _ = std::fs::remove_file(&path);
+        Arc::new(Self {
+            pool: RwLock::new(pool),
+            applied: AtomicU64::new(self.applied()),
+            changes: watch::Sender::new(0),
+            planted: Mutex::default(),
+            skips: AtomicU64::new(0),
+        })
+    }
+
+    /// One more entry of a fork was applied, or facts of another one joined.
+    pub(super) fn advance(&self) {
+        self.applied.fetch_add(1, Ordering::SeqCst);
+        self.changed();
     }
 
     /// Forgets everything, as a disk does that never synced.
