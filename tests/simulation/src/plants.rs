@@ -113,7 +113,7 @@ pub const ALL: &[Plant] = &[
     },
     Plant {
         name: "lease-always-granted",
-        caught_by: &["leases_cover_sends"],
+        caught_by: &["leases_cover_sends", "attempts_tell_the_truth"],
         how: How::Replica(ReplicaBug::GrantsItself),
     },
     Plant {
@@ -145,9 +145,10 @@ pub const ALL: &[Plant] = &[
         name: "merge-law-broken",
         caught_by: &["islands_come_home", "texts_are_kept", "accepted_stays"],
         how: How::Trigger(
-            "create trigger planted after update of acknowledged_at_ms on alert \
-             when old.acknowledged_at_ms is not null and new.acknowledged_at_ms < old.acknowledged_at_ms \
-             begin update alert set acknowledged_at_ms = old.acknowledged_at_ms where alert_id = new.alert_id; end",
+            "create trigger planted after update of answer on called_person \
+             when old.answer <> '' and new.answer <> old.answer \
+             begin update called_person set answer = old.answer \
+             where alert_id = new.alert_id and recipient_id = new.recipient_id; end",
         ),
     },
     Plant {

@@ -79,6 +79,7 @@ enum Event {
     Begin(usize),
     End(usize),
     HangNoticed(NodeId),
+    CaughtUp(NodeId),
     Ends {
         node: NodeId,
         sms: bool,
@@ -374,6 +375,7 @@ impl Run {
             Event::Begin(place) => self.begin(place).await,
             Event::End(place) => self.end(place),
             Event::HangNoticed(node) => self.notice_hang(node),
+            Event::CaughtUp(node) => self.world.order().member_mut(node).lagging = false,
             Event::Ends {
                 node,
                 sms,
@@ -870,16 +872,25 @@ impl Run {
         let planned = self.faults[place].clone();
         self.note(&format!("ends {:?}", planned.fault));
         match planned.fault {
-            Fault::Split(part) => self.cut(&part, false),
+            Fault::Split(part) => {
+                self.cut(&part, false);
+                for node in part {
+                    self.fall_behind(node);
+                }
+            }
             Fault::Scatter => self.scatter(false),
             Fault::OneWay(from, to) => self.world.order().mend(from, to),
             Fault::Crash(node) | Fault::PowerCut(node, _) => self.bring_back(node),
-            Fault::Pause(node) => self.world.order().member_mut(node).paused = false,
+            Fault::Pause(node) => {
+                self.world.order().member_mut(node).paused = false;
+                self.fall_behind(node);
+            }
             Fault::Hold(node, _) => self.world.node(node.0).gate.release(),
             Fault::PauseAt(node, _) => {
                 self.lurking.remove(&node);
                 self.world.order().member_mut(node).paused = false;
                 self.world.node(node.0).gate.release();
+                self.fall_behind(node);
             }
             Fault::CrashAt(node, _) => {
                 self.lurking.remove(&node);
@@ -931,6 +942,15 @@ impl Run {
             self.world.node(node.0).journal.forget_all();
         }
         self.world.restart(node.0);
+        self.fall_behind(node);
+    }
+
+    /// A node that was away hears its leader before it has caught up with the log.
+    fn fall_behind(&mut self, node: NodeId) {
+        self.world.order().member_mut(node).lagging = true;
+        let takes = Duration::from_millis(self.pace_chance.random_range(50..2_500));
+        let at = self.elapsed() + takes;
+        self.schedule(at, Event::CaughtUp(node));
     }
 
     fn modem_down(&mut self, node: NodeId) {

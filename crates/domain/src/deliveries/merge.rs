@@ -92,7 +92,8 @@ pub(crate) async fn merge_attempt(
     Ok(came)
 }
 
-/// What follows for joined deliveries: a try whose network gave up failed, and work nobody holds waits again.
+/// What follows for joined deliveries: a try whose network gave up failed, a try nobody waits for is taken back, and work
+/// nobody holds waits again.
 pub(crate) async fn mend(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -110,6 +111,16 @@ pub(crate) async fn mend(
           and a.attempt = delivery.attempts and a.report = 'failed')",
     )
     .bind(entry.at.0)
+    .bind(&ids)
+    .execute(&mut *conn)
+    .await?;
+    // Another side's try went further: this one is not sent any more, and must not fill its channel for ever. Only states
+    // beyond `assigned` count; no later fact leads back from those.
+    sqlx::query(
+        "update attempt set state = 'withdrawn' where state = 'assigned' \
+         and delivery_id in (select d.delivery_id from delivery d join json_each(?) j on d.delivery_id = unhex(j.value) \
+          where d.state in ('sent', 'delivered', 'handed_over', 'acknowledged', 'failed'))",
+    )
     .bind(&ids)
     .execute(&mut *conn)
     .await?;

@@ -34,8 +34,17 @@ impl Invariant for AttemptsTellTheTruth {
             .find(|(_, attempt)| attempt.state == "assigned");
         match stuck {
             Some((attempt, row)) => Err(format!(
-                "attempt {} of {} is still under way at {}",
-                attempt.attempt, attempt.delivery, row.node
+                "attempt {} of {} is still under way at {}; the delivery is {}",
+                attempt.attempt,
+                attempt.delivery,
+                row.node,
+                seen.picture.deliveries.get(&attempt.delivery).map_or_else(
+                    String::new,
+                    |delivery| format!(
+                        "a {} {} ({}), attempts {}",
+                        delivery.purpose, delivery.state, delivery.reason, delivery.attempts
+                    )
+                )
             )),
             None => Ok(()),
         }

@@ -321,25 +321,22 @@ impl Order {
     }
 
     /// Asks the leader for a send lease; the reading of the asker's boot clock is taken by the asker.
-    pub fn grant(&mut self, to: NodeId) -> bool {
-        let Some(leader) = self.member(to).leader else {
-            return false;
-        };
+    /// Answers with how far the log was agreed then.
+    pub fn grant(&mut self, to: NodeId) -> Option<u64> {
+        let leader = self.member(to).leader?;
         if leader != to && (!self.talk(leader, to) || self.lost()) {
-            return false;
+            return None;
         }
         let elapsed = self.elapsed;
         let (boot, now) = (self.boot(leader), self.now(leader));
-        let Some(leading) = &mut self.member_mut(leader).leading else {
-            return false;
-        };
+        let leading = self.member_mut(leader).leading.as_mut()?;
         if leading.since.is_none() || elapsed.saturating_sub(leading.acked) > QUORUM_FRESH {
-            return false;
+            return None;
         }
         leading.granted.insert(to, boot);
         self.granted.push((to, elapsed));
         self.observe(to, now);
-        true
+        Some(self.member(leader).committed)
     }
 
     /// How long ago a node's leadership granted each lease.

@@ -228,7 +228,11 @@ impl Replica for NodeReplica {
         }
         // Read before asking: the lease can only be shorter than the leader believes.
         let asked = locked(&self.order).boot(self.id);
-        let granted = locked(&self.order).grant(self.id) || self.bugs().grants_itself;
+        let agreed = locked(&self.order).grant(self.id);
+        self.catch_up().await;
+        // As in production, the lease counts only once all that was agreed then is applied here.
+        let granted =
+            agreed.is_some_and(|index| self.state.applied() >= index) || self.bugs().grants_itself;
         self.gate.pass(Point::Granted).await;
         granted.then_some(Lease {
             until: asked + LEASE,
