@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ports::{
-    Clock, Committed, Durability, Freshness, LEASE, Leadership, Lease, Proposal, ProposeError,
-    ReadError, ReadView, Replica,
+    Clock, Committed, Durability, Freshness, Leadership, Lease, Proposal, ProposeError, ReadError,
+    ReadView, Replica,
 };
 use domain::{LeaderStamp, NodeId, Outcome, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
@@ -237,7 +237,7 @@ impl Replica for LocalReplica {
         let lease = lease::ask(&self.core).await?;
         // A node that was stopped or cut off hears its leader before it has caught up, and would start what was long taken
         // from it: the lease counts only once everything agreed when it was granted is applied here (DESIGN C2).
-        let deadline = Instant::now() + LEASE;
+        let deadline = Instant::now() + self.core.timing.election_max * 2;
         let index = self.barrier.index(deadline).await.ok()?;
         self.core.applied(index, deadline).await.then_some(lease)
     }
