@@ -178,6 +178,8 @@ pub(super) async fn make(
             stay
         }
     };
+    let least = stay.entered_at.0.max(0).cast_unsigned();
+    ground.node_db.journal_from(ground.core.node, least).await?;
     let mark = Mark {
         node: ground.core.node,
         site: ground.site(),
@@ -268,6 +270,9 @@ impl Writer {
             let Ok(envelope) = record.decode() else {
                 continue; // of a newer version, or garbage: as apply has it
             };
+            if journal && law::safe(&envelope.command).is_err() {
+                self.note_doubtful(entry.log_id.index, &envelope).await?;
+            }
             let leader = leader_stamp(&entry.log_id.leader_id);
             self.apply(vec![(envelope, leader)], journal).await?;
             taken += 1;
@@ -280,6 +285,22 @@ impl Writer {
             );
         }
         Ok(())
+    }
+
+    /// What has no merge law and may have been accepted by nodes that are gone: only a person can tell whether to repeat it.
+    async fn note_doubtful(&self, index: u64, envelope: &Envelope) -> Result<(), ForkError> {
+        let reason = format!(
+            "a change of people, keys or members by {} that may have been accepted just before the majority was lost; look \
+             whether it is there, and make it again if it is not",
+            envelope.actor.label()
+        );
+        let row = JournalRow {
+            origin: self.ground.core.node,
+            seq: index,
+            fact: Vec::new(),
+        };
+        let noted = self.ground.node_db.journal_refuse(&row, &reason).await;
+        Ok(noted?)
     }
 
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> Result<(), ForkError> {

@@ -41,7 +41,7 @@ create table if not exists island_exported ( -- own facts up to here are in a fi
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JournalRow {
     pub origin: NodeId,
-    /// From 1, without gaps at its origin.
+    /// Counted up at its origin, never used twice.
     pub seq: u64,
     /// An encoded fact.
     pub fact: Vec<u8>,
@@ -78,6 +78,18 @@ impl NodeDb {
             set_last_seq(&mut tx, node, seq).await?;
             tx.commit().await?;
             Ok(seq)
+        })
+        .await
+    }
+
+    /// Counts a journal that was never written on from `least`: other islands may remember places of one that was lost with
+    /// its file, and would take new facts for known ones.
+    pub async fn journal_from(&self, node: NodeId, least: u64) -> Result<(), NodeDbError> {
+        self.with(async |conn| {
+            if last_seq(conn, node).await? == 0 {
+                set_last_seq(conn, node, least).await?;
+            }
+            Ok(())
         })
         .await
     }
@@ -434,6 +446,7 @@ mod tests {
         db.journal_handed_over(&rows[..2]).await.unwrap();
         assert_eq!(seqs(&db, OWN).await, [3]);
         // Counted on for ever: another island may still hold the old numbers.
+        db.journal_from(OWN, 1_000).await.unwrap();
         db.journal_handed_over(&rows).await.unwrap();
         assert_eq!(db.journal_own(OWN, &facts(1)).await.unwrap(), 4);
     }
@@ -463,7 +476,9 @@ mod tests {
         db.journal_own(OWN, &facts(1)).await.unwrap();
         let size = db.journal_size(OWN).await.unwrap();
         assert_eq!((size.own, size.unexported, size.others), (1, 1, 2));
-        assert_eq!(db.journal_seen().await.unwrap(), [(OWN, 1), (NodeId(3), 6)]);
+        db.journal_from(NodeId(4), 1_000).await.unwrap();
+        let seen = db.journal_seen().await.unwrap();
+        assert_eq!(seen, [(OWN, 1), (NodeId(3), 6), (NodeId(4), 1_000)]);
         assert_eq!(db.journal_origins().await.unwrap(), [OWN, NodeId(3)]);
         db.journal_exported(1).await.unwrap();
         assert_eq!(db.journal_size(OWN).await.unwrap().unexported, 0);

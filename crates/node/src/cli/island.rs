@@ -31,9 +31,10 @@ async fn status(context: &Context, history: bool) -> Done {
     let answer = context.client()?.get(&path).await?;
     context.output.data(&answer, || {
         let mut lines = Vec::new();
-        lines.push(match &answer["island"] {
-            Value::Null => "this node is one of the cluster".to_owned(),
-            island => island_words(island),
+        lines.push(if answer["island"].is_null() {
+            "this node is one of the cluster".to_owned()
+        } else {
+            island_words(&answer["island"])
         });
         let (waiting, unexported) = (&answer["waiting"], &answer["unexported"]);
         lines.push(format!(
