@@ -342,6 +342,10 @@ impl Keeper {
     fn judge_end(&mut self, why: Ended, carrier: Carrier, up: Instant) {
         let Dial { path, node, dialer } = &self.dial;
         tracing::debug!(peer = %node, address = path.route.address, %why, "path to peer ended");
+        if carrier == Carrier::Tcp && self.quic_from.is_none() {
+            // QUIC had failed here: waiting for it again before every new TCP connection would only cost time.
+            self.quic_from = Some(up + QUIC_RETRY);
+        }
         match why {
             Ended::NotMember(index) => dialer.told_not_member(*node, index),
             Ended::Silent if carrier == Carrier::Quic && up.elapsed() < STALL_AGE => {
@@ -378,7 +382,10 @@ impl Dial {
             return self.quic().await;
         }
         if quic_barred {
-            return self.tcp().await;
+            return match self.tcp().await {
+                Some(dialled) => Some(dialled),
+                None => self.quic().await,
+            };
         }
         let mut quic = std::pin::pin!(self.quic());
         match timeout(QUIC_PATIENCE, &mut quic).await {

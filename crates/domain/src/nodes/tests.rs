@@ -1,8 +1,6 @@
 //! Transcripts of founding, joining and leaving.
 
-use super::{
-    Admit, Command as Nodes, Found, SetAuthorities, authorities, channels, levels, nodes,
-};
+use super::{Admit, Command as Nodes, Found, SetAuthorities, authorities, channels, levels, nodes};
 use crate::transcript::World;
 use crate::{Command, NodeId, Outcome, Receipt, Refusal};
 
