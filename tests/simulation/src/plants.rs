@@ -20,8 +20,6 @@ enum How {
     Trigger(&'static str),
     /// A node passes over one entry in so many.
     SkipsEntries(u64),
-    /// The send journal is empty after every restart.
-    JournalForgets,
     /// An island journals no answers.
     IslandLosesAnswers,
 }
@@ -88,10 +86,6 @@ impl Plant {
     pub(crate) fn island_loses_answers(&self) -> bool {
         self.how == How::IslandLosesAnswers
     }
-
-    pub(crate) fn journal_forgets(&self) -> bool {
-        self.how == How::JournalForgets
-    }
 }
 
 /// All of them.
@@ -118,7 +112,12 @@ pub const ALL: &[Plant] = &[
     },
     Plant {
         name: "time-from-the-wall-clock",
-        caught_by: &["page_order", "next_action", "deliveries_end"],
+        caught_by: &[
+            "page_order",
+            "next_action",
+            "deliveries_end",
+            "attempts_tell_the_truth",
+        ],
         how: How::Replica(ReplicaBug::TrustsWallClock),
     },
     Plant {
@@ -140,25 +139,6 @@ pub const ALL: &[Plant] = &[
         name: "island-journals-no-answers",
         caught_by: &["islands_come_home", "texts_are_kept"],
         how: How::IslandLosesAnswers,
-    },
-    Plant {
-        name: "merge-law-broken",
-        caught_by: &["islands_come_home", "texts_are_kept", "accepted_stays"],
-        how: How::Trigger(
-            "create trigger planted after update of answer on called_person \
-             when old.answer <> '' and new.answer <> old.answer \
-             begin update called_person set answer = old.answer \
-             where alert_id = new.alert_id and recipient_id = new.recipient_id; end",
-        ),
-    },
-    Plant {
-        name: "journal-forgets",
-        caught_by: &[
-            "attempts_tell_the_truth",
-            "repeats_say_so",
-            "deliveries_end",
-        ],
-        how: How::JournalForgets,
     },
     Plant {
         name: "next-action-lost",
@@ -199,14 +179,6 @@ pub const ALL: &[Plant] = &[
         how: How::Trigger(
             "create trigger planted after insert on delivery when new.purpose = 'call_off' \
              begin delete from delivery where delivery_id = new.delivery_id; end",
-        ),
-    },
-    Plant {
-        name: "dead-number-never-noticed",
-        caught_by: &["dark_numbers"],
-        how: How::Trigger(
-            "create trigger planted before update of renumbered on delivery when new.renumbered = 1 \
-             begin select raise(ignore); end",
         ),
     },
     Plant {

@@ -938,9 +938,6 @@ impl Run {
         if self.world.order().member(node).up {
             return;
         }
-        if self.plant.is_some_and(|plant| plant.journal_forgets()) {
-            self.world.node(node.0).journal.forget_all();
-        }
         self.world.restart(node.0);
         self.fall_behind(node);
     }

@@ -26,11 +26,6 @@ impl MemoryJournal {
     fn open(&self) -> std::sync::MutexGuard<'_, BTreeSet<AttemptRef>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// A disk that lost what it was told; only for planted bugs.
-    pub fn forget_all(&self) {
-        self.open().clear();
-    }
 }
 
 #[async_trait]
