@@ -1,15 +1,16 @@
 //! The leader's loop: moves alerts on, gives deliveries to channels, takes them back from silent nodes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::deliveries::{self, Command as Deliveries};
+use domain::deliveries::{self, Command as Deliveries, Lane};
 use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
 use domain::inbound;
 use domain::islands;
 use domain::nodes::{self, ChannelRow, Command as Nodes};
-use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, Replica};
+use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
 use tokio::time::sleep;
@@ -37,7 +38,10 @@ const SHARE_OVERDUE: Duration = Duration::from_secs(20);
 /// Most rows one command of each kind names.
 const BATCH: u32 = 200;
 
-/// How often it is looked for what has piled up and for texts that can be understood now.
+/// How often the members' feature levels are looked at.
+const LEVEL_EVERY: Duration = Duration::from_secs(5);
+
+/// How often a large pile is looked through.
 const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Most people told in summaries, and most texts looked at again, in one step.
@@ -50,8 +54,11 @@ const ACTIONS: u32 = 32;
 pub struct Scheduler {
     replica: Arc<dyn Replica>,
     proposals: u64,
-    /// When it was last looked for what had piled up. A pause only: a successor just looks at once.
-    backlog_looked: Option<Timestamp>,
+    /// When a large pile was last looked through, and which kinds of channel were usable then. A pause only: a successor
+    /// just looks at once.
+    looked: Option<(Timestamp, BTreeSet<String>)>,
+    /// When the members' feature levels were last looked at; a pause as well.
+    level_looked: Option<Timestamp>,
 }
 
 /// What one look at the rows calls for.
@@ -68,7 +75,8 @@ impl Scheduler {
         Self {
             replica,
             proposals: 0,
-            backlog_looked: None,
+            looked: None,
+            level_looked: None,
         }
     }
 
@@ -177,30 +185,23 @@ impl Scheduler {
                 deliveries: expired,
             }));
         }
-        // What piled up while nothing could leave is shortened before any of it is given to a channel.
-        let looked_lately = self
-            .backlog_looked
-            .is_some_and(|at| now.since(at) < BACKLOG_EVERY);
-        if !looked_lately {
-            self.backlog_looked = Some(now);
+        let leveled_lately = self
+            .level_looked
+            .is_some_and(|at| now.since(at) < LEVEL_EVERY);
+        if !leveled_lately {
+            self.level_looked = Some(now);
             if island.is_none()
                 && let Some(raise) = level::of_leader(&nodes::levels(&mut view).await?)
             {
                 info!(command = ?raise, "every member knows a higher feature level");
                 plan.commands.push(raise);
             }
-            let shorter = islands::backlog(&mut view, now, BACKLOG).await?;
-            if !shorter.is_empty() {
-                self.backlog_looked = None; // there may be more
-            }
-            plan.commands
-                .extend(shorter.into_iter().map(Command::Deliveries));
-            let keys = inbound::understood(&mut view, now, BACKLOG).await?;
-            if !keys.is_empty() {
-                plan.commands
-                    .push(Command::Inbound(inbound::Command::Replay { keys }));
-            }
         }
+        // What piled up while nothing could leave is shortened before any of it is given to a channel.
+        let channels = nodes::channels(&mut view).await?;
+        let shorter = self.shorter(&mut view, now, &channels).await?;
+        let shortened = !shorter.is_empty();
+        plan.commands.extend(shorter);
         let waiting =
             deliveries::failed_predecessor(&mut view, now - NEXT_METHOD_AFTER, BATCH).await?;
         if !waiting.is_empty() {
@@ -209,7 +210,6 @@ impl Scheduler {
                     deliveries: waiting,
                 }));
         }
-        let channels = nodes::channels(&mut view).await?;
         for channel in dark(&channels, &nodes::nodes(&mut view).await?, now) {
             let stranded =
                 deliveries::stranded(&mut view, channel.node, &channel.name, now, BATCH).await?;
@@ -225,6 +225,10 @@ impl Scheduler {
             // Only this node's own channels hear what is decided here.
             let overdue = deliveries::due(&mut view, late, BATCH).await?;
             due.retain(|due| overdue.contains(due) || share::sends(island, own, due, &channels));
+        }
+        if shortened {
+            // The rest of what piled up is shortened before any of it leaves; there may be more than one step's worth.
+            due.retain(|due| due.critical || due.lane < Lane::Human);
         }
         if !due.is_empty() {
             let usable: Vec<ChannelRow> = channels
@@ -251,6 +255,34 @@ impl Scheduler {
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)
+    }
+
+    /// What shortens the pile that grew while nothing could leave, and texts that can be understood by now.
+    async fn shorter(
+        &mut self,
+        view: &mut ReadView,
+        now: Timestamp,
+        channels: &[ChannelRow],
+    ) -> Result<Vec<Command>, ReadError> {
+        let usable: BTreeSet<String> = channels
+            .iter()
+            .filter(|channel| channel.usable)
+            .map(|channel| channel.kind.clone())
+            .collect();
+        let lately = self
+            .looked
+            .as_ref()
+            .is_some_and(|(at, then)| now.since(*at) < BACKLOG_EVERY && *then == usable);
+        if !lately {
+            self.looked = Some((now, usable));
+        }
+        let shorter = islands::backlog(view, now, BACKLOG, lately).await?;
+        let mut commands: Vec<Command> = shorter.into_iter().map(Command::Deliveries).collect();
+        let keys = inbound::understood(view, now, BACKLOG).await?;
+        if !keys.is_empty() {
+            commands.push(Command::Inbound(inbound::Command::Replay { keys }));
+        }
+        Ok(commands)
     }
 
     /// Proposes one command under this leadership; says whether it changed anything, `None` when it has no outcome.

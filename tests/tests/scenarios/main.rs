@@ -2,4 +2,5 @@
 //! production, around one log, with channels that do as they are told.
 
 mod deliveries;
+mod outages;
 mod stage;

@@ -498,6 +498,20 @@ async fn supersede(
     entry: &Entry<'_>,
     ids: &[DeliveryId],
 ) -> Result<u64, sqlx::Error> {
+    let ids = rows::hex_array(ids.iter().map(DeliveryId::as_bytes));
+    // What stays says since when the person waits.
+    sqlx::query(
+        "update delivery set wanted_since_ms = (select min(o.wanted_since_ms) from delivery o \
+          where o.alert_id = delivery.alert_id and o.recipient_id = delivery.recipient_id \
+          and o.method = delivery.method and o.purpose = 'page' and o.state = 'pending') \
+         where delivery_id in (select n.delivery_id from json_each(?1) j \
+          join delivery d on d.delivery_id = unhex(j.value) and d.state = 'pending' and d.purpose = 'page' \
+          join delivery n on n.alert_id = d.alert_id and n.recipient_id = d.recipient_id and n.method = d.method \
+           and n.purpose = 'page' and n.state = 'pending')",
+    )
+    .bind(&ids)
+    .execute(&mut *conn)
+    .await?;
     let done = sqlx::query(
         "update delivery set state = 'cancelled', reason = 'a later round says the same', ended_at_ms = ?1 \
          where delivery_id in (select unhex(value) from json_each(?2)) and state = 'pending' and purpose = 'page' \
@@ -506,7 +520,7 @@ async fn supersede(
           and n.round > delivery.round and n.state = 'pending')",
     )
     .bind(entry.at.0)
-    .bind(rows::hex_array(ids.iter().map(DeliveryId::as_bytes)))
+    .bind(&ids)
     .execute(conn)
     .await?;
     Ok(done.rows_affected())

@@ -29,8 +29,8 @@ pub(crate) use self::merge::{
 pub(crate) use self::query::told_recipients;
 pub use self::query::{
     AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, counts, due, expired,
-    failed_predecessor, load, next_due, of_alert, stranded, superseded, told, under_way,
-    under_way_on, untold, work_for,
+    failed_predecessor, load, many_untold, next_due, of_alert, stranded, superseded, told,
+    under_way, under_way_on, untold, work_for,
 };
 pub use self::rules::{Lane, Purpose, State};
 

@@ -386,6 +386,22 @@ pub async fn untold(
         .collect()
 }
 
+/// Whether more than `limit` pages were wanted since `before` or earlier and nobody got them.
+pub async fn many_untold(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select count(*) > ?2 from (select 1 from delivery where awaiting = 1 and state in ('pending', 'expired') \
+         and purpose = 'page' and wanted_since_ms <= ?1 limit ?2 + 1)",
+    )
+    .bind(before.0)
+    .bind(i64::from(limit))
+    .fetch_one(conn)
+    .await
+}
+
 /// Pages wanted since `before` or earlier that a later round of the same alert will say again to the same address.
 pub async fn superseded(
     conn: &mut SqliteConnection,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
-use crate::deliveries::{Command, Summary, Untold, superseded, untold};
+use crate::deliveries::{Command, Summary, Untold, many_untold, superseded, untold};
 use crate::ids::{AlertId, RecipientId};
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
@@ -33,11 +33,13 @@ fn patience(severity: Severity) -> Duration {
 }
 
 /// The commands that shorten what has piled up: of several rounds the last, of several alerts one summary a person. At
-/// most `people` summaries; none while no channel could take it.
+/// most `people` summaries; none while no channel could take it. After a look a moment ago (`lately`), a pile too large
+/// to be looked through each time is left alone.
 pub async fn backlog(
     conn: &mut SqliteConnection,
     now: Timestamp,
     people: usize,
+    lately: bool,
 ) -> Result<Vec<Command>, sqlx::Error> {
     let usable: Vec<String> = nodes::channels(conn)
         .await?
@@ -48,14 +50,18 @@ pub async fn backlog(
     if usable.is_empty() {
         return Ok(Vec::new());
     }
-    let mut commands = Vec::new();
+    let soonest = now - patience(Severity::Low);
+    if lately && many_untold(conn, soonest, LOOKED_AT_MAX).await? {
+        return Ok(Vec::new());
+    }
     let repeated = superseded(conn, now - SUPERSEDED_AFTER, BATCH).await?;
     if !repeated.is_empty() {
-        commands.push(Command::Supersede {
+        // The last round takes over since when the person waits; what is stale is seen at the next look.
+        return Ok(vec![Command::Supersede {
             deliveries: repeated,
-        });
+        }]);
     }
-    let soonest = now - patience(Severity::Low);
+    let mut commands = Vec::new();
     let waiting = untold(conn, soonest, LOOKED_AT_MAX).await?;
     let mut of_person: BTreeMap<RecipientId, Vec<Untold>> = BTreeMap::new();
     for page in waiting {
@@ -63,7 +69,7 @@ pub async fn backlog(
     }
     let mut known = BTreeMap::new();
     for (recipient, pages) in of_person {
-        if commands.len() > people {
+        if commands.len() >= people {
             break;
         }
         let summary = summary(conn, now, recipient, &pages, &usable, &mut known).await?;

@@ -404,11 +404,16 @@ async fn what_piled_up_is_told_in_one_text_and_the_newest_round_only() {
     world.act().await; // a second round of each
     world.pass(20 * 60);
     let now = world.now;
-    let nothing = super::backlog(&mut world.conn, now, 10).await.unwrap();
+    let nothing = super::backlog(&mut world.conn, now, 10, false)
+        .await
+        .unwrap();
     assert_eq!(nothing, [], "no channel could take a summary");
     world.channel(1, true).await;
     for _ in 0..3 {
-        for command in super::backlog(&mut world.conn, now, 10).await.unwrap() {
+        for command in super::backlog(&mut world.conn, now, 10, false)
+            .await
+            .unwrap()
+        {
             world.run(AnyCommand::Deliveries(command)).await;
         }
     }
