@@ -61,7 +61,7 @@ fn main() -> ExitCode {
             println!("{}", describe(ended, 0));
         }
         let done = done.fetch_add(1, Ordering::SeqCst) + 1;
-        if done % 100 == 0 {
+        if done.is_multiple_of(100) {
             println!("{done} seeds");
         }
     });

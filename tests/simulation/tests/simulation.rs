@@ -1,9 +1,4 @@
 //! Seeds that must hold every promise, a seed run twice, and planted bugs that must be caught.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test: a panic is how it reports a broken assumption"
-)]
-
 use std::ops::Range;
 
 use simulation::{Options, Plant, describe, plants, run_seed, run_seeds};

@@ -251,12 +251,13 @@ impl Islander {
                 .await
                 .expect("memory does not fail");
         }
-        let mut kept = held(&self.kept);
-        for (origin, seq, fact) in news {
-            kept.seen.insert(origin, seq);
-            kept.rows.push((origin, seq, fact));
+        {
+            let mut kept = held(&self.kept);
+            for (origin, seq, fact) in news {
+                kept.seen.insert(origin, seq);
+                kept.rows.push((origin, seq, fact));
+            }
         }
-        drop(kept);
         tx.commit().await.expect("memory does not fail");
         isle.state.advance();
     }
