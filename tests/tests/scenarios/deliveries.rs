@@ -173,7 +173,7 @@ async fn a_restarted_node_says_that_it_does_not_know_and_sends_once_more() {
     world.settle().await;
     let holder = world.sent_to(DORA)[0].from.0;
     world.restart(holder);
-    world.settle().await;
+    world.live(seconds(5)).await;
     let sent = world.sent_to(DORA);
     assert_eq!(sent.len(), 2);
     assert!(
