@@ -53,6 +53,8 @@ pub struct Worker {
     health_changed: bool,
     health_told: Option<Duration>,
     lease: Option<Lease>,
+    /// The node gave itself the lease, because it was cut off.
+    lease_own: bool,
     lease_asked: Option<Duration>,
     recovered: bool,
     proposals: u64,
@@ -76,6 +78,7 @@ impl Worker {
             health_changed: true,
             health_told: None,
             lease: None,
+            lease_own: false,
             lease_asked: None,
             recovered: false,
             proposals: 0,
@@ -308,6 +311,12 @@ impl Worker {
     }
 
     async fn renew_lease(&mut self) {
+        let alone = self.replica.island().is_some_and(|island| !island.healing);
+        if alone != self.lease_own {
+            // What a node allowed itself while it was cut off does not hold among the others, who may have given its work
+            // away (DESIGN C2).
+            (self.lease, self.lease_asked, self.lease_own) = (None, None, alone);
+        }
         let boot = self.clock.boot();
         let fresh = self
             .lease
