@@ -225,10 +225,11 @@ async fn relay_tcp(state: Arc<State>, listener: TcpListener) {
                 return;
             };
             let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-            tokio::select! {
-                () = copy(&state, near_in, far_out, true) => {}
-                () = copy(&state, far_in, near_out, false) => {}
-            }
+            // Each direction ends by itself: a stream's asker is done before its answers are.
+            tokio::join!(
+                copy(&state, near_in, far_out, true),
+                copy(&state, far_in, near_out, false)
+            );
         });
         while tasks.try_join_next().is_some() {}
     }
@@ -259,4 +260,5 @@ async fn copy(
             return;
         }
     }
+    _ = to.shutdown().await;
 }

@@ -32,6 +32,8 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 const QUIC_PATIENCE: Duration = Duration::from_secs(2);
 /// A path on TCP tries QUIC again this often.
 const QUIC_RETRY: Duration = Duration::from_secs(5 * 60);
+/// The first time much sooner: TCP may only have been first when the line came back.
+const QUIC_RETRY_FIRST: Duration = Duration::from_secs(15);
 /// QUIC connections in a row that came up and then went silent within a minute: bulk does not pass, so leave it.
 const STALLS_MAX: u32 = 2;
 const STALL_AGE: Duration = Duration::from_secs(60);
@@ -310,7 +312,7 @@ impl Keeper {
         let path = self.dial.path.clone();
         let mut renewing: Option<BoxFuture<'static, Option<Dialled>>> = None;
         let mut quic_at = (live.carrier() == Carrier::Tcp)
-            .then(|| self.quic_from.unwrap_or(up).max(up + QUIC_RETRY));
+            .then(|| self.quic_from.unwrap_or(up).max(up + QUIC_RETRY_FIRST));
         loop {
             let idle = renewing.is_none();
             let renewed = async {
