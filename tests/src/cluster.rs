@@ -219,6 +219,19 @@ impl Nodes {
         self.running.insert(id, cluster);
     }
 
+    /// Starts a node on files made ready outside.
+    pub async fn adopt(&mut self, id: u64, dir: PathBuf, listen: SocketAddr) {
+        let cluster = eventually("the node starts", || async {
+            match Cluster::start(self.config(dir.clone(), listen, &format!("node-{id}"))).await {
+                Err(ClusterError::Transport(_)) => None,
+                started => Some(started.unwrap()),
+            }
+        })
+        .await;
+        self.running.insert(id, cluster);
+        self.places.insert(id, (dir, listen));
+    }
+
     /// Starts a stopped node again at another address, said to be reachable at `advertise`.
     pub async fn restart_at(&mut self, id: u64, listen: SocketAddr, advertise: Vec<String>) {
         let dir = self.places[&id].0.clone();

@@ -259,6 +259,9 @@ impl ClusterAdmin for FakeAdmin {
         };
         ClusterStatus {
             node: NODE,
+            epoch: 1,
+            alarms: Vec::new(),
+            backup: Default::default(),
             term: LEADER.term,
             leader: self.0.leadership().leader,
             applied,
@@ -285,6 +288,10 @@ impl ClusterAdmin for FakeAdmin {
     }
 
     async fn remove(&self, node: NodeId) -> Result<(), AdminError> {
+        Self::change(node)
+    }
+
+    async fn evict(&self, node: NodeId) -> Result<(), AdminError> {
         Self::change(node)
     }
 

@@ -10,6 +10,8 @@ mod peers;
 mod http_api;
 #[path = "cluster/net_commit.rs"]
 mod net_commit;
+#[path = "cluster/net_epochs.rs"]
+mod net_epochs;
 #[path = "cluster/net_islands.rs"]
 mod net_islands;
 #[path = "cluster/net_membership.rs"]
@@ -22,6 +24,8 @@ mod net_replication;
 mod net_rotation;
 #[path = "cluster/net_snapshot.rs"]
 mod net_snapshot;
+#[path = "cluster/net_twins.rs"]
+mod net_twins;
 
 #[path = "cluster/store_crash.rs"]
 mod store_crash;

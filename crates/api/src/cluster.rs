@@ -34,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(invite))
         .routes(routes!(promote))
         .routes(routes!(remove))
+        .routes(routes!(evict))
         .routes(routes!(transfer))
         .routes(routes!(rotate_key))
         .routes(routes!(rotate_ca))
@@ -44,6 +45,11 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct ClusterJson {
     /// The node that answers.
     node: u64,
+    /// Counts the cluster's histories; log indexes mean something only together with it.
+    epoch: u32,
+    /// What somebody must look at, in words.
+    alarms: Vec<String>,
+    backup: BackupJson,
     term: u64,
     leader: Option<u64>,
     /// Log index this node has applied.
@@ -86,6 +92,23 @@ pub(crate) struct PathJson {
     last_heard_ms: Option<u64>,
     /// Seconds it has been up, or down.
     for_s: u64,
+}
+
+/// Backups made by the answering node, by its own clock.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Backup)]
+pub(crate) struct BackupJson {
+    /// It makes them by itself.
+    scheduled: bool,
+    /// When the newest whole one was made (RFC 3339).
+    made_at: Option<String>,
+    age_s: Option<u64>,
+    /// Why the last try failed; empty when it did not.
+    problem: String,
+    /// When a restore was last practised here.
+    drilled_at: Option<String>,
+    drill_ok: Option<bool>,
+    drill_result: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -178,8 +201,27 @@ async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
             .last_heard
             .map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
     });
+    let backup = BackupJson {
+        scheduled: status.backup.scheduled,
+        made_at: status.backup.made_at.map(|at| at.to_rfc3339()),
+        age_s: status
+            .backup
+            .made_at
+            .map(|at| shared.clock.wall().since(at).as_secs()),
+        problem: status.backup.problem,
+        drilled_at: status.backup.drill.as_ref().map(|(at, ..)| at.to_rfc3339()),
+        drill_ok: status.backup.drill.as_ref().map(|(_, ok, _)| *ok),
+        drill_result: status
+            .backup
+            .drill
+            .map(|(.., found)| found)
+            .unwrap_or_default(),
+    };
     Json(ClusterJson {
         node: status.node.0,
+        epoch: status.epoch,
+        alarms: status.alarms,
+        backup,
         term: status.term,
         leader: status.leader.map(|node| node.0),
         applied: status.applied,
@@ -280,6 +322,21 @@ async fn remove(
         actor = input.order.actor.label(),
         node = input.value.node,
         "node removed"
+    );
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a node out that fell into wrong hands.
+#[utoipa::path(post, path = "/v1/cluster/evict", tag = "cluster", request_body = MemberBody, responses((status = 204)))]
+async fn evict(
+    State(shared): State<Shared>,
+    input: Input<MemberBody>,
+) -> Result<StatusCode, Problem> {
+    bounded(shared.admin.evict(NodeId(input.value.node))).await?;
+    info!(
+        actor = input.order.actor.label(),
+        node = input.value.node,
+        "node evicted"
     );
     Ok(StatusCode::NO_CONTENT)
 }

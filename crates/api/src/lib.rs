@@ -21,6 +21,7 @@ mod key;
 mod metrics;
 mod nodes;
 mod openapi;
+mod outbox;
 mod problem;
 mod reading;
 mod recipients;

@@ -37,6 +37,9 @@ pub(crate) struct Metrics {
     term: Gauge,
     applied: Gauge,
     open_alerts: Gauge,
+    epoch: Gauge,
+    /// Unset until there is a backup.
+    backup_age: Family<NodeLabels, Gauge>,
     deliveries: Family<StateLabels, Gauge>,
     channel_up: Family<ChannelLabels, Gauge>,
     island: Gauge,
@@ -57,6 +60,11 @@ struct RequestLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct StateLabels {
     state: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct NodeLabels {
+    node: u64,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -88,6 +96,8 @@ impl Metrics {
             term: Gauge::default(),
             applied: Gauge::default(),
             open_alerts: Gauge::default(),
+            epoch: Gauge::default(),
+            backup_age: Family::default(),
             deliveries: Family::default(),
             channel_up: Family::default(),
             island: Gauge::default(),
@@ -118,6 +128,16 @@ impl Metrics {
             "raft_applied_index",
             "Last log index applied here",
             metrics.applied.clone(),
+        );
+        registry.register(
+            "cluster_epoch",
+            "How many histories the cluster has had",
+            metrics.epoch.clone(),
+        );
+        registry.register(
+            "backup_age_seconds",
+            "Age of this node's newest backup, by its wall clock",
+            metrics.backup_age.clone(),
         );
         registry.register("alerts_open", "Open alerts", metrics.open_alerts.clone());
         registry.register(
@@ -228,6 +248,17 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
     metrics.island.set(i64::from(island.is_some()));
     let waiting = island.map_or(0, |island| island.waiting);
     metrics.island_waiting.set(waiting.cast_signed());
+    metrics.epoch.set(i64::from(status.epoch));
+    metrics.backup_age.clear();
+    if let Some(at) = status.backup.made_at {
+        let age = shared.clock.wall().since(at).as_secs();
+        metrics
+            .backup_age
+            .get_or_create(&NodeLabels {
+                node: status.node.0,
+            })
+            .set(i64::try_from(age).unwrap_or(i64::MAX));
+    }
     metrics.open_alerts.set(rows.open_alerts.cast_signed());
     metrics.deliveries.clear();
     for state in deliveries::State::ALL {

@@ -23,6 +23,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct NodesJson {
     /// As shown in every text.
     organisation: String,
+    /// Nothing is sent until somebody releases the outbox.
+    outbox_held_back: bool,
     nodes: Vec<NodeJson>,
 }
 
@@ -65,6 +67,7 @@ pub(crate) struct ChannelJson {
 /// Lists the nodes with the health of their channels.
 #[utoipa::path(get, path = "/v1/nodes", tag = "cluster", responses((status = 200, body = NodesJson)))]
 async fn list(mut view: View) -> Result<Response, Problem> {
+    let pause = nodes::outbox_pause(&mut view.0).await.map_err(of_query)?;
     let organisation = nodes::organisation(&mut view.0).await.map_err(of_query)?;
     let members = nodes::nodes(&mut view.0).await.map_err(of_query)?;
     let mut channels: BTreeMap<NodeId, Vec<ChannelJson>> = BTreeMap::new();
@@ -88,6 +91,7 @@ async fn list(mut view: View) -> Result<Response, Problem> {
         });
     let body = NodesJson {
         organisation,
+        outbox_held_back: pause.is_some(),
         nodes: nodes.collect(),
     };
     Ok(view.answer(&body))

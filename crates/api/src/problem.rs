@@ -299,7 +299,10 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::InviteExpired
         | Refusal::InviteUsed
         | Refusal::AlreadyFounded
-        | Refusal::NotOnIsland(_) => Kind::Conflict,
+        | Refusal::NotOnIsland(_)
+        | Refusal::EvictedKey
+        | Refusal::StaleEpoch
+        | Refusal::OutboxPaused => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

@@ -18,7 +18,7 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, alerts, cluster, conversations, headers, health, inbound, island, metrics, nodes,
-    recipients,
+    outbox, recipients,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -34,6 +34,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(nodes::routes())
         .merge(cluster::routes())
         .merge(island::routes())
+        .merge(outbox::routes())
         .merge(access::routes())
         .merge(metrics::routes())
         .merge(health::routes())

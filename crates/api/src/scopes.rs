@@ -75,6 +75,14 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/cluster/remove",
         Some(Scope::ClusterAdmin),
     ),
+    (Method::POST, "/v1/cluster/evict", Some(Scope::ClusterAdmin)),
+    (Method::GET, "/v1/outbox", Some(Scope::ClusterRead)),
+    (Method::POST, "/v1/outbox/pause", Some(Scope::ClusterAdmin)),
+    (
+        Method::POST,
+        "/v1/outbox/release",
+        Some(Scope::ClusterAdmin),
+    ),
     (
         Method::POST,
         "/v1/cluster/transfer",

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ClusterConfig, engine_config};
+use crate::epoch;
 use crate::founding::{self, Founding};
 use crate::identity::{Identity, IdentityError};
 use crate::island::{self, CarryError, Ground, IslandReplica};
@@ -23,9 +24,12 @@ use crate::join::{Admissions, Admitted, INVITATION_LIFE, Token, kept_membership}
 use crate::membership::{self, ChangeError, announce, upkeep};
 use crate::network::Network;
 use crate::pins::{PinSet, Refusals};
+use crate::presence::{self, Presence};
+use crate::recover;
 use crate::replica::{
     ClusterTime, Core, LocalReplica, Proposer, Raft, ReadBarrier, Standing, observe,
 };
+use crate::retired::{self, Retired};
 use crate::rotation::{RotateError, Rotation};
 use crate::service::Peers;
 use crate::status::{self, ClusterStatus};
@@ -33,7 +37,7 @@ use crate::store::node_db::{NodeDb, NodeDbError};
 use crate::store::{self, Store};
 use crate::transport::{PathStatus, Transport, TransportError};
 use crate::types::Peer;
-use crate::upkeep::{keep_anchor, keep_files, kept_offset, retire_when_removed};
+use crate::upkeep::{keep_anchor, keep_files, kept_offset, retire};
 use crate::wire::Change;
 
 /// The engine ends within this time after it was told to.
@@ -62,6 +66,10 @@ pub enum ClusterError {
     Propose(#[from] ProposeError),
     #[error("refused: {0}")]
     Refused(domain::Refusal),
+    #[error("{0}")]
+    Retired(Retired),
+    #[error("these files are half-way into a new epoch, left by an unfinished {what}")]
+    Unfinished { what: &'static str },
     #[error("the timing profile is impossible")]
     Profile(#[source] openraft::ConfigError),
     #[error("this should not happen, please report it: {0}")]
@@ -80,8 +88,8 @@ pub struct Invitation {
 /// Why a member stopped taking part by itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Stopped {
-    /// It was removed from the cluster; its identity is of no more use.
-    Removed,
+    /// Its membership ended for good; its identity is of no more use.
+    Retired(Retired),
     /// Its disk failed, with the reason.
     Storage(String),
     /// The engine ended.
@@ -125,12 +133,25 @@ impl Cluster {
             .ok_or(ClusterError::NoIdentity(config.data_dir.clone()))?;
         let identity = Arc::new(identity);
         let node = identity.node();
+        recover::refuse_unfinished(&config.data_dir)?;
         let timing = config.profile.timing();
         let pins = Arc::new(PinSet::default());
         if let Some(membership) = kept_membership(&config.data_dir)? {
             pins.adopt_wire(membership);
         }
         let store = Store::open(&config.data_dir).await?;
+        if let Some(why) = retired::kept(&store.node_db).await? {
+            store.close().await?;
+            return Err(ClusterError::Retired(why));
+        }
+        let last = store.log.last_log_id().map_or(0, |id| id.index);
+        let term = store.log.vote().map_or(0, |vote| vote.leader_id.term);
+        if let Some(why) = presence::behind_memo(&store.node_db, &identity, last, term).await? {
+            // Not stored: whoever put an old log here may still put the right one back.
+            store.close().await?;
+            return Err(ClusterError::Retired(why));
+        }
+        let presence = Presence::begin(&store.node_db).await?;
         let transport = Arc::new(Transport::bind(
             &config.local_paths(),
             &config.carriers,
@@ -161,6 +182,7 @@ impl Cluster {
         )
         .await
         .map_err(|e| ClusterError::Internal(e.to_string()))?;
+        raft.runtime_config().elect(false); // until the others have looked at this node
         let core = Arc::new(Core {
             node,
             identity,
@@ -174,6 +196,9 @@ impl Cluster {
             standing: Mutex::new(Standing::default()),
             changes: watch::Sender::new(0),
             leader: watch::Sender::new(None),
+            presence,
+            retired: watch::Sender::new(None),
+            stopped: watch::Sender::new(false),
         });
         if let Ok(view) = core.state.view().await {
             core.time.observe(view.as_of);
@@ -217,9 +242,15 @@ impl Cluster {
             config.clone(),
             stop.clone(),
         ));
-        tasks.spawn(retire_when_removed(core.clone(), stop.clone()));
         tasks.spawn(island::keep(ground.clone(), stop.clone()));
         tasks.spawn(island::exchange(ground.clone(), stop.clone()));
+        tasks.spawn(retire(core.clone(), store.node_db.clone(), stop.clone()));
+        tasks.spawn(epoch::follow(core.clone(), stop.clone()));
+        tasks.spawn(presence::keep(
+            core.clone(),
+            store.node_db.clone(),
+            stop.clone(),
+        ));
         let cluster = Self {
             core,
             replica,
@@ -241,6 +272,7 @@ impl Cluster {
             cluster.own.clone(),
         )
         .await?;
+        recover::complete(&config.data_dir, &cluster.core, &cluster.replica).await?;
         Ok(cluster)
     }
 
@@ -385,6 +417,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// Evicts a node that fell into wrong hands: as [`Self::remove`], and it may never hand in what it still holds.
+    pub async fn evict(&self, node: NodeId) -> Result<(), ClusterError> {
+        if node == self.core.node {
+            return Err(ChangeError::Refused(format!(
+                "{node} cannot evict itself; run this on a node you trust"
+            ))
+            .into());
+        }
+        membership::change(&self.core, Change::Remove { node: node.0 }).await?;
+        self.order(
+            membership::eviction_id(node, self.replica.now()),
+            nodes::Command::Evict { node },
+        )
+        .await
+    }
+
     /// Moves leadership to a voter.
     pub async fn transfer(&self, to: NodeId) -> Result<(), ClusterError> {
         membership::change(&self.core, Change::Transfer { to: to.0 }).await?;
@@ -416,7 +464,7 @@ impl Cluster {
                 None => std::future::pending().await,
             }
         };
-        let mut removed = self.core.transport.removed();
+        let mut stopped = self.core.stopped.subscribe();
         let mut metrics = self.core.raft.metrics();
         let engine = async {
             loop {
@@ -431,7 +479,10 @@ impl Cluster {
         tokio::select! {
             biased;
             why = storage => Stopped::Storage(why),
-            _ = removed.wait_for(|removed| *removed) => Stopped::Removed,
+            _ = stopped.wait_for(|stopped| *stopped) => {
+                let why = self.core.retired.borrow().clone();
+                Stopped::Retired(why.unwrap_or(Retired { why: retired::Why::Removed }))
+            }
             why = engine => Stopped::Engine(why),
         }
     }

@@ -3,9 +3,11 @@
 //! The only crate that names openraft and quinn. Others see [`domain::ports::Replica`] (here [`LocalReplica`]) and, for
 //! operators, [`Cluster`]. Deliberately absent: HTTP, clocks of the machine (they are given), decisions about alerts.
 
+pub mod backup;
 mod cluster;
 mod config;
 pub mod crypto;
+mod epoch;
 mod founding;
 pub mod identity;
 mod island;
@@ -13,8 +15,11 @@ pub mod join;
 mod membership;
 mod network;
 pub mod pins;
+mod presence;
 pub mod profile;
+pub mod recover;
 mod replica;
+mod retired;
 mod rotation;
 pub mod rpc;
 mod service;
@@ -35,7 +40,9 @@ pub use join::{Admitted, JoinConfig, JoinError, Joined, Token, join};
 pub use membership::ChangeError;
 pub use network::{Network, PeerClient};
 pub use profile::Profile;
+pub use recover::{RecoverError, Recovery};
 pub use replica::LocalReplica;
+pub use retired::{Retired, Why};
 pub use rotation::RotateError;
 pub use service::RaftPeer;
 pub use status::{ClusterStatus, MemberStatus, Role};

@@ -416,5 +416,10 @@ pub(crate) fn removal_id(node: NodeId, at: domain::Timestamp) -> RequestId {
     RequestId::derive(&[b"remove", &node.0.to_be_bytes(), &at.0.to_be_bytes()])
 }
 
+/// As [`removal_id`], for an eviction.
+pub(crate) fn eviction_id(node: NodeId, at: domain::Timestamp) -> RequestId {
+    RequestId::derive(&[b"evict", &node.0.to_be_bytes(), &at.0.to_be_bytes()])
+}
+
 #[cfg(test)]
 mod tests;

@@ -29,11 +29,13 @@ pub enum Reason {
     ReplayedJoin,
     /// An invitation nobody made, or one that has ended.
     WrongInvitation,
+    /// A node of an epoch after ours answered under a member's address.
+    LaterEpoch,
 }
 
 impl Reason {
     /// All reasons, in the order they are counted.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ForeignCertificate,
         Self::WrongNode,
         Self::NotMember,
@@ -43,6 +45,7 @@ impl Reason {
         Self::Oversize,
         Self::ReplayedJoin,
         Self::WrongInvitation,
+        Self::LaterEpoch,
     ];
 
     /// Short name, for metrics.
@@ -57,6 +60,7 @@ impl Reason {
             Self::Oversize => "oversize_frame",
             Self::ReplayedJoin => "replayed_join",
             Self::WrongInvitation => "wrong_invitation",
+            Self::LaterEpoch => "later_epoch",
         }
     }
 }

@@ -39,10 +39,12 @@ pub enum Kind {
     SignLeaf = 16,
     /// Which authorities do you stand on?
     Authorities = 17,
+    /// I am this start of this copy of myself.
+    Presence = 20,
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Vote,
         Self::PreVote,
         Self::Append,
@@ -60,6 +62,7 @@ impl Kind {
         Self::RotateKey,
         Self::SignLeaf,
         Self::Authorities,
+        Self::Presence,
     ];
 
     /// Reads the first byte of a request.
@@ -72,7 +75,7 @@ impl Kind {
         match self {
             Self::Vote | Self::PreVote | Self::TransferLeader => 40,
             Self::Append => 30,
-            Self::AppendStream | Self::ReadIndex | Self::Lease => 20,
+            Self::AppendStream | Self::ReadIndex | Self::Lease | Self::Presence => 20,
             Self::Propose
             | Self::Membership
             | Self::Change

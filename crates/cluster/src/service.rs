@@ -15,6 +15,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::island::{self, Ground};
 use crate::join::Admissions;
 use crate::membership;
+use crate::presence;
 use crate::replica::{Core, grant, read_index_here, write_many};
 use crate::rotation::Rotation;
 use crate::rpc::{self, FrameError, Kind, Pipe, status as answer};
@@ -72,7 +73,8 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
                 | Kind::Journal
                 | Kind::RotateKey
                 | Kind::SignLeaf
-                | Kind::Authorities => return Ok(None),
+                | Kind::Authorities
+                | Kind::Presence => return Ok(None),
             }
             .map(Some)
             .map_err(words)
@@ -187,6 +189,28 @@ impl Peers {
         codec::encode(&fates).map_err(words)
     }
 
+    /// Nothing of a node that is shut out; and no consensus before the others have looked at this node: on old files it
+    /// would break promises.
+    fn admit(&self, from: NodeId, kind: Kind) -> Result<(), String> {
+        let presence = &self.core.presence;
+        if let Some(why) = presence.shut_out(from) {
+            return Err(why);
+        }
+        let consensus = matches!(
+            kind,
+            Kind::Vote
+                | Kind::PreVote
+                | Kind::Append
+                | Kind::AppendStream
+                | Kind::Snapshot
+                | Kind::TransferLeader
+        );
+        if consensus && !(presence.cleared() && self.core.retired.borrow().is_none()) {
+            return Err("this node has not been looked at by the others yet".to_owned());
+        }
+        Ok(())
+    }
+
     /// The issuing key goes to voters only: a learner has yet to prove itself.
     fn issuing_key(&self, from: NodeId) -> Unary {
         if !self.core.standing().voters.contains(&from.0) {
@@ -205,6 +229,10 @@ impl Peers {
 impl Service for Peers {
     async fn unary(&self, from: NodeId, kind: Kind, body: Vec<u8>) -> Unary {
         let core = &self.core;
+        if kind == Kind::Presence {
+            return presence::answer(core, from, &body);
+        }
+        self.admit(from, kind)?;
         match kind {
             Kind::Vote | Kind::PreVote | Kind::Append | Kind::TransferLeader => {
                 let answer = self.engine.unary(kind, &body).await;
@@ -235,15 +263,23 @@ impl Service for Peers {
             }
             Kind::SignLeaf => self.rotation.sign_for(from, &body),
             Kind::Authorities => self.rotation.standing(),
-            Kind::AppendStream | Kind::Snapshot => Err("not a request of one frame".to_owned()),
+            Kind::AppendStream | Kind::Snapshot | Kind::Presence => {
+                Err("not a request of one frame".to_owned())
+            }
         }
     }
 
-    async fn append_stream(&self, _from: NodeId, pipe: Pipe) -> Result<(), FrameError> {
+    async fn append_stream(&self, from: NodeId, pipe: Pipe) -> Result<(), FrameError> {
+        if self.admit(from, Kind::AppendStream).is_err() {
+            return Ok(());
+        }
         self.engine.append_stream(pipe).await
     }
 
     async fn snapshot(&self, from: NodeId, pipe: Pipe) -> Result<(), FrameError> {
+        if self.admit(from, Kind::Snapshot).is_err() {
+            return Ok(());
+        }
         let snapshots = self.core.state.snapshots();
         self.engine.snapshot(from, pipe, snapshots).await
     }

@@ -41,6 +41,10 @@ pub struct ClusterStatus {
     pub node: NodeId,
     /// 32 hexadecimal digits.
     pub cluster: String,
+    /// Counts the cluster's histories; log indexes mean something only together with it.
+    pub epoch: u32,
+    /// What somebody must look at, in words.
+    pub alarms: Vec<String>,
     pub leader: Option<NodeId>,
     pub term: u64,
     pub last_log: u64,
@@ -118,6 +122,8 @@ pub(crate) async fn status(core: &Core) -> ClusterStatus {
     ClusterStatus {
         node: core.node,
         cluster: core.identity.cluster_hex(),
+        epoch: core.identity.epoch(),
+        alarms: core.presence.alarms(),
         leader: core.leader(),
         term: metrics.current_term,
         last_log: metrics.last_log_index.unwrap_or(0),

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::ClusterError;
 use crate::config::{ClusterConfig, Tuning};
 use crate::replica::Core;
+use crate::retired::{self, Retired, Why};
 use crate::store::Store;
 use crate::store::log::LogStore;
 use crate::store::node_db::{ClockAnchor, NodeDb};
@@ -80,11 +81,19 @@ pub(crate) async fn keep_files(
     }
 }
 
-/// A removed node must not stand for election any more.
-pub(crate) async fn retire_when_removed(core: Arc<Core>, stop: CancellationToken) {
+/// A retired node must not stand for election any more, and must remember that after a restart.
+pub(crate) async fn retire(core: Arc<Core>, node_db: Arc<NodeDb>, stop: CancellationToken) {
     let mut removed = core.transport.removed();
+    let mut retired = core.retired.subscribe();
     tokio::select! {
-        () = stop.cancelled() => {}
-        _ = removed.wait_for(|removed| *removed) => core.raft.runtime_config().elect(false),
+        () = stop.cancelled() => return,
+        _ = removed.wait_for(|removed| *removed) => core.retire(Retired { why: Why::Removed }),
+        _ = retired.wait_for(Option::is_some) => {}
     }
+    core.raft.runtime_config().elect(false);
+    let why = core.retired.borrow().clone();
+    if let Some(why) = why {
+        retired::keep(&node_db, &why).await;
+    }
+    core.stopped.send_replace(true);
 }

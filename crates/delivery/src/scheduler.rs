@@ -172,6 +172,10 @@ impl Scheduler {
                     .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
             }
         }
+        if nodes::outbox_pause(&mut view).await?.is_some() {
+            // Held back, as after a restore: nothing is decided that would leave, and nobody's silence counts.
+            return Ok(plan);
+        }
         let late = now - SHARE_OVERDUE;
         for action in escalation::due(&mut view, now, ACTIONS).await? {
             if action.due > late && !share::is_ours(island, own, action.alert.as_bytes()) {
@@ -210,7 +214,9 @@ impl Scheduler {
                     deliveries: waiting,
                 }));
         }
-        for channel in dark(&channels, &nodes::nodes(&mut view).await?, now) {
+        let mut heard = channels.clone();
+        heard.extend(nodes::channels_of_the_gone(&mut view).await?);
+        for channel in dark(&heard, &nodes::nodes(&mut view).await?, now) {
             let stranded =
                 deliveries::stranded(&mut view, channel.node, &channel.name, now, BATCH).await?;
             if !stranded.is_empty() {

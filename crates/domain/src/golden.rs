@@ -159,6 +159,19 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
                 issuing: 1,
             }),
         ),
+        command("nodes.evict", nodes::Command::Evict { node: NodeId(2) }),
+        command(
+            "nodes.recover",
+            nodes::Command::Recover(nodes::Recover {
+                epoch: 2,
+                node: NodeId(4),
+                node_name: "alpha".to_owned(),
+                pin: [2; 32],
+                addresses: addresses(),
+                statement: vec![5; 4],
+                outbox_paused: "restored".to_owned(),
+            }),
+        ),
     ]
 }
 
@@ -295,6 +308,19 @@ fn of_deliveries() -> Vec<(&'static str, Command)> {
             "deliveries.expire",
             Deliveries::Expire {
                 deliveries: vec![DeliveryId([1; 16])],
+            },
+        ),
+        command(
+            "deliveries.pause_outbox",
+            Deliveries::PauseOutbox {
+                reason: "restored".to_owned(),
+            },
+        ),
+        command(
+            "deliveries.release_outbox",
+            Deliveries::ReleaseOutbox {
+                stale_after_ms: 3_600_000,
+                stale_after_critical_ms: 86_400_000,
             },
         ),
     ]

@@ -92,4 +92,14 @@ pub enum Refusal {
     /// This node is cut off and may not decide this alone; the words say what can be done instead.
     #[error("this node is cut off from the cluster: {0}")]
     NotOnIsland(String),
+    #[error(
+        "this key belonged to a node that was evicted; make a new one: empty the data directory and join again"
+    )]
+    EvictedKey,
+    #[error("the cluster is in this epoch already, or in a later one")]
+    StaleEpoch,
+    #[error(
+        "nothing leaves while the outbox is held back; look at `holdfast outbox show`, then release it"
+    )]
+    OutboxPaused,
 }

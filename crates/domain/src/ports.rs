@@ -326,10 +326,28 @@ pub struct MemberStatus {
     pub last_heard: Option<Duration>,
 }
 
+/// What the answering node knows of its own backups. Times are its wall clock's.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct BackupStatus {
+    /// It makes backups by itself.
+    pub scheduled: bool,
+    /// The newest one that is whole.
+    pub made_at: Option<Timestamp>,
+    /// Why the last try failed; empty when it did not.
+    pub problem: String,
+    /// The last drill, whether it succeeded, and what it found.
+    pub drill: Option<(Timestamp, bool, String)>,
+}
+
 /// The cluster as the answering node sees it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClusterStatus {
     pub node: NodeId,
+    /// Counts the cluster's histories: log indexes mean something only together with it.
+    pub epoch: u32,
+    /// What somebody must look at, in words: an identity that is alive twice, a node on old files.
+    pub alarms: Vec<String>,
+    pub backup: BackupStatus,
     pub term: u64,
     pub leader: Option<NodeId>,
     pub applied: u64,
@@ -392,6 +410,9 @@ pub trait ClusterAdmin: Send + Sync + 'static {
 
     /// Takes a node out for good.
     async fn remove(&self, node: NodeId) -> Result<(), AdminError>;
+
+    /// Takes a node out that fell into wrong hands: it may never hand in what it still holds.
+    async fn evict(&self, node: NodeId) -> Result<(), AdminError>;
 
     /// Hands leadership to `to`, or to the most current voter.
     async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError>;

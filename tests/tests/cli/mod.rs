@@ -5,6 +5,7 @@
 )]
 
 mod demo;
+mod disasters;
 mod exit_codes;
 mod imports;
 mod islands;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use cluster::pins::Reason;
-use cluster::{Cluster, ClusterError, Founding, Identity, JoinError, Role, Stopped, Token, Tuning};
+use cluster::{
+    Cluster, ClusterError, Founding, Identity, JoinError, Retired, Role, Stopped, Token, Tuning,
+    Why,
+};
 use domain::ports::{Freshness, Replica as _};
 use domain::{NodeId, nodes};
 use tests::cluster::{Nodes, PATIENCE, eventually, knows, put};
@@ -157,19 +160,16 @@ async fn a_removed_node_is_told_and_refused() {
     let stopped = tokio::time::timeout(PATIENCE, nodes[removed].stopped())
         .await
         .unwrap();
-    assert_eq!(stopped, Stopped::Removed);
+    let out = Retired { why: Why::Removed };
+    assert_eq!(stopped, Stopped::Retired(out.clone()));
     assert!(put(&nodes[removed], "late").await.is_err());
-    // It comes back and is refused by everybody.
+    // It comes back, remembers, and does not even start.
     nodes.kill(removed).await;
-    nodes.restart(removed).await;
-    let stopped = tokio::time::timeout(PATIENCE, nodes[removed].stopped())
-        .await
-        .unwrap();
-    assert_eq!(stopped, Stopped::Removed);
-    // Whoever it reached first has told it.
-    let refused = |id: u64| nodes[id].refusals().of(Reason::NotMember);
-    let members = nodes.ids().into_iter().filter(|id| *id != removed);
-    assert!(members.map(refused).sum::<u64>() > 0);
+    let again = nodes.try_restart(removed).await.map(drop);
+    assert!(
+        matches!(&again, Err(ClusterError::Retired(why)) if *why == out),
+        "{again:?}"
+    );
     // The others go on, and the row says when it went.
     put(&nodes[leader], "still-here").await.unwrap();
     let mut view = nodes[leader]

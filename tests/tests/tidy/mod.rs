@@ -44,6 +44,7 @@ const SLICES: &[&str] = &[
 const ONLY: &[(&str, &str)] = &[
     ("openraft::", "crates/cluster/"),
     ("quinn::", "crates/cluster/"),
+    ("age::x25519", "crates/cluster/src/backup/"),
     ("axum::", "crates/api/"),
     ("anyhow::", "crates/node/"),
     ("lettre::", "crates/channels/"),

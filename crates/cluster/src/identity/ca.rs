@@ -11,7 +11,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use x509_parser::extensions::GeneralName;
 
-use super::{DOMAIN, HostName, IdentityError, node_name};
+use super::{DOMAIN, HostName, IdentityError, epoch_name, node_name};
 use crate::crypto::sha256;
 
 /// Extra names one leaf may carry.
@@ -107,12 +107,12 @@ pub(super) fn new_authority(
     Ok((params.self_signed(&key)?.der().clone(), key.serialize_pem()))
 }
 
-/// Signs the leaf of `node`.
+/// Signs the leaf of a node whose id was given out in `epoch`.
 pub(super) fn issue(
     authority: &CertificateDer<'static>,
     issuing_key_pem: &str,
     cluster: &[u8; 16],
-    node: NodeId,
+    (node, epoch): (NodeId, u32),
     request: &NodeRequest,
 ) -> Result<Issued, IdentityError> {
     check_names(&request.names)?;
@@ -127,7 +127,10 @@ pub(super) fn issue(
         ExtendedKeyUsagePurpose::ClientAuth,
     ];
     params.use_authority_key_identifier_extension = true;
-    params.subject_alt_names = vec![SanType::DnsName(name.try_into()?)];
+    params.subject_alt_names = vec![
+        SanType::DnsName(name.try_into()?),
+        SanType::DnsName(epoch_name(epoch, cluster).try_into()?),
+    ];
     params.subject_alt_names.extend(sans(&request.names)?);
     let public = SubjectPublicKeyInfo::from_der(&request.public)?;
     Ok(Issued {

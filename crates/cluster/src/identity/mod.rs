@@ -17,7 +17,7 @@ use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub(crate) use ca::{Issued, NodeRequest, pin_of};
-pub(crate) use files::write_private;
+pub(crate) use files::{certificate_pem, write_private};
 pub(crate) use tls::{
     ALPN_JOIN, ALPN_PEER, Presented, Trust, client_config, inspect, join_client_config,
     quic_client, quic_server, server_config, verify_signature,
@@ -64,11 +64,22 @@ pub enum IdentityError {
     Tls(#[from] rustls::Error),
 }
 
+/// Names and contents of identity files.
+pub(crate) type IdentityFiles = Vec<(String, String)>;
+
+/// Puts identity files in place, each whole or not at all. Repeating it changes nothing.
+pub(crate) fn write_files(dir: &Path, files: &IdentityFiles) -> Result<(), IdentityError> {
+    files
+        .iter()
+        .try_for_each(|(name, text)| files::write(dir, name, text))
+}
+
 /// A node's own identity. Its key, leaf and authorities may be replaced while it runs (DESIGN B2).
 pub struct Identity {
     dir: PathBuf,
     cluster: [u8; 16],
     node: NodeId,
+    epoch: u32,
     held: RwLock<Held>,
 }
 
@@ -104,6 +115,16 @@ impl Identity {
     ///
     /// `names` are the host names and IP addresses that people's programs use for this node's HTTPS.
     pub fn found(dir: &Path, cluster: [u8; 16], names: &[String]) -> Result<Self, IdentityError> {
+        Self::found_as(dir, cluster, (NodeId(1), 1), names)
+    }
+
+    /// As [`Self::found`], for a node that goes on with a cluster whose authority is lost.
+    pub(crate) fn found_as(
+        dir: &Path,
+        cluster: [u8; 16],
+        who: (NodeId, u32),
+        names: &[String],
+    ) -> Result<Self, IdentityError> {
         // The leaf is written last: without it, whatever else is there was left by a try that broke off.
         if dir.join(LEAF).exists() {
             return Err(IdentityError::Exists {
@@ -116,13 +137,38 @@ impl Identity {
             public: key.subject_public_key_info(),
             names: ca::parse_names(names)?,
         };
-        let issued = ca::issue(&authority, &issuing_key, &cluster, NodeId(1), &request)?;
+        let issued = ca::issue(&authority, &issuing_key, &cluster, who, &request)?;
         files::write(dir, AUTHORITY_KEY, &issuing_key)?;
         Self::store(dir, &key, &issued, &authority)?;
         Self::load(dir)?.ok_or_else(|| IdentityError::Damaged {
             path: dir.join(KEY),
             why: "it vanished".to_owned(),
         })
+    }
+
+    /// The files that give this node the id of its next life, under the key it has; [`write_files`] puts them in place.
+    /// Without the issuing key the cluster gets a new authority: then nobody of the old epoch can be told, and clients
+    /// need the new certificate.
+    pub(crate) fn successor(
+        &self,
+        who: (NodeId, u32),
+        names: &[String],
+    ) -> Result<IdentityFiles, IdentityError> {
+        let request = NodeRequest {
+            public: self.credentials().key.subject_public_key_info(),
+            names: ca::parse_names(names)?,
+        };
+        let (authority, issuing_key) = match self.issuing_key() {
+            Some(key) => (self.authority(), key),
+            None => ca::new_authority(&self.cluster)?,
+        };
+        let issued = ca::issue(&authority, &issuing_key, &self.cluster, who, &request)?;
+        // In the order in which they are written: the leaf last.
+        Ok(vec![
+            (AUTHORITY_KEY.to_owned(), issuing_key),
+            (AUTHORITY.to_owned(), certificate_pem(&authority)),
+            (LEAF.to_owned(), certificate_pem(&issued.leaf)),
+        ])
     }
 
     /// The key a joining node will use: the one already there (an earlier try), or a new one.
@@ -148,8 +194,8 @@ impl Identity {
         authority: &CertificateDer<'_>,
     ) -> Result<(), IdentityError> {
         files::write(dir, KEY, &key.serialize_pem())?;
-        files::write(dir, AUTHORITY, &files::certificate_pem(authority))?;
-        files::write(dir, LEAF, &files::certificate_pem(&issued.leaf))
+        files::write(dir, AUTHORITY, &certificate_pem(authority))?;
+        files::write(dir, LEAF, &certificate_pem(&issued.leaf))
     }
 
     /// Reads the identity in a data directory; `None` when there is none yet.
@@ -175,17 +221,19 @@ impl Identity {
             .clone();
         let mut issuing_keys = BTreeMap::new();
         for name in [AUTHORITY_KEY, AUTHORITY_KEY_NEXT] {
-            if let Some(pem) = files::read(dir, name)?
-                && let Some(of) = ca::authority_of(&trusted, &pem)
-            {
-                issuing_keys.insert(sha256(of), pem);
+            if let Some(pem) = files::read(dir, name)? {
+                let key = KeyPair::from_pem(&pem).map_err(|e| damaged(dir, name, &e))?;
+                drop(key); // only whether it is one
+                if let Some(of) = ca::authority_of(&trusted, &pem) {
+                    issuing_keys.insert(sha256(of), pem);
+                }
             }
         }
-        let (cluster, node) = (presented.cluster, presented.node);
         Ok(Some(Self {
             dir: dir.to_owned(),
-            cluster,
-            node,
+            cluster: presented.cluster,
+            node: presented.node,
+            epoch: presented.epoch,
             held: RwLock::new(Held {
                 issuing: authority.clone(),
                 credentials: Arc::new(Credentials {
@@ -212,6 +260,21 @@ impl Identity {
     /// This node's id.
     pub fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// The epoch in which this node's id was given out: it takes part in no other.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// This node's leaf.
+    pub(crate) fn leaf(&self) -> CertificateDer<'static> {
+        self.credentials().leaf.clone()
+    }
+
+    /// The authority above this node's leaf.
+    pub(crate) fn above(&self) -> CertificateDer<'static> {
+        self.credentials().authority.clone()
     }
 
     /// SHA-256 of this node's SubjectPublicKeyInfo: what the membership knows it by.
@@ -257,7 +320,13 @@ impl Identity {
         request: &NodeRequest,
     ) -> Result<Issued, IdentityError> {
         let key = self.issuing_key().ok_or(IdentityError::NoIssuingKey)?;
-        ca::issue(&self.authority(), &key, &self.cluster, node, request)
+        ca::issue(
+            &self.authority(),
+            &key,
+            &self.cluster,
+            (node, self.epoch),
+            request,
+        )
     }
 
     /// The key that signs newcomers, in PEM.
@@ -298,6 +367,21 @@ pub(crate) fn node_name(node: NodeId, cluster: &[u8; 16]) -> String {
         node.0,
         data_encoding::HEXLOWER.encode(cluster)
     )
+}
+
+/// The name that says in which epoch the node's id was given out: `epoch-2.<cluster>.holdfast.internal`.
+fn epoch_name(epoch: u32, cluster: &[u8; 16]) -> String {
+    format!(
+        "epoch-{epoch}.{}.{DOMAIN}",
+        data_encoding::HEXLOWER.encode(cluster)
+    )
+}
+
+/// Reads what [`epoch_name`] wrote.
+fn parse_epoch_name(name: &str) -> Option<u32> {
+    let (epoch, rest) = name.strip_prefix("epoch-")?.split_once('.')?;
+    rest.ends_with(DOMAIN).then_some(())?;
+    epoch.parse().ok().filter(|epoch| *epoch > 0)
 }
 
 /// Reads what [`node_name`] wrote.

@@ -63,6 +63,7 @@ fn leaves_name_their_node_and_its_https_names() {
         Presented {
             cluster: [7; 16],
             node: NodeId(3),
+            epoch: 1,
             pin: pin_of(&key)
         }
     );
@@ -257,5 +258,57 @@ fn node_names_read_back() {
         "node-1.holdfast.internal",
     ] {
         assert_eq!(parse_node_name(wrong), None);
+    }
+}
+
+#[test]
+fn a_survivor_keeps_its_key_and_gets_the_id_of_its_next_life() {
+    let (dir, before) = found(7);
+    let (pin, authority) = (before.pin(), before.authority());
+    let statement = before.sign(b"it was me").unwrap();
+    let old_leaf = before.leaf();
+    write_files(dir.path(), &before.successor((NodeId(4), 2), &[]).unwrap()).unwrap();
+    let after = Identity::load(dir.path()).unwrap().unwrap();
+    assert_eq!((after.node(), after.epoch()), (NodeId(4), 2));
+    assert_eq!((after.pin(), after.authority()), (pin, authority.clone()));
+    assert!(verify_signature(&old_leaf, b"it was me", &statement));
+    assert!(verify_signature(&after.leaf(), b"it was me", &statement));
+    assert!(!verify_signature(&old_leaf, b"it was you", &statement));
+    // Without the issuing key the cluster gets a new authority.
+    std::fs::remove_file(dir.path().join("cluster-ca-key.pem")).unwrap();
+    let learner = Identity::load(dir.path()).unwrap().unwrap();
+    write_files(dir.path(), &learner.successor((NodeId(5), 3), &[]).unwrap()).unwrap();
+    let alone = Identity::load(dir.path()).unwrap().unwrap();
+    assert!(alone.can_issue() && alone.authority() != authority);
+}
+
+#[test]
+fn identity_files_cut_or_flipped_anywhere_are_refused_or_unharmed() {
+    let (dir, identity) = found(7);
+    for name in [
+        "node-key.pem",
+        "node-cert.pem",
+        "cluster-ca.pem",
+        "cluster-ca-key.pem",
+    ] {
+        let sound = std::fs::read(dir.path().join(name)).unwrap();
+        let flips = (0..sound.len()).step_by(7).map(|at| {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 1 << (at % 8);
+            bytes
+        });
+        let cuts = (0..sound.len()).map(|len| sound[..len].to_vec());
+        for bytes in cuts.chain(flips) {
+            std::fs::write(dir.path().join(name), &bytes).unwrap();
+            match Identity::load(dir.path()) {
+                Ok(Some(read)) => assert_eq!(
+                    (read.node(), read.cluster(), read.pin()),
+                    (identity.node(), identity.cluster(), identity.pin())
+                ),
+                Ok(None) => panic!("{name} damaged reads as no identity at all"),
+                Err(error) => assert!(error.to_string().contains("pem"), "{error}"),
+            }
+        }
+        std::fs::write(dir.path().join(name), &sound).unwrap();
     }
 }

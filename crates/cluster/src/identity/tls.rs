@@ -17,7 +17,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-use super::{Identity, IdentityError, parse_node_name};
+use super::{Identity, IdentityError, parse_epoch_name, parse_node_name};
 use crate::crypto::{provider, sha256};
 use crate::pins::{PinSet, Reason, Refusals};
 
@@ -34,6 +34,8 @@ const JUDGED_AT: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(2_524
 pub(crate) struct Presented {
     pub(crate) cluster: [u8; 16],
     pub(crate) node: NodeId,
+    /// In which its id was given out.
+    pub(crate) epoch: u32,
     /// SHA-256 of the SubjectPublicKeyInfo.
     pub(crate) pin: [u8; 32],
 }
@@ -46,9 +48,11 @@ pub(crate) fn inspect(leaf: &CertificateDer<'_>) -> Result<Presented, Error> {
         .valid_dns_names()
         .find_map(parse_node_name)
         .ok_or(Error::InvalidCertificate(CertificateError::NotValidForName))?;
+    let epoch = certificate.valid_dns_names().find_map(parse_epoch_name);
     Ok(Presented {
         cluster,
         node,
+        epoch: epoch.unwrap_or(1),
         pin: sha256(certificate.subject_public_key_info().as_ref()),
     })
 }
@@ -199,6 +203,7 @@ pub(crate) fn client_config(
         pins: pins.clone(),
         refusals: refusals.clone(),
         expected: node,
+        epoch: identity.epoch(),
     };
     let mut config = client_builder(Arc::new(verifier))?
         .with_client_auth_cert(identity.chain(), identity.private_key())?;
@@ -317,6 +322,7 @@ struct MemberVerifier {
     pins: Arc<PinSet>,
     refusals: Arc<Refusals>,
     expected: NodeId,
+    epoch: u32,
 }
 
 impl ServerCertVerifier for MemberVerifier {
@@ -334,6 +340,10 @@ impl ServerCertVerifier for MemberVerifier {
             .inspect_err(|_| {
                 self.refusals.count(Reason::ForeignCertificate);
             })?;
+        if presented.epoch > self.epoch {
+            self.refusals.count(Reason::LaterEpoch);
+            return Err(Error::InvalidCertificate(CertificateError::NotValidForName));
+        }
         if presented.node != self.expected {
             self.refusals.count(Reason::WrongNode);
             return Err(Error::InvalidCertificate(CertificateError::NotValidForName));

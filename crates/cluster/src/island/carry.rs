@@ -35,6 +35,8 @@ pub enum CarryError {
     UnknownNode(NodeId),
     #[error("the file was written by {0} with a key that is not, or no longer, its own")]
     UnknownKey(NodeId),
+    #[error("{0} was evicted: what it says may be forged and is not taken")]
+    Evicted(NodeId),
     #[error("{0} was removed more than 30 days ago; what it says is not taken any more")]
     RemovedTooLongAgo(NodeId),
     #[error(
@@ -191,6 +193,9 @@ async fn check_writer(
     let pinned = member.is_some_and(|peer| peer.pins.contains(&exported.pin));
     if !pinned && !node.pins.contains(&exported.pin) {
         return Err(CarryError::UnknownKey(exported.node));
+    }
+    if node.left == Some(nodes::Left::Evicted) {
+        return Err(CarryError::Evicted(exported.node));
     }
     let gone = |at: Timestamp| ground.core.time.now().since(at) > REMOVED_MAY_SPEAK;
     if node.removed_at.is_some_and(gone) {

@@ -151,6 +151,7 @@ pub(super) fn open_export(file: &[u8], cluster: [u8; 16]) -> Result<Exported, Im
         node,
         pin,
         cluster: of,
+        epoch: _,
     } = inspect(&leaf).map_err(|_| ImportError::Unreadable)?;
     if of != cluster {
         return Err(ImportError::Foreign);

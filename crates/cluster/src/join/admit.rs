@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::token::hash_of_secret;
 use super::{Answer, FRAME_MAX, Request, digits, exported};
 use crate::crypto::sha256;
+use crate::epoch;
 use crate::identity::NodeRequest;
 use crate::membership;
 use crate::pins::Reason;
@@ -82,6 +83,12 @@ impl Admissions {
         else {
             return;
         };
+        if let Some(answer) = epoch::answer(&self.core, &body).await {
+            _ = timeout(TALK_TIMEOUT, rpc::write(&mut send, &[], &answer)).await;
+            _ = send.finish();
+            _ = timeout(TALK_TIMEOUT, connection.closed()).await;
+            return;
+        }
         let answer = match self.one.acquire().await {
             Ok(_turn) => self.decide(&connection, &body).await,
             Err(_) => return,

@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The member decides within this time: it includes a commit and a change of membership.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(55);
 /// The membership at admission: whom to believe until the log says more.
-const MEMBERS: &str = "members-at-join.bin";
+pub(crate) const MEMBERS: &str = "members-at-join.bin";
 
 /// Everything joining needs.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use admit::Admissions;
 pub use admit::Admitted;
-pub(crate) use enter::kept_membership;
 pub use enter::{JoinConfig, JoinError, Joined, join};
+pub(crate) use enter::{MEMBERS, kept_membership};
 pub use token::{Token, TokenError};
 
 use crate::crypto::sha256;

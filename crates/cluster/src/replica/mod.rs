@@ -27,7 +27,9 @@ pub(crate) use read::{ReadBarrier, read_index_here};
 pub(crate) use time::ClusterTime;
 
 use crate::identity::Identity;
+use crate::presence::Presence;
 use crate::profile::Timing;
+use crate::retired::Retired;
 use crate::rpc::FRAME_MAX;
 use crate::store::state::StateStore;
 use crate::transport::Transport;
@@ -64,6 +66,12 @@ pub(crate) struct Core {
     pub(crate) changes: watch::Sender<u64>,
     /// The leader's id, for those who wait for another one.
     pub(crate) leader: watch::Sender<Option<NodeId>>,
+    /// Whether the others are who they say they are, and what they think of this node.
+    pub(crate) presence: Presence,
+    /// Set once this node's membership has ended for good.
+    pub(crate) retired: watch::Sender<Option<Retired>>,
+    /// True once that is stored.
+    pub(crate) stopped: watch::Sender<bool>,
 }
 
 /// Leadership with the moment it began, on the boot clock.
@@ -85,6 +93,18 @@ impl Core {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Ends this node's membership for good; the first reason stands.
+    pub(crate) fn retire(&self, retired: Retired) {
+        self.retired.send_if_modified(|known| {
+            let first = known.is_none();
+            if first {
+                tracing::error!(reason = %retired, "this node takes no part any more");
+                *known = Some(retired);
+            }
+            first
+        });
     }
 
     pub(crate) fn leader(&self) -> Option<NodeId> {
@@ -234,6 +254,9 @@ impl Replica for LocalReplica {
     }
 
     async fn lease(&self) -> Option<Lease> {
+        if self.core.retired.borrow().is_some() {
+            return None;
+        }
         let lease = lease::ask(&self.core).await?;
         // A node that was stopped or cut off hears its leader before it has caught up, and would start what was long taken
         // from it: the lease counts only once everything agreed when it was granted is applied here (DESIGN C2).

@@ -92,17 +92,17 @@ impl DirLock {
 }
 
 /// Makes a folder's entries durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 /// Makes a file's bytes durable. Never for a database SQLite has open: closing any handle drops its locks.
-pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Replaces a small file so that a crash leaves the old or the new content, never a mixture.
-pub(super) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path
         .parent()
         .ok_or_else(|| io::Error::other("no parent folder"))?;
@@ -129,7 +129,7 @@ pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Size and SHA-256 of a file.
-pub(super) fn digest(path: &Path) -> io::Result<(u64, [u8; 32])> {
+pub(crate) fn digest(path: &Path) -> io::Result<(u64, [u8; 32])> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
@@ -146,7 +146,7 @@ pub(super) fn digest(path: &Path) -> io::Result<(u64, [u8; 32])> {
 }
 
 /// `path` with `suffix` appended to its name.
-pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -168,7 +168,7 @@ pub(super) fn has_room_for_copy(path: &Path, spare: u64) -> io::Result<bool> {
 }
 
 /// Runs file work off the async threads.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work)

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::rows::{entry_of, get_mark};
+use self::rows::{entry_of, get_mark, put_mark};
 use self::tail::Tail;
 use self::writer::{Job, Writer};
 use super::checkpoint::{self, Backlog};
@@ -208,6 +208,11 @@ impl LogStore {
         self.read_or_stop(index + 1..u64::MAX).await
     }
 
+    /// Entries in `range`, all of them or an error.
+    pub(crate) async fn entries(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
+        self.read_or_stop(range).await
+    }
+
     /// Writes out what waits and closes the file. Every other handle fails from here on.
     pub async fn close(&self) -> io::Result<()> {
         let reader = self.shared.reader.lock().await.take();
@@ -289,6 +294,25 @@ impl LogStore {
             io::Error::other(error)
         })
     }
+}
+
+/// Makes a log that holds nothing and has given up everything up to `purged`.
+pub(super) async fn create_purged(
+    path: &Path,
+    purged: &LogId,
+    vote: &Vote,
+) -> Result<(), sqlx::Error> {
+    let mut conn = sqlite::options(path, true)
+        .create_if_missing(true)
+        .connect()
+        .await?;
+    let mut tx = conn.begin().await?;
+    sqlx::raw_sql(rows::SCHEMA).execute(&mut *tx).await?;
+    put_mark(&mut tx, "purged", &WireLogId::from(purged)).await?;
+    put_mark(&mut tx, "vote", &WireVote::from(vote)).await?;
+    tx.commit().await?;
+    sqlite::checkpoint(&mut conn, sqlite::CheckpointMode::Truncate).await?;
+    conn.close().await
 }
 
 fn closed() -> io::Error {

@@ -10,13 +10,14 @@
 
 mod checkpoint;
 pub mod fatal;
-mod files;
+pub(crate) mod files;
 pub(crate) mod fork_file;
 pub mod island_journal;
 pub mod log;
 pub mod node_db;
+pub(crate) mod rebase;
 pub mod snapshot;
-mod sqlite;
+pub(crate) mod sqlite;
 pub mod state;
 pub mod trigger;
 

@@ -26,7 +26,7 @@ pub struct UnsafeSqlite {
 }
 
 /// Options every connection shares. `durable`: each commit survives a power cut (`synchronous=FULL`).
-pub(super) fn options(path: &Path, durable: bool) -> SqliteConnectOptions {
+pub(crate) fn options(path: &Path, durable: bool) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -50,7 +50,7 @@ pub(super) fn options(path: &Path, durable: bool) -> SqliteConnectOptions {
 }
 
 /// Options for reading beside the writer. The writer decides journal mode and durability.
-pub(super) fn read_options(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn read_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
@@ -64,7 +64,7 @@ pub(super) fn read_options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Opens a finished copy that nobody writes: no lock, no WAL, nothing left behind.
-pub(super) async fn open_copy(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+pub(crate) async fn open_copy(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     read_options(path).immutable(true).connect().await
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn checkpoint(
 }
 
 /// Writes a compact copy of the whole database, consistent as of one instant, while others go on writing.
-pub(super) async fn vacuum_into(
+pub(crate) async fn vacuum_into(
     conn: &mut SqliteConnection,
     target: &Path,
 ) -> Result<(), sqlx::Error> {

@@ -31,8 +31,10 @@ use super::sqlite::{self, CheckpointMode};
 use crate::types::{LogId, Reply, SnapshotMeta, StoredMembership, WireStoredMembership};
 
 pub use self::generation::Position;
-pub(super) use self::generation::{is_damage, read_position};
+pub(crate) use self::generation::read_position;
+pub(super) use self::generation::{is_damage, write_position};
 pub use self::open::OpenStateError;
+pub(crate) use self::open::current_path;
 
 /// State files replaced by an install and not yet removed.
 const RETIRED_MAX: usize = 16;
@@ -271,7 +273,7 @@ impl StateStore {
                 return Err(ApplyFailed::TooOld { used });
             }
         }
-        generation::write_position(&mut tx, &last, &encoded).await?;
+        write_position(&mut tx, &last, &encoded).await?;
         tx.commit().await?;
         drop(writer);
         self.shared.backlog.wrote(batch.bytes);

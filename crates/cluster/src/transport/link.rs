@@ -399,7 +399,8 @@ impl Link {
             | Kind::IssuingKey
             | Kind::Status
             | Kind::SignLeaf
-            | Kind::Authorities => {
+            | Kind::Authorities
+            | Kind::Presence => {
                 let doubtful = best.score().as_ref().is_some_and(Score::is_doubtful);
                 if doubtful {
                     targets.extend(self.choose(dialer, Some(best.id)));

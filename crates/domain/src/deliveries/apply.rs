@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row, SqliteConnection};
 
+use super::outbox;
 use super::rules::{Transition, after_send};
 use super::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, State,
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::outcome::{Outcome, Receipt};
+use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::{nodes, rows};
 
 pub(crate) async fn apply(
@@ -19,6 +20,9 @@ pub(crate) async fn apply(
     command: &Command,
 ) -> Result<Outcome, sqlx::Error> {
     let changed = match command {
+        Command::Assign { .. } if nodes::outbox_pause(conn).await?.is_some() => {
+            return Ok(Outcome::Refused(Refusal::OutboxPaused));
+        }
         Command::Assign { assignments } => assign(conn, entry, assignments).await?,
         Command::RecordAttempts { node, results } => {
             record_attempts(conn, entry, *node, results).await?
@@ -30,6 +34,19 @@ pub(crate) async fn apply(
         Command::Expire { deliveries } => expire(conn, entry, deliveries).await?,
         Command::Supersede { deliveries } => supersede(conn, entry, deliveries).await?,
         Command::Summarise(summary) => super::create::summarise(conn, entry, summary).await?,
+        Command::PauseOutbox { reason } => {
+            u64::from(nodes::pause_outbox(conn, entry, reason).await?)
+        }
+        Command::ReleaseOutbox {
+            stale_after_ms,
+            stale_after_critical_ms,
+        } => {
+            if !nodes::release_outbox(conn).await? {
+                return Ok(Outcome::Unchanged);
+            }
+            let ended = outbox::end_stale(conn, entry, *stale_after_ms, *stale_after_critical_ms);
+            return Ok(Outcome::Applied(Receipt::Count(ended.await?)));
+        }
     };
     Ok(if changed == 0 {
         Outcome::Unchanged

@@ -27,6 +27,14 @@ pub enum Command {
     Supersede { deliveries: Vec<DeliveryId> },
     /// Tells somebody in one text what waited too long to be told one by one (PRODUCT L-22, loop command).
     Summarise(Summary),
+    /// Holds every text and mail back until released.
+    PauseOutbox { reason: String },
+    /// Lets texts and mails leave again. What waits and is older than `stale_after_ms` (critical: than
+    /// `stale_after_critical_ms`) ends unsent; what is still sent may be a repeat and says so (PRODUCT L-22).
+    ReleaseOutbox {
+        stale_after_ms: u64,
+        stale_after_critical_ms: u64,
+    },
 }
 
 /// One text in place of many.

@@ -9,6 +9,7 @@ mod command;
 mod create;
 mod facts;
 mod merge;
+mod outbox;
 mod query;
 mod rules;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) use self::facts::{WATCH, changed, changed_attempts};
 pub(crate) use self::merge::{
     HOLD_CRITICAL_MS, HOLD_MS, alerts_of, hold_others, mend, merge, merge_attempt, not_called_off,
 };
+pub use self::outbox::{Waiting, waiting};
 pub(crate) use self::query::told_recipients;
 pub use self::query::{
     AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, counts, due, expired,

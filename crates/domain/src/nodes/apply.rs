@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Admit, ChannelReport, Command, Found, SetAuthorities, level, query};
+use super::{Admit, ChannelReport, Command, Found, Left, Recover, SetAuthorities, level, query};
 use crate::apply::Entry;
 use crate::ids::NodeId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -23,7 +23,7 @@ pub(crate) async fn apply(
             expires_in_ms,
         } => issue_invite(conn, entry, token_hash, *expires_in_ms).await,
         Command::Admit(admit) => apply_admit(conn, entry, admit).await,
-        Command::Remove { node } => remove(conn, entry, *node).await,
+        Command::Remove { node } => leave(conn, entry, *node, Left::Removed).await,
         Command::ReportChannels { node, channels } => {
             report_channels(conn, entry, *node, channels).await
         }
@@ -48,6 +48,8 @@ pub(crate) async fn apply(
         Command::ReportLevel { node, level } => level::report(conn, *node, *level).await,
         Command::RaiseLevel { level } => level::raise(conn, *level).await,
         Command::SetAuthorities(set) => set_authorities(conn, entry, set).await,
+        Command::Evict { node } => evict(conn, entry, *node).await,
+        Command::Recover(recover) => apply_recover(conn, entry, recover).await,
     }
 }
 
@@ -164,6 +166,9 @@ async fn apply_admit(
     if entry.at.0 >= invite.try_get::<i64, _>(0)? {
         return Ok(Outcome::Refused(Refusal::InviteExpired));
     }
+    if is_evicted(conn, &admit.pin).await? {
+        return Ok(Outcome::Refused(Refusal::EvictedKey));
+    }
     let id: i64 =
         sqlx::query_scalar("update cluster set next_node_id = next_node_id + 1 where id = 1 returning next_node_id - 1")
             .fetch_one(&mut *conn)
@@ -196,8 +201,8 @@ async fn insert_node(
     addresses: &[String],
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into node (node_id, name, pins, addresses, admitted_at_ms, removed_at_ms, reachable, reachable_since_ms) \
-         values (?, ?, ?, ?, ?, null, 1, ?)",
+        "insert into node (node_id, name, pins, addresses, admitted_at_ms, removed_at_ms, reachable, reachable_since_ms, \
+         epoch) select ?, ?, ?, ?, ?, null, 1, ?, epoch from cluster where id = 1",
     )
     .bind(id)
     .bind(name)
@@ -210,26 +215,168 @@ async fn insert_node(
     Ok(())
 }
 
-async fn remove(
+async fn leave(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     node: NodeId,
+    how: Left,
 ) -> Result<Outcome, sqlx::Error> {
     let done = sqlx::query(
-        "update node set removed_at_ms = ?, reachable = 0, reachable_since_ms = ? \
+        "update node set removed_at_ms = ?, left_how = ?, reachable = 0, reachable_since_ms = ? \
          where node_id = ? and removed_at_ms is null",
     )
     .bind(entry.at.0)
+    .bind(how.name())
     .bind(entry.at.0)
     .bind(node.0.cast_signed())
     .execute(&mut *conn)
     .await?;
-    sqlx::query("update channel set up = 0, reason = 'the node was removed', changed_at_ms = ? where node_id = ?")
+    sqlx::query("update channel set up = 0, reason = ?, changed_at_ms = ? where node_id = ?")
+        .bind(how.reason())
         .bind(entry.at.0)
         .bind(node.0.cast_signed())
         .execute(conn)
         .await?;
     Ok(applied_or(done.rows_affected(), Refusal::UnknownNode))
+}
+
+/// Also of a node that was removed before: what is found out later still counts.
+async fn evict(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    node: NodeId,
+) -> Result<Outcome, sqlx::Error> {
+    if let done @ (Outcome::Applied(_) | Outcome::Unchanged) =
+        leave(conn, entry, node, Left::Evicted).await?
+    {
+        return Ok(done);
+    }
+    let done = sqlx::query(
+        "update node set left_how = ? where node_id = ? and removed_at_ms is not null and left_how <> ?",
+    )
+    .bind(Left::Evicted.name())
+    .bind(node.0.cast_signed())
+    .bind(Left::Evicted.name())
+    .execute(&mut *conn)
+    .await?;
+    if done.rows_affected() > 0 {
+        return Ok(Outcome::Applied(Receipt::None));
+    }
+    let known: bool = sqlx::query_scalar("select exists (select 1 from node where node_id = ?)")
+        .bind(node.0.cast_signed())
+        .fetch_one(conn)
+        .await?;
+    Ok(if known {
+        Outcome::Unchanged
+    } else {
+        Outcome::Refused(Refusal::UnknownNode)
+    })
+}
+
+async fn is_evicted(conn: &mut SqliteConnection, pin: &[u8; 32]) -> Result<bool, sqlx::Error> {
+    let evicted = sqlx::query_scalar("select pins from node where left_how = ? order by node_id")
+        .bind(Left::Evicted.name())
+        .fetch_all(conn)
+        .await?;
+    Ok(evicted
+        .iter()
+        .any(|pins: &Vec<u8>| pins.as_chunks::<32>().0.contains(pin)))
+}
+
+async fn apply_recover(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    recover: &Recover,
+) -> Result<Outcome, sqlx::Error> {
+    let cluster = sqlx::query("select epoch, next_node_id from cluster where id = 1")
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(cluster) = cluster else {
+        return Ok(Outcome::Refused(Refusal::StaleEpoch));
+    };
+    let (epoch, next): (i64, i64) = (cluster.try_get(0)?, cluster.try_get(1)?);
+    let id = recover.node.0.cast_signed();
+    let receipt = Receipt::Node { id: recover.node };
+    if epoch == i64::from(recover.epoch) && id < next {
+        return Ok(Outcome::Unchanged); // a repeat after a crash
+    }
+    if epoch >= i64::from(recover.epoch) || id < next {
+        return Ok(Outcome::Refused(Refusal::StaleEpoch));
+    }
+    let members: Vec<i64> =
+        sqlx::query_scalar("select node_id from node where removed_at_ms is null order by node_id")
+            .fetch_all(&mut *conn)
+            .await?;
+    for member in members {
+        leave(conn, entry, NodeId(member.cast_unsigned()), Left::Fenced).await?;
+    }
+    // An invitation of the old epoch leads nowhere, and may have been copied with a backup.
+    sqlx::query("update invite set expires_at_ms = min(expires_at_ms, ?) where used_by is null")
+        .bind(entry.at.0)
+        .execute(&mut *conn)
+        .await?;
+    // The survivor's own files say which authority the new epoch stands on, as at a founding.
+    sqlx::query("delete from authority")
+        .execute(&mut *conn)
+        .await?;
+    let paused = (!recover.outbox_paused.is_empty()).then_some(entry.at.0);
+    sqlx::query(
+        "update cluster set epoch = ?1, next_node_id = ?2, \
+         outbox_paused_at_ms = coalesce(outbox_paused_at_ms, ?3), \
+         outbox_reason = case when ?3 is null then outbox_reason else ?4 end where id = 1",
+    )
+    .bind(i64::from(recover.epoch))
+    .bind(id + 1)
+    .bind(paused)
+    .bind(&recover.outbox_paused)
+    .execute(&mut *conn)
+    .await?;
+    if !recover.statement.is_empty() {
+        sqlx::query("insert into succession (epoch, statement, at_ms) values (?, ?, ?)")
+            .bind(i64::from(recover.epoch))
+            .bind(&recover.statement)
+            .bind(entry.at.0)
+            .execute(&mut *conn)
+            .await?;
+    }
+    insert_node(
+        conn,
+        entry,
+        id,
+        &recover.node_name,
+        &recover.pin,
+        &recover.addresses,
+    )
+    .await?;
+    Ok(Outcome::Applied(receipt))
+}
+
+/// Lets texts and mails leave again. True when they were held back.
+pub(crate) async fn release_outbox(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update cluster set outbox_paused_at_ms = null, outbox_reason = '' \
+         where id = 1 and outbox_paused_at_ms is not null",
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Holds texts and mails back until released. False when they already were.
+pub(crate) async fn pause_outbox(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update cluster set outbox_paused_at_ms = ?, outbox_reason = ? \
+         where id = 1 and outbox_paused_at_ms is null",
+    )
+    .bind(entry.at.0)
+    .bind(reason)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 async fn report_channels(

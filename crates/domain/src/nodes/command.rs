@@ -37,6 +37,11 @@ pub enum Command {
     /// Which authorities members' certificates may stand under, and which one signs. Replaces the list; two stand in it
     /// while the cluster changes from one to the other. Refused on an island: every member must follow.
     SetAuthorities(SetAuthorities),
+    /// Forgets a node that fell into wrong hands. Unlike a removed one, it may never hand in what it still holds, and its
+    /// key is never admitted again.
+    Evict { node: NodeId },
+    /// Begins a new epoch: everybody of the old one is fenced, one new node goes on with the kept state (DESIGN B6).
+    Recover(Recover),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -45,6 +50,22 @@ pub struct SetAuthorities {
     pub certificates: Vec<Vec<u8>>,
     /// Which of them signs.
     pub issuing: u32,
+}
+
+/// The first command of every epoch but the first.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Recover {
+    /// Greater than every epoch the state knows.
+    pub epoch: u32,
+    /// An id never given out before.
+    pub node: NodeId,
+    pub node_name: String,
+    pub pin: [u8; 32],
+    pub addresses: Vec<String>,
+    /// What shows the old epoch's members that it is over; empty when nobody of it could check it.
+    pub statement: Vec<u8>,
+    /// Why nothing may leave before an operator says so; empty when sending goes on.
+    pub outbox_paused: String,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

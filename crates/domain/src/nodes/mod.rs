@@ -1,6 +1,7 @@
 //! The members of the cluster, invitations, and the health of every channel.
 //!
-//! Invariants: node ids count up and are never reused; an invitation is spent once; exactly one cluster row.
+//! Invariants: node ids count up and are never reused; an invitation is spent once; exactly one cluster row; the epoch
+//! only grows, and every node id was given out in one epoch.
 
 mod apply;
 mod command;
@@ -10,12 +11,52 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::apply::apply;
-pub use self::command::{Admit, ChannelReport, Command, Found, SetAuthorities};
+pub(crate) use self::apply::{apply, pause_outbox, release_outbox};
+pub use self::command::{Admit, ChannelReport, Command, Found, Recover, SetAuthorities};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::level::{LEVEL_KNOWN, Levels, levels};
 pub use self::query::{
-    AuthorityRow, ChannelRow, ClusterRow, NodeRow, authorities, channels, cluster, nodes,
-    organisation,
+    AuthorityRow, ChannelRow, ClusterRow, JournalRight, NodeRow, OutboxPause, authorities,
+    channels, channels_of_the_gone, cluster, epoch, journal_right, nodes, organisation,
+    outbox_pause, successions,
 };
+
+/// How a node ended its membership.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Left {
+    /// Taken out in order.
+    Removed,
+    /// Taken out because it fell into wrong hands.
+    Evicted,
+    /// Left behind with an epoch that is over.
+    Fenced,
+}
+
+impl Left {
+    /// As stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Evicted => "evicted",
+            Self::Fenced => "fenced",
+        }
+    }
+
+    /// Reads what [`Self::name`] wrote; anything else, such as the empty word of old rows, is a plain removal.
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "evicted" => Self::Evicted,
+            "fenced" => Self::Fenced,
+            _ => Self::Removed,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Removed => "the node was removed",
+            Self::Evicted => "the node was evicted",
+            Self::Fenced => "the node belongs to an epoch that is over",
+        }
+    }
+}

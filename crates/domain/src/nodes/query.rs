@@ -1,11 +1,17 @@
 //! Reads of the cluster's members and channels.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::Left;
 use crate::ids::NodeId;
 use crate::rows;
 use crate::time::Timestamp;
+
+/// A node that left may hand in the journal it still holds for this long (DESIGN B6).
+const JOURNAL_TIME: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The cluster's own row.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,6 +19,30 @@ pub struct ClusterRow {
     pub cluster_id: [u8; 16],
     pub organisation: String,
     pub founded_at: Timestamp,
+    /// Counts the histories: 1 at first, one more with every recovery.
+    pub epoch: u32,
+    /// The id the next node gets.
+    pub next_node: NodeId,
+}
+
+/// Nothing leaves until an operator says so.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OutboxPause {
+    pub since: Timestamp,
+    pub reason: String,
+}
+
+/// Whether a node may hand in the journal of its time alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JournalRight {
+    /// It is a member, or left in order not long ago.
+    Granted,
+    /// It was evicted: what it says may be forged.
+    Evicted,
+    /// It left too long ago.
+    TooLate,
+    /// No such id was ever given out.
+    Unknown,
 }
 
 /// A member, also a removed one.
@@ -24,6 +54,10 @@ pub struct NodeRow {
     pub addresses: Vec<String>,
     pub admitted_at: Timestamp,
     pub removed_at: Option<Timestamp>,
+    /// In which its id was given out.
+    pub epoch: u32,
+    /// How it left; `None` while it is a member.
+    pub left: Option<Left>,
     /// The leader's judgement: can it be given work?
     pub reachable: bool,
     pub reachable_since: Timestamp,
@@ -50,7 +84,7 @@ pub struct ChannelRow {
 /// The cluster row, once founded.
 pub async fn cluster(conn: &mut SqliteConnection) -> Result<Option<ClusterRow>, sqlx::Error> {
     let row =
-        sqlx::query("select cluster_id, organisation, founded_at_ms from cluster where id = 1")
+        sqlx::query("select cluster_id, organisation, founded_at_ms, epoch, next_node_id from cluster where id = 1")
             .fetch_optional(conn)
             .await?;
     row.map(|row| {
@@ -61,6 +95,8 @@ pub async fn cluster(conn: &mut SqliteConnection) -> Result<Option<ClusterRow>, 
                 .map_err(|e: std::array::TryFromSliceError| sqlx::Error::Decode(e.into()))?,
             organisation: row.try_get(1)?,
             founded_at: rows::time(&row, "founded_at_ms")?,
+            epoch: rows::unsigned(&row, "epoch")?,
+            next_node: NodeId(rows::unsigned(&row, "next_node_id")?),
         })
     })
     .transpose()
@@ -74,11 +110,81 @@ pub async fn organisation(conn: &mut SqliteConnection) -> Result<String, sqlx::E
     Ok(name.unwrap_or_default())
 }
 
+/// The epoch of this state; 1 before the cluster is founded.
+pub async fn epoch(conn: &mut SqliteConnection) -> Result<u32, sqlx::Error> {
+    Ok(cluster(conn).await?.map_or(1, |row| row.epoch))
+}
+
+/// Since when and why nothing leaves, if so.
+pub async fn outbox_pause(conn: &mut SqliteConnection) -> Result<Option<OutboxPause>, sqlx::Error> {
+    let row = sqlx::query(
+        "select outbox_paused_at_ms, outbox_reason from cluster where id = 1 and outbox_paused_at_ms is not null",
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(OutboxPause {
+            since: rows::time(&row, "outbox_paused_at_ms")?,
+            reason: row.try_get("outbox_reason")?,
+        })
+    })
+    .transpose()
+}
+
+/// What survivors signed when they began epochs after `epoch`, oldest first.
+pub async fn successions(
+    conn: &mut SqliteConnection,
+    epoch: u32,
+) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar("select statement from succession where epoch > ? order by epoch")
+        .bind(i64::from(epoch))
+        .fetch_all(conn)
+        .await
+}
+
+/// Whether `origin` may hand in a journal at `now`.
+pub async fn journal_right(
+    conn: &mut SqliteConnection,
+    origin: NodeId,
+    now: Timestamp,
+) -> Result<JournalRight, sqlx::Error> {
+    let row = sqlx::query("select removed_at_ms, left_how from node where node_id = ?")
+        .bind(origin.0.cast_signed())
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else {
+        return Ok(JournalRight::Unknown);
+    };
+    let Some(left_at) = rows::time_opt(&row, "removed_at_ms")? else {
+        return Ok(JournalRight::Granted);
+    };
+    Ok(match Left::parse(row.try_get("left_how")?) {
+        Left::Evicted => JournalRight::Evicted,
+        Left::Removed | Left::Fenced if now.since(left_at) > JOURNAL_TIME => JournalRight::TooLate,
+        Left::Removed | Left::Fenced => JournalRight::Granted,
+    })
+}
+
+/// Channels of nodes that left: answers to their numbers reach nobody.
+pub async fn channels_of_the_gone(
+    conn: &mut SqliteConnection,
+) -> Result<Vec<ChannelRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select c.node_id, c.name, c.kind, c.up, c.reason, c.operator, c.number, c.signal_dbm, c.rate_per_min, \
+         c.changed_at_ms, c.reported_at_ms, 0 as usable \
+         from channel c join node n on n.node_id = c.node_id where n.removed_at_ms is not null \
+         order by c.node_id, c.name",
+    )
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(channel_row).collect()
+}
+
 /// All members ever, by id.
 pub async fn nodes(conn: &mut SqliteConnection) -> Result<Vec<NodeRow>, sqlx::Error> {
     let found = sqlx::query(
-        "select node_id, name, pins, addresses, admitted_at_ms, removed_at_ms, reachable, reachable_since_ms \
-         from node order by node_id",
+        "select node_id, name, pins, addresses, admitted_at_ms, removed_at_ms, reachable, reachable_since_ms, epoch, \
+         left_how from node order by node_id",
     )
     .fetch_all(conn)
     .await?;
@@ -122,14 +228,17 @@ pub async fn authorities(conn: &mut SqliteConnection) -> Result<Vec<AuthorityRow
 }
 
 fn node_row(row: &SqliteRow) -> Result<NodeRow, sqlx::Error> {
-    let pins: &[u8] = row.try_get("pins")?;
+    let (pins, left_how): (&[u8], &str) = (row.try_get("pins")?, row.try_get("left_how")?);
+    let removed_at = rows::time_opt(row, "removed_at_ms")?;
     Ok(NodeRow {
         node: NodeId(rows::unsigned(row, "node_id")?),
         name: row.try_get("name")?,
         pins: pins.as_chunks::<32>().0.to_vec(),
         addresses: rows::json(row, "addresses")?,
         admitted_at: rows::time(row, "admitted_at_ms")?,
-        removed_at: rows::time_opt(row, "removed_at_ms")?,
+        left: removed_at.map(|_| Left::parse(left_how)),
+        removed_at,
+        epoch: rows::unsigned(row, "epoch")?,
         reachable: row.try_get("reachable")?,
         reachable_since: rows::time(row, "reachable_since_ms")?,
     })

@@ -1,6 +1,9 @@
 //! Transcripts of founding, joining and leaving.
 
-use super::{Admit, Command as Nodes, Found, SetAuthorities, authorities, channels, levels, nodes};
+use super::{
+    Admit, Command as Nodes, Found, JournalRight, Left, Recover, SetAuthorities, authorities,
+    channels, channels_of_the_gone, cluster, journal_right, levels, nodes, successions,
+};
 use crate::transcript::World;
 use crate::{Command, NodeId, Outcome, Receipt, Refusal};
 
@@ -159,4 +162,107 @@ async fn authorities_are_replaced_as_a_whole() {
             Some(issuing as usize)
         );
     }
+}
+
+fn recover(epoch: u32, node: u64) -> Command {
+    Command::Nodes(Nodes::Recover(Recover {
+        epoch,
+        node: NodeId(node),
+        node_name: "alpha".to_owned(),
+        pin: [1; 32],
+        addresses: vec![],
+        statement: vec![7],
+        outbox_paused: String::new(),
+    }))
+}
+
+#[tokio::test]
+async fn a_recovery_fences_everybody_and_goes_on_with_one_new_node() {
+    let mut world = World::new().await;
+    world
+        .run(Command::Nodes(Nodes::IssueInvite {
+            token_hash: [5; 32],
+            expires_in_ms: 900_000,
+        }))
+        .await;
+    let applied = Outcome::Applied(Receipt::Node { id: NodeId(3) });
+    assert_eq!(world.run(recover(2, 3)).await, applied);
+    assert_eq!(world.run(recover(2, 3)).await, Outcome::Unchanged);
+    for stale in [recover(2, 4), recover(1, 4), recover(3, 2)] {
+        assert_eq!(
+            world.run(stale).await,
+            Outcome::Refused(Refusal::StaleEpoch)
+        );
+    }
+    let cluster = cluster(&mut world.conn).await.unwrap().unwrap();
+    assert_eq!((cluster.epoch, cluster.next_node), (2, NodeId(4)));
+    let rows: Vec<_> = nodes(&mut world.conn).await.unwrap();
+    let left: Vec<_> = rows.iter().map(|row| (row.epoch, row.left)).collect();
+    assert_eq!(
+        left,
+        [(1, Some(Left::Fenced)), (1, Some(Left::Fenced)), (2, None)]
+    );
+    assert!(channels(&mut world.conn).await.unwrap().is_empty());
+    assert_eq!(
+        channels_of_the_gone(&mut world.conn).await.unwrap().len(),
+        4
+    );
+    assert_eq!(successions(&mut world.conn, 1).await.unwrap(), [vec![7]]);
+    assert!(successions(&mut world.conn, 2).await.unwrap().is_empty());
+    // An invitation of the old epoch opens nothing.
+    assert_eq!(
+        world.run(admit([5; 32])).await,
+        Outcome::Refused(Refusal::InviteExpired)
+    );
+}
+
+#[tokio::test]
+async fn who_left_in_order_may_hand_in_its_journal_for_a_month_and_the_evicted_never() {
+    let mut world = World::new().await;
+    let right = async |world: &mut World, node| {
+        journal_right(&mut world.conn, NodeId(node), world.now)
+            .await
+            .unwrap()
+    };
+    assert_eq!(right(&mut world, 2).await, JournalRight::Granted);
+    assert_eq!(right(&mut world, 9).await, JournalRight::Unknown);
+    world
+        .run(Command::Nodes(Nodes::Remove { node: NodeId(2) }))
+        .await;
+    assert_eq!(right(&mut world, 2).await, JournalRight::Granted);
+    world.pass(31 * 24 * 3_600);
+    assert_eq!(right(&mut world, 2).await, JournalRight::TooLate);
+    let evict = |node| Command::Nodes(Nodes::Evict { node: NodeId(node) });
+    for expected in [Outcome::Applied(Receipt::None), Outcome::Unchanged] {
+        assert_eq!(world.run(evict(2)).await, expected, "also after removal");
+    }
+    assert_eq!(right(&mut world, 2).await, JournalRight::Evicted);
+    assert_eq!(
+        world.run(evict(9)).await,
+        Outcome::Refused(Refusal::UnknownNode)
+    );
+}
+
+#[tokio::test]
+async fn an_evicted_key_never_comes_back() {
+    let mut world = World::new().await;
+    world
+        .run(Command::Nodes(Nodes::Evict { node: NodeId(2) }))
+        .await;
+    world
+        .run(Command::Nodes(Nodes::IssueInvite {
+            token_hash: [5; 32],
+            expires_in_ms: 900_000,
+        }))
+        .await;
+    let admit = Command::Nodes(Nodes::Admit(Admit {
+        token_hash: [5; 32],
+        node_name: "beta".to_owned(),
+        pin: [2; 32],
+        addresses: vec![],
+    }));
+    assert_eq!(
+        world.run(admit).await,
+        Outcome::Refused(Refusal::EvictedKey)
+    );
 }

@@ -97,6 +97,12 @@ pub(crate) enum Command {
     /// What a node did while it was cut off, and how it gets to the others
     #[command(subcommand)]
     Island(IslandCommand),
+    /// Encrypted copies of everything, for the day all nodes are lost
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// What waits to be sent, and whether it is held back
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
 }
 
 #[derive(Args, Debug)]
@@ -375,6 +381,69 @@ pub(crate) enum ClusterCommand {
     RotateKey { node: Option<String> },
     /// Give the cluster a new certificate authority, without a gap; repeat it after a break
     RotateCa,
+    /// Take a node out that fell into wrong hands: it may never hand in what it still holds
+    Evict { node: String },
+    /// Go on alone with what this stopped node has, after more than half of the nodes are gone for good
+    Recover,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Make one now, of this node's files, whether or not it runs
+    Create {
+        /// Where to [default: backup.folder in the settings]
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+        /// Encrypt to a single recipient: if that key is lost, the backup is too
+        #[arg(long)]
+        one_recipient: bool,
+    },
+    /// Check that one is whole and who made it; with a key also what is in it
+    Verify {
+        file: PathBuf,
+        /// File with a secret key, as `age-keygen` writes it
+        #[arg(long, value_name = "KEYFILE")]
+        identity: Option<PathBuf>,
+    },
+    /// Found a new epoch of the cluster from one, on a node that holds nothing; nothing is sent until released
+    Restore {
+        file: PathBuf,
+        /// File with a secret key, as `age-keygen` writes it
+        #[arg(long, value_name = "KEYFILE")]
+        identity: PathBuf,
+        /// At least this epoch, if the lost cluster had been recovered after the backup was made
+        #[arg(long)]
+        epoch: Option<u32>,
+    },
+    /// Practise a restore into a temporary folder and remember how it went
+    Drill {
+        /// Which one [default: the newest this node made]
+        file: Option<PathBuf>,
+        /// File with a secret key, as `age-keygen` writes it
+        #[arg(long, value_name = "KEYFILE")]
+        identity: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxCommand {
+    /// Show what waits, by class and age
+    Show,
+    /// Hold every text and mail back
+    Pause {
+        /// Why, as others should read it
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let texts and mails leave again; what is too old ends unsent
+    Release {
+        /// What has waited longer ends unsent
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+        stale_after: Duration,
+        /// The same for pages of critical alerts
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+        stale_after_critical: Duration,
+    },
 }
 
 #[derive(Debug, Subcommand)]

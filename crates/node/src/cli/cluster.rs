@@ -65,6 +65,22 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
                 .output
                 .data(&done(answer), || format!("{node} is out"));
         }
+        ClusterCommand::Evict { node } => {
+            context.confirm(&format!(
+                "Evict {node}? What it recorded alone is lost; use remove for a node you still trust."
+            ))?;
+            let answer = client
+                .change(
+                    Method::POST,
+                    "/v1/cluster/evict",
+                    Some(&json!({ "node": node_id(&node)? })),
+                )
+                .await?;
+            context.output.data(&done(answer), || {
+                format!("{node} is evicted; if it was a voter, it held the issuing key: make a new authority next")
+            });
+        }
+        ClusterCommand::Recover => {} // works on files, never through a running node
         ClusterCommand::Transfer { to } => {
             let to = to.as_deref().map(node_id).transpose()?;
             let answer = client
@@ -129,7 +145,16 @@ pub(super) async fn status(context: &Context) -> Done {
 }
 
 fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
-    let mut down = Vec::new();
+    let mut down: Vec<String> = each(&cluster["alarms"]).map(cell).collect();
+    let problem = cell(&cluster["backup"]["problem"]);
+    if !problem.is_empty() {
+        down.push(format!("the last backup failed: {problem}"));
+    }
+    if nodes["outbox_held_back"] == true {
+        down.push(
+            "the outbox is held back, nothing is sent: see `holdfast outbox show`".to_owned(),
+        );
+    }
     if let Some(words) = cluster["alone"].as_str() {
         down.push(words.to_owned());
     }

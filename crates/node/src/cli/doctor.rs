@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use domain::Timestamp;
 use domain::ports::Clock as _;
 use rustix::fs::{Mode, OFlags, statvfs};
 use rustix::termios::isatty;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 use super::Context;
 use crate::config::{self, Config};
 use crate::output::{Done, Exit, Failure, each};
+use crate::run::backups::Records;
 use crate::run::clock::SystemClock;
 use crate::run::data_dir;
 
@@ -27,6 +29,9 @@ const CLOCK_MIN_MS: i64 = 1_767_225_600_000;
 
 /// Flushes measured.
 const FLUSHES: usize = 100;
+
+/// A restore that was not practised for so long is a hope.
+const DRILL_HOURS_MAX: u64 = 183 * 24;
 
 struct Check {
     what: String,
@@ -108,6 +113,9 @@ async fn look(config: &Config) -> Vec<Check> {
             what: format!("smarthost {}", smarthost.name),
             problem,
         });
+    }
+    if config.backup.folder.is_some() || !config.backup.recipients.is_empty() {
+        checks.push(check_backup(config));
     }
     if config.modems.is_empty() && config.smarthosts.is_empty() {
         let problem =
@@ -200,6 +208,34 @@ fn fsync_p99(dir: &Path) -> std::io::Result<Duration> {
 
 fn tenths(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1_000.0)
+}
+
+/// Backups that are set up: old, failing, or never practised.
+fn check_backup(config: &Config) -> Check {
+    let records = Records::read(&config.node.data_dir);
+    let now = SystemClock.wall();
+    let hours = |at_ms: i64| now.since(Timestamp(at_ms)).as_secs() / 3_600;
+    let problem = match (&records.made, &records.drill) {
+        _ if !records.problem.is_empty() => format!("the last one failed: {}", records.problem),
+        (None, _) => "none was made yet; make one with `holdfast backup create`".to_owned(),
+        (Some(made), _) if hours(made.at_ms) > u64::from(config.backup.every_h) * 2 => format!(
+            "the newest is {} h old; look at {}",
+            hours(made.at_ms),
+            made.path.display()
+        ),
+        (Some(_), None) => {
+            "none was ever restored; practise with `holdfast backup drill`".to_owned()
+        }
+        (Some(_), Some(drill)) if !drill.ok => format!("the last drill failed: {}", drill.result),
+        (Some(_), Some(drill)) if hours(drill.at_ms) > DRILL_HOURS_MAX => {
+            "the last drill is half a year old; practise with `holdfast backup drill`".to_owned()
+        }
+        (Some(_), Some(_)) => String::new(),
+    };
+    Check {
+        what: "backup".to_owned(),
+        problem,
+    }
 }
 
 fn check_data_dir(path: &Path) -> Check {

@@ -2,19 +2,22 @@
 
 mod alert;
 pub(crate) mod args;
+mod backup;
 mod cluster;
 mod doctor;
 pub(crate) mod import;
 mod island;
 mod key;
 mod modem;
+mod outbox;
 mod people;
+mod recover;
 mod settings;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 
-use self::args::{Cli, Command, Global};
+use self::args::{Cli, ClusterCommand, Command, Global};
 use crate::client::Client;
 use crate::config::{self, Config};
 use crate::output::{Done, Exit, Failure, Output};
@@ -49,8 +52,11 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Group(command) => on_core(people::group(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
+        Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),
         Command::Cluster(command) => on_core(cluster::cluster(&context, command)),
         Command::Island(command) => on_core(island::island(&context, command)),
+        Command::Backup(command) => on_core(backup::backup(&context, command)),
+        Command::Outbox(command) => on_core(outbox::outbox(&context, command)),
     }
 }
 

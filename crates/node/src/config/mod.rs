@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) smarthosts: Vec<SmarthostConfig>,
     pub(crate) mail: MailConfig,
     pub(crate) log: LogConfig,
+    pub(crate) backup: BackupConfig,
 }
 
 /// `[node]`
@@ -157,6 +158,18 @@ pub(crate) struct MailConfig {
     pub(crate) hello_name: String,
     /// Mails one node sends at the same time.
     pub(crate) in_flight_max: u32,
+}
+
+/// `[backup]`
+#[derive(Clone, Debug)]
+pub(crate) struct BackupConfig {
+    /// Public keys as `age-keygen` prints them; their secret halves belong into safes, not onto nodes.
+    pub(crate) recipients: Vec<String>,
+    /// Where backups go. Without it, this node makes none by itself.
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) every_h: u32,
+    /// How many are kept in the folder.
+    pub(crate) keep: u32,
 }
 
 /// `[log]`

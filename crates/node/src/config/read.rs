@@ -10,12 +10,17 @@ use domain::phone::{MailAddress, PhoneNumber};
 use super::section::{Notes, Section};
 use super::tree::{Node, Problem, Table, Value};
 use super::{
-    ApiConfig, Carriers, ClusterConfig, Config, ConfigError, Loaded, LogConfig, LogFormat,
-    LogLevel, MailConfig, ModemConfig, NodeConfig, Profile, SmarthostConfig, Tls, UplinkConfig,
+    ApiConfig, BackupConfig, Carriers, ClusterConfig, Config, ConfigError, Loaded, LogConfig,
+    LogFormat, LogLevel, MailConfig, ModemConfig, NodeConfig, Profile, SmarthostConfig, Tls,
+    UplinkConfig,
 };
 
 /// SMS parts per minute that operators let through on an ordinary subscription without throttling.
 const MODEM_RATE_PER_MIN: u32 = 12;
+
+/// A day is what people expect to lose at most when everything burns.
+const BACKUP_EVERY_H: u32 = 24;
+const BACKUPS_KEPT: u32 = 14;
 
 /// More than any GSM line carries, so a larger figure is a slip.
 const MODEM_RATE_PER_MIN_MAX: u32 = 600;
@@ -24,8 +29,8 @@ const MODEM_RATE_PER_MIN_MAX: u32 = 600;
 pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     let mut notes = Notes::default();
     let mut top = Section::new("", super::Origin::Default, root, &mut notes);
-    let [node, cluster, api, mail, log] =
-        ["node", "cluster", "api", "mail", "log"].map(|key| top.section(key));
+    let [node, cluster, api, mail, log, backup] =
+        ["node", "cluster", "api", "mail", "log", "backup"].map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
         ["modem", "smarthost", "uplink"].map(|key| top.sections(key));
     top.finish();
@@ -47,6 +52,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         !smarthosts.is_empty(),
     );
     let log = read_log(Section::new("log", log.0, log.1, &mut notes));
+    let backup = read_backup(Section::new("backup", backup.0, backup.1, &mut notes));
     let config = Config {
         node,
         cluster,
@@ -55,6 +61,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         smarthosts,
         mail,
         log,
+        backup,
     };
     check_together(&config, &mut notes);
 
@@ -188,6 +195,39 @@ fn check_device(section: &mut Section<'_>, device: Option<&str>) {
             "device",
             "not the name of a network device; see `ip link`".to_owned(),
         );
+    }
+}
+
+fn read_backup(mut section: Section<'_>) -> BackupConfig {
+    let recipients = section.texts("recipients");
+    for text in &recipients {
+        if !text.trim().starts_with("age1") {
+            section.problem(
+                "recipients",
+                format!(
+                    "{text:?} is no age recipient; `age-keygen` prints one that begins with age1"
+                ),
+            );
+        }
+    }
+    let folder = section.text("folder").map(PathBuf::from);
+    if folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+        section.problem("folder", "write the whole path, from /".to_owned());
+    }
+    if folder.is_some() && recipients.is_empty() {
+        section.problem(
+            "folder",
+            "backups are always encrypted; set recipients too, at least two".to_owned(),
+        );
+    }
+    let every_h = section.number_or("every_h", BACKUP_EVERY_H, 1..=24 * 31);
+    let keep = section.number_or("keep", BACKUPS_KEPT, 1..=10_000);
+    section.finish();
+    BackupConfig {
+        recipients,
+        folder,
+        every_h,
+        keep,
     }
 }
 

@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use cluster::pins::Reason;
 use cluster::{Cluster, ClusterError, Role};
 use domain::ports::{
-    AdminError, ClusterAdmin, ClusterStatus, Invitation, JournalStatus, MemberStatus, PathStatus,
-    Replica as _,
+    AdminError, BackupStatus, ClusterAdmin, ClusterStatus, Invitation, JournalStatus, MemberStatus,
+    PathStatus, Replica as _,
 };
 use domain::{NodeId, Timestamp};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+
+use super::backups::Records;
+use crate::config::Config;
 
 /// How long an invitation holds; the cluster knows no other (DESIGN B4).
 const INVITATION_TIME: Duration = cluster::join::INVITATION_LIFE;
@@ -20,25 +23,40 @@ const INVITATION_TIME: Duration = cluster::join::INVITATION_LIFE;
 /// How old the leader's knowledge of the others may be when it is shown.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 
+/// How often the memory of backups is read: the command line may have written it.
+const RECORDS_EVERY: Duration = Duration::from_secs(5);
+
 /// [`ClusterAdmin`] over the running member.
 pub(super) struct Admin {
     cluster: Arc<Cluster>,
     latest: Arc<Mutex<cluster::ClusterStatus>>,
+    backups: Arc<Mutex<BackupStatus>>,
 }
 
 impl Admin {
     /// The port, and the task that keeps its picture fresh until `stop`.
     pub(super) async fn new(
         cluster: Arc<Cluster>,
+        config: &Config,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + use<>) {
         let latest = Arc::new(Mutex::new(cluster.status().await));
+        let data_dir = config.node.data_dir.clone();
+        let scheduled = config.backup.folder.is_some();
+        let backups = Arc::new(Mutex::new(Records::read(&data_dir).status(scheduled)));
         let admin = Self {
+            backups: Arc::clone(&backups),
             cluster: Arc::clone(&cluster),
             latest: Arc::clone(&latest),
         };
         let refresh = async move {
+            let mut looked = Instant::now();
             loop {
+                if looked.elapsed() > RECORDS_EVERY {
+                    looked = Instant::now();
+                    let status = Records::read(&data_dir).status(scheduled);
+                    *backups.lock().unwrap_or_else(PoisonError::into_inner) = status;
+                }
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = sleep(STATUS_EVERY) => {}
@@ -78,6 +96,13 @@ impl ClusterAdmin for Admin {
         };
         ClusterStatus {
             node: status.node,
+            epoch: status.epoch,
+            alarms: status.alarms,
+            backup: self
+                .backups
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             term: status.term,
             leader,
             applied: status.applied,
@@ -129,6 +154,10 @@ impl ClusterAdmin for Admin {
 
     async fn import_journal(&self, file: &[u8]) -> Result<u64, AdminError> {
         self.cluster.import_journal(file).await.map_err(in_words)
+    }
+
+    async fn evict(&self, node: NodeId) -> Result<(), AdminError> {
+        self.cluster.evict(node).await.map_err(refused)
     }
 
     async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError> {

@@ -3,6 +3,7 @@
 //! Two runtimes: what must not be starved (consensus, modems, sending) runs on the core one, what strangers can flood
 //! (the API) on the edge one.
 
+pub(crate) mod backups;
 pub(crate) mod clock;
 pub(crate) mod data_dir;
 pub(crate) mod logging;
@@ -151,7 +152,7 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, anyhow::Error> {
 }
 
 /// What the cluster needs to know of the settings.
-fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::Error> {
+pub(crate) fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::Error> {
     let boot_id = Path::new("/proc/sys/kernel/random/boot_id");
     let boot_id = std::fs::read_to_string(boot_id)
         .with_context(|| format!("cannot read {}; is /proc mounted?", boot_id.display()))?;

@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::backups;
 use super::clock::SystemClock;
 use super::membership::Admin;
 use super::modem_memory::ModemMemory;
@@ -136,7 +137,10 @@ impl Parts {
             .intake
             .spawn(endless("scheduler", scheduler.run(stop)));
 
-        let (admin, refresh) = Admin::new(Arc::clone(cluster), parts.stop_intake.clone()).await;
+        let making = backups::run(config.clone(), parts.stop_intake.clone());
+        parts.intake.spawn(endless("backups", making));
+        let (admin, refresh) =
+            Admin::new(Arc::clone(cluster), config, parts.stop_intake.clone()).await;
         parts.intake.spawn(endless("view of the cluster", refresh));
         let state = ApiState {
             replica,
@@ -253,9 +257,7 @@ async fn close(cluster: Arc<Cluster>) {
 
 fn explain(stopped: &Stopped) -> anyhow::Error {
     match stopped {
-        Stopped::Removed => anyhow!(
-            "this node was removed from the cluster; to use it again, empty its data directory and join anew"
-        ),
+        Stopped::Retired(why) => anyhow!("{why}"),
         Stopped::Storage(why) => anyhow!("this node's disk failed: {why}"),
         Stopped::Engine(why) => anyhow!("consensus ended: {why}"),
     }

@@ -245,7 +245,7 @@ pub(crate) async fn read_position(conn: &mut SqliteConnection) -> Result<Positio
 }
 
 /// Records where the state stands, in the transaction that brought it there.
-pub(super) async fn write_position(
+pub(crate) async fn write_position(
     conn: &mut SqliteConnection,
     applied: &LogId,
     membership: &[u8],

@@ -45,6 +45,17 @@ pub(super) enum InstallError {
     #[error("cannot write the snapshot's files")]
     Io(#[from] io::Error),
 }
+/// The file of the current state.
+pub(crate) fn current_path(dir: &Path) -> Result<PathBuf, OpenStateError> {
+    let io = |source| OpenStateError::Io {
+        dir: dir.to_owned(),
+        source,
+    };
+    let number = generation::current(dir)
+        .and_then(|found| found.ok_or_else(|| io::Error::other("there is no state")));
+    Ok(generation::path_of(dir, number.map_err(io)?))
+}
+
 /// Opens the current generation, or makes one that can be used.
 pub(super) async fn open_or_rebuild(
     dir: &Path,
