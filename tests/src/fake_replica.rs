@@ -196,7 +196,7 @@ impl Replica for FakeReplica {
         let leader = *self.leader.lock().unwrap_or_else(PoisonError::into_inner);
         Leadership {
             leader,
-            leading: (leader == Some(NODE)).then(|| LEADER),
+            leading: (leader == Some(NODE)).then_some(LEADER),
             leading_for: Duration::from_secs(60),
             voters: vec![NODE],
             learners: Vec::new(),

@@ -174,12 +174,17 @@ async fn relay_udp(state: Arc<State>, socket: Arc<UdpSocket>) {
         if !state.forward(length) {
             continue;
         }
-        if !ways.contains_key(&from) {
-            let way = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-            ways.insert(from, way.clone());
-            tasks.spawn(relay_back(state.clone(), socket.clone(), way, from));
-        }
-        let (way, to) = (ways[&from].clone(), state.to);
+        let known = ways.get(&from).cloned();
+        let way = match known {
+            Some(way) => way,
+            None => {
+                let way = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+                ways.insert(from, way.clone());
+                tasks.spawn(relay_back(state.clone(), socket.clone(), way.clone(), from));
+                way
+            }
+        };
+        let to = state.to;
         let delay = Duration::from_millis(state.delay_ms.load(Ordering::Relaxed));
         if delay.is_zero() {
             _ = way.send_to(&buffer[..length], to).await;

@@ -1,5 +1,7 @@
 //! All integration tests link into this one binary.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
 #[path = "peers_mail/mod.rs"]
 mod peers_mail;
 

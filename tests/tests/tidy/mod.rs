@@ -131,6 +131,18 @@ fn sql_is_the_same_on_every_node() {
                 assert!(!line.contains(word), "{} says {word}", shown(&path));
             }
         }
+        // A script runs what others put together; what it selects by a list of keys must say in which order, too.
+        for statement in text.split(".select_in(").skip(1) {
+            let sql = statement.split(';').next().unwrap_or_default();
+            assert!(
+                sql.contains("order by"),
+                "{}: rows in no order: {sql}",
+                shown(&path)
+            );
+        }
+        if path.ends_with("script.rs") {
+            continue;
+        }
         // A statement ends where it is bound or run; those that fetch many rows must say in which order.
         for statement in text.split("sqlx::query").skip(1) {
             let end = statement.find(".fetch_all(");

@@ -131,12 +131,15 @@ pub fn open(backup: &Path, keys: &Path, into: &Path) -> Result<Opened, BackupErr
         age::Decryptor::new_buffered(BufReader::new(file)).map_err(|e| damaged(e.to_string()))?;
     let decrypted = decryptor
         .decrypt(identities.iter().map(|i| i.as_ref() as &dyn age::Identity))
-        .map_err(|e| match e {
-            age::DecryptError::NoMatchingKeys => BackupError::WrongKey {
-                keys: keys.to_owned(),
-                backup: backup.to_owned(),
-            },
-            other => damaged(other.to_string()),
+        .map_err(|e| {
+            if matches!(e, age::DecryptError::NoMatchingKeys) {
+                BackupError::WrongKey {
+                    keys: keys.to_owned(),
+                    backup: backup.to_owned(),
+                }
+            } else {
+                damaged(e.to_string())
+            }
         })?;
     let small = unpack(decrypted, into).map_err(|e| damaged(e.to_string()))?;
     let part = |name: &str| {

@@ -172,14 +172,15 @@ pub(super) fn names_of(leaf: &CertificateDer<'_>) -> Result<Vec<String>, Identit
         .into_iter()
         .flatten()
     {
-        match san {
-            GeneralName::DNSName(name) if !name.ends_with(DOMAIN) => names.push((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => {
-                let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-                let v6 = <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
-                names.extend(v4.or(v6).map(|ip| ip.to_string()));
-            }
-            _ => {}
+        if let GeneralName::DNSName(name) = san
+            && !name.ends_with(DOMAIN)
+        {
+            names.push((*name).to_owned());
+        }
+        if let GeneralName::IPAddress(bytes) = san {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let v6 = <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            names.extend(v4.or(v6).map(|ip| ip.to_string()));
         }
     }
     Ok(names)

@@ -184,15 +184,11 @@ impl Admissions {
         match committed.await.map_err(|e| e.to_string())?.outcome {
             Outcome::Applied(Receipt::Node { id }) => Ok(id),
             Outcome::Refused(refusal) => {
-                let reason = match &refusal {
-                    Refusal::InviteUsed => Some(Reason::ReplayedJoin),
-                    Refusal::UnknownInvite | Refusal::InviteExpired => {
-                        Some(Reason::WrongInvitation)
-                    }
-                    _ => None,
-                };
-                if let Some(reason) = reason {
-                    self.core.transport.refusals().count(reason);
+                let refusals = self.core.transport.refusals();
+                if refusal == Refusal::InviteUsed {
+                    refusals.count(Reason::ReplayedJoin);
+                } else if matches!(refusal, Refusal::UnknownInvite | Refusal::InviteExpired) {
+                    refusals.count(Reason::WrongInvitation);
                 }
                 Err(refusal.to_string())
             }

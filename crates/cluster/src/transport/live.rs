@@ -145,16 +145,20 @@ impl Live {
     /// Waits for the end.
     pub(super) async fn closed(&self) -> Ended {
         match self {
-            Self::Quic(connection) => match connection.closed().await {
-                ConnectionError::ApplicationClosed(closed)
-                    if closed.error_code == close::NOT_MEMBER =>
+            Self::Quic(connection) => {
+                let why = connection.closed().await;
+                if let ConnectionError::ApplicationClosed(closed) = &why
+                    && closed.error_code == close::NOT_MEMBER
                 {
                     let index = <[u8; 8]>::try_from(closed.reason.as_ref());
-                    Ended::NotMember(index.map(u64::from_be_bytes).ok())
+                    return Ended::NotMember(index.map(u64::from_be_bytes).ok());
                 }
-                ConnectionError::TimedOut => Ended::Silent,
-                why => Ended::Other(why.to_string()),
-            },
+                if why == ConnectionError::TimedOut {
+                    Ended::Silent
+                } else {
+                    Ended::Other(why.to_string())
+                }
+            }
             Self::Tcp(control) => control.closed().await,
         }
     }

@@ -41,6 +41,9 @@ const QUEUE_MAX: usize = 256;
 /// TCP and TLS handshakes together, on the slowest path.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Who waits for which answer, by the number of the question.
+type Waiting = BTreeMap<u64, oneshot::Sender<(u8, Vec<u8>)>>;
+
 /// The request connection of one path.
 pub(super) struct Control {
     peer: NodeId,
@@ -50,7 +53,7 @@ pub(super) struct Control {
     local: usize,
     address: String,
     queue: mpsc::Sender<Vec<u8>>,
-    waiting: Mutex<BTreeMap<u64, oneshot::Sender<(u8, Vec<u8>)>>>,
+    waiting: Mutex<Waiting>,
     next: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
@@ -190,7 +193,7 @@ impl Control {
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, oneshot::Sender<(u8, Vec<u8>)>>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
