@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_levels.sql"),
     include_str!("migrations/0005_authorities.sql"),
     include_str!("migrations/0006_epochs.sql"),
+    include_str!("migrations/0007_validity.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -26,6 +26,8 @@ pub(crate) struct Delivery {
     pub alert: AlertId,
     pub recipient: RecipientId,
     pub purpose: String,
+    pub step: i64,
+    pub round: i64,
     pub method: i64,
     pub kind: String,
     pub state: String,
@@ -34,6 +36,13 @@ pub(crate) struct Delivery {
     pub attempts: u32,
     pub expires: Timestamp,
     pub ended: bool,
+}
+
+impl Delivery {
+    /// What it shares with the person's other contact methods.
+    pub(crate) fn place(&self) -> (AlertId, RecipientId, i64, i64) {
+        (self.alert, self.recipient, self.step, self.round)
+    }
 }
 
 /// One attempt.
@@ -141,7 +150,7 @@ impl Picture {
     async fn read_deliveries(&mut self, conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let rows = sqlx::query(
             "select delivery_id, alert_id, recipient_id, purpose, method, kind, state, reason, awaiting, attempts, \
-             expires_at_ms, ended_at_ms is not null from delivery order by delivery_id",
+             expires_at_ms, ended_at_ms is not null, step, round from delivery order by delivery_id",
         )
         .fetch_all(&mut *conn)
         .await?;
@@ -158,6 +167,8 @@ impl Picture {
                 attempts: row.try_get(9)?,
                 expires: Timestamp(row.try_get(10)?),
                 ended: row.try_get(11)?,
+                step: row.try_get(12)?,
+                round: row.try_get(13)?,
             };
             self.deliveries
                 .insert(DeliveryId(id16(row.try_get(0)?)), delivery);

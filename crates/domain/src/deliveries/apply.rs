@@ -460,7 +460,7 @@ async fn resend(
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "update delivery set state = 'pending', renumbered = 1, due_at_ms = ?1, ended_at_ms = null, \
-         expires_at_ms = max(expires_at_ms, ?1 + (expires_at_ms - created_at_ms)), \
+         expires_at_ms = max(expires_at_ms, ?1 + validity_ms), \
          avoid_node = (select a.node_id from attempt a where a.delivery_id = delivery.delivery_id \
           and a.attempt = delivery.attempts), \
          avoid_channel = (select a.channel from attempt a where a.delivery_id = delivery.delivery_id \

@@ -93,10 +93,10 @@ pub(crate) async fn create_pages(
     let made = sqlx::query(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
          language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
-         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms, validity_ms) \
          select unhex(value ->> 0), ?1, unhex(value ->> 1), 'page', ?2, ?3, value ->> 2, value ->> 3, value ->> 4, \
          value ->> 5, ?4, ?5, value ->> 6, value ->> 7, value ->> 8, '', '', ?9, 0, 1, 0, 0, '', ?6, ?6, ?6, ?7, \
-         case when value ->> 6 = 'failed' then ?6 end from json_each(?8) where true order by key \
+         case when value ->> 6 = 'failed' then ?6 end, ?10 from json_each(?8) where true order by key \
          on conflict (delivery_id) do nothing",
     )
     .bind(page.alert.as_bytes())
@@ -108,6 +108,7 @@ pub(crate) async fn create_pages(
     .bind(entry.at.0.saturating_add(page.validity_ms))
     .bind(rows::to_json(&new)?)
     .bind(page.possible_repeat)
+    .bind(page.validity_ms)
     .execute(conn)
     .await?;
     Ok(made.rows_affected())

@@ -131,6 +131,43 @@ pub(crate) async fn mend(
     )
     .bind(entry.at.0)
     .bind(&ids)
+    .execute(&mut *conn)
+    .await?;
+    mend_standby(conn, entry, &ids).await
+}
+
+/// A person's other contact methods, by what is known now of all of them: one reached drops those standing by, all
+/// failed starts the next.
+async fn mend_standby(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    ids: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update delivery set state = 'cancelled', reason = 'reached over another contact method', ended_at_ms = ?1 \
+         where delivery_id in (select s.delivery_id from json_each(?2) j join delivery d on d.delivery_id = unhex(j.value) \
+          join delivery s on s.alert_id = d.alert_id and s.recipient_id = d.recipient_id and s.purpose = 'page' \
+           and s.step = d.step and s.round = d.round where d.purpose = 'page' and s.state = 'standby' \
+          and exists (select 1 from delivery r where r.alert_id = s.alert_id and r.recipient_id = s.recipient_id \
+           and r.purpose = 'page' and r.step = s.step and r.round = s.round \
+           and r.state in ('delivered', 'handed_over')))",
+    )
+    .bind(entry.at.0)
+    .bind(ids)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "update delivery set state = 'pending', wanted_since_ms = ?1, due_at_ms = ?1 \
+         where delivery_id in (select s.delivery_id from json_each(?2) j join delivery d on d.delivery_id = unhex(j.value) \
+          join delivery s on s.alert_id = d.alert_id and s.recipient_id = d.recipient_id and s.purpose = 'page' \
+           and s.step = d.step and s.round = d.round where d.purpose = 'page' and d.state = 'failed' \
+          and s.state = 'standby' and not exists (select 1 from delivery r where r.alert_id = s.alert_id \
+           and r.recipient_id = s.recipient_id and r.purpose = 'page' and r.step = s.step and r.round = s.round \
+           and (r.state in ('pending', 'assigned', 'sent', 'delivered', 'handed_over', 'acknowledged') \
+            or (r.state = 'standby' and r.method < s.method))))",
+    )
+    .bind(entry.at.0)
+    .bind(ids)
     .execute(conn)
     .await?;
     Ok(())
@@ -212,9 +249,9 @@ async fn write(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
          language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
          avoid_node, avoid_channel, prefer_node, prefer_channel, created_at_ms, wanted_since_ms, due_at_ms, \
-         expires_at_ms, ended_at_ms) \
+         expires_at_ms, ended_at_ms, validity_ms) \
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 0, 0, '', \
-         ?21, ?22, ?23, ?24, ?25, ?26, ?27) \
+         ?21, ?22, ?23, ?24, ?25, ?26, ?27, case when ?20 then ?26 - ?23 else 0 end) \
          on conflict (delivery_id) do update set kind = ?8, address = ?9, language = ?10, lane = ?11, critical = ?12, \
          state = ?13, reason = ?14, code = ?15, subject = ?16, body = ?17, possible_repeat = ?18, renumbered = ?19, \
          prefer_node = ?21, prefer_channel = ?22, created_at_ms = ?23, wanted_since_ms = ?24, due_at_ms = ?25, \

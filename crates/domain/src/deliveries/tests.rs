@@ -234,6 +234,27 @@ async fn an_unanswered_text_from_a_dark_number_goes_out_from_another_one() {
 }
 
 #[tokio::test]
+async fn sent_again_from_another_number_a_page_lives_as_long_as_at_first_and_no_longer() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;
+    let mut left = Vec::new();
+    for (node, passed) in [(1, 0), (2, 40), (1, 40), (2, 40)] {
+        world.pass(passed);
+        let page = of_alert(&mut world.conn, alert, 0, 10).await.unwrap()[0].clone();
+        if passed > 0 {
+            let deliveries = vec![page.id];
+            world
+                .run(AnyCommand::Deliveries(Command::Resend { deliveries }))
+                .await;
+        }
+        let page = of_alert(&mut world.conn, alert, 0, 10).await.unwrap()[0].clone();
+        left.push(page.expires_at.since(world.now).as_secs());
+        world.send_all(node, accepted()).await;
+    }
+    assert_eq!(left, [3_600, 3_600, 3_600, 3_600]);
+}
+
+#[tokio::test]
 async fn an_answer_before_the_send_starts_withdraws_it() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;

@@ -5,7 +5,7 @@ use expect_test::expect;
 pub(super) use self::stage::{Cluster, Island, shown};
 use super::{Fact, apply_facts, merge_digest, orphans, refused, safe};
 use crate::alerts::{self, Answer, Command as Alerts, Name, Severity, State};
-use crate::deliveries::{self, Assignment, AttemptRef, Command as Deliveries};
+use crate::deliveries::{self, Assignment, AttemptRef, Command as Deliveries, Report};
 use crate::inbound::{self, Taken};
 use crate::nodes::Command as Nodes;
 use crate::recipients::Command as Recipients;
@@ -130,6 +130,62 @@ async fn a_person_paged_on_both_sides_answers_with_either_code() {
     }
     let dora = cluster.world.deliveries(alert).await;
     assert!(dora.contains("dora page 1.0 sms sent repeat?"), "{dora}");
+}
+
+#[tokio::test]
+async fn whom_an_island_reached_needs_no_other_method_and_whom_it_did_not_gets_the_next() {
+    let mut island = Island::new(2).await;
+    island.world.pass(400);
+    island.act().await;
+    island.send_all(accepted()).await;
+    let mut failed = Cluster::new().await;
+    failed.world.act().await;
+    let alert = failed.alerts[1];
+    failed.merge(NodeId(2), island.journal.clone()).await;
+    let mut reached = Cluster::new().await;
+    reached.world.act().await;
+    reached.merge(NodeId(2), island.journal.clone()).await;
+    let already = island.journal.len();
+    let mut other = island.journal.clone();
+    let word = |detail: &str| detail.to_owned();
+    island
+        .report(1, Report::Delivered { detail: word("") })
+        .await;
+    reached
+        .merge(NodeId(2), island.journal.split_off(already))
+        .await;
+    expect![[r#"
+        ana page 1.0 sms delivered repeat?
+        ana page 1.0 email cancelled repeat? (reached over another contact method)
+        dora page 1.0 sms delivered repeat?
+        dora page 1.0 email cancelled repeat? (reached over another contact method)
+        ana page 1.1 sms delivered repeat?
+        ana page 1.1 email cancelled repeat? (reached over another contact method)
+        dora page 1.1 sms delivered repeat?
+        dora page 1.1 email cancelled repeat? (reached over another contact method)
+    "#]]
+    .assert_eq(&reached.world.deliveries(alert).await);
+    // The same try, given up by the network: the cluster works out by itself that the mail is wanted now.
+    for fact in &mut other {
+        if let Fact::Attempt(attempt) = fact
+            && attempt.end.state == 5
+        {
+            attempt.end.report = 2;
+            attempt.end.detail = word("absent subscriber");
+        }
+    }
+    failed.merge(NodeId(2), other).await;
+    expect![[r#"
+        ana page 1.0 sms failed repeat? (absent subscriber)
+        ana page 1.0 email pending repeat?
+        dora page 1.0 sms failed repeat? (absent subscriber)
+        dora page 1.0 email pending repeat?
+        ana page 1.1 sms failed repeat? (absent subscriber)
+        ana page 1.1 email pending repeat?
+        dora page 1.1 sms failed repeat? (absent subscriber)
+        dora page 1.1 email pending repeat?
+    "#]]
+    .assert_eq(&failed.world.deliveries(alert).await);
 }
 
 #[tokio::test]

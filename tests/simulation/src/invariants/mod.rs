@@ -17,6 +17,7 @@ mod quiet_after_answer;
 mod repeats_say_so;
 mod same_history;
 mod severity_first;
+mod standby_is_wanted;
 mod texts_are_kept;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(repeats_say_so::RepeatsSaySo),
         Box::new(attempts_tell_the_truth::AttemptsTellTheTruth),
         Box::new(deliveries_end::DeliveriesEnd),
+        Box::new(standby_is_wanted::StandbyIsWanted),
         Box::new(dark_numbers::DarkNumbers),
         Box::new(call_off_reaches::CallOffReaches),
         Box::new(texts_are_kept::TextsAreKept),
