@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::access::{self, Command, CreateKey, KeyRow, Scope};
 use domain::ports::Freshness;
-use domain::{Command as DomainCommand, Timestamp};
+use domain::{Civil, CivilTime, Command as DomainCommand, Timestamp};
 use rand::SeedableRng as _;
 use rand::TryRng as _;
 use rand::rngs::{StdRng, SysRng};
@@ -81,15 +81,23 @@ pub(crate) struct KeysJson {
 async fn list(State(shared): State<Shared>, mut view: View) -> Result<Response, Problem> {
     let now = shared.replica.now();
     let rows = access::keys(&mut view.0).await.map_err(of_query)?;
-    Ok(view.answer(&KeysJson {
-        keys: rows.into_iter().map(|row| key_json(row, now)).collect(),
-    }))
+    let body = KeysJson {
+        keys: rows
+            .into_iter()
+            .map(|row| key_json(row, now, &view.1))
+            .collect(),
+    };
+    Ok(view.answer(&body))
 }
 
 /// Makes an API key.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyBody, responses((status = 201, body = NewKeyJson)))]
 async fn create(State(shared): State<Shared>, input: Input<KeyBody>) -> Result<Response, Problem> {
     let (name, scopes, expires_at) = parse(input.value)?;
+    let expires_at = match expires_at {
+        Some(civil) => Some(reading::moment(&shared, civil).await?),
+        None => None,
+    };
     let key = ApiKey::generate(&mut system_rng()?);
     let command = CreateKey {
         id: key.id().to_owned(),
@@ -132,7 +140,7 @@ async fn revoke(
     Ok(Json(done.stored))
 }
 
-fn parse(body: KeyBody) -> Result<(String, Vec<String>, Option<Timestamp>), Problem> {
+fn parse(body: KeyBody) -> Result<(String, Vec<String>, Option<CivilTime>), Problem> {
     let mut fields = Fields::default();
     if body.name.trim().is_empty() {
         fields.add("/name", "is empty; say what the key is for");
@@ -184,16 +192,16 @@ async fn check_is_ours(shared: &Shared, key: &ApiKey, index: u64) -> Result<(), 
     ))
 }
 
-fn key_json(row: KeyRow, now: Timestamp) -> KeyJson {
+fn key_json(row: KeyRow, now: Timestamp, civil: &Civil) -> KeyJson {
     let live = row.live(now);
     KeyJson {
         id: row.id,
         name: row.name,
         scopes: row.scopes.into_iter().map(Scope::name).collect(),
-        created_at: row.created_at.to_rfc3339(),
+        created_at: civil.rfc3339(row.created_at),
         created_by: row.created_by,
-        expires_at: row.expires_at.map(Timestamp::to_rfc3339),
-        revoked_at: row.revoked_at.map(Timestamp::to_rfc3339),
+        expires_at: row.expires_at.map(|at| civil.rfc3339(at)),
+        revoked_at: row.revoked_at.map(|at| civil.rfc3339(at)),
         live,
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
-use domain::NodeId;
 use domain::ports::{AdminError, PathStatus};
+use domain::{CivilTime, NodeId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::info;
@@ -18,6 +18,7 @@ use crate::fields::Fields;
 use crate::input::Input;
 use crate::island::{self, IslandJson};
 use crate::problem::{Kind, Problem};
+use crate::reading;
 use crate::state::Shared;
 
 /// How long an invitation is valid unless asked otherwise, and at most (DESIGN B4).
@@ -189,7 +190,7 @@ pub(crate) struct TransferBody {
 
 /// Shows the cluster as the answering node sees it.
 #[utoipa::path(get, path = "/v1/cluster", tag = "cluster", responses((status = 200, body = ClusterJson)))]
-async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
+async fn status(State(shared): State<Shared>) -> Result<Json<ClusterJson>, Problem> {
     let status = shared.admin.status();
     let members = status.members.into_iter().map(|member| MemberJson {
         node: member.node.0,
@@ -203,13 +204,17 @@ async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
     });
     let backup = BackupJson {
         scheduled: status.backup.scheduled,
-        made_at: status.backup.made_at.map(|at| at.to_rfc3339()),
+        made_at: status.backup.made_at.map(by_own_wall),
         age_s: status
             .backup
             .made_at
             .map(|at| shared.clock.wall().since(at).as_secs()),
         problem: status.backup.problem,
-        drilled_at: status.backup.drill.as_ref().map(|(at, ..)| at.to_rfc3339()),
+        drilled_at: status
+            .backup
+            .drill
+            .as_ref()
+            .map(|(at, ..)| by_own_wall(*at)),
         drill_ok: status.backup.drill.as_ref().map(|(_, ok, _)| *ok),
         drill_result: status
             .backup
@@ -217,7 +222,7 @@ async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
             .map(|(.., found)| found)
             .unwrap_or_default(),
     };
-    Json(ClusterJson {
+    Ok(Json(ClusterJson {
         node: status.node.0,
         epoch: status.epoch,
         alarms: status.alarms,
@@ -229,10 +234,15 @@ async fn status(State(shared): State<Shared>) -> Json<ClusterJson> {
         snapshot: status.snapshot,
         purged: status.purged,
         members: members.collect(),
-        island: shared.replica.island().map(IslandJson::from),
+        island: IslandJson::of(&shared).await?,
         alone: island::reaches_nobody(&shared).await,
         paths: paths(&shared),
-    })
+    }))
+}
+
+/// A time that this machine's wall clock gave, not the cluster.
+fn by_own_wall(at: Timestamp) -> String {
+    CivilTime(at.0).to_rfc3339()
 }
 
 fn paths(shared: &Shared) -> Vec<PathJson> {
@@ -291,7 +301,7 @@ async fn invite(
     info!(actor = input.order.actor.label(), "invitation created");
     let body = InvitationJson {
         token: invitation.token,
-        expires_at: invitation.expires_at.to_rfc3339(),
+        expires_at: reading::rfc3339(&shared, invitation.expires_at).await?,
     };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }

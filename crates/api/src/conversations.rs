@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::conversations::{self, Command, MessageRow};
-use domain::{Command as DomainCommand, RoomId};
+use domain::{Civil, Command as DomainCommand, RoomId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -91,10 +91,14 @@ async fn list(
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.sequence);
-    Ok(view.answer(&MessagesJson {
-        messages: rows.into_iter().map(message_json).collect(),
+    let body = MessagesJson {
+        messages: rows
+            .into_iter()
+            .map(|row| message_json(row, &view.1))
+            .collect(),
         next,
-    }))
+    };
+    Ok(view.answer(&body))
 }
 
 /// Says something in a room.
@@ -122,13 +126,13 @@ async fn find(shared: &Shared, room: &str) -> Result<RoomId, Problem> {
     alerts::find(shared, room).await.map(RoomId::of_alert)
 }
 
-fn message_json(row: MessageRow) -> MessageJson {
+fn message_json(row: MessageRow, civil: &Civil) -> MessageJson {
     MessageJson {
         id: row.id.to_string(),
         sequence: row.sequence,
         author: row.author,
         via: row.via,
         text: row.text,
-        at: row.at.to_rfc3339(),
+        at: civil.rfc3339(row.at),
     }
 }

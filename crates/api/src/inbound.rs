@@ -1,9 +1,9 @@
 //! Texts received, over HTTP: what a number sent us and what it was taken for.
 
 use axum::response::Response;
-use domain::Timestamp;
 use domain::inbound::{self, InboundRow, Taken};
 use domain::phone::PhoneNumber;
+use domain::{Civil, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -68,7 +68,9 @@ pub(crate) struct TextJson {
 #[utoipa::path(get, path = "/v1/inbound", tag = "rooms", params(ListParams), responses((status = 200, body = InboundJson)))]
 async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Response, Problem> {
     let since = match params.since.as_deref().map(parse_rfc3339) {
-        Some(since) => since.map_err(|error| Problem::new(Kind::BadRequest, error))?,
+        Some(since) => view
+            .1
+            .moment(since.map_err(|error| Problem::new(Kind::BadRequest, error))?),
         None => Timestamp::default(),
     };
     // A bare `+` in a query is a blank; numbers are stored with it.
@@ -81,19 +83,23 @@ async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Resp
     let rows = inbound::of_sender(&mut view.0, &sender, since, limit)
         .await
         .map_err(of_query)?;
-    Ok(view.answer(&InboundJson {
-        texts: rows.into_iter().map(TextJson::from).collect(),
-    }))
+    let body = InboundJson {
+        texts: rows
+            .into_iter()
+            .map(|row| TextJson::new(row, &view.1))
+            .collect(),
+    };
+    Ok(view.answer(&body))
 }
 
-impl From<InboundRow> for TextJson {
-    fn from(row: InboundRow) -> Self {
+impl TextJson {
+    fn new(row: InboundRow, civil: &Civil) -> Self {
         Self {
             node: row.node.0,
             channel: row.channel,
             sender: row.sender,
             text: row.text,
-            received_at: row.received_at.to_rfc3339(),
+            received_at: civil.rfc3339(row.received_at),
             alert: row.alert.map(|alert| alert.to_string()),
             taken: row.taken.map(Taken::name),
             replied: row.replied,

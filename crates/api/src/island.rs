@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::{Json, body::Bytes};
 use data_encoding::{BASE64, HEXLOWER};
-use domain::ports::{Freshness, Island};
+use domain::ports::Freshness;
 use domain::{islands, nodes};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, timeout};
@@ -56,16 +56,20 @@ pub(crate) struct IslandJson {
     waiting: u64,
 }
 
-impl From<Island> for IslandJson {
-    fn from(island: Island) -> Self {
-        Self {
+impl IslandJson {
+    /// The answering node's island, if it is on one.
+    pub(crate) async fn of(shared: &Shared) -> Result<Option<Self>, Problem> {
+        let Some(island) = shared.replica.island() else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
             letter: island.letter,
             site: island.site,
-            since: island.since.to_rfc3339(),
+            since: reading::rfc3339(shared, island.since).await?,
             healing: island.healing,
             fellows: island.fellows.into_iter().map(|node| node.0).collect(),
             waiting: island.waiting,
-        }
+        }))
     }
 }
 
@@ -147,7 +151,7 @@ async fn show(
         reason: entry.reason,
     });
     Ok(Json(JournalJson {
-        island: shared.replica.island().map(IslandJson::from),
+        island: IslandJson::of(&shared).await?,
         waiting: journal.waiting,
         kept_for_others: journal.kept_for_others,
         unexported: journal.unexported,

@@ -7,6 +7,7 @@
 
 mod access;
 mod alerts;
+mod clocks;
 mod cluster;
 mod connection;
 mod conversations;
@@ -31,6 +32,7 @@ mod server;
 mod state;
 mod submit;
 mod time;
+mod watch;
 
 pub use connection::Limits;
 pub use key::{ApiKey, ApiKeyError};

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use domain::nodes::{Agreement, MachineRow};
 use domain::ports::{Freshness, ReadView};
 use domain::{alerts, deliveries, nodes};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -17,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::{Kind, Problem, of_query};
-use crate::reading;
+use crate::reading::{self, View};
 use crate::state::Shared;
 
 /// Open alerts are counted up to this many.
@@ -48,6 +49,27 @@ pub(crate) struct Metrics {
     path_rtt_us: Family<PathLabels, Gauge>,
     path_loss_permille: Family<PathLabels, Gauge>,
     refused: Family<ReasonLabels, Gauge>,
+    findings: Family<FindingLabels, Gauge>,
+    clocks: Clocks,
+    machines: Machines,
+}
+
+/// How sure the members are of the time.
+#[derive(Default)]
+struct Clocks {
+    agreeing: Gauge,
+    members: Gauge,
+    spread_ms: Gauge,
+    off_by_ms: Family<NodeLabels, Gauge>,
+}
+
+/// What each node says of the machine under it.
+#[derive(Default)]
+struct Machines {
+    disk_free_bytes: Family<NodeLabels, Gauge>,
+    disk_level: Family<NodeLabels, Gauge>,
+    power_level: Family<NodeLabels, Gauge>,
+    battery_s: Family<NodeLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -87,6 +109,82 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct FindingLabels {
+    kind: &'static str,
+}
+
+impl Clocks {
+    fn register(&self, registry: &mut Registry) {
+        let Self {
+            agreeing,
+            members,
+            spread_ms,
+            off_by_ms,
+        } = self;
+        let help = "Members whose wall clocks agree within two seconds";
+        registry.register("clock_members_agreeing", help, agreeing.clone());
+        let help = "Members that could agree";
+        registry.register("clock_members", help, members.clone());
+        let help = "Between the earliest and the latest wall clock, milliseconds";
+        registry.register("clock_spread_milliseconds", help, spread_ms.clone());
+        let help = "A node's wall clock minus civil time, milliseconds";
+        registry.register("clock_off_milliseconds", help, off_by_ms.clone());
+    }
+
+    fn set(&self, agreed: &Agreement, machines: &[MachineRow], civil_offset_ms: i64) {
+        self.agreeing.set(i64::from(agreed.agreeing));
+        self.members.set(i64::from(agreed.members));
+        self.spread_ms.set(agreed.spread_ms.cast_signed());
+        self.off_by_ms.clear();
+        for row in machines {
+            let labels = NodeLabels { node: row.node.0 };
+            let off_by_ms = row.civil_offset_ms.saturating_sub(civil_offset_ms);
+            self.off_by_ms.get_or_create(&labels).set(off_by_ms);
+        }
+    }
+}
+
+impl Machines {
+    fn register(&self, registry: &mut Registry) {
+        let Self {
+            disk_free_bytes,
+            disk_level,
+            power_level,
+            battery_s,
+        } = self;
+        let help = "Room left on a node's disk";
+        registry.register("disk_free_bytes", help, disk_free_bytes.clone());
+        let help = "0 not watched, 1 ample, 2 critical alerts only, 3 no new alerts";
+        registry.register("disk_level", help, disk_level.clone());
+        let help = "0 not watched, 1 mains, 2 battery, 3 draining";
+        registry.register("power_level", help, power_level.clone());
+        let help = "What a node's battery still gives, seconds";
+        registry.register("power_battery_seconds", help, battery_s.clone());
+    }
+
+    fn set(&self, machines: &[MachineRow]) {
+        self.disk_free_bytes.clear();
+        self.disk_level.clear();
+        self.power_level.clear();
+        self.battery_s.clear();
+        for row in machines {
+            let labels = NodeLabels { node: row.node.0 };
+            let free_bytes = (row.disk_free_mb << 20).cast_signed();
+            self.disk_free_bytes.get_or_create(&labels).set(free_bytes);
+            self.disk_level.get_or_create(&labels).set(row.disk as i64);
+            self.power_level
+                .get_or_create(&labels)
+                .set(row.power as i64);
+            if let Some(left) = row.runtime_s {
+                self.battery_s
+                    .get_or_create(&labels)
+                    .set(left.cast_signed());
+            }
+        }
+    }
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("holdfast");
@@ -106,6 +204,9 @@ impl Metrics {
             path_rtt_us: Family::default(),
             path_loss_permille: Family::default(),
             refused: Family::default(),
+            findings: Family::default(),
+            clocks: Clocks::default(),
+            machines: Machines::default(),
             scrape: Mutex::default(),
             registry: Registry::default(),
         };
@@ -180,6 +281,13 @@ impl Metrics {
             "Connections, frames and newcomers turned away since start",
             metrics.refused.clone(),
         );
+        registry.register(
+            "watch_findings",
+            "Troubles this node's watcher sees",
+            metrics.findings.clone(),
+        );
+        metrics.clocks.register(&mut registry);
+        metrics.machines.register(&mut registry);
         Self {
             registry,
             ..metrics
@@ -212,12 +320,18 @@ struct Rows {
     open_alerts: u64,
     deliveries: Vec<(deliveries::State, u64)>,
     channels: Vec<nodes::ChannelRow>,
+    clocks: crate::clocks::Clocks,
+    civil_offset_ms: i64,
 }
 
 impl Rows {
     async fn read(shared: &Shared) -> Result<Self, Problem> {
-        let mut view = reading::open(shared, Freshness::Local).await?;
+        let mut view = View::new(reading::open(shared, Freshness::Local).await?).await?;
+        let clocks = crate::clocks::Clocks::read(&mut view).await?;
+        let View(mut view, civil) = view;
         Ok(Self {
+            clocks,
+            civil_offset_ms: civil.offset_ms(),
             open_alerts: open_alerts(&mut view).await?,
             deliveries: deliveries::counts(&mut view, None)
                 .await
@@ -287,6 +401,19 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
             .set(i64::from(row.up));
     }
     render_paths(shared);
+    metrics.findings.clear();
+    for finding in shared.board.read() {
+        let kind = finding.trouble.kind();
+        metrics
+            .findings
+            .get_or_create(&FindingLabels { kind })
+            .inc();
+    }
+    let machines = &rows.clocks.machines;
+    metrics
+        .clocks
+        .set(&rows.clocks.agreed, machines, rows.civil_offset_ms);
+    metrics.machines.set(machines);
     let mut text = String::new();
     encode(&mut text, &metrics.registry)?;
     Ok(text)

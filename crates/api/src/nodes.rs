@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
-use domain::NodeId;
-use domain::nodes::{self, ChannelRow};
+use domain::nodes::{self, ChannelRow, MachineRow};
+use domain::{Civil, NodeId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,7 +38,27 @@ pub(crate) struct NodeJson {
     reachable: bool,
     reachable_since: String,
     admitted_at: String,
+    /// What it said last of the machine under it; null before it did.
+    machine: Option<MachineJson>,
     channels: Vec<ChannelJson>,
+}
+
+/// A machine's clock, disk and power. Empty words are not watched.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Machine)]
+pub(crate) struct MachineJson {
+    /// `ntp`, `rtc`, `none` or empty.
+    clock_source: String,
+    synchronised: Option<bool>,
+    /// `ample`, `critical_only`, `results_only` or empty.
+    disk: &'static str,
+    disk_free_mb: u64,
+    /// `mains`, `battery`, `draining` or empty.
+    power: &'static str,
+    power_since: String,
+    /// What the battery still gives.
+    runtime_s: Option<u64>,
+    reported_at: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,8 +95,14 @@ async fn list(mut view: View) -> Result<Response, Problem> {
         channels
             .entry(row.node)
             .or_default()
-            .push(channel_json(row));
+            .push(channel_json(row, &view.1));
     }
+    let mut machines: BTreeMap<NodeId, MachineRow> = nodes::machines(&mut view.0)
+        .await
+        .map_err(of_query)?
+        .into_iter()
+        .map(|row| (row.node, row))
+        .collect();
     let nodes = members
         .into_iter()
         .filter(|row| row.removed_at.is_none())
@@ -85,8 +111,11 @@ async fn list(mut view: View) -> Result<Response, Problem> {
             name: row.name,
             addresses: row.addresses,
             reachable: row.reachable,
-            reachable_since: row.reachable_since.to_rfc3339(),
-            admitted_at: row.admitted_at.to_rfc3339(),
+            reachable_since: view.1.rfc3339(row.reachable_since),
+            admitted_at: view.1.rfc3339(row.admitted_at),
+            machine: machines
+                .remove(&row.node)
+                .map(|row| machine_json(row, &view.1)),
             channels: channels.remove(&row.node).unwrap_or_default(),
         });
     let body = NodesJson {
@@ -97,7 +126,20 @@ async fn list(mut view: View) -> Result<Response, Problem> {
     Ok(view.answer(&body))
 }
 
-fn channel_json(row: ChannelRow) -> ChannelJson {
+fn machine_json(row: MachineRow, civil: &Civil) -> MachineJson {
+    MachineJson {
+        clock_source: row.clock_source,
+        synchronised: row.synchronised,
+        disk: row.disk.name(),
+        disk_free_mb: row.disk_free_mb,
+        power: row.power.name(),
+        power_since: civil.rfc3339(row.power_since),
+        runtime_s: row.runtime_s,
+        reported_at: civil.rfc3339(row.reported_at),
+    }
+}
+
+fn channel_json(row: ChannelRow, civil: &Civil) -> ChannelJson {
     ChannelJson {
         name: row.name,
         kind: row.kind,
@@ -108,7 +150,7 @@ fn channel_json(row: ChannelRow) -> ChannelJson {
         number: row.number,
         signal_dbm: row.signal_dbm,
         rate_per_min: row.rate_per_min,
-        changed_at: row.changed_at.to_rfc3339(),
-        reported_at: row.reported_at.to_rfc3339(),
+        changed_at: civil.rfc3339(row.changed_at),
+        reported_at: civil.rfc3339(row.reported_at),
     }
 }

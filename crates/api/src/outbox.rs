@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::Command as DomainCommand;
 use domain::deliveries::{self, Command, Waiting};
-use domain::nodes;
+use domain::{Civil, nodes};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 use utoipa::ToSchema;
@@ -92,9 +92,12 @@ async fn show(mut view: View) -> Result<Response, Problem> {
     let waiting = deliveries::waiting(&mut view.0).await.map_err(of_query)?;
     let body = OutboxJson {
         held_back: pause.is_some(),
-        since: pause.as_ref().map(|pause| pause.since.to_rfc3339()),
+        since: pause.as_ref().map(|pause| view.1.rfc3339(pause.since)),
         reason: pause.map(|pause| pause.reason).unwrap_or_default(),
-        waiting: waiting.into_iter().map(waiting_json).collect(),
+        waiting: waiting
+            .into_iter()
+            .map(|row| waiting_json(row, &view.1))
+            .collect(),
     };
     Ok(view.answer(&body))
 }
@@ -139,13 +142,13 @@ async fn release(
     Ok(Json(done.stored))
 }
 
-fn waiting_json(row: Waiting) -> WaitingJson {
+fn waiting_json(row: Waiting, civil: &Civil) -> WaitingJson {
     WaitingJson {
         kind: row.kind,
         purpose: row.purpose,
         critical: row.critical,
         count: row.count,
-        oldest: row.oldest.to_rfc3339(),
-        newest: row.newest.to_rfc3339(),
+        oldest: civil.rfc3339(row.oldest),
+        newest: civil.rfc3339(row.newest),
     }
 }

@@ -65,6 +65,7 @@ pub(crate) enum Kind {
     Unavailable,
     NoQuorum,
     Overloaded,
+    DiskFull,
     OutcomeUnknown,
 }
 
@@ -179,6 +180,11 @@ impl Kind {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",
                 "Too much is under way",
+            ),
+            Self::DiskFull => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk-full",
+                "This node's disk is nearly full",
             ),
             Self::OutcomeUnknown => (
                 StatusCode::GATEWAY_TIMEOUT,

@@ -8,12 +8,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use domain::ports::{Freshness, ReadError, ReadView};
+use domain::{Civil, CivilTime, Timestamp, nodes};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::input::Params;
-use crate::problem::Problem;
+use crate::problem::{Problem, of_query};
 use crate::state::Shared;
 
 /// How long a read may wait for the replica; a view is not to be held longer either.
@@ -44,8 +45,8 @@ pub(crate) struct ReadParams {
     consistency: Consistency,
 }
 
-/// A read-only snapshot, opened as the request asked for it.
-pub(crate) struct View(pub(crate) ReadView);
+/// A read-only snapshot, opened as the request asked for it, and what people's clocks say of its times.
+pub(crate) struct View(pub(crate) ReadView, pub(crate) Civil);
 
 impl FromRequestParts<Shared> for View {
     type Rejection = Problem;
@@ -56,14 +57,20 @@ impl FromRequestParts<Shared> for View {
             Consistency::Local => Freshness::Local,
             Consistency::Linearizable => Freshness::Linearizable,
         };
-        open(shared, freshness).await.map(Self)
+        Self::new(open(shared, freshness).await?).await
     }
 }
 
 impl View {
+    /// With the civil time of the snapshot.
+    pub(crate) async fn new(mut view: ReadView) -> Result<Self, Problem> {
+        let civil = nodes::civil(&mut view).await.map_err(of_query)?;
+        Ok(Self(view, civil))
+    }
+
     /// The answer, marked with how current it is.
     pub(crate) fn answer(self, body: &impl Serialize) -> Response {
-        let (applied, as_of) = (self.0.applied, self.0.as_of.to_rfc3339());
+        let (applied, as_of) = (self.0.applied, self.1.rfc3339(self.0.as_of));
         // The snapshot ends here: a slow reader must not hold it.
         drop(self);
         let mut response = Json(body).into_response();
@@ -82,4 +89,18 @@ pub(crate) async fn open(shared: &Shared, freshness: Freshness) -> Result<ReadVi
     opened
         .unwrap_or(Err(ReadError::NoQuorum))
         .map_err(Problem::from)
+}
+
+/// The moment a caller means by a time of day.
+pub(crate) async fn moment(shared: &Shared, civil: CivilTime) -> Result<Timestamp, Problem> {
+    let mut view = open(shared, Freshness::Local).await?;
+    let offsets = nodes::civil(&mut view).await.map_err(of_query)?;
+    Ok(offsets.moment(civil))
+}
+
+/// A moment as people write it.
+pub(crate) async fn rfc3339(shared: &Shared, moment: Timestamp) -> Result<String, Problem> {
+    let mut view = open(shared, Freshness::Local).await?;
+    let offsets = nodes::civil(&mut view).await.map_err(of_query)?;
+    Ok(offsets.rfc3339(moment))
 }

@@ -17,8 +17,8 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, cluster, conversations, headers, health, inbound, island, metrics, nodes,
-    outbox, recipients,
+    access, alerts, clocks, cluster, conversations, headers, health, inbound, island, metrics,
+    nodes, outbox, recipients, watch,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -35,6 +35,8 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(cluster::routes())
         .merge(island::routes())
         .merge(outbox::routes())
+        .merge(clocks::routes())
+        .merge(watch::routes())
         .merge(access::routes())
         .merge(metrics::routes())
         .merge(health::routes())

@@ -60,6 +60,8 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/nodes", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/cluster", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/cluster/joins", Some(Scope::ClusterRead)),
+    (Method::GET, "/v1/cluster/time", Some(Scope::ClusterRead)),
+    (Method::POST, "/v1/cluster/time", Some(Scope::ClusterAdmin)),
     (
         Method::POST,
         "/v1/cluster/invitations",
@@ -104,6 +106,7 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/keys", Some(Scope::KeysAdmin)),
     (Method::POST, "/v1/keys", Some(Scope::KeysAdmin)),
     (Method::DELETE, "/v1/keys/{id}", Some(Scope::KeysAdmin)),
+    (Method::GET, "/v1/watch", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/metrics", Some(Scope::MetricsRead)),
 ];
 

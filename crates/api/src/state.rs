@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use domain::ports::{Clock, ClusterAdmin, Replica};
+use domain::ports::{Clock, ClusterAdmin, Machine, Replica};
+use domain::watch::Board;
 
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
@@ -14,6 +15,9 @@ pub struct ApiState {
     pub replica: Arc<dyn Replica>,
     pub admin: Arc<dyn ClusterAdmin>,
     pub clock: Arc<dyn Clock>,
+    pub machine: Arc<dyn Machine>,
+    /// What this node's watcher sees.
+    pub board: Board,
 }
 
 impl fmt::Debug for ApiState {
@@ -30,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) replica: Arc<dyn Replica>,
     pub(crate) admin: Arc<dyn ClusterAdmin>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) machine: Arc<dyn Machine>,
+    pub(crate) board: Board,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -40,6 +46,8 @@ impl Shared {
             replica: state.replica,
             admin: state.admin,
             clock: state.clock,
+            machine: state.machine,
+            board: state.board,
             keys: Arc::default(),
             metrics: Arc::new(Metrics::new()),
         }

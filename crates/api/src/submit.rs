@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::nodes::Disk;
 use domain::ports::{Durability, Proposal, ProposeError};
 use domain::{Command, Outcome, Receipt};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use tracing::debug;
 use utoipa::ToSchema;
 
 use crate::input::Order;
-use crate::problem::{self, NamedIn, Problem};
+use crate::problem::{self, Kind, NamedIn, Problem};
 use crate::state::Shared;
 
 /// The replica ends a proposal by its own, shorter deadline; this one guards against a replica that hangs.
@@ -57,6 +58,19 @@ pub(crate) async fn submit(
     command: Command,
     named_in: NamedIn,
 ) -> Result<Done, Problem> {
+    let room = shared.machine.disk();
+    if !command.fits(room.disk) {
+        let taken = match room.disk {
+            Disk::CriticalOnly => "critical alerts only",
+            Disk::Unknown | Disk::Ample | Disk::ResultsOnly => "nothing new",
+        };
+        let detail = format!(
+            "this node has {} MB of disk left and takes {taken}; make room there, or ask another node",
+            room.free_bytes >> 20
+        );
+        let problem = Problem::new(Kind::DiskFull, detail);
+        return Err(problem.with_idempotency_key(&order.idempotency_key));
+    }
     let proposal = Proposal {
         request: order.request,
         body: order.body,

@@ -1,16 +1,16 @@
 //! RFC 3339 times in requests.
 
-use domain::Timestamp;
+use domain::CivilTime;
 
 /// Reads `2026-11-21T03:12:05Z`, with an optional fraction and any offset.
-pub(crate) fn parse_rfc3339(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn parse_rfc3339(text: &str) -> Result<CivilTime, String> {
     parse(text).ok_or_else(|| {
         let shown: String = text.chars().take(40).collect();
         format!("{shown:?} is not a time; write it as 2026-11-21T03:12:05Z")
     })
 }
 
-fn parse(text: &str) -> Option<Timestamp> {
+fn parse(text: &str) -> Option<CivilTime> {
     let bytes = text.as_bytes();
     if !text.is_ascii() || bytes.len() < 20 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
@@ -58,7 +58,7 @@ fn parse(text: &str) -> Option<Timestamp> {
         + hour * 3_600
         + (minute - offset_minutes) * 60
         + second;
-    Some(Timestamp(seconds * 1_000 + milli))
+    Some(CivilTime(seconds * 1_000 + milli))
 }
 
 fn digits(text: &str) -> Option<i64> {
@@ -106,8 +106,8 @@ mod tests {
             -86_400_000,
         ] {
             assert_eq!(
-                parse_rfc3339(&Timestamp(ms).to_rfc3339()),
-                Ok(Timestamp(ms))
+                parse_rfc3339(&CivilTime(ms).to_rfc3339()),
+                Ok(CivilTime(ms))
             );
         }
     }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use domain::ports::{Proposal, ReadError, ReadView, Replica as _};
-use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp, codec, nodes};
+use domain::{Actor, CivilTime, Command, NodeId, Outcome, RequestId, codec, nodes};
 use openraft::storage::RaftStateMachine as _;
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +70,8 @@ pub struct Survey {
     pub applied: u64,
     /// Entries of the log that nobody had confirmed to this node; they are kept.
     pub unconfirmed: u64,
-    /// When the last of them was issued (cluster time).
-    pub as_of: Timestamp,
+    /// When the last of them was issued.
+    pub as_of: CivilTime,
     /// Members that will be fenced: id and name.
     pub fenced: Vec<(NodeId, String)>,
     /// Without the issuing key the cluster gets a new authority, and the fenced cannot be told.
@@ -175,6 +175,7 @@ impl Recovery {
             .into_iter()
             .filter(|row| row.removed_at.is_none() && row.node != identity.node())
             .map(|row| (row.node, row.name));
+        let as_of = nodes::civil(&mut view).await?.at(view.as_of);
         let applied = store.state.applied().map_or(0, |id| id.index);
         Ok(Survey {
             cluster: identity.cluster_hex(),
@@ -185,7 +186,7 @@ impl Recovery {
             next_epoch: cluster.epoch + 1,
             applied,
             unconfirmed: applied.saturating_sub(before),
-            as_of: view.as_of,
+            as_of,
             fenced: fenced.collect(),
             new_authority: !identity.can_issue(),
         })

@@ -34,6 +34,16 @@ pub(crate) fn assign(
             )
         })
         .collect();
+    // A node that runs out of power is spared while another one can send at all.
+    let can_send = |kind: &str, draining: bool| {
+        channels
+            .iter()
+            .any(|c| c.usable && c.kind == kind && c.draining == draining)
+    };
+    let spare: Vec<&str> = ["sms", "email"]
+        .into_iter()
+        .filter(|kind| can_send(kind, false))
+        .collect();
     let mut assignments = Vec::new();
     for delivery in due {
         let size = if delivery.kind == "sms" {
@@ -48,6 +58,7 @@ pub(crate) fn assign(
         let best = channels
             .iter()
             .filter(|channel| channel.usable && channel.kind == delivery.kind)
+            .filter(|channel| !(channel.draining && spare.contains(&channel.kind.as_str())))
             .filter(|channel| {
                 let now_held = held
                     .get(&(channel.node, channel.name.as_str()))
@@ -135,6 +146,7 @@ mod tests {
             changed_at: Timestamp(0),
             reported_at: Timestamp(0),
             usable: true,
+            draining: false,
         }
     }
 
@@ -202,6 +214,16 @@ mod tests {
         assert_eq!(nodes_of(&assign(&[reply.clone()], &channels, &[])), [2]);
         channels[1].usable = false;
         assert_eq!(nodes_of(&assign(&[reply], &channels, &[])), [1]);
+    }
+
+    #[test]
+    fn a_node_that_runs_out_of_power_gets_work_only_when_no_other_can_do_it() {
+        let mut channels = [modem(1, "A"), modem(2, "B")];
+        channels[0].draining = true;
+        let due = [text(1, Lane::Human), text(2, Lane::Human)];
+        assert_eq!(nodes_of(&assign(&due, &channels, &[])), [2, 2]);
+        channels[1].usable = false;
+        assert_eq!(nodes_of(&assign(&due, &channels, &[])), [1, 1]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
 use domain::inbound;
 use domain::islands;
-use domain::nodes::{self, ChannelRow, Command as Nodes};
+use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffset};
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
@@ -59,6 +59,8 @@ pub struct Scheduler {
     looked: Option<(Timestamp, BTreeSet<String>)>,
     /// When the members' feature levels were last looked at; a pause as well.
     level_looked: Option<Timestamp>,
+    /// The jump of the members' clocks a person was last asked about, so that the log says it once.
+    asked_ms: Option<i64>,
 }
 
 /// What one look at the rows calls for.
@@ -77,6 +79,7 @@ impl Scheduler {
             proposals: 0,
             looked: None,
             level_looked: None,
+            asked_ms: None,
         }
     }
 
@@ -171,6 +174,13 @@ impl Scheduler {
                 plan.commands
                     .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
             }
+        }
+        // On an island the time of the others is kept: one clock is no majority.
+        if island.is_none()
+            && let Some(set) = self.civil_offset(&mut view, &granted).await?
+        {
+            plan.commands
+                .push(Command::Nodes(Nodes::SetCivilOffset(set)));
         }
         if nodes::outbox_pause(&mut view).await?.is_some() {
             // Held back, as after a restore: nothing is decided that would leave, and nobody's silence counts.
@@ -289,6 +299,48 @@ impl Scheduler {
             commands.push(Command::Inbound(inbound::Command::Replay { keys }));
         }
         Ok(commands)
+    }
+
+    /// Civil time by the wall clocks of the members heard now (DESIGN A10). Nothing here depends on it.
+    async fn civil_offset(
+        &mut self,
+        view: &mut ReadView,
+        granted: &[(NodeId, Duration)],
+    ) -> Result<Option<SetCivilOffset>, ReadError> {
+        let members = nodes::nodes(view).await?;
+        let members = members.iter().filter(|node| node.removed_at.is_none());
+        let heard = |node: NodeId| {
+            granted
+                .iter()
+                .any(|(id, age)| *id == node && *age < LEASE_EXPIRED)
+        };
+        let mut machines = nodes::machines(view).await?;
+        machines.retain(|machine| heard(machine.node));
+        let held = nodes::civil_row(view).await?;
+        match nodes::next_civil(held.as_ref(), &machines, members.count()) {
+            CivilStep::Keep => {
+                self.asked_ms = None;
+                Ok(None)
+            }
+            CivilStep::Set(set) => {
+                info!(
+                    offset_ms = set.offset_ms,
+                    agreeing = set.agreeing,
+                    "civil time follows the members' clocks"
+                );
+                Ok(Some(set))
+            }
+            CivilStep::Ask(offset_ms) => {
+                if self.asked_ms != Some(offset_ms) {
+                    warn!(
+                        offset_ms,
+                        "the members' clocks jumped together; say which time is right with `holdfast cluster set-time`"
+                    );
+                }
+                self.asked_ms = Some(offset_ms);
+                Ok(None)
+            }
+        }
     }
 
     /// Proposes one command under this leadership; says whether it changed anything, `None` when it has no outcome.

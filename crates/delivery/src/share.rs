@@ -99,6 +99,7 @@ mod tests {
             changed_at: Timestamp(0),
             reported_at: Timestamp(0),
             usable,
+            draining: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::deliveries::{
@@ -9,10 +10,10 @@ use domain::deliveries::{
 };
 use domain::envelope::Actor;
 use domain::inbound::{Command as Inbound, Receive};
-use domain::nodes::{ChannelReport, Command as Nodes};
+use domain::nodes::{self, ChannelReport, Command as Nodes, Power};
 use domain::ports::{
-    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Outgoing, Proposal,
-    Replica,
+    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, LEASE_RAN_OUT, Lease, Machine,
+    Outgoing, Permit, Proposal, Replica, UnknownMachine,
 };
 use domain::{Command, Outcome, RequestId, Timestamp};
 use futures_util::future::select_all;
@@ -24,6 +25,7 @@ use tracing::{debug, error, info, warn};
 use crate::Wake;
 use crate::inbox::{Arrival, Inbox};
 use crate::level;
+use crate::machine::{Seen, Teller};
 use crate::outbox::Outbox;
 
 /// A lease is renewed when less than this is left of it.
@@ -52,9 +54,13 @@ pub struct Worker {
     health: BTreeMap<String, ChannelReport>,
     health_changed: bool,
     health_told: Option<Duration>,
+    machine: Arc<dyn Machine>,
+    told: Teller,
     lease: Option<Lease>,
     /// The node gave itself the lease, because it was cut off.
     lease_own: bool,
+    /// The lease's end in milliseconds of the boot clock, for texts that wait in a channel.
+    lease_until_ms: Arc<AtomicU64>,
     lease_asked: Option<Duration>,
     recovered: bool,
     proposals: u64,
@@ -77,12 +83,22 @@ impl Worker {
             health: BTreeMap::new(),
             health_changed: true,
             health_told: None,
+            machine: Arc::new(UnknownMachine),
+            told: Teller::default(),
             lease: None,
             lease_own: false,
+            lease_until_ms: Arc::default(),
             lease_asked: None,
             recovered: false,
             proposals: 0,
         }
+    }
+
+    /// Also tells what `machine` says of itself.
+    #[must_use]
+    pub fn on(mut self, machine: Arc<dyn Machine>) -> Self {
+        self.machine = machine;
+        self
     }
 
     /// Works until `stop`.
@@ -120,6 +136,8 @@ impl Worker {
         }
         self.drain_channels();
         let mut wake = self.tell_health().await;
+        // Before the lease: whoever holds one has said how its clocks stand.
+        self.tell_machine().await;
         wake = wake.sooner(self.record_results().await);
         wake = wake.sooner(self.record_reports().await);
         wake = wake.sooner(self.store_texts().await);
@@ -227,6 +245,25 @@ impl Worker {
         }
     }
 
+    async fn tell_machine(&mut self) {
+        let seen = Seen {
+            cluster: self.replica.now(),
+            wall: self.clock.wall(),
+            boot: self.clock.boot(),
+            resumed: self.replica.resumed(),
+            clock: self.machine.clock_source(),
+            disk: self.machine.disk(),
+            power: self.machine.power(),
+        };
+        let Some(report) = self.told.due(self.replica.node(), &seen) else {
+            return;
+        };
+        let command = Command::Nodes(Nodes::ReportMachine(report.clone()));
+        if self.propose(command, None).await.is_some() {
+            self.told.accepted(report, &seen);
+        }
+    }
+
     /// A channel that has not said anything yet is starting, hence down.
     fn report_of(&self, channel: &dyn Channel) -> ChannelReport {
         self.health
@@ -316,6 +353,7 @@ impl Worker {
             // What a node allowed itself while it was cut off does not hold among the others, who may have given its work
             // away (DESIGN C2).
             (self.lease, self.lease_asked, self.lease_own) = (None, None, alone);
+            self.lease_until_ms.store(0, Ordering::Release); // also for what waits in a channel
         }
         let boot = self.clock.boot();
         let fresh = self
@@ -330,6 +368,8 @@ impl Worker {
         self.lease_asked = Some(boot);
         if let Some(lease) = self.replica.lease().await {
             self.lease = Some(lease);
+            let until_ms = u64::try_from(lease.until.as_millis()).unwrap_or(u64::MAX);
+            self.lease_until_ms.store(until_ms, Ordering::Release);
         }
     }
 
@@ -348,6 +388,7 @@ impl Worker {
                 return Wake::Idle;
             }
         };
+        let spared = self.spared().await;
         let mut wake = Wake::Idle;
         let mut starting: Vec<(usize, Work)> = Vec::new();
         let mut room: Vec<usize> = self.channels.iter().map(|channel| channel.free()).collect();
@@ -360,6 +401,7 @@ impl Worker {
                 .iter()
                 .position(|channel| channel.name() == item.channel);
             let down = match position {
+                _ if spared.contains(&item.kind) => Some("its node runs out of power".to_owned()),
                 None => Some("this node has no such channel".to_owned()),
                 Some(_) => self
                     .health
@@ -410,7 +452,7 @@ impl Worker {
                 .lease
                 .is_none_or(|lease| self.clock.boot() >= lease.until)
             {
-                let detail = "the send lease ran out".to_owned();
+                let detail = LEASE_RAN_OUT.to_owned();
                 self.outbox.ended(
                     item.attempt,
                     SendOutcome::Refused {
@@ -427,10 +469,34 @@ impl Worker {
         wake
     }
 
+    /// Kinds of channels that other nodes have and this one, running out of power, leaves to them.
+    async fn spared(&self) -> Vec<String> {
+        if self.machine.power().power != Power::Draining {
+            return Vec::new();
+        }
+        let channels = match self.replica.read(Freshness::Local).await {
+            Ok(mut view) => nodes::channels(&mut view).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        let own = self.replica.node();
+        channels
+            .into_iter()
+            .filter(|channel| channel.node != own && channel.usable && !channel.draining)
+            .map(|channel| channel.kind)
+            .collect()
+    }
+
+    /// Holds while a lease does, also one renewed after the text was handed over.
+    fn permit(&self) -> Permit {
+        let (clock, until_ms) = (Arc::clone(&self.clock), Arc::clone(&self.lease_until_ms));
+        Permit::new(move || clock.boot() < Duration::from_millis(until_ms.load(Ordering::Acquire)))
+    }
+
     fn submit(&mut self, position: usize, item: Work, now: Timestamp) -> Wake {
         self.outbox.begin(&item);
         let message = Outgoing {
             attempt: item.attempt,
+            permit: self.permit(),
             urgent: item.lane.urgent(),
             validity: item.expires_at.since(now),
             address: item.address,

@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::nodes::Disk;
+use crate::vocabulary::Severity;
+
 use crate::{
     access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
     requests,
@@ -43,5 +46,37 @@ impl Command {
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
+    }
+}
+
+impl Command {
+    /// Whether a node with this much room may take it (DESIGN §4.6): nearly full, only critical alerts; fuller still,
+    /// only what becomes of the alerts there are.
+    pub fn fits(&self, disk: Disk) -> bool {
+        let adds = match self {
+            Self::Alerts(alerts::Command::Raise(raise)) => {
+                return match disk {
+                    Disk::Unknown | Disk::Ample => true,
+                    Disk::CriticalOnly => raise.severity == Severity::Critical,
+                    Disk::ResultsOnly => false,
+                };
+            }
+            Self::Recipients(
+                recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
+            )
+            | Self::Access(access::Command::CreateKey(_))
+            | Self::Nodes(nodes::Command::IssueInvite { .. }) => true,
+            Self::Requests(_)
+            | Self::Nodes(_)
+            | Self::Access(_)
+            | Self::Recipients(_)
+            | Self::Deliveries(_)
+            | Self::Conversations(_)
+            | Self::Escalation(_)
+            | Self::Alerts(_)
+            | Self::Inbound(_)
+            | Self::Islands(_) => false,
+        };
+        !adds || disk < Disk::ResultsOnly
     }
 }

@@ -172,6 +172,42 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
                 outbox_paused: "restored".to_owned(),
             }),
         ),
+        command(
+            "nodes.report_machine",
+            nodes::Command::ReportMachine(nodes::MachineReport {
+                node: NodeId(2),
+                civil_offset_ms: -1_500,
+                moved_ms: 7,
+                resumed: true,
+                clock_source: "ntp".to_owned(),
+                synchronised: Some(true),
+                disk: "ample".to_owned(),
+                disk_free_mb: 10_000,
+                power: "mains".to_owned(),
+                runtime_s: Some(3_600),
+            }),
+        ),
+        command(
+            "nodes.set_civil_offset",
+            nodes::Command::SetCivilOffset(nodes::SetCivilOffset {
+                offset_ms: -1_500,
+                since: Some(Timestamp(9)),
+                agreeing: 2,
+                members: 3,
+                spread_ms: 40,
+                explained: true,
+            }),
+        ),
+        command("nodes.take_digest", nodes::Command::TakeDigest),
+        command(
+            "nodes.report_digest",
+            nodes::Command::ReportDigest(nodes::DigestReport {
+                node: NodeId(2),
+                index: 300,
+                schema: 2,
+                digest: [9; 32],
+            }),
+        ),
     ]
 }
 

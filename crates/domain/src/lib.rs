@@ -33,6 +33,7 @@ pub mod time;
 #[cfg(test)]
 pub(crate) mod transcript;
 pub mod vocabulary;
+pub mod watch;
 
 pub use apply::{ApplyError, Entry, apply_batch, defects, stamp_of_last};
 pub use command::Command;
@@ -40,4 +41,4 @@ pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 pub use ids::{AlertId, DeliveryId, GroupId, MessageId, NodeId, RecipientId, RequestId, RoomId};
 pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};
 pub use outcome::{Outcome, Receipt, Refusal};
-pub use time::Timestamp;
+pub use time::{Civil, CivilTime, Timestamp};

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_authorities.sql"),
     include_str!("migrations/0006_epochs.sql"),
     include_str!("migrations/0007_validity.sql"),
+    include_str!("migrations/0008_machines.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use crate::deliveries::{AttemptRef, SendOutcome};
 use crate::envelope::{Actor, LeaderStamp};
 use crate::ids::{NodeId, RequestId};
-use crate::nodes::ChannelReport;
+use crate::nodes::{ChannelReport, Disk, Power};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::{Command, deliveries};
@@ -194,6 +194,12 @@ pub trait Replica: Send + Sync + 'static {
     /// Asks the leader for a send lease; `None` when no leader granted one within its deadline.
     async fn lease(&self) -> Option<Lease>;
 
+    /// True while cluster time goes on from the last stamp because this machine was started anew: how long it was off is
+    /// not in it.
+    fn resumed(&self) -> bool {
+        false
+    }
+
     /// While leading: how long ago each node was last granted a lease by this leadership. Nodes never granted are absent.
     fn granted(&self) -> Vec<(NodeId, Duration)>;
 
@@ -212,6 +218,52 @@ pub trait Clock: Send + Sync + 'static {
     fn wall(&self) -> Timestamp;
 }
 
+/// Where the wall clock comes from, as far as that can be known.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ClockSource {
+    /// `ntp`, `rtc`, `none`; empty when nobody looks.
+    pub source: String,
+    /// Whether the kernel says that the clock is kept right by it.
+    pub synchronised: Option<bool>,
+}
+
+/// The disk under the data directory.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DiskRoom {
+    pub disk: Disk,
+    /// What can still be written, less what is owed to the reserve.
+    pub free_bytes: u64,
+}
+
+/// What the node runs on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct PowerSupply {
+    pub power: Power,
+    /// What the battery still gives.
+    pub runtime: Option<Duration>,
+}
+
+/// The machine under this node. Answers at once with what was seen last; says "unknown" for what nobody looks at.
+pub trait Machine: Send + Sync + 'static {
+    fn clock_source(&self) -> ClockSource {
+        ClockSource::default()
+    }
+
+    fn disk(&self) -> DiskRoom {
+        DiskRoom::default()
+    }
+
+    fn power(&self) -> PowerSupply {
+        PowerSupply::default()
+    }
+}
+
+/// A machine nobody looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnknownMachine;
+
+impl Machine for UnknownMachine {}
+
 /// What a channel carries.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Hash)]
 pub enum ChannelKind {
@@ -219,10 +271,43 @@ pub enum ChannelKind {
     Email,
 }
 
+/// The right to start one send, asked for again at the last moment: a text may wait in a channel, and a process may be
+/// frozen, for longer than the lease lasted under which it was handed over (DESIGN C2).
+#[derive(Clone)]
+pub struct Permit(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Permit {
+    /// A right that holds while `holds` says so.
+    pub fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    /// A right that needs no lease, for texts that no other node could send as well.
+    pub fn always() -> Self {
+        Self::new(|| true)
+    }
+
+    /// Whether the send may start now.
+    pub fn may_start(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Permit").field(&self.may_start()).finish()
+    }
+}
+
+/// What a send's end says when its lease ran out before it began; nothing left, so it is tried again at once.
+pub const LEASE_RAN_OUT: &str = "the send lease ran out";
+
 /// One text ready to leave. Nothing in it is decided any more.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Outgoing {
     pub attempt: AttemptRef,
+    /// Asked by the channel right before the text begins to leave.
+    pub permit: Permit,
     /// E.164 number or mail address.
     pub address: String,
     /// Mail subject; unused by SMS.
@@ -282,6 +367,10 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Takes a message to send. Its end comes as [`ChannelEvent::Ended`], always, also when the channel dies. Gives the
     /// message back when there is no room.
+    #[expect(
+        clippy::result_large_err,
+        reason = "what comes back is what was handed over; a box would cost every send"
+    )]
     fn submit(&self, message: Outgoing) -> Result<(), Outgoing>;
 
     /// The next thing it has to say, if any.

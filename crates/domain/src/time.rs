@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z in cluster time (DESIGN A10), which moves with the log and with each node's
-/// boot clock, never with a wall clock that jumps.
+/// boot clock, never with a wall clock that jumps. It has no form for people: they read [`CivilTime`].
 #[derive(
     Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
 )]
@@ -16,20 +16,6 @@ impl Timestamp {
     /// Time passed since `earlier`; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
-    }
-
-    /// `2026-11-21T03:12:05.250Z` (RFC 3339, UTC).
-    pub fn to_rfc3339(self) -> String {
-        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
-        let (year, month, day) = civil_from_days(days);
-        let (h, m, s, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
-        format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z")
-    }
-
-    /// `03:12`, the UTC wall time of day.
-    pub fn to_hh_mm(self) -> String {
-        let ms = self.0.rem_euclid(86_400_000);
-        format!("{:02}:{:02}", ms / 3_600_000, ms / 60_000 % 60)
     }
 }
 
@@ -52,6 +38,74 @@ impl Sub<Duration> for Timestamp {
             self.0
                 .saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
         )
+    }
+}
+
+/// What a right clock on the wall says: milliseconds since 1970-01-01T00:00:00Z in UTC. For people; nothing is ever due
+/// by it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CivilTime(pub i64);
+
+impl CivilTime {
+    /// `2026-11-21T03:12:05.250Z` (RFC 3339, UTC).
+    pub fn to_rfc3339(self) -> String {
+        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, day) = civil_from_days(days);
+        let (h, m, s, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+        format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z")
+    }
+
+    /// `03:12`, the UTC wall time of day.
+    pub fn to_hh_mm(self) -> String {
+        let ms = self.0.rem_euclid(86_400_000);
+        format!("{:02}:{:02}", ms / 3_600_000, ms / 60_000 % 60)
+    }
+}
+
+/// What civil time was at every moment of cluster time: the offsets agreed on, in the order in which they came to hold.
+/// A moment before the first is read by the first, so that a wrong start is put right in hindsight.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Civil(Vec<(Timestamp, i64)>);
+
+impl Civil {
+    /// From offsets in milliseconds and since when each holds, earliest first.
+    pub fn new(offsets: Vec<(Timestamp, i64)>) -> Self {
+        Self(offsets)
+    }
+
+    /// The civil time of a moment.
+    pub fn at(&self, moment: Timestamp) -> CivilTime {
+        let later = self.0.partition_point(|(since, _)| *since <= moment);
+        let held = self.0.get(later.saturating_sub(1));
+        CivilTime(
+            moment
+                .0
+                .saturating_add(held.map_or(0, |(_, offset)| *offset)),
+        )
+    }
+
+    /// The moment a person means by a civil time. By the newest offset under which the clocks had come that far.
+    pub fn moment(&self, civil: CivilTime) -> Timestamp {
+        let newest_first = self.0.iter().rev();
+        let held = newest_first
+            .clone()
+            .find(|(since, offset)| since.0.saturating_add(*offset) <= civil.0)
+            .or(self.0.first());
+        Timestamp(
+            civil
+                .0
+                .saturating_sub(held.map_or(0, |(_, offset)| *offset)),
+        )
+    }
+
+    /// The offset that holds now, in milliseconds.
+    pub fn offset_ms(&self) -> i64 {
+        self.0.last().map_or(0, |(_, offset)| *offset)
+    }
+
+    /// A moment as people write it, RFC 3339 in UTC.
+    pub fn rfc3339(&self, moment: Timestamp) -> String {
+        self.at(moment).to_rfc3339()
     }
 }
 
@@ -91,7 +145,26 @@ mod tests {
             (1_795_282_325_250, "2026-11-21T17:32:05.250Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(Timestamp(ms).to_rfc3339(), text);
+            assert_eq!(CivilTime(ms).to_rfc3339(), text);
+        }
+    }
+
+    #[test]
+    fn each_moment_keeps_the_offset_that_held_then() {
+        let civil = Civil::new(vec![(Timestamp(1_000), 50), (Timestamp(5_000), -2_000)]);
+        let at = |ms| civil.at(Timestamp(ms)).0;
+        assert_eq!(
+            [at(0), at(1_000), at(4_999), at(5_000)],
+            [50, 1_050, 5_049, 3_000]
+        );
+        assert_eq!(Civil::default().at(Timestamp(7)), CivilTime(7));
+    }
+
+    #[test]
+    fn a_time_that_people_name_is_the_moment_it_stands_for() {
+        let civil = Civil::new(vec![(Timestamp(0), 0), (Timestamp(5_000), 60_000)]);
+        for ms in [0, 4_999, 5_000, 9_000] {
+            assert_eq!(civil.moment(civil.at(Timestamp(ms))), Timestamp(ms));
         }
     }
 }

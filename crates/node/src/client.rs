@@ -341,7 +341,7 @@ pub(crate) fn succeed(answer: Answer) -> Result<Value, Failure> {
         401 | 403 => Exit::NotAuthorised,
         404 => Exit::NotFound,
         409 | 412 => Exit::Conflict,
-        503 | 429 => Exit::Degraded,
+        429 | 503 | 507 => Exit::Degraded,
         504 => Exit::TimedOut,
         _ => Exit::Failure,
     };

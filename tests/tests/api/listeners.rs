@@ -202,6 +202,8 @@ async fn api_at(socket: &std::path::Path) -> Result<::api::Server, ::api::BindEr
         replica: replica.clone(),
         admin: std::sync::Arc::new(tests::fake_replica::FakeAdmin(replica.clone())),
         clock: std::sync::Arc::new(tests::fake_replica::ReplicaClock(replica)),
+        machine: std::sync::Arc::new(domain::ports::UnknownMachine),
+        board: domain::watch::Board::default(),
     };
     ::api::Server::bind(config, state).await
 }

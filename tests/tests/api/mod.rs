@@ -71,6 +71,8 @@ impl World {
             replica: replica.clone(),
             admin: Arc::new(FakeAdmin(replica.clone())),
             clock: Arc::new(ReplicaClock(replica.clone())),
+            machine: Arc::new(domain::ports::UnknownMachine),
+            board: domain::watch::Board::default(),
         };
         let server = Server::bind(config, state).await.unwrap();
         let (https, admin) = (

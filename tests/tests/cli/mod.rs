@@ -4,6 +4,7 @@
     reason = "a test: a panic is how it reports a broken assumption"
 )]
 
+mod battery;
 mod demo;
 mod disasters;
 mod exit_codes;
@@ -203,12 +204,17 @@ impl Lonely {
     }
 
     fn run(&mut self) {
+        self.run_whatever();
+        wait_until("the node leads itself", || self.ask(&["status"]).code == 0);
+    }
+
+    /// Starts it without asking how it is.
+    fn run_whatever(&mut self) {
         let mut run = command(&["--config", &self.config, "run"]);
         let log = std::fs::File::create(self.path("log")).unwrap();
         self.node = Some(Process(
             run.stdout(Stdio::null()).stderr(log).spawn().unwrap(),
         ));
-        wait_until("the node leads itself", || self.ask(&["status"]).code == 0);
     }
 
     /// Runs a command against the node's own socket.

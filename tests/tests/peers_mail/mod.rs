@@ -18,7 +18,7 @@ use channels::{Smarthost, Smtp, SmtpService, SmtpSettings, SmtpTimeouts, SmtpTls
 use domain::deliveries::{AttemptRef, SendOutcome};
 use domain::ids::DeliveryId;
 use domain::nodes::ChannelReport;
-use domain::ports::{Channel, ChannelEvent, Clock, Outgoing};
+use domain::ports::{Channel, ChannelEvent, Clock, Outgoing, Permit};
 use domain::time::Timestamp;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -149,6 +149,7 @@ fn smarthost(name: &str, port: u16, tls: SmtpTls) -> Smarthost {
 
 fn mail(number: u8) -> Outgoing {
     Outgoing {
+        permit: Permit::always(),
         attempt: AttemptRef {
             delivery: DeliveryId([number; 16]),
             attempt: 1,

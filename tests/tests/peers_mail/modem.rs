@@ -10,7 +10,7 @@ use channels::{MemoryError, PinMemory, ReferenceCounter, SmsModem, SmsModemSetti
 use domain::deliveries::{AttemptRef, Report, SendOutcome};
 use domain::ids::DeliveryId;
 use domain::nodes::ChannelReport;
-use domain::ports::{Channel, ChannelEvent, Incoming, Outgoing};
+use domain::ports::{Channel, ChannelEvent, Incoming, Outgoing, Permit};
 use emulator::control::Client;
 use emulator::modem::ModemConfig;
 use emulator::{World, WorldConfig};
@@ -242,6 +242,7 @@ fn settings(port: PathBuf) -> SmsModemSettings {
 
 fn sms(number: u8, body: &str) -> Outgoing {
     Outgoing {
+        permit: Permit::always(),
         attempt: AttemptRef {
             delivery: DeliveryId([number; 16]),
             attempt: 1,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use channels::SmtpTls;
 use domain::deliveries::SendOutcome;
-use domain::ports::Outgoing;
+use domain::ports::{Outgoing, Permit};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tests::require::{require_program, skip};
@@ -30,6 +30,7 @@ async fn postfix_takes_our_mail_under_tls_and_delivers_it_unchanged() {
     let mut channel = MailChannel::start(patient(vec![host]));
 
     let message = Outgoing {
+        permit: Permit::always(),
         subject: "4711 Hälytys 🚨\r\nBcc: all@home.example".to_owned(),
         body: "4711 Aurora: vettä hallissa 2.\n.\nKokoontuminen portilla B.\n".to_owned(),
         ..mail(1)
@@ -78,6 +79,7 @@ async fn postfix_says_who_does_not_exist_and_where_it_does_not_relay() {
 
     let unknown = channel
         .send(Outgoing {
+            permit: Permit::always(),
             address: "nobody@home.example".to_owned(),
             ..mail(1)
         })
@@ -90,6 +92,7 @@ async fn postfix_says_who_does_not_exist_and_where_it_does_not_relay() {
 
     let relay = channel
         .send(Outgoing {
+            permit: Permit::always(),
             address: "anna@elsewhere.example".to_owned(),
             ..mail(2)
         })

@@ -235,10 +235,14 @@ async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Resp
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.label.clone());
-    Ok(view.answer(&AlertsJson {
-        alerts: rows.into_iter().map(SummaryJson::from).collect(),
+    let body = AlertsJson {
+        alerts: rows
+            .into_iter()
+            .map(|row| SummaryJson::new(row, &view.1))
+            .collect(),
         next,
-    }))
+    };
+    Ok(view.answer(&body))
 }
 
 /// Shows an alert with everyone called, every delivery with its attempts, and what happens next.
@@ -253,21 +257,12 @@ async fn show(
     let mut row = read_row(&mut view, &reference).await?;
     if row.is_none() {
         // It may have been raised at another node a moment ago.
-        view = View(
-            reading::open(&shared, Freshness::Linearizable)
-                .await
-                .map_err(|_| unknown())?,
-        );
+        let current = reading::open(&shared, Freshness::Linearizable).await;
+        view = View::new(current.map_err(|_| unknown())?).await?;
         row = read_row(&mut view, &reference).await?;
     }
     let row = row.ok_or_else(unknown)?;
-    let shown = view::read(
-        &mut view.0,
-        row,
-        params.skip,
-        params.limit.clamp(1, SHOW_MAX),
-    )
-    .await?;
+    let shown = view::read(&mut view, row, params.skip, params.limit.clamp(1, SHOW_MAX)).await?;
     Ok(view.answer(&shown))
 }
 

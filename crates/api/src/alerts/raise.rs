@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::Actor;
 use domain::alerts::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
     TEXT_LEN_MAX,
 };
 use domain::ports::ReadView;
 use domain::recipients::{self, Named};
+use domain::{Actor, CivilTime, nodes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -106,6 +106,7 @@ fn one() -> u16 {
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     raise: Raise,
+    aware_at: Option<CivilTime>,
     /// Delay in milliseconds, and whom.
     steps: Vec<(u64, Vec<Named>)>,
 }
@@ -147,7 +148,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         status,
         texts,
         gather: body.gather,
-        aware_at,
+        aware_at: None,
         steps: Vec::new(),
         needed: body.needed,
         repeat_every_ms: body
@@ -158,13 +159,25 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         dedup_key: body.dedup_key,
         source,
     };
-    Ok(Wanted { raise, steps })
+    Ok(Wanted {
+        raise,
+        aware_at,
+        steps,
+    })
 }
 
 impl Wanted {
     /// Turns keys into people as they are known now; from here on the raise is frozen.
     pub(super) async fn resolve(self, view: &mut ReadView) -> Result<Raise, Problem> {
-        let Self { mut raise, steps } = self;
+        let Self {
+            mut raise,
+            aware_at,
+            steps,
+        } = self;
+        if let Some(aware_at) = aware_at {
+            let civil = nodes::civil(view).await.map_err(of_query)?;
+            raise.aware_at = Some(civil.moment(aware_at));
+        }
         for (delay_ms, named) in steps {
             let found = recipients::resolve(view, &named).await.map_err(of_query)?;
             let recipients = found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
@@ -277,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_short_raise_takes_its_defaults() {
-        let Wanted { raise, steps } =
+        let Wanted { raise, steps, .. } =
             parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"]}})).unwrap();
         assert_eq!(raise.texts, [("und".to_owned(), "Fire".to_owned())]);
         assert_eq!(

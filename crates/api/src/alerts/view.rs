@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use domain::alerts::{AlertRow, Answer};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
 use domain::escalation::{self, Called, PlanRow};
-use domain::ports::ReadView;
 use domain::recipients::{self, PersonRow};
-use domain::{RecipientId, Timestamp};
+use domain::{Civil, RecipientId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::{Problem, of_query};
+use crate::reading::View;
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Alerts)]
@@ -178,7 +178,7 @@ pub(crate) struct AttemptJson {
 
 /// Reads everything shown about an alert, in one snapshot.
 pub(super) async fn read(
-    view: &mut ReadView,
+    View(view, civil): &mut View,
     row: AlertRow,
     skip: u32,
     limit: u32,
@@ -200,7 +200,7 @@ pub(super) async fn read(
         .collect();
     let full = |found: usize| u32::try_from(found).is_ok_and(|found| found == limit);
     Ok(AlertJson {
-        alert: SummaryJson::from(row),
+        alert: SummaryJson::new(row, civil),
         next_action: plan
             .as_ref()
             .map(|plan| plan.next_action.clone())
@@ -208,7 +208,7 @@ pub(super) async fn read(
         next_due: plan
             .as_ref()
             .and_then(|plan| plan.next_due)
-            .map(Timestamp::to_rfc3339),
+            .map(|at| civil.rfc3339(at)),
         plan: plan.map(PlanJson::from),
         deliveries_by_state: counts
             .into_iter()
@@ -217,14 +217,17 @@ pub(super) async fn read(
         more: full(called.len()) || full(deliveries.len()),
         called: called
             .into_iter()
-            .map(|call| called_json(call, &names))
+            .map(|call| called_json(call, &names, civil))
             .collect(),
-        deliveries: deliveries.into_iter().map(DeliveryJson::from).collect(),
+        deliveries: deliveries
+            .into_iter()
+            .map(|row| DeliveryJson::new(row, civil))
+            .collect(),
     })
 }
 
-impl From<AlertRow> for SummaryJson {
-    fn from(row: AlertRow) -> Self {
+impl SummaryJson {
+    pub(super) fn new(row: AlertRow, civil: &Civil) -> Self {
         Self {
             id: row.id.to_string(),
             numbers: row.all_labels(),
@@ -242,12 +245,12 @@ impl From<AlertRow> for SummaryJson {
             source: row.source,
             dedup_key: row.dedup_key,
             raised_by: row.raised_by,
-            raised_at: row.raised_at.to_rfc3339(),
+            raised_at: civil.rfc3339(row.raised_at),
             raised_on: row.issued_by.0,
-            aware_at: row.aware_at.to_rfc3339(),
-            acknowledged_at: row.acknowledged_at.map(Timestamp::to_rfc3339),
+            aware_at: civil.rfc3339(row.aware_at),
+            acknowledged_at: row.acknowledged_at.map(|at| civil.rfc3339(at)),
             acknowledged_by: row.acknowledged_by,
-            closed_at: row.closed_at.map(Timestamp::to_rfc3339),
+            closed_at: row.closed_at.map(|at| civil.rfc3339(at)),
             closed_by: row.closed_by,
             note: row.note,
             joined_into: row.joined_into.map(|id| id.to_string()),
@@ -271,7 +274,11 @@ impl From<PlanRow> for PlanJson {
     }
 }
 
-fn called_json(call: Called, names: &BTreeMap<RecipientId, PersonRow>) -> CalledJson {
+fn called_json(
+    call: Called,
+    names: &BTreeMap<RecipientId, PersonRow>,
+    civil: &Civil,
+) -> CalledJson {
     let person = names.get(&call.recipient);
     CalledJson {
         person: NameJson {
@@ -279,15 +286,15 @@ fn called_json(call: Called, names: &BTreeMap<RecipientId, PersonRow>) -> Called
             name: person.map(|person| person.name.clone()).unwrap_or_default(),
         },
         step: call.step + 1,
-        called_at: call.called_at.to_rfc3339(),
+        called_at: civil.rfc3339(call.called_at),
         answer: call.answer.map(Answer::name),
-        answered_at: call.answered_at.map(Timestamp::to_rfc3339),
+        answered_at: call.answered_at.map(|at| civil.rfc3339(at)),
         answered_from: call.answered_from,
     }
 }
 
-impl From<DeliveryRow> for DeliveryJson {
-    fn from(row: DeliveryRow) -> Self {
+impl DeliveryJson {
+    fn new(row: DeliveryRow, civil: &Civil) -> Self {
         let (next_action, next_due) = next(&row);
         Self {
             id: row.id.to_string(),
@@ -304,12 +311,16 @@ impl From<DeliveryRow> for DeliveryJson {
             reason: row.reason,
             possible_repeat: row.possible_repeat,
             renumbered: row.renumbered,
-            created_at: row.created_at.to_rfc3339(),
-            expires_at: row.expires_at.to_rfc3339(),
-            ended_at: row.ended_at.map(Timestamp::to_rfc3339),
+            created_at: civil.rfc3339(row.created_at),
+            expires_at: civil.rfc3339(row.expires_at),
+            ended_at: row.ended_at.map(|at| civil.rfc3339(at)),
             next_action,
-            next_due: next_due.map(Timestamp::to_rfc3339),
-            attempts: row.attempts.into_iter().map(AttemptJson::from).collect(),
+            next_due: next_due.map(|at| civil.rfc3339(at)),
+            attempts: row
+                .attempts
+                .into_iter()
+                .map(|row| AttemptJson::new(row, civil))
+                .collect(),
         }
     }
 }
@@ -330,8 +341,8 @@ fn next(row: &DeliveryRow) -> (Option<&'static str>, Option<Timestamp>) {
     }
 }
 
-impl From<AttemptRow> for AttemptJson {
-    fn from(row: AttemptRow) -> Self {
+impl AttemptJson {
+    fn new(row: AttemptRow, civil: &Civil) -> Self {
         Self {
             attempt: row.attempt,
             node: row.node.0,
@@ -340,10 +351,10 @@ impl From<AttemptRow> for AttemptJson {
             state: row.state,
             detail: row.detail,
             parts: row.parts,
-            assigned_at: row.assigned_at.to_rfc3339(),
-            ended_at: row.ended_at.map(Timestamp::to_rfc3339),
+            assigned_at: civil.rfc3339(row.assigned_at),
+            ended_at: row.ended_at.map(|at| civil.rfc3339(at)),
             report: row.report,
-            reported_at: row.reported_at.map(Timestamp::to_rfc3339),
+            reported_at: row.reported_at.map(|at| civil.rfc3339(at)),
         }
     }
 }

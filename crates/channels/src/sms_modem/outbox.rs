@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use domain::deliveries::{AttemptRef, Report, SendOutcome};
-use domain::ports::Outgoing;
+use domain::ports::{LEASE_RAN_OUT, Outgoing};
 use sms::Address;
 use sms::TypeOfNumber;
 use sms::modem::{ErrorClass, FinalError, Outcome, RefusalReason, SubmitId, UnknownReason};
@@ -130,6 +130,10 @@ impl Outbox {
             .urgent
             .pop_front()
             .or_else(|| self.ordinary.pop_front())?;
+        if !message.permit.may_start() {
+            ticket.end(temporary(LEASE_RAN_OUT));
+            return None;
+        }
         let options = SegmentOptions {
             reference,
             parts_max: PARTS_MAX,

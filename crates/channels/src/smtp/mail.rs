@@ -97,11 +97,13 @@ fn breaks_lines(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use domain::ids::DeliveryId;
+    use domain::ports::Permit;
 
     use super::*;
 
     fn message(address: &str, subject: &str, body: &str) -> Outgoing {
         Outgoing {
+            permit: Permit::always(),
             attempt: AttemptRef {
                 delivery: DeliveryId([0xab; 16]),
                 attempt: 3,

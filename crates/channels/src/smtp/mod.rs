@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use domain::deliveries::SendOutcome;
 use domain::nodes::ChannelReport;
-use domain::ports::{Channel, ChannelEvent, ChannelKind, Clock, Outgoing};
+use domain::ports::{Channel, ChannelEvent, ChannelKind, Clock, LEASE_RAN_OUT, Outgoing};
 use tokio::select;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -231,6 +231,10 @@ async fn send(shared: Arc<Shared>, job: Job) {
         let path = &shared.settings.paths[index];
         if taken.elapsed() > message.validity {
             tried.temporary.push("its time is over".to_owned());
+            break;
+        }
+        if !message.permit.may_start() {
+            tried.temporary.push(LEASE_RAN_OUT.to_owned());
             break;
         }
         let ended = conversation::hand_over(

@@ -174,7 +174,8 @@ async fn copy_state(
     let read = async {
         let mut conn = sqlite::open_copy(&copy).await?;
         let position = store::state::read_position(&mut conn).await?;
-        let as_of = domain::stamp_of_last(&mut conn).await?;
+        let last = domain::stamp_of_last(&mut conn).await?;
+        let as_of = nodes::civil(&mut conn).await?.at(last);
         let cluster = nodes::cluster(&mut conn).await?;
         conn.close().await?;
         Ok((position, as_of, cluster))

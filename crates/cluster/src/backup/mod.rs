@@ -14,7 +14,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
-use domain::Timestamp;
+use domain::CivilTime;
 use serde::{Deserialize, Serialize};
 
 pub use self::create::{Made, Order, create};
@@ -47,7 +47,7 @@ pub struct Manifest {
     pub epoch: u32,
     /// Log index of the last entry in it; means something only together with the epoch.
     pub applied: u64,
-    /// Cluster time of that entry, in milliseconds.
+    /// Civil time of that entry, in milliseconds since 1970 in UTC.
     pub as_of_ms: i64,
     /// Who made it: id and name.
     pub node: u64,
@@ -67,14 +67,14 @@ pub struct Part {
 }
 
 impl Manifest {
-    /// Cluster time of the last entry in it.
-    pub fn as_of(&self) -> Timestamp {
-        Timestamp(self.as_of_ms)
+    /// Civil time of the last entry in it.
+    pub fn as_of(&self) -> CivilTime {
+        CivilTime(self.as_of_ms)
     }
 
     /// When it was made, by its maker's wall clock.
-    pub fn made_at(&self) -> Timestamp {
-        Timestamp(self.made_at_ms)
+    pub fn made_at(&self) -> CivilTime {
+        CivilTime(self.made_at_ms)
     }
 
     /// A name that sorts by age: cluster, epoch, log index, node.

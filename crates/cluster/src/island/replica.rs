@@ -162,6 +162,10 @@ impl Replica for IslandReplica {
         }
     }
 
+    fn resumed(&self) -> bool {
+        self.local.resumed()
+    }
+
     fn granted(&self) -> Vec<(NodeId, Duration)> {
         match self.ground.mode() {
             Mode::Member => self.local.granted(),

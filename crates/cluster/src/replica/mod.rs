@@ -253,6 +253,10 @@ impl Replica for LocalReplica {
         self.core.time.now()
     }
 
+    fn resumed(&self) -> bool {
+        self.core.time.resumed()
+    }
+
     async fn lease(&self) -> Option<Lease> {
         if self.core.retired.borrow().is_some() {
             return None;

@@ -11,6 +11,7 @@ use domain::ports::Clock;
 pub(crate) struct ClusterTime {
     clock: Arc<dyn Clock>,
     offset_ms: AtomicI64,
+    resumed: bool,
 }
 
 impl ClusterTime {
@@ -18,6 +19,7 @@ impl ClusterTime {
     pub(crate) fn new(clock: Arc<dyn Clock>, kept_offset_ms: Option<i64>) -> Self {
         Self {
             clock,
+            resumed: kept_offset_ms.is_none(),
             offset_ms: AtomicI64::new(kept_offset_ms.unwrap_or(i64::MIN / 4)),
         }
     }
@@ -31,6 +33,11 @@ impl ClusterTime {
     pub(crate) fn observe(&self, stamp: Timestamp) {
         self.offset_ms
             .fetch_max(stamp.0 - self.boot_ms(), Ordering::AcqRel);
+    }
+
+    /// Nothing was kept of this boot: time goes on from the last stamp, and how long the machine was off is unknown.
+    pub(crate) fn resumed(&self) -> bool {
+        self.resumed
     }
 
     /// What to keep for a restart within this boot.

@@ -21,7 +21,7 @@ pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, Stand
 pub(crate) use self::facts::{WATCH, moved, raised};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
-pub use self::query::{AlertRow, find, find_named, list};
+pub use self::query::{AlertRow, count_with_key, find, find_named, list};
 pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_together, together};
 pub use self::rules::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX,

@@ -135,6 +135,18 @@ pub async fn list(
     found.iter().map(alert_row).collect()
 }
 
+/// How many alerts a source has raised under this key.
+pub async fn count_with_key(
+    conn: &mut SqliteConnection,
+    dedup_key: &str,
+) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar("select count(*) from alert where dedup_key = ?")
+        .bind(dedup_key)
+        .fetch_one(conn)
+        .await?;
+    Ok(count.cast_unsigned())
+}
+
 fn alert_row(row: &SqliteRow) -> Result<AlertRow, sqlx::Error> {
     let joined: Option<&[u8]> = row.try_get("joined_into")?;
     let number: u64 = rows::unsigned(row, "number")?;

@@ -293,6 +293,26 @@ pub async fn stranded(
     ids(&found)
 }
 
+/// People whose answer to an open alert would come to a number of this node, in order.
+pub async fn awaited_at(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Vec<RecipientId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select distinct d.recipient_id from attempt a \
+         join delivery d on d.delivery_id = a.delivery_id and d.attempts = a.attempt \
+         where a.node_id = ? and a.state = 'accepted' and d.awaiting = 1 and d.kind = 'sms' \
+         order by d.lane, d.recipient_id",
+    )
+    .bind(node.0.cast_signed())
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|bytes| RecipientId::from_row(bytes))
+        .collect()
+}
+
 /// Contact methods standing by whose predecessor was not accepted by any channel since `before`.
 pub async fn failed_predecessor(
     conn: &mut SqliteConnection,

@@ -69,6 +69,7 @@ async fn take(
 ) -> Result<(), sqlx::Error> {
     let sender = Sender::load(conn, entry.at, &text.from).await?;
     let organisation = nodes::organisation(conn).await?;
+    let civil = nodes::civil(conn).await?;
     let mut desk = Desk {
         conn,
         entry,
@@ -76,6 +77,7 @@ async fn take(
         text,
         sender,
         organisation,
+        civil,
     };
     let handled = if text.whole {
         desk.whole().await?

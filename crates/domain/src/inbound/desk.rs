@@ -15,6 +15,7 @@ use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::nodes::{self, Fork};
 use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
+use crate::time::Civil;
 use crate::vocabulary::Answer;
 
 /// How far back `?` looks.
@@ -32,6 +33,8 @@ pub(super) struct Desk<'a> {
     pub(super) text: &'a Receive,
     pub(super) sender: Sender,
     pub(super) organisation: String,
+    /// What people's clocks say.
+    pub(super) civil: Civil,
 }
 
 /// What became of a text.
@@ -195,7 +198,7 @@ impl Desk<'_> {
                 None => None,
             };
             sent.push(Sent {
-                at: told.at,
+                at: self.civil.at(told.at),
                 number: alert.as_ref().map(|alert| alert.label.clone()),
                 called_off: told.purpose == Purpose::CallOff,
                 text: alert
@@ -257,7 +260,7 @@ impl Desk<'_> {
     fn confirmation(&self, asked: &Asked, answer: Answer, effective: &AlertRow) -> String {
         let noted = texts::confirmation(
             self.about(effective, asked.language),
-            self.entry.at,
+            self.civil.at(self.entry.at),
             &asked.name,
             answer,
         );
@@ -271,7 +274,7 @@ impl Desk<'_> {
                     how: EndedHow::Joined {
                         into: effective.label.clone(),
                     },
-                    at,
+                    at: self.civil.at(at),
                 };
                 format!(
                     "{} {noted}",
@@ -290,21 +293,21 @@ impl Desk<'_> {
         answered: &Answered,
         effective: &AlertRow,
     ) -> Result<String, sqlx::Error> {
-        let at = self.entry.at;
+        let at = self.civil.at(self.entry.at);
         let how = match effective.state {
             State::CalledOff => EndedHow::CalledOff,
             State::Open | State::Resolved | State::Joined => EndedHow::Resolved,
         };
         let ended = Ended {
             how,
-            at: effective.closed_at.unwrap_or(at),
+            at: self.civil.at(effective.closed_at.unwrap_or(self.entry.at)),
         };
         let late = LateAnswer {
             at,
             name: &asked.name,
             answer,
             ended,
-            first_answer_at: answered.first_answer_at,
+            first_answer_at: answered.first_answer_at.map(|at| self.civil.at(at)),
         };
         let noted = texts::late(self.about(effective, Language::En), &late);
         conversations::post(

@@ -53,7 +53,9 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         | Command::Islands(_)
         | Command::Requests(_)
         | Command::Nodes(
-            nodes::Command::ReportChannels { .. } | nodes::Command::SetReachable { .. },
+            nodes::Command::ReportChannels { .. }
+            | nodes::Command::ReportMachine(_)
+            | nodes::Command::SetReachable { .. },
         ) => Ok(()),
         #[cfg(feature = "next-level")]
         Command::Next(_) => refused("the next version's command waits until it is back"),

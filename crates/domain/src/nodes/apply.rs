@@ -2,7 +2,10 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{Admit, ChannelReport, Command, Found, Left, Recover, SetAuthorities, level, query};
+use super::{
+    Admit, ChannelReport, Command, Found, Left, Recover, SetAuthorities, digests, level, machines,
+    query,
+};
 use crate::apply::Entry;
 use crate::ids::NodeId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -50,6 +53,10 @@ pub(crate) async fn apply(
         Command::SetAuthorities(set) => set_authorities(conn, entry, set).await,
         Command::Evict { node } => evict(conn, entry, *node).await,
         Command::Recover(recover) => apply_recover(conn, entry, recover).await,
+        Command::ReportMachine(report) => machines::report(conn, entry, report).await,
+        Command::SetCivilOffset(set) => machines::set_civil_offset(conn, entry, set).await,
+        Command::TakeDigest => digests::mark(conn, entry).await,
+        Command::ReportDigest(report) => digests::report(conn, entry, report).await,
     }
 }
 
@@ -93,6 +100,19 @@ async fn set_authorities(
         .await?;
     }
     Ok(Outcome::Applied(Receipt::None))
+}
+
+/// Whether there is such a member.
+pub(super) async fn is_member(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from node where node_id = ? and removed_at_ms is null)",
+    )
+    .bind(node.0.cast_signed())
+    .fetch_one(conn)
+    .await
 }
 
 async fn apply_found(
@@ -385,13 +405,7 @@ async fn report_channels(
     node: NodeId,
     channels: &[ChannelReport],
 ) -> Result<Outcome, sqlx::Error> {
-    let known: bool = sqlx::query_scalar(
-        "select exists (select 1 from node where node_id = ? and removed_at_ms is null)",
-    )
-    .bind(node.0.cast_signed())
-    .fetch_one(&mut *conn)
-    .await?;
-    if !known {
+    if !is_member(conn, node).await? {
         return Ok(Outcome::Refused(Refusal::UnknownNode));
     }
     for channel in channels {

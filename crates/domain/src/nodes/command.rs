@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::NodeId;
+use crate::time::Timestamp;
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -42,6 +43,14 @@ pub enum Command {
     Evict { node: NodeId },
     /// Begins a new epoch: everybody of the old one is fenced, one new node goes on with the kept state (DESIGN B6).
     Recover(Recover),
+    /// What a node says of the machine under it. Sent at every start, on change and every few minutes. A fact.
+    ReportMachine(MachineReport),
+    /// What people's clocks should say, against cluster time (DESIGN A10). By the scheduler, or by an operator.
+    SetCivilOffset(SetCivilOffset),
+    /// Marks the place in the log at which every replica digests its state (DESIGN A9, loop command).
+    TakeDigest,
+    /// What a replica's state came to at such a place. A fact.
+    ReportDigest(DigestReport),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -104,4 +113,52 @@ pub struct ChannelReport {
     pub signal_dbm: Option<i16>,
     /// Parts (SMS) or mails it can send per minute.
     pub rate_per_min: u32,
+}
+
+/// A machine's clocks, disk and power as its node sees them. Words of sets that grow are written out.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct MachineReport {
+    pub node: NodeId,
+    /// The machine's wall clock minus cluster time, milliseconds, read at one moment.
+    pub civil_offset_ms: i64,
+    /// By how much cluster time jumped on this node since its last report, milliseconds; the wall clock did not.
+    pub moved_ms: i64,
+    /// The machine was started anew and cluster time goes on from the last stamp: how long it was off is not in it.
+    pub resumed: bool,
+    /// Where the wall clock comes from: `ntp`, `rtc`, `none`; empty when that cannot be known.
+    pub clock_source: String,
+    /// Whether the kernel says the wall clock is kept right by such a source.
+    pub synchronised: Option<bool>,
+    /// `ample`, `critical_only` or `results_only`; empty when not watched.
+    pub disk: String,
+    pub disk_free_mb: u64,
+    /// `mains`, `battery` or `draining`; empty when not watched.
+    pub power: String,
+    /// What the battery still gives, seconds.
+    pub runtime_s: Option<u64>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SetCivilOffset {
+    /// Civil time minus cluster time, milliseconds.
+    pub offset_ms: i64,
+    /// Since when it holds, where that is earlier than this entry: all nodes were off and cluster time stood still.
+    pub since: Option<Timestamp>,
+    /// Wall clocks that agree on it, of how many members; both zero when a person said so.
+    pub agreeing: u16,
+    pub members: u16,
+    /// Between the earliest and the latest wall clock of all members heard, milliseconds.
+    pub spread_ms: u64,
+    /// The difference is larger than clocks may drift, and is explained by a start from cold or a move of cluster time.
+    pub explained: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct DigestReport {
+    pub node: NodeId,
+    /// Index of the [`Command::TakeDigest`] it was taken at.
+    pub index: u64,
+    /// Schema version of the state it was taken of; only equal ones compare.
+    pub schema: u32,
+    pub digest: [u8; 32],
 }

@@ -1,25 +1,36 @@
-//! The members of the cluster, invitations, and the health of every channel.
+//! The members of the cluster, invitations, the health of every channel and machine, civil time, and digests.
 //!
 //! Invariants: node ids count up and are never reused; an invitation is spent once; exactly one cluster row; the epoch
 //! only grows, and every node id was given out in one epoch.
 
 mod apply;
 mod command;
+mod digests;
 mod fork;
 mod level;
+mod machines;
 mod query;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::apply::{apply, pause_outbox, release_outbox};
-pub use self::command::{Admit, ChannelReport, Command, Found, Recover, SetAuthorities};
+pub use self::command::{
+    Admit, ChannelReport, Command, DigestReport, Found, MachineReport, Recover, SetAuthorities,
+    SetCivilOffset,
+};
+pub use self::digests::{DigestRow, DigestStanding, digest_mark, digests};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::level::{LEVEL_KNOWN, Levels, levels};
+pub use self::machines::{CivilRow, MachineRow, civil, civil_row, machines};
 pub use self::query::{
     AuthorityRow, ChannelRow, ClusterRow, JournalRight, NodeRow, OutboxPause, authorities,
     channels, channels_of_the_gone, cluster, epoch, journal_right, nodes, organisation,
     outbox_pause, successions,
+};
+pub use self::rules::{
+    Agreement, CLOCK_AGREEMENT_MS, CivilStep, Disk, JUMP_MAX_MS, Power, agreement, next_civil,
 };
 
 /// How a node ended its membership.

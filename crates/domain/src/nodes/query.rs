@@ -79,6 +79,8 @@ pub struct ChannelRow {
     pub reported_at: Timestamp,
     /// Up, and on a reachable member.
     pub usable: bool,
+    /// Its node runs out of power: nothing new should leave from here while another channel can carry it.
+    pub draining: bool,
 }
 
 /// The cluster row, once founded.
@@ -171,7 +173,7 @@ pub async fn channels_of_the_gone(
 ) -> Result<Vec<ChannelRow>, sqlx::Error> {
     let found = sqlx::query(
         "select c.node_id, c.name, c.kind, c.up, c.reason, c.operator, c.number, c.signal_dbm, c.rate_per_min, \
-         c.changed_at_ms, c.reported_at_ms, 0 as usable \
+         c.changed_at_ms, c.reported_at_ms, 0 as usable, 0 as draining \
          from channel c join node n on n.node_id = c.node_id where n.removed_at_ms is not null \
          order by c.node_id, c.name",
     )
@@ -195,8 +197,8 @@ pub async fn nodes(conn: &mut SqliteConnection) -> Result<Vec<NodeRow>, sqlx::Er
 pub async fn channels(conn: &mut SqliteConnection) -> Result<Vec<ChannelRow>, sqlx::Error> {
     let found = sqlx::query(
         "select c.node_id, c.name, c.kind, c.up, c.reason, c.operator, c.number, c.signal_dbm, c.rate_per_min, \
-         c.changed_at_ms, c.reported_at_ms, (c.up and n.reachable) as usable \
-         from channel c join node n on n.node_id = c.node_id where n.removed_at_ms is null \
+         c.changed_at_ms, c.reported_at_ms, (c.up and n.reachable) as usable, coalesce(m.power, '') = 'draining' as draining \
+         from channel c join node n on n.node_id = c.node_id left join machine m on m.node_id = c.node_id where n.removed_at_ms is null \
          order by c.node_id, c.name",
     )
     .fetch_all(conn)
@@ -258,5 +260,6 @@ fn channel_row(row: &SqliteRow) -> Result<ChannelRow, sqlx::Error> {
         changed_at: rows::time(row, "changed_at_ms")?,
         reported_at: rows::time(row, "reported_at_ms")?,
         usable: row.try_get("usable")?,
+        draining: row.try_get("draining")?,
     })
 }

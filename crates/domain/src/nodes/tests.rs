@@ -266,3 +266,66 @@ async fn an_evicted_key_never_comes_back() {
         Outcome::Refused(Refusal::EvictedKey)
     );
 }
+
+fn offset(offset_ms: i64, explained: bool) -> Command {
+    Command::Nodes(Nodes::SetCivilOffset(super::SetCivilOffset {
+        offset_ms,
+        since: None,
+        agreeing: 2,
+        members: 2,
+        spread_ms: 10,
+        explained,
+    }))
+}
+
+#[tokio::test]
+async fn a_loop_moves_civil_time_by_minutes_and_an_operator_by_anything() {
+    let mut world = World::new().await;
+    let first = world.now;
+    assert_eq!(
+        world.run(offset(300_000, false)).await,
+        Outcome::Applied(Receipt::None)
+    );
+    assert!(matches!(
+        world.run(offset(900_000, false)).await,
+        Outcome::Refused(Refusal::Invalid(_))
+    ));
+    world.pass(60);
+    let later = world.now;
+    world.ask(offset(3_600_000, true)).await;
+    let civil = super::civil(&mut world.conn).await.unwrap();
+    assert_eq!(civil.at(first).0, first.0 + 300_000);
+    assert_eq!(civil.at(later).0, later.0 + 3_600_000);
+    let row = super::civil_row(&mut world.conn).await.unwrap().unwrap();
+    assert_eq!((row.offset_ms, row.set_at), (3_600_000, later));
+}
+
+#[tokio::test]
+async fn replicas_are_compared_at_the_same_place_only() {
+    let mut world = World::new().await;
+    let report = |node, index, byte| {
+        Command::Nodes(Nodes::ReportDigest(super::DigestReport {
+            node: NodeId(node),
+            index,
+            schema: 2,
+            digest: [byte; 32],
+        }))
+    };
+    world.run(Command::Nodes(Nodes::TakeDigest)).await;
+    assert!(super::digest_mark(&mut world.conn).await.unwrap().is_some());
+    world.run(report(1, 9, 1)).await;
+    world.run(report(2, 8, 2)).await;
+    let standing = async |world: &mut World| {
+        let rows = super::digests(&mut world.conn).await.unwrap();
+        rows.into_iter()
+            .map(|row| row.standing.name())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(standing(&mut world).await, ["alone", "alone"]);
+    world.run(report(2, 9, 2)).await;
+    assert_eq!(standing(&mut world).await, ["disputed", "disputed"]);
+    assert_eq!(world.run(report(2, 8, 1)).await, Outcome::Unchanged);
+    world.run(report(2, 10, 1)).await;
+    world.run(report(1, 10, 1)).await;
+    assert_eq!(standing(&mut world).await, ["same", "same"]);
+}

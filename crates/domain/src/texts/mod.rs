@@ -14,6 +14,7 @@ mod language;
 mod page;
 mod reply;
 mod sv;
+mod watch;
 
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
@@ -25,6 +26,7 @@ pub use self::reply::{
     code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
     unknown_code,
 };
+pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.
 pub const CODE_MARK: char = '\u{1}';

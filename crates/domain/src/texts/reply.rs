@@ -3,7 +3,7 @@
 use super::Language;
 use super::clean::{clean, clip};
 use super::page::ORGANISATION_UNITS_MAX;
-use crate::time::Timestamp;
+use crate::time::CivilTime;
 use crate::vocabulary::Answer;
 
 /// Which alert a reply is about, and to whom it speaks.
@@ -19,7 +19,7 @@ pub struct About<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ended {
     pub how: EndedHow,
-    pub at: Timestamp,
+    pub at: CivilTime,
 }
 
 /// What became of an alert that takes no more answers.
@@ -37,13 +37,13 @@ pub enum EndedHow {
 #[derive(Clone, Debug)]
 pub struct LateAnswer<'a> {
     /// When it came.
-    pub at: Timestamp,
+    pub at: CivilTime,
     /// Who answered.
     pub name: &'a str,
     pub answer: Answer,
     pub ended: Ended,
     /// When the same person's first answer came, if there was one.
-    pub first_answer_at: Option<Timestamp>,
+    pub first_answer_at: Option<CivilTime>,
 }
 
 /// A code somebody could answer with.
@@ -56,7 +56,7 @@ pub struct OpenCode {
 /// One text that went to a number.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sent {
-    pub at: Timestamp,
+    pub at: CivilTime,
     pub number: Option<String>,
     /// It called people off rather than in.
     pub called_off: bool,
@@ -65,7 +65,7 @@ pub struct Sent {
 }
 
 /// `Noted 03:12 UTC, Anna: coming. Alert 118 Aurora Energy.`
-pub fn confirmation(about: About<'_>, at: Timestamp, name: &str, answer: Answer) -> String {
+pub fn confirmation(about: About<'_>, at: CivilTime, name: &str, answer: Answer) -> String {
     let words = about.language.words();
     words.noted(
         &at.to_hh_mm(),

@@ -4,7 +4,7 @@ use sms::alphabet::gsm7_septets;
 use sms::segment::count_parts;
 
 use super::*;
-use crate::time::Timestamp;
+use crate::time::CivilTime;
 use crate::vocabulary::{Answer, Severity, Status};
 
 /// As long as an organisation's name is expected to be.
@@ -284,7 +284,7 @@ fn a_mail_carries_the_code_in_its_subject_and_the_whole_text() {
 
 /// Every kind of reply in one language, one a line.
 fn replies(language: Language) -> Vec<String> {
-    let at = Timestamp(1_795_282_325_250);
+    let at = CivilTime(1_795_282_325_250);
     let about = about(language);
     let open = |code: &str, number: &str| OpenCode {
         code: code.to_owned(),

@@ -375,6 +375,10 @@ pub(crate) enum ClusterCommand {
     Promote { node: String },
     /// Take a node out for good
     Remove { node: String },
+    /// What time it is, and how sure the members are of it
+    Time,
+    /// Say what time it is, where the members' clocks cannot: 2026-11-21T03:12:05Z; moves nothing that is due
+    SetTime { civil: String },
     /// Hand leadership to a node, or to the most current one
     Transfer { to: Option<String> },
     /// Give a node (without a name, this one) a new key, without a gap

@@ -40,6 +40,19 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
                 context.output.table(&["node", "name", "digits"], &rows)
             });
         }
+        ClusterCommand::Time => {
+            let answer = client.get("/v1/cluster/time").await?;
+            context.output.data(&answer, || time(context, &answer));
+        }
+        ClusterCommand::SetTime { civil } => {
+            let body = json!({ "civil": civil });
+            let answer = client
+                .change(Method::POST, "/v1/cluster/time", Some(&body))
+                .await?;
+            context
+                .output
+                .data(&answer, || format!("civil time is {civil}"));
+        }
         ClusterCommand::Promote { node } => {
             let answer = client
                 .change(
@@ -125,14 +138,26 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
 /// How the node and its cluster are. Degraded when there is no leader, or a node or channel is down.
 pub(super) async fn status(context: &Context) -> Done {
     let client = context.client()?;
-    let (cluster, nodes) = tokio::join!(client.get("/v1/cluster"), client.get("/v1/nodes"));
-    let (cluster, nodes) = (cluster?, nodes?);
-    let down = what_is_down(&cluster, &nodes);
-    let object =
-        json!({ "ok": down.is_empty(), "cluster": cluster, "nodes": nodes["nodes"], "down": down });
+    let (cluster, nodes, clocks, watch) = tokio::join!(
+        client.get("/v1/cluster"),
+        client.get("/v1/nodes"),
+        client.get("/v1/cluster/time"),
+        client.get("/v1/watch")
+    );
+    let (cluster, nodes, clocks, watch) = (cluster?, nodes?, clocks?, watch?);
+    let mut down = what_is_down(&cluster, &nodes, &clocks);
+    down.extend(each(&watch["findings"]).map(|finding| {
+        let told = match finding["alert"].as_str() {
+            Some(number) => format!(" (alert {number})"),
+            None => String::new(),
+        };
+        format!("{}{told}", cell(&finding["text"]))
+    }));
+    let object = json!({ "ok": down.is_empty(), "cluster": cluster, "nodes": nodes["nodes"], "time": clocks, "watch": watch["findings"], "down": down });
     context.output.data(&object, || {
         format!(
-            "{}\n\n{}",
+            "{}\n\n{}\n\n{}",
+            time_line(&clocks),
             members(context, &cluster),
             channel_table(context, &nodes, |_| true)
         )
@@ -144,7 +169,7 @@ pub(super) async fn status(context: &Context) -> Done {
     Err(Failure::new(Exit::Degraded, text).reported(context.output.json))
 }
 
-fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
+fn what_is_down(cluster: &Value, nodes: &Value, time: &Value) -> Vec<String> {
     let mut down: Vec<String> = each(&cluster["alarms"]).map(cell).collect();
     let problem = cell(&cluster["backup"]["problem"]);
     if !problem.is_empty() {
@@ -154,6 +179,12 @@ fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
         down.push(
             "the outbox is held back, nothing is sent: see `holdfast outbox show`".to_owned(),
         );
+    }
+    if let Some(advice) = time["advice"].as_str().filter(|a| !a.is_empty()) {
+        down.push(format!(
+            "the time is {}: {advice}",
+            cell(&time["confidence"])
+        ));
     }
     if let Some(words) = cluster["alone"].as_str() {
         down.push(words.to_owned());
@@ -181,6 +212,25 @@ fn what_is_down(cluster: &Value, nodes: &Value) -> Vec<String> {
         }
     }
     for node in each(&nodes["nodes"]) {
+        let machine = &node["machine"];
+        if matches!(
+            machine["disk"].as_str(),
+            Some("critical_only" | "results_only")
+        ) {
+            down.push(format!(
+                "node {} has {} MB of disk left: {}",
+                node["node"],
+                machine["disk_free_mb"],
+                cell(&machine["disk"])
+            ));
+        }
+        if matches!(machine["power"].as_str(), Some("battery" | "draining")) {
+            let left = machine["runtime_s"].as_u64().map_or_else(
+                || "for an unknown time".to_owned(),
+                |seconds| format!("for {} min more", seconds / 60),
+            );
+            down.push(format!("node {} runs on its battery, {left}", node["node"]));
+        }
         if node["reachable"] == false {
             down.push(format!("node {} is given no work", node["node"]));
         }
@@ -222,6 +272,35 @@ pub(super) fn island_words(island: &Value) -> String {
             cell(&island["letter"])
         )
     }
+}
+
+/// The time in one line.
+fn time_line(time: &Value) -> String {
+    format!(
+        "{}, by {} ({} of {} clocks agree, {} ms apart)",
+        cell(&time["civil"]),
+        cell(&time["confidence"]),
+        cell(&time["agreeing"]),
+        cell(&time["members"]),
+        cell(&time["spread_ms"])
+    )
+}
+
+fn time(context: &Context, time: &Value) -> String {
+    let row = |c: &Value| {
+        ["node", "off_by_ms", "source", "synchronised", "since"]
+            .map(|k| cell(&c[k]))
+            .to_vec()
+    };
+    let rows: Vec<_> = each(&time["clocks"]).map(row).collect();
+    let heads = ["node", "off by ms", "source", "synchronised", "since"];
+    let advice = time["advice"].as_str().unwrap_or_default();
+    format!(
+        "{}\n\n{}{}{advice}",
+        time_line(time),
+        context.output.table(&heads, &rows),
+        if advice.is_empty() { "" } else { "\n\n" }
+    )
 }
 
 /// An answer without a body is a plain yes.

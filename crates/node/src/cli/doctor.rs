@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use domain::Timestamp;
 use domain::ports::Clock as _;
+use domain::{CivilTime, Timestamp};
 use rustix::fs::{Mode, OFlags, statvfs};
 use rustix::termios::isatty;
 use serde_json::{Value, json};
@@ -18,9 +18,7 @@ use crate::output::{Done, Exit, Failure, each};
 use crate::run::backups::Records;
 use crate::run::clock::SystemClock;
 use crate::run::data_dir;
-
-/// Below this much free space a node takes no new alerts but critical ones.
-const FREE_BYTES_MIN: u64 = 256 << 20;
+use crate::run::disk::{CRITICAL_ONLY_BELOW, RESULTS_ONLY_BELOW};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -257,10 +255,15 @@ fn check_disk(path: &Path) -> Check {
         .unwrap_or(Path::new("/"));
     let problem = match statvfs(existing) {
         Ok(stat) => match stat.f_bavail.saturating_mul(stat.f_frsize) {
-            free if free < FREE_BYTES_MIN => format!(
-                "{} MB free; below {} MB only critical alerts are taken",
+            free if free < RESULTS_ONLY_BELOW => format!(
+                "{} MB free; below {} MB no new alerts are taken: make room",
                 free >> 20,
-                FREE_BYTES_MIN >> 20
+                RESULTS_ONLY_BELOW >> 20
+            ),
+            free if free < CRITICAL_ONLY_BELOW => format!(
+                "{} MB free; below {} MB only critical alerts are taken: make room",
+                free >> 20,
+                CRITICAL_ONLY_BELOW >> 20
             ),
             _ => String::new(),
         },
@@ -277,7 +280,7 @@ fn check_clock() -> Check {
     let problem = if wall.0 < CLOCK_MIN_MS {
         format!(
             "the clock says {}; alerting works, but evidence will carry wrong times: set it",
-            wall.to_rfc3339()
+            CivilTime(wall.0).to_rfc3339()
         )
     } else {
         String::new()

@@ -1,5 +1,6 @@
 //! `holdfast key`: keys for programs.
 
+use domain::CivilTime;
 use domain::ports::Clock as _;
 use hyper::Method;
 use serde_json::json;
@@ -20,7 +21,7 @@ pub(super) async fn key(context: &Context, command: KeyCommand) -> Done {
         } => {
             let mut body = json!({ "name": name, "scopes": scope });
             if let Some(time) = expires_in {
-                body["expires_at"] = json!((SystemClock.wall() + time).to_rfc3339());
+                body["expires_at"] = json!(CivilTime((SystemClock.wall() + time).0).to_rfc3339());
             }
             let answer = client.change(Method::POST, "/v1/keys", Some(&body)).await?;
             context.output.data(&answer, || cell(&answer["key"]));

@@ -9,7 +9,7 @@ use domain::DeliveryId;
 use domain::deliveries::{AttemptRef, SendOutcome};
 use domain::nodes::ChannelReport;
 use domain::phone::PhoneNumber;
-use domain::ports::{Channel as _, ChannelEvent, Outgoing};
+use domain::ports::{Channel as _, ChannelEvent, Outgoing, Permit};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -221,6 +221,7 @@ impl Attached {
             attempt: 1,
         };
         let message = Outgoing {
+            permit: Permit::always(),
             attempt,
             address: number.as_str().to_owned(),
             subject: String::new(),

@@ -25,8 +25,30 @@ pub(crate) struct Config {
     pub(crate) modems: Vec<ModemConfig>,
     pub(crate) smarthosts: Vec<SmarthostConfig>,
     pub(crate) mail: MailConfig,
+    pub(crate) watch: WatchConfig,
+    pub(crate) power: Option<PowerConfig>,
     pub(crate) log: LogConfig,
     pub(crate) backup: BackupConfig,
+}
+
+/// `[watch]`
+#[derive(Clone, Debug)]
+pub(crate) struct WatchConfig {
+    /// Key of the group that is told when Holdfast itself is in trouble.
+    pub(crate) duty: Option<String>,
+}
+
+/// `[power]`, where there is an uninterruptible supply.
+#[derive(Clone, Debug)]
+pub(crate) struct PowerConfig {
+    /// Where NUT's `upsd` listens.
+    pub(crate) upsd: SocketAddr,
+    /// The supply's name there.
+    pub(crate) ups: String,
+    /// User name in the first line, password in the second; not needed to read.
+    pub(crate) credentials_file: Option<PathBuf>,
+    /// Below so many minutes on battery, work goes to other nodes.
+    pub(crate) hand_over_min: u32,
 }
 
 /// `[node]`

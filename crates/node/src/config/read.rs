@@ -11,8 +11,8 @@ use super::section::{Notes, Section};
 use super::tree::{Node, Problem, Table, Value};
 use super::{
     ApiConfig, BackupConfig, Carriers, ClusterConfig, Config, ConfigError, Loaded, LogConfig,
-    LogFormat, LogLevel, MailConfig, ModemConfig, NodeConfig, Profile, SmarthostConfig, Tls,
-    UplinkConfig,
+    LogFormat, LogLevel, MailConfig, ModemConfig, NodeConfig, PowerConfig, Profile,
+    SmarthostConfig, Tls, UplinkConfig, WatchConfig,
 };
 
 /// SMS parts per minute that operators let through on an ordinary subscription without throttling.
@@ -21,6 +21,8 @@ const MODEM_RATE_PER_MIN: u32 = 12;
 /// A day is what people expect to lose at most when everything burns.
 const BACKUP_EVERY_H: u32 = 24;
 const BACKUPS_KEPT: u32 = 14;
+/// Enough to hand everything over and to tell people, whatever the batteries' age.
+const HAND_OVER_MIN: u32 = 20;
 
 /// More than any GSM line carries, so a larger figure is a slip.
 const MODEM_RATE_PER_MIN_MAX: u32 = 600;
@@ -29,8 +31,10 @@ const MODEM_RATE_PER_MIN_MAX: u32 = 600;
 pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     let mut notes = Notes::default();
     let mut top = Section::new("", super::Origin::Default, root, &mut notes);
-    let [node, cluster, api, mail, log, backup] =
-        ["node", "cluster", "api", "mail", "log", "backup"].map(|key| top.section(key));
+    let [node, cluster, api, mail, watch, power, log, backup] = [
+        "node", "cluster", "api", "mail", "watch", "power", "log", "backup",
+    ]
+    .map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
         ["modem", "smarthost", "uplink"].map(|key| top.sections(key));
     top.finish();
@@ -51,6 +55,9 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         Section::new("mail", mail.0, mail.1, &mut notes),
         !smarthosts.is_empty(),
     );
+    let watch = read_watch(Section::new("watch", watch.0, watch.1, &mut notes));
+    let power = (!power.1.is_empty())
+        .then(|| read_power(Section::new("power", power.0, power.1, &mut notes)));
     let log = read_log(Section::new("log", log.0, log.1, &mut notes));
     let backup = read_backup(Section::new("backup", backup.0, backup.1, &mut notes));
     let config = Config {
@@ -60,6 +67,8 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         modems,
         smarthosts,
         mail,
+        watch,
+        power,
         log,
         backup,
     };
@@ -428,6 +437,44 @@ fn read_mail(mut section: Section<'_>, needed: bool) -> MailConfig {
         from,
         hello_name,
         in_flight_max,
+    }
+}
+
+fn read_watch(mut section: Section<'_>) -> WatchConfig {
+    let duty = section.text("duty");
+    if duty.as_ref().is_some_and(|key| key.trim().is_empty()) {
+        section.problem(
+            "duty",
+            "name the group that is told, or leave it out".to_owned(),
+        );
+    }
+    section.finish();
+    WatchConfig { duty }
+}
+
+fn read_power(mut section: Section<'_>) -> PowerConfig {
+    let upsd = address(&mut section, "upsd", "127.0.0.1:3493");
+    if !upsd.ip().is_loopback() {
+        section.problem(
+            "upsd",
+            format!(
+                "{upsd} is reachable from outside and speaks without TLS; run upsd on this machine"
+            ),
+        );
+    }
+    let ups = section.required("ups", "the supply's name in ups.conf, such as \"ups\"");
+    check_name(&mut section, "ups", &ups);
+    let credentials_file = section.text("credentials_file").map(PathBuf::from);
+    if let Some(file) = &credentials_file {
+        check_file(&mut section, "credentials_file", file, true);
+    }
+    let hand_over_min = section.number_or("hand_over_min", HAND_OVER_MIN, 1..=24 * 60);
+    section.finish();
+    PowerConfig {
+        upsd,
+        ups,
+        credentials_file,
+        hand_over_min,
     }
 }
 

@@ -6,10 +6,13 @@
 pub(crate) mod backups;
 pub(crate) mod clock;
 pub(crate) mod data_dir;
+pub(crate) mod disk;
 pub(crate) mod logging;
+mod machine;
 mod membership;
 mod modem_memory;
 mod node;
+mod power;
 mod tls;
 
 use std::path::{Path, PathBuf};

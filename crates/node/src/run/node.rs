@@ -7,8 +7,9 @@ use anyhow::{Context as _, anyhow};
 use api::{ApiState, HttpsConfig, Limits, Server};
 use channels::{Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings, SmtpTimeouts, SmtpTls};
 use cluster::{Cluster, Stopped};
-use delivery::{Scheduler, Worker};
-use domain::ports::{Channel, Clock, Replica};
+use delivery::{Scheduler, Watcher, Worker};
+use domain::ports::{Channel, Clock, ClusterAdmin, Replica};
+use domain::watch::Board;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::select;
@@ -21,8 +22,11 @@ use tracing::{error, info, warn};
 
 use super::backups;
 use super::clock::SystemClock;
+use super::disk::DiskWatch;
+use super::machine::{CivilClock, HostMachine};
 use super::membership::Admin;
 use super::modem_memory::ModemMemory;
+use super::power::{PowerParts, PowerWatch, wait_for_power};
 use super::{cluster_config, tls};
 use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
 
@@ -53,12 +57,22 @@ const STOP_TIME: Duration = Duration::from_secs(18);
 /// Starts every part, waits for a reason to stop, and stops them in order.
 pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::Error> {
     let mut signals = Signals::new()?;
+    if let Some(power) = &config.power {
+        select! {
+            () = wait_for_power(power) => {}
+            signal = signals.next() => { info!(signal, "stopping"); return Ok(()) }
+        }
+    }
+    let machine = HostMachine::default();
+    let disk = DiskWatch::begin(&config.node.data_dir, machine.clone());
     let cluster = Cluster::start(cluster_config(config)?)
         .await
         .context("cannot start this member of the cluster")?;
     let cluster = Arc::new(cluster);
     info!(node = %cluster.node(), name = config.node.name, "node starting");
-    let mut parts = match Parts::start(config, &cluster, edge).await {
+    let power_ended = CancellationToken::new();
+    let started = Parts::start(config, &cluster, edge, machine, disk, power_ended.clone());
+    let mut parts = match started.await {
         Ok(parts) => parts,
         Err(error) => {
             close(cluster).await;
@@ -67,6 +81,7 @@ pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::
     };
     let reason = select! {
         signal = signals.next() => { info!(signal, "stopping"); Ok(()) }
+        () = power_ended.cancelled() => { warn!("stopping, because the power ends"); Ok(()) }
         ended = parts.first_end() => Err(ended),
         stopped = cluster.stopped() => Err(explain(&stopped)),
     };
@@ -109,6 +124,9 @@ impl Parts {
         config: &Config,
         cluster: &Arc<Cluster>,
         edge: &Handle,
+        machine: HostMachine,
+        disk: DiskWatch,
+        power_ended: CancellationToken,
     ) -> Result<Self, anyhow::Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let replica: Arc<dyn Replica> = Arc::new(cluster.replica());
@@ -120,13 +138,35 @@ impl Parts {
             stop_channels: CancellationToken::new(),
             stop_worker: CancellationToken::new(),
         };
-        let channels = parts.open_channels(config, cluster, &clock)?;
+        let stop = parts.stop_intake.clone();
+        parts.intake.spawn(endless("disk watch", disk.run(stop)));
+        let watching = machine
+            .clone()
+            .watch_clock(Arc::clone(&replica), parts.stop_intake.clone());
+        parts.intake.spawn(endless("clock watch", watching));
+        let civil: Arc<dyn Clock> = Arc::new(CivilClock {
+            clock: Arc::clone(&clock),
+            replica: Arc::clone(&replica),
+            machine: machine.clone(),
+        });
+        let channels = parts.open_channels(config, cluster, &civil)?;
         let worker = Worker::new(
             Arc::clone(&replica),
             cluster.node_db().clone(),
-            channels,
+            channels.clone(),
             Arc::clone(&clock),
+        )
+        .on(Arc::new(machine.clone()));
+        let board = Board::default();
+        let watcher = Watcher::new(
+            Arc::clone(&replica),
+            channels.clone(),
+            Arc::clone(&clock),
+            config.watch.duty.clone(),
+            board.clone(),
         );
+        let stop = parts.stop_intake.clone();
+        parts.intake.spawn(endless("watcher", watcher.run(stop)));
         let stop = parts.stop_worker.clone();
         parts.worker.spawn(endless("worker", worker.run(stop)));
         let (scheduler, stop) = (
@@ -142,10 +182,27 @@ impl Parts {
         let (admin, refresh) =
             Admin::new(Arc::clone(cluster), config, parts.stop_intake.clone()).await;
         parts.intake.spawn(endless("view of the cluster", refresh));
+        let admin: Arc<dyn ClusterAdmin> = Arc::new(admin);
+        if let Some(power) = &config.power {
+            let watched = PowerParts {
+                site: config.node.name.clone(),
+                duty: config.watch.duty.clone(),
+                machine: machine.clone(),
+                replica: Arc::clone(&replica),
+                admin: Arc::clone(&admin),
+                channels,
+                ended: power_ended,
+            };
+            let watch = PowerWatch::new(power, watched);
+            let stop = parts.stop_intake.clone();
+            parts.intake.spawn(endless("power watch", watch.run(stop)));
+        }
         let state = ApiState {
             replica,
-            admin: Arc::new(admin),
+            admin,
             clock,
+            machine: Arc::new(machine),
+            board,
         };
         let server = open_listeners(config, cluster, state, edge).await?;
         let stop = parts.stop_intake.clone();

@@ -31,6 +31,8 @@ pub struct Node {
     replica: Arc<NodeReplica>,
     worker: Seat<Worker>,
     scheduler: Seat<Scheduler>,
+    /// Its scheduler does nothing, though the node lives.
+    pub scheduler_hangs: bool,
 }
 
 /// A loop between two steps, or held in the middle of one.
@@ -81,12 +83,21 @@ impl Node {
             replica,
             worker: loops.0,
             scheduler: loops.1,
+            scheduler_hangs: false,
         }
     }
 
     /// What this node's loops see.
     pub fn replica(&self) -> Arc<NodeReplica> {
         self.replica.clone()
+    }
+
+    /// Its clocks.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(NodeClock {
+            id: self.id,
+            order: self.order.clone(),
+        })
     }
 
     /// Its two channels.
@@ -160,7 +171,7 @@ impl Node {
                 .drive(&self.gate, step, elapsed, now, seen)
                 .await;
         }
-        if force || self.scheduler.is_due(elapsed, self.version()) {
+        if !self.scheduler_hangs && (force || self.scheduler.is_due(elapsed, self.version())) {
             ran = true;
             let seen = self.version();
             let step = |mut scheduler: Scheduler| -> Step<Scheduler> {

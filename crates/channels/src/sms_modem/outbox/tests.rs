@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::ids::DeliveryId;
-use domain::ports::ChannelEvent;
+use domain::ports::{ChannelEvent, Permit};
 
 use super::*;
 use crate::ledger::Ledger;
@@ -29,6 +29,7 @@ impl Bench {
             attempt: 1,
         };
         let message = Outgoing {
+            permit: Permit::always(),
             attempt,
             address: address.to_owned(),
             subject: String::new(),
