@@ -12,6 +12,8 @@ mod peers;
 mod http_api;
 #[path = "cluster/net_commit.rs"]
 mod net_commit;
+#[path = "cluster/net_digests.rs"]
+mod net_digests;
 #[path = "cluster/net_epochs.rs"]
 mod net_epochs;
 #[path = "cluster/net_islands.rs"]

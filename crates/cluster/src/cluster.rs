@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ClusterConfig, engine_config};
 use crate::epoch;
+use crate::fitness;
 use crate::founding::{self, Founding};
 use crate::identity::{Identity, IdentityError};
 use crate::island::{self, CarryError, Ground, IslandReplica};
@@ -245,6 +246,7 @@ impl Cluster {
         tasks.spawn(island::keep(ground.clone(), stop.clone()));
         tasks.spawn(island::exchange(ground.clone(), stop.clone()));
         tasks.spawn(retire(core.clone(), store.node_db.clone(), stop.clone()));
+        tasks.spawn(fitness::follow(core.clone(), stop.clone()));
         tasks.spawn(epoch::follow(core.clone(), stop.clone()));
         tasks.spawn(presence::keep(
             core.clone(),

@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 pub mod crypto;
 mod epoch;
+mod fitness;
 mod founding;
 pub mod identity;
 mod island;

@@ -1,10 +1,12 @@
 //! Changes of membership: asked of any node, carried out by the leader, one at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::codec;
-use domain::{NodeId, RequestId};
+use domain::nodes::{self, Power};
+use domain::ports::ReadError;
+use domain::{NodeId, RequestId, codec};
 use openraft::ChangeMembers;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, Fatal, RaftError};
 use tokio::time::{Instant, sleep, timeout};
@@ -238,12 +240,14 @@ async fn hand_over(core: &Core) -> Result<u64, Failed> {
             .get(&id)
             .is_some_and(|at| at.is_some_and(|at| at.elapsed() < core.timing.election_max * 2))
     };
+    let unfit = unfit(core).await;
     let best = voters
         .iter()
         .filter(|id| **id != core.node.0)
         .max_by_key(|id| {
             (
                 alive(**id),
+                !unfit.contains(id),
                 replication
                     .get(id)
                     .and_then(|at| at.as_ref())
@@ -255,6 +259,22 @@ async fn hand_over(core: &Core) -> Result<u64, Failed> {
     };
     transfer(core, to).await?;
     Ok(to)
+}
+
+/// Members that should not lead while another one can: their state is wrong (DESIGN A9), or their battery ends.
+async fn unfit(core: &Core) -> BTreeSet<u64> {
+    let read = async {
+        let mut view = core.state.view().await?;
+        let digests = nodes::digests(&mut view).await?;
+        let wrong = digests.into_iter().filter(|row| row.standing.bars());
+        let mut unfit: BTreeSet<u64> = wrong.map(|row| row.node.0).collect();
+        let machines = nodes::machines(&mut view).await?;
+        let ending = machines.into_iter().filter(|m| m.power == Power::Draining);
+        unfit.extend(ending.map(|machine| machine.node.0));
+        Ok::<_, ReadError>(unfit)
+    };
+    // Without it, everybody is as good.
+    read.await.unwrap_or_default()
 }
 
 async fn transfer(core: &Core, to: u64) -> Result<(), Failed> {

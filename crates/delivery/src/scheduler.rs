@@ -41,6 +41,9 @@ const BATCH: u32 = 200;
 /// How often the members' feature levels are looked at.
 const LEVEL_EVERY: Duration = Duration::from_secs(5);
 
+/// How often every replica digests its state (DESIGN A9).
+const DIGEST_EVERY: Duration = Duration::from_secs(600);
+
 /// How often a large pile is looked through.
 const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 
@@ -174,6 +177,9 @@ impl Scheduler {
                 plan.commands
                     .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
             }
+        }
+        if island.is_none() && digest_due(&mut view, now, leadership).await? {
+            plan.commands.push(Command::Nodes(Nodes::TakeDigest));
         }
         // On an island the time of the others is kept: one clock is no majority.
         if island.is_none()
@@ -379,6 +385,19 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// Whether the replicas should be compared again; one alone has nobody to differ from.
+async fn digest_due(
+    view: &mut ReadView,
+    now: Timestamp,
+    leadership: &Leadership,
+) -> Result<bool, ReadError> {
+    if leadership.voters.len() + leadership.learners.len() < 2 {
+        return Ok(false);
+    }
+    let mark = nodes::digest_mark(view).await?;
+    Ok(mark.is_none_or(|(_, at)| now.since(at) >= DIGEST_EVERY))
 }
 
 /// SMS channels whose numbers hear no answers, while another one could send again.

@@ -10,7 +10,7 @@ use domain::deliveries::{
 };
 use domain::envelope::Actor;
 use domain::inbound::{Command as Inbound, Receive};
-use domain::nodes::{self, ChannelReport, Command as Nodes, Power};
+use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
 use domain::ports::{
     Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, LEASE_RAN_OUT, Lease, Machine,
     Outgoing, Permit, Proposal, Replica, UnknownMachine,
@@ -56,6 +56,8 @@ pub struct Worker {
     health_told: Option<Duration>,
     machine: Arc<dyn Machine>,
     told: Teller,
+    /// Log index of the digest that was told last.
+    digest_told: Option<u64>,
     lease: Option<Lease>,
     /// The node gave itself the lease, because it was cut off.
     lease_own: bool,
@@ -85,6 +87,7 @@ impl Worker {
             health_told: None,
             machine: Arc::new(UnknownMachine),
             told: Teller::default(),
+            digest_told: None,
             lease: None,
             lease_own: false,
             lease_until_ms: Arc::default(),
@@ -138,6 +141,7 @@ impl Worker {
         let mut wake = self.tell_health().await;
         // Before the lease: whoever holds one has said how its clocks stand.
         self.tell_machine().await;
+        self.tell_digest().await;
         wake = wake.sooner(self.record_results().await);
         wake = wake.sooner(self.record_reports().await);
         wake = wake.sooner(self.store_texts().await);
@@ -261,6 +265,26 @@ impl Worker {
         let command = Command::Nodes(Nodes::ReportMachine(report.clone()));
         if self.propose(command, None).await.is_some() {
             self.told.accepted(report, &seen);
+        }
+    }
+
+    /// What this replica's state came to where the log last asked for it (DESIGN A9).
+    async fn tell_digest(&mut self) {
+        let Some(taken) = self.replica.digest() else {
+            return;
+        };
+        if self.digest_told == Some(taken.index) {
+            return;
+        }
+        let report = DigestReport {
+            node: self.replica.node(),
+            index: taken.index,
+            schema: taken.schema,
+            digest: taken.digest,
+        };
+        let command = Command::Nodes(Nodes::ReportDigest(report));
+        if self.propose(command, None).await.is_some() {
+            self.digest_told = Some(taken.index);
         }
     }
 

@@ -47,9 +47,12 @@ impl Command {
             Self::Next(_) => 2,
         }
     }
-}
 
-impl Command {
+    /// Whether every replica digests its state right after this (DESIGN A9).
+    pub fn marks_digest(&self) -> bool {
+        matches!(self, Self::Nodes(nodes::Command::TakeDigest))
+    }
+
     /// Whether a node with this much room may take it (DESIGN §4.6): nearly full, only critical alerts; fuller still,
     /// only what becomes of the alerts there are.
     pub fn fits(&self, disk: Disk) -> bool {
@@ -76,6 +79,8 @@ impl Command {
             | Self::Alerts(_)
             | Self::Inbound(_)
             | Self::Islands(_) => false,
+            #[cfg(feature = "next-level")]
+            Self::Next(_) => false,
         };
         !adds || disk < Disk::ResultsOnly
     }

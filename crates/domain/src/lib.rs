@@ -9,6 +9,7 @@ pub mod codec;
 mod command;
 pub mod conversations;
 pub mod deliveries;
+mod digest;
 pub mod envelope;
 pub mod escalation;
 mod facts;
@@ -37,6 +38,7 @@ pub mod watch;
 
 pub use apply::{ApplyError, Entry, apply_batch, defects, stamp_of_last};
 pub use command::Command;
+pub use digest::{DigestError, StateDigest, digest_of_state};
 pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 pub use ids::{AlertId, DeliveryId, GroupId, MessageId, NodeId, RecipientId, RequestId, RoomId};
 pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};

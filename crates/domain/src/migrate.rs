@@ -20,6 +20,18 @@ const MIGRATIONS: &[&str] = &[
 /// The schema version this program writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
+/// The first migration that came with each feature level after the first (DESIGN A11).
+const SINCE_LEVEL: &[(u16, i64)] = &[
+    #[cfg(feature = "next-level")]
+    (2, SCHEMA_VERSION),
+];
+
+/// The schema that every program knows that takes part in a cluster of a feature level; newer ones only add to it.
+pub(crate) fn schema_at(level: u16) -> i64 {
+    let beyond = SINCE_LEVEL.iter().find(|(since, _)| *since > level);
+    beyond.map_or(SCHEMA_VERSION, |(_, first)| first - 1)
+}
+
 /// The state database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -37,6 +49,11 @@ pub enum MigrateError {
 
 /// Runs the migrations that are missing, each in its own transaction.
 pub async fn migrate(conn: &mut SqliteConnection) -> Result<(), MigrateError> {
+    migrate_to(conn, SCHEMA_VERSION).await
+}
+
+/// As [`migrate`], but no further than `last`.
+pub(crate) async fn migrate_to(conn: &mut SqliteConnection, last: i64) -> Result<(), MigrateError> {
     let found: i64 = sqlx::query_scalar("pragma user_version")
         .fetch_one(&mut *conn)
         .await
@@ -44,7 +61,7 @@ pub async fn migrate(conn: &mut SqliteConnection) -> Result<(), MigrateError> {
     for (sql, version) in MIGRATIONS
         .iter()
         .zip(1..)
-        .filter(|(_, version)| *version > found)
+        .filter(|(_, version)| *version > found && *version <= last)
     {
         step(conn, sql, version)
             .await

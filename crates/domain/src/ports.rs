@@ -10,6 +10,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{Notify, watch};
 
 use crate::deliveries::{AttemptRef, SendOutcome};
+use crate::digest::StateDigest;
 use crate::envelope::{Actor, LeaderStamp};
 use crate::ids::{NodeId, RequestId};
 use crate::nodes::{ChannelReport, Disk, Power};
@@ -198,6 +199,11 @@ pub trait Replica: Send + Sync + 'static {
     /// not in it.
     fn resumed(&self) -> bool {
         false
+    }
+
+    /// The newest digest of this node's own replica, once one was taken (DESIGN A9).
+    fn digest(&self) -> Option<StateDigest> {
+        None
     }
 
     /// While leading: how long ago each node was last granted a lease by this leadership. Nodes never granted are absent.

@@ -8,7 +8,7 @@ use domain::ports::{
     Committed, Durability, Freshness, Island, LEASE, Leadership, Lease, Proposal, ProposeError,
     ReadError, ReadView, Replica,
 };
-use domain::{Actor, NodeId, Timestamp};
+use domain::{Actor, NodeId, StateDigest, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -164,6 +164,13 @@ impl Replica for IslandReplica {
 
     fn resumed(&self) -> bool {
         self.local.resumed()
+    }
+
+    fn digest(&self) -> Option<StateDigest> {
+        match self.ground.mode() {
+            Mode::Member => self.local.digest(),
+            Mode::Fork { .. } => None,
+        }
     }
 
     fn granted(&self) -> Vec<(NodeId, Duration)> {

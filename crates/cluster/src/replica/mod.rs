@@ -15,7 +15,7 @@ use domain::ports::{
     Clock, Committed, Durability, Freshness, Leadership, Lease, Proposal, ProposeError, ReadError,
     ReadView, Replica,
 };
-use domain::{LeaderStamp, NodeId, Outcome, Timestamp};
+use domain::{LeaderStamp, NodeId, Outcome, StateDigest, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
@@ -267,6 +267,10 @@ impl Replica for LocalReplica {
         let deadline = Instant::now() + self.core.timing.election_max * 2;
         let index = self.barrier.index(deadline).await.ok()?;
         self.core.applied(index, deadline).await.then_some(lease)
+    }
+
+    fn digest(&self) -> Option<StateDigest> {
+        self.core.state.digest()
     }
 
     fn granted(&self) -> Vec<(NodeId, Duration)> {

@@ -5,6 +5,7 @@
 //! [`StateStore::durable`] (DESIGN A3).
 
 mod batch;
+mod digests;
 mod engine;
 mod generation;
 mod open;
@@ -14,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::{ReadError, ReadView};
-use domain::{Outcome, codec};
+use domain::{Outcome, StateDigest, codec};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::batch::{Batch, Kind};
+use self::digests::Marked;
 use self::generation::Generation;
 use self::open::{InstallError, next_from_snapshot, open_or_rebuild};
 use super::checkpoint::{self, Backlog};
@@ -59,6 +61,9 @@ struct Shared {
     durable: watch::Sender<Option<u64>>,
     backlog: Arc<Backlog>,
     retired: mpsc::Sender<Arc<Generation>>,
+    /// Snapshots to be digested; when one is under way, the next is left out.
+    marked: mpsc::Sender<Marked>,
+    digest: Mutex<Option<StateDigest>>,
 }
 
 /// What [`StateStore::open`] needs to know.
@@ -95,6 +100,7 @@ impl StateStore {
         let index = position.applied.map(|id| id.index);
         options.durable.send_replace(index);
         let (retired, removals) = mpsc::channel(RETIRED_MAX);
+        let (marked, marks) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             snapshots,
@@ -108,7 +114,10 @@ impl StateStore {
             durable: options.durable,
             backlog: Backlog::new(),
             retired,
+            marked,
+            digest: Mutex::default(),
         });
+        tasks.spawn(digests::take(shared.clone(), marks));
         tasks.spawn(keep_up(shared.clone(), removals));
         Ok(Self { shared })
     }
@@ -135,6 +144,11 @@ impl StateStore {
     /// Index of the last applied entry, moved after each commit.
     pub fn watch_applied(&self) -> watch::Receiver<Option<u64>> {
         self.shared.applied.subscribe()
+    }
+
+    /// The newest digest of this replica, once one was taken.
+    pub fn digest(&self) -> Option<StateDigest> {
+        *digests::lock(&self.shared.digest)
     }
 
     /// Counts commits and installs. Carries no data: read the rows.
@@ -275,6 +289,10 @@ impl StateStore {
         }
         write_position(&mut tx, &last, &encoded).await?;
         tx.commit().await?;
+        if batch.marked {
+            // Nobody writes meanwhile, so what is opened here is the state right after the mark.
+            self.shared.hand_to_digest(last.index).await;
+        }
         drop(writer);
         self.shared.backlog.wrote(batch.bytes);
         self.shared.moved_to(Position {

@@ -1,8 +1,10 @@
 //! One value for everything islands join: equal in two histories that know the same facts.
 
 use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Column, Row, SqliteConnection, TypeInfo, ValueRef};
+
+use crate::digest::add_row;
 
 /// A digest of alerts, people called, deliveries, attempts, messages and texts received, each by its own time and id.
 ///
@@ -62,37 +64,12 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     Ok(hash.finalize().into())
 }
 
-/// Adds rows by value, each with its type and length, so that columns cannot run into each other.
+/// Adds rows by value.
 fn add(hash: &mut Sha256, table: &str, rows: &[SqliteRow]) -> Result<(), sqlx::Error> {
     hash.update(table.as_bytes());
     hash.update((rows.len() as u64).to_be_bytes());
     for row in rows {
-        for column in row.columns() {
-            let value = row.try_get_raw(column.ordinal())?;
-            if value.is_null() {
-                hash.update([0]);
-                continue;
-            }
-            let kind = value.type_info();
-            let bytes = match kind.name() {
-                "INTEGER" => {
-                    hash.update([1]);
-                    row.try_get::<i64, _>(column.ordinal())?
-                        .to_be_bytes()
-                        .to_vec()
-                }
-                "TEXT" => {
-                    hash.update([2]);
-                    row.try_get::<String, _>(column.ordinal())?.into_bytes()
-                }
-                _ => {
-                    hash.update([3]);
-                    row.try_get::<Vec<u8>, _>(column.ordinal())?
-                }
-            };
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        }
+        add_row(hash, row)?;
     }
     Ok(())
 }

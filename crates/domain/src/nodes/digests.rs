@@ -39,6 +39,11 @@ pub enum DigestStanding {
 }
 
 impl DigestStanding {
+    /// Whether the replica must not lead.
+    pub fn bars(self) -> bool {
+        self == Self::Differs
+    }
+
     /// The word in answers.
     pub fn name(self) -> &'static str {
         match self {

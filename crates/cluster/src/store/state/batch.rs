@@ -19,6 +19,8 @@ pub(super) struct Batch {
     pub(super) membership: Option<StoredMembership>,
     pub(super) last: Option<LogId>,
     pub(super) bytes: usize,
+    /// The last entry asks for a digest of the state right after it, so the batch ends there.
+    pub(super) marked: bool,
 }
 
 pub(super) enum Kind {
@@ -29,7 +31,7 @@ pub(super) enum Kind {
 
 impl Batch {
     pub(super) fn is_full(&self) -> bool {
-        self.kinds.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
+        self.marked || self.kinds.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
     }
 
     pub(super) fn push(&mut self, (entry, responder): EntryResponder<TypeConfig>) {
@@ -45,6 +47,7 @@ impl Batch {
                 match record.decode() {
                     Ok(envelope) => {
                         let leader = leader_stamp(&log_id.leader_id);
+                        self.marked = envelope.command.marks_digest();
                         self.entries.push(LogEntry {
                             index: log_id.index,
                             leader,
