@@ -122,23 +122,33 @@ pub(crate) fn engine_config(
     config: &ClusterConfig,
     identity: &Identity,
 ) -> Result<openraft::Config, ClusterError> {
-    let timing = config.profile.timing();
+    engine_settings(&identity.cluster_hex(), config.profile, &config.tuning)
+        .map_err(ClusterError::Profile)
+}
+
+/// As every member runs it, so that a simulation tries the same.
+pub fn engine_settings(
+    cluster: &str,
+    profile: Profile,
+    tuning: &Tuning,
+) -> Result<openraft::Config, openraft::ConfigError> {
+    let timing = profile.timing();
     let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let settings = openraft::Config {
-        cluster_name: identity.cluster_hex(),
+        cluster_name: cluster.to_owned(),
         heartbeat_interval: ms(timing.heartbeat),
         election_timeout_min: ms(timing.election_min),
         election_timeout_max: ms(timing.election_max),
         max_payload_entries: 512,
         install_snapshot_timeout: ms(Duration::from_secs(15 * 60)),
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: config.tuning.log_kept,
+        max_in_snapshot_log_to_keep: tuning.log_kept,
         purge_batch_size: 256,
-        replication_lag_threshold: config.tuning.lag_max,
+        replication_lag_threshold: tuning.lag_max,
         backoff: "50ms 100ms 200ms ...500ms".to_owned(),
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),
         ..openraft::Config::default()
     };
-    settings.validate().map_err(ClusterError::Profile)
+    settings.validate()
 }

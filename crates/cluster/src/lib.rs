@@ -33,7 +33,7 @@ mod upkeep;
 mod wire;
 
 pub use cluster::{Cluster, ClusterError, Invitation, Stopped};
-pub use config::{Carriers, ClusterConfig, LocalPath, Tuning};
+pub use config::{Carriers, ClusterConfig, LocalPath, Tuning, engine_settings};
 pub use founding::Founding;
 pub use identity::Identity;
 pub use island::{CarryError, ExportError, ImportError, IslandReplica, export_stopped};

@@ -121,14 +121,20 @@ impl<T: PeerTransport, S: SnapshotSource> PeerClient<T, S> {
 
     /// One long stream: requests leave as they come, answers return in order. Both halves are driven by whoever polls
     /// the returned stream, so that dropping it ends both.
+    ///
+    /// The engine spaces out its tries by when it yields the first request, so that is awaited before the stream is
+    /// opened: a peer whose path fails at once would otherwise be tried again without a pause.
     async fn pipeline<'s, I>(
         &'s mut self,
-        input: I,
+        mut input: I,
         setup: Duration,
     ) -> Result<BoxStream<'s, AppendResult>, RpcError>
     where
         I: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
+        let Some(first) = input.next().await else {
+            return Ok(Box::pin(stream::empty()));
+        };
         let action = RPCTypes::AppendEntries;
         let opened = self
             .transport
@@ -139,7 +145,7 @@ impl<T: PeerTransport, S: SnapshotSource> PeerClient<T, S> {
         let answered = sent.clone();
 
         let requests = stream::once(async move {
-            let mut input = input;
+            let mut input = stream::iter([first]).chain(input);
             let mut kind = [Kind::AppendStream as u8].as_slice();
             while let Some(request) = input.next().await {
                 let body =

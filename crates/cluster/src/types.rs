@@ -1,6 +1,8 @@
 //! What the consensus engine is made of here: its type parameters, and our own forms of everything that is stored or
 //! sent. openraft's own structs are never encoded (DESIGN A2): a rename there must not change a stored byte.
 
+mod engine_runtime;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use openraft::vote::{RaftLeaderId as _, RaftVote as _};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use self::engine_runtime::{EngineRuntime, seed_engine};
+
 openraft::declare_raft_types!(
     /// Holdfast's parameters of the consensus engine; several leaders may follow each other in one term ("advanced" ids).
     pub TypeConfig:
@@ -20,6 +24,7 @@ openraft::declare_raft_types!(
         R = Reply,
         NodeId = u64,
         Node = Peer,
+        AsyncRuntime = EngineRuntime,
 );
 
 /// A term and the node leading in it.
