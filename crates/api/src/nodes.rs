@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
-use domain::nodes::{self, ChannelRow, MachineRow};
+use domain::nodes::{self, ChannelRow, DigestRow, MachineRow};
 use domain::{Civil, NodeId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,6 +40,8 @@ pub(crate) struct NodeJson {
     admitted_at: String,
     /// What it said last of the machine under it; null before it did.
     machine: Option<MachineJson>,
+    /// How its copy of the state compared last; null before it was.
+    data: Option<DataJson>,
     channels: Vec<ChannelJson>,
 }
 
@@ -59,6 +61,18 @@ pub(crate) struct MachineJson {
     /// What the battery still gives.
     runtime_s: Option<u64>,
     reported_at: String,
+}
+
+/// What a node's copy of the state came to at one place in the log, against the others' there.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Data)]
+pub(crate) struct DataJson {
+    /// `same`, `differs` (from a majority: the node must not lead), `disputed` (no majority says which is right) or `alone`
+    /// (nobody else was compared there).
+    standing: &'static str,
+    /// Log index at which it was taken.
+    index: u64,
+    compared_at: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,6 +117,12 @@ async fn list(mut view: View) -> Result<Response, Problem> {
         .into_iter()
         .map(|row| (row.node, row))
         .collect();
+    let mut digests: BTreeMap<NodeId, DigestRow> = nodes::digests(&mut view.0)
+        .await
+        .map_err(of_query)?
+        .into_iter()
+        .map(|row| (row.node, row))
+        .collect();
     let nodes = members
         .into_iter()
         .filter(|row| row.removed_at.is_none())
@@ -116,6 +136,11 @@ async fn list(mut view: View) -> Result<Response, Problem> {
             machine: machines
                 .remove(&row.node)
                 .map(|row| machine_json(row, &view.1)),
+            data: digests.remove(&row.node).map(|row| DataJson {
+                standing: row.standing.name(),
+                index: row.index,
+                compared_at: view.1.rfc3339(row.reported_at),
+            }),
             channels: channels.remove(&row.node).unwrap_or_default(),
         });
     let body = NodesJson {

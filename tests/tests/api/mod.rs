@@ -8,6 +8,7 @@
 mod access;
 mod alerts;
 mod client;
+mod disk;
 mod document;
 mod listeners;
 mod people;
@@ -15,11 +16,12 @@ mod problems;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ::api::{ApiConfig, ApiKey, ApiState, HttpsConfig, Limits, Server};
 use domain::access::{Command as Access, CreateKey, Scope};
-use domain::ports::{Proposal, Replica};
+use domain::nodes::Disk;
+use domain::ports::{DiskRoom, Machine, Proposal, Replica};
 use domain::{Actor, Command, Outcome, RequestId, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -33,9 +35,29 @@ use tokio_util::sync::CancellationToken;
 
 use self::client::Client;
 
+/// A machine whose disk a test fills.
+#[derive(Default)]
+struct TestMachine(Mutex<DiskRoom>);
+
+impl TestMachine {
+    fn set_disk(&self, disk: Disk, free_mb: u64) {
+        *self.0.lock().unwrap() = DiskRoom {
+            disk,
+            free_bytes: free_mb << 20,
+        };
+    }
+}
+
+impl Machine for TestMachine {
+    fn disk(&self) -> DiskRoom {
+        *self.0.lock().unwrap()
+    }
+}
+
 /// A served API over a [`FakeReplica`].
 struct World {
     replica: Arc<FakeReplica>,
+    machine: Arc<TestMachine>,
     https: SocketAddr,
     admin: SocketAddr,
     socket: PathBuf,
@@ -67,11 +89,12 @@ impl World {
             socket: Some(socket.clone()),
             limits,
         };
+        let machine = Arc::new(TestMachine::default());
         let state = ApiState {
             replica: replica.clone(),
             admin: Arc::new(FakeAdmin(replica.clone())),
             clock: Arc::new(ReplicaClock(replica.clone())),
-            machine: Arc::new(domain::ports::UnknownMachine),
+            machine: machine.clone(),
             board: domain::watch::Board::default(),
         };
         let server = Server::bind(config, state).await.unwrap();
@@ -83,6 +106,7 @@ impl World {
         let server = tokio::spawn(server.run(stop.clone()));
         Self {
             replica,
+            machine,
             https,
             admin,
             socket,

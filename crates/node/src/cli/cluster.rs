@@ -156,9 +156,10 @@ pub(super) async fn status(context: &Context) -> Done {
     let object = json!({ "ok": down.is_empty(), "cluster": cluster, "nodes": nodes["nodes"], "time": clocks, "watch": watch["findings"], "down": down });
     context.output.data(&object, || {
         format!(
-            "{}\n\n{}\n\n{}",
+            "{}\n\n{}\n\n{}\n\n{}",
             time_line(&clocks),
             members(context, &cluster),
+            machines(context, &nodes),
             channel_table(context, &nodes, |_| true)
         )
     });
@@ -337,6 +338,32 @@ fn members(context: &Context, cluster: &Value) -> String {
         &["node", "name", "role", "addresses", "lag", "heard ms ago"],
         &rows,
     )
+}
+
+/// What the nodes run on.
+fn machines(context: &Context, nodes: &Value) -> String {
+    let row = |node: &Value| {
+        let machine = &node["machine"];
+        let left = machine["runtime_s"].as_u64();
+        vec![
+            cell(&node["node"]),
+            cell(&machine["clock_source"]),
+            cell(&machine["disk_free_mb"]),
+            cell(&machine["power"]),
+            left.map_or_else(String::new, |seconds| (seconds / 60).to_string()),
+            cell(&node["data"]["standing"]),
+        ]
+    };
+    let rows: Vec<_> = each(&nodes["nodes"]).map(row).collect();
+    let heads = [
+        "node",
+        "clock from",
+        "disk free MB",
+        "power",
+        "battery min",
+        "data",
+    ];
+    context.output.table(&heads, &rows)
 }
 
 /// Every way from this node to the others.

@@ -87,6 +87,7 @@ async fn look(config: &Config) -> Vec<Check> {
         check_data_dir(&config.node.data_dir),
         check_disk(&config.node.data_dir),
         check_clock(),
+        check_watch(config),
     ];
     for modem in &config.modems {
         checks.push(Check {
@@ -287,6 +288,18 @@ fn check_clock() -> Check {
     };
     Check {
         what: "clock".to_owned(),
+        problem,
+    }
+}
+
+/// Somebody must hear of it when the cluster itself is in trouble.
+fn check_watch(config: &Config) -> Check {
+    let problem = match config.watch.duty {
+        Some(_) => String::new(),
+        None => "nobody is told when Holdfast itself is in trouble; name a group as duty in [watch], on all nodes".to_owned(),
+    };
+    Check {
+        what: "watch".to_owned(),
         problem,
     }
 }

@@ -13,7 +13,7 @@ use domain::ports::{
     Channel, Clock as _, ClusterAdmin, Freshness, PowerSupply, ReadError, Replica,
 };
 use domain::recipients::{self, Named, PersonRow};
-use domain::{Timestamp, deliveries, texts};
+use domain::{NodeId, Timestamp, deliveries, texts};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -152,8 +152,17 @@ impl PowerWatch {
 
     async fn hand_over_leadership(&self) {
         let leadership = self.replica.leadership();
-        if leadership.leading.is_none() || leadership.voters.len() < 2 {
+        if leadership.leading.is_none() || self.replica.island().is_some() {
             return;
+        }
+        // Between two whose power ends it would only go back and forth.
+        match self.has_heir(&leadership.voters).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return warn!(error, "cannot read who could lead");
+            }
         }
         match self.admin.transfer(None).await {
             Ok(()) => info!("leadership handed over: this node runs out of power"),
@@ -162,6 +171,20 @@ impl PowerWatch {
                 warn!(error, "leadership could not be handed over");
             }
         }
+    }
+
+    /// Whether another voter is there whose power does not end.
+    async fn has_heir(&self, voters: &[NodeId]) -> Result<bool, ReadError> {
+        let mut view = self.replica.read(Freshness::Local).await?;
+        let (own, members) = (self.replica.node(), nodes::nodes(&mut view).await?);
+        let machines = nodes::machines(&mut view).await?;
+        let ends = |id| {
+            let machine = machines.iter().find(|machine| machine.node == id);
+            machine.is_some_and(|machine| machine.power == Power::Draining)
+        };
+        Ok(members.iter().any(|row| {
+            row.node != own && row.reachable && voters.contains(&row.node) && !ends(row.node)
+        }))
     }
 
     /// One text to everybody whose answer would come to this site, and to those on duty.
@@ -222,8 +245,11 @@ impl PowerWatch {
         }
         let people = recipients::by_ids(&mut view, &ids).await?;
         let channels = nodes::channels(&mut view).await?;
+        // Cut off, this node knows nothing against the others' numbers: it is the one that is not heard.
+        let alone = self.replica.island().is_some();
         let number = channels.into_iter().find(|channel| {
-            channel.kind == "sms" && channel.node != own && channel.usable && !channel.draining
+            let heard = channel.usable || (alone && channel.up);
+            channel.kind == "sms" && channel.node != own && heard && !channel.draining
         });
         let civil = nodes::civil(&mut view).await?;
         let time = civil.at(end).to_hh_mm();
