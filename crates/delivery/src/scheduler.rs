@@ -13,7 +13,7 @@ use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffse
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -92,10 +92,11 @@ impl Scheduler {
         loop {
             changes.mark_unchanged();
             let now = self.replica.now();
+            let began = Instant::now();
             let wake = self.step(now).await;
             select! {
                 () = stop.cancelled() => return,
-                () = sleep(wake.rest()) => {}
+                () = sleep(wake.rest(began.elapsed())) => {}
             }
             let pause = wake.pause(self.replica.now());
             select! {

@@ -10,9 +10,13 @@ pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 /// The shortest pause between two steps, so that a fault which repeats at once cannot take a core.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(5);
 
-/// Rest between two looks at the rows. Under load every commit rings the bell; looking after each would take from the
-/// commits the processor they need, and one look sees a whole burst.
-pub(crate) const REST: Duration = Duration::from_millis(20);
+/// Rest between two looks at the rows, at least and at most. Under load every commit rings the bell; looking after each
+/// would take from the commits the processor they need, and one look sees a whole burst.
+const REST: Duration = Duration::from_millis(20);
+const REST_MAX: Duration = Duration::from_millis(100);
+
+/// A look takes no more than one part in so many of the time, until it rests for [`REST_MAX`].
+const SHARE: u32 = 8;
 
 /// What a step asks of whoever drives it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,11 +39,11 @@ impl Wake {
         }
     }
 
-    /// How long to be deaf to further bells.
-    pub(crate) fn rest(self) -> Duration {
+    /// How long to be deaf to further bells after a look that took so long.
+    pub(crate) fn rest(self, took: Duration) -> Duration {
         match self {
             Self::Now => Duration::ZERO,
-            Self::At(_) | Self::Idle => REST,
+            Self::At(_) | Self::Idle => (took * SHARE).clamp(REST, REST_MAX),
         }
     }
 

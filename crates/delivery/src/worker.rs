@@ -18,7 +18,7 @@ use domain::ports::{
 use domain::{Command, Outcome, RequestId, Timestamp};
 use futures_util::future::select_all;
 use tokio::select;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -111,10 +111,11 @@ impl Worker {
         loop {
             changes.mark_unchanged();
             let now = self.replica.now();
+            let began = Instant::now();
             let wake = self.step(now).await;
             select! {
                 () = stop.cancelled() => return,
-                () = sleep(wake.rest()) => {}
+                () = sleep(wake.rest(began.elapsed())) => {}
             }
             let pause = wake.pause(self.replica.now());
             let any_bell = async {

@@ -86,15 +86,18 @@ pub async fn apply_batch(
 async fn begin_batch(conn: &mut SqliteConnection) -> Result<Timestamp, sqlx::Error> {
     let mut script = Script::default();
     script.add("savepoint batch");
-    script.add("select stamp_ms from stamp where id = 1");
+    script.add(STAMP_OF_LAST);
     let rows = script.fetch(conn).await?;
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     row.try_get(0).map(Timestamp)
 }
 
+/// The statement behind [`stamp_of_last`], for those who ask for more in the same go.
+pub const STAMP_OF_LAST: &str = "select stamp_ms from stamp where id = 1";
+
 /// Stamp of the last applied entry: cluster time of the state as it stands. Zero before the first.
 pub async fn stamp_of_last(conn: &mut SqliteConnection) -> Result<Timestamp, sqlx::Error> {
-    sqlx::query_scalar("select stamp_ms from stamp where id = 1")
+    sqlx::query_scalar(STAMP_OF_LAST)
         .fetch_one(conn)
         .await
         .map(Timestamp)

@@ -36,7 +36,7 @@ pub(crate) mod transcript;
 pub mod vocabulary;
 pub mod watch;
 
-pub use apply::{ApplyError, Entry, apply_batch, defects, stamp_of_last};
+pub use apply::{ApplyError, Entry, STAMP_OF_LAST, apply_batch, defects, stamp_of_last};
 pub use command::Command;
 pub use digest::{DigestError, StateDigest, digest_of_state};
 pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use openraft::errors::ClientWriteError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Core, Raft};
@@ -26,6 +26,11 @@ const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Batches under way.
 const BATCHES_MAX: usize = 64;
+/// With so many batches under way, what comes gathers in the next one, which waits for one of them to end, or for
+/// [`GATHER_MAX`]. A batch costs a majority an fsync and each node a transaction, however little is in it.
+const UNDER_WAY: usize = 2;
+/// The longest a command gathers behind others: one lost leader must not hold up those that could go on.
+const GATHER_MAX: Duration = Duration::from_millis(20);
 /// Pause before asking again when nobody leads.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -112,7 +117,15 @@ async fn run(core: Arc<Core>, mut jobs: mpsc::Receiver<Job>, stop: CancellationT
     let slots = Arc::new(Semaphore::new(BATCHES_MAX));
     let mut batches = JoinSet::new();
     let mut waiting = Vec::with_capacity(BATCH_MAX);
+    let mut last = Instant::now();
     loop {
+        while batches.len() >= UNDER_WAY {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = batches.join_next() => {}
+                () = sleep_until(last + GATHER_MAX) => break,
+            }
+        }
         let slot = tokio::select! {
             () = stop.cancelled() => return,
             slot = slots.clone().acquire_owned() => slot,
@@ -122,6 +135,7 @@ async fn run(core: Arc<Core>, mut jobs: mpsc::Receiver<Job>, stop: CancellationT
             () = stop.cancelled() => return,
             taken = jobs.recv_many(&mut waiting, BATCH_MAX) => if taken == 0 { return },
         }
+        last = Instant::now();
         while batches.try_join_next().is_some() {}
         for batch in split(&mut waiting) {
             let (records, fates): (Vec<_>, Vec<_>) =

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::{ReadError, ReadView};
-use domain::{Outcome, StateDigest, codec};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use domain::{Outcome, StateDigest, Timestamp, codec};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -178,15 +178,15 @@ impl StateStore {
                 Err(error) => return Err(error.into()),
             }
         };
-        let position =
-            sqlx::query_scalar("select coalesce(idx, 0) from raft_position where id = 1");
-        let applied: Option<i64> = position.fetch_optional(&mut *tx).await?;
-        let as_of = domain::stamp_of_last(&mut tx).await?;
-        Ok(ReadView::new(
-            tx,
-            applied.unwrap_or(0).cast_unsigned(),
-            as_of,
-        ))
+        // One hand-over to SQLite for both: every answer begins with this.
+        let sql = format!(
+            "select coalesce((select idx from raft_position where id = 1), 0), ({})",
+            domain::STAMP_OF_LAST
+        );
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *tx).await?;
+        let applied: i64 = row.try_get(0)?;
+        let as_of = Timestamp(row.try_get(1)?);
+        Ok(ReadView::new(tx, applied.cast_unsigned(), as_of))
     }
 
     /// Makes everything applied so far survive a power cut.
