@@ -126,7 +126,7 @@ pub(crate) struct NewPlan {
 }
 
 impl NewPlan {
-    /// Freezes a plan; its first page is due at once.
+    /// Freezes a plan; its first page is due when its first step is.
     pub(crate) fn new(entry: &Entry<'_>, new: &Begin<'_>) -> Result<Self, sqlx::Error> {
         let mut pages = Vec::new();
         let mut last_pages = Vec::new();

@@ -100,10 +100,17 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
         .last_pages
         .get(usize::from(plan.step))
         .map_or(0, |last| last + 1);
-    if plan.next_page < open_pages {
-        return Some((Action::ExpandPage(plan.next_page), now));
-    }
     let after = |ms: u64| plan.started + Duration::from_millis(ms);
+    // The first step may begin later than the alert; whoever took it over before then spares everybody the call.
+    let not_begun = plan.step == 0 && plan.round == 0 && plan.next_page == 0;
+    let begins = match plan.delays_ms.first() {
+        Some(delay) if not_begun => after(*delay),
+        _ => now,
+    };
+    let spared = begins > plan.started && not_begun && plan.satisfied;
+    if plan.next_page < open_pages && !spared {
+        return Some((Action::ExpandPage(plan.next_page), begins.max(now)));
+    }
     let last_delay = plan.delays_ms.last().copied().unwrap_or(0);
     if !plan.satisfied {
         if let Some(delay) = plan.delays_ms.get(usize::from(plan.step) + 1) {
@@ -150,6 +157,21 @@ mod tests {
         let now = Timestamp(5_000);
         let table = [
             (plan(), (Action::ExpandPage(0), now)),
+            (
+                Plan {
+                    delays_ms: vec![20_000, 60_000],
+                    ..plan()
+                },
+                (Action::ExpandPage(0), Timestamp(21_000)),
+            ),
+            (
+                Plan {
+                    delays_ms: vec![20_000, 60_000],
+                    satisfied: true,
+                    ..plan()
+                },
+                (Action::Review(1), Timestamp(1_805_000)),
+            ),
             (
                 Plan {
                     next_page: 1,
