@@ -116,6 +116,7 @@ impl Scheduler {
         let plan = match self.plan(now, &leadership).await {
             Ok(plan) => plan,
             Err(error) => {
+                self.replica.suspect(&error);
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "cannot read the state; trying again"

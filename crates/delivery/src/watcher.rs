@@ -124,6 +124,7 @@ impl Watcher {
         let (troubles, raised, turn) = match looked {
             Ok(looked) => looked,
             Err(error) => {
+                self.replica.suspect(&error);
                 error!(
                     error = &error as &dyn std::error::Error,
                     "the watcher cannot read the state"

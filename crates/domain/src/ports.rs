@@ -195,6 +195,12 @@ pub trait Replica: Send + Sync + 'static {
     /// Asks the leader for a send lease; `None` when no leader granted one within its deadline.
     async fn lease(&self) -> Option<Lease>;
 
+    /// A read failed under somebody's hands. If that shows that the files are damaged, the node stops at once: a loop that
+    /// only tried again would keep the work from a sound node.
+    fn suspect(&self, error: &ReadError) {
+        _ = error;
+    }
+
     /// True while cluster time goes on from the last stamp because this machine was started anew: how long it was off is
     /// not in it.
     fn resumed(&self) -> bool {

@@ -97,6 +97,14 @@ pub(crate) fn absences(
             _ => Fault::Crash(BTreeSet::from([node])),
         };
         planned.push(Planned { at, until, fault });
+        // What it misses is gone from the others' logs when it comes back.
+        let at_half = at + (until - at) * 4 / 5;
+        let fault = Fault::Snapshot;
+        planned.push(Planned {
+            at: at_half,
+            until: at_half,
+            fault,
+        });
         at = until + Duration::from_millis(2_500);
     }
 }

@@ -564,8 +564,8 @@ fn touches(fault: &Fault, node: u64) -> bool {
         | Fault::Bounce(_)
         | Fault::SlowDisk(..)
         | Fault::Outage(_)
-        | Fault::Snapshot
         | Fault::Transfer(_) => true,
+        Fault::Snapshot => false,
     }
 }
 

@@ -176,6 +176,9 @@ impl RaftSnapshotBuilder<TypeConfig> for Watched {
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, Copy>> {
         let mut real = self.real.clone();
         let built = self.disk.run(async move { real.build_snapshot().await })?;
+        let upto = built.meta.last_log_id.map_or(0, |id| id.index);
+        let line = format!("n{} made a snapshot up to {upto}", self.node);
+        self.witness.note(&line);
         Ok(wrapped(built))
     }
 }

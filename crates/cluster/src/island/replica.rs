@@ -162,6 +162,13 @@ impl Replica for IslandReplica {
         }
     }
 
+    fn suspect(&self, error: &ReadError) {
+        // A fork is a copy; what is wrong with it says nothing about the state.
+        if matches!(self.ground.mode(), Mode::Member) {
+            self.local.suspect(error);
+        }
+    }
+
     fn resumed(&self) -> bool {
         self.local.resumed()
     }

@@ -152,6 +152,23 @@ mod tests {
         assert_eq!(Token::parse("hé"), Err(TokenError::Prefix));
     }
 
+    #[test]
+    fn a_token_cut_anywhere_or_with_any_letter_changed_is_refused() {
+        let text = token().to_string();
+        for len in 0..text.len() {
+            assert!(Token::parse(&text[..len]).is_err(), "{len} letters");
+        }
+        for at in 0..text.len() {
+            for wrong in ["A", "Q", "7", "0", "!"] {
+                let changed = format!("{}{wrong}{}", &text[..at], &text[at + 1..]);
+                // The last letters carry bits that no byte needs; the same bytes are the same invitation.
+                if let Ok(read) = Token::parse(&changed) {
+                    assert_eq!(read, token(), "letter {at}: {wrong}");
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,80}") {

@@ -253,6 +253,10 @@ impl Replica for LocalReplica {
         self.core.time.now()
     }
 
+    fn suspect(&self, error: &ReadError) {
+        self.core.state.suspect(error);
+    }
+
     fn resumed(&self) -> bool {
         self.core.time.resumed()
     }

@@ -46,8 +46,10 @@ impl DirLock {
             .truncate(false)
             .open(&path)
             .map_err(fail)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(fail)?;
+        // Whatever else than a clean stop is in it means that the last one was not clean.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(fail)?;
+        let text = String::from_utf8_lossy(&bytes);
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
+use tokio_util::sync::CancellationToken;
 
 /// Up to 3.51.2, two connections that write and checkpoint at once can corrupt the file ("WAL-reset bug").
 const OLDEST_SAFE: [u32; 3] = [3, 51, 3];
@@ -12,6 +13,9 @@ const OLDEST_SAFE: [u32; 3] = [3, 51, 3];
 /// How long a connection waits for another's lock. Only the checkpointer ever competes with a writer, and only for what
 /// a checkpoint just before left over; longer than this means a disk that hangs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Steps of SQLite's machine, some milliseconds of work, after which a long statement looks whether it should end.
+const STEPS_BETWEEN_LOOKS: i32 = 50_000;
 
 /// The WAL is cut back to this size when it restarts.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
@@ -108,6 +112,21 @@ pub(super) async fn quick_check(
     conn: &mut SqliteConnection,
 ) -> Result<Option<String>, sqlx::Error> {
     let answer: String = sqlx::query_scalar("pragma quick_check(1)")
+        .fetch_one(conn)
+        .await?;
+    Ok((answer != "ok").then_some(answer))
+}
+
+/// `pragma integrity_check`: as [`quick_check`], and every index holds what its table holds. Ends early, with an error,
+/// once `stop` is cancelled.
+pub(super) async fn thorough_check(
+    conn: &mut SqliteConnection,
+    stop: CancellationToken,
+) -> Result<Option<String>, sqlx::Error> {
+    conn.lock_handle()
+        .await?
+        .set_progress_handler(STEPS_BETWEEN_LOOKS, move || !stop.is_cancelled());
+    let answer: String = sqlx::query_scalar("pragma integrity_check(1)")
         .fetch_one(conn)
         .await?;
     Ok((answer != "ok").then_some(answer))

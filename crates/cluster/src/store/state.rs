@@ -9,6 +9,7 @@ mod digests;
 mod engine;
 mod generation;
 mod open;
+mod scrub;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -119,6 +120,7 @@ impl StateStore {
         });
         tasks.spawn(digests::take(shared.clone(), marks));
         tasks.spawn(keep_up(shared.clone(), removals));
+        tasks.spawn(scrub::run(shared.clone()));
         Ok(Self { shared })
     }
 

@@ -2,6 +2,7 @@
 
 mod damage;
 mod log;
+mod small_files;
 mod snapshot;
 mod state;
 

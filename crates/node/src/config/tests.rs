@@ -231,3 +231,29 @@ fn the_annotated_example_is_a_valid_file() {
         .collect();
     assert_eq!(unknown, Vec::<String>::new());
 }
+
+#[test]
+fn a_file_cut_or_flipped_anywhere_is_read_or_refused_with_a_reason() {
+    let text = include_str!("../../../../deploy/holdfast.toml");
+    let judge = |text: &str| {
+        if let Err(error) = read_text(text) {
+            assert!(!error.0.is_empty());
+            assert!(
+                error
+                    .0
+                    .iter()
+                    .all(|problem| !problem.to_string().is_empty())
+            );
+        }
+    };
+    for len in (0..text.len()).filter(|len| text.is_char_boundary(*len)) {
+        judge(&text[..len]);
+    }
+    for at in (0..text.len()).step_by(5) {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[at] ^= 1 << (at % 7);
+        if let Ok(flipped) = String::from_utf8(bytes) {
+            judge(&flipped);
+        }
+    }
+}

@@ -103,11 +103,12 @@ pub(super) fn path_of(dir: &Path, number: u64) -> PathBuf {
 /// The current generation's number, if there ever was one.
 pub(super) fn current(dir: &Path) -> io::Result<Option<u64>> {
     match fs::read_to_string(dir.join("CURRENT")) {
-        Ok(text) => text
-            .trim()
-            .parse()
-            .map(Some)
-            .map_err(|_| io::Error::other("the file CURRENT holds no number")),
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the file CURRENT holds no number",
+            )
+        }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
@@ -116,6 +117,18 @@ pub(super) fn current(dir: &Path) -> io::Result<Option<u64>> {
 /// Makes generation `number` the current one, durably.
 pub(super) fn set_current(dir: &Path, number: u64) -> io::Result<()> {
     files::write_atomically(&dir.join("CURRENT"), format!("{number}\n").as_bytes())
+}
+
+/// Notes that generation `number` was found damaged while in use: the next start builds another, whatever a quick look at
+/// this one says.
+pub(super) fn condemn(dir: &Path, number: u64) -> io::Result<()> {
+    files::write_atomically(&dir.join("DAMAGED"), format!("{number}\n").as_bytes())
+}
+
+/// Whether generation `number` was found damaged while in use.
+pub(super) fn is_condemned(dir: &Path, number: u64) -> bool {
+    let noted = fs::read_to_string(dir.join("DAMAGED"));
+    noted.is_ok_and(|text| text.trim().parse() == Ok(number))
 }
 
 /// A number no file here has had.
@@ -266,21 +279,26 @@ pub(crate) async fn write_position(
 
 /// True for errors that mean the file is not what was written, as opposed to one that cannot be reached.
 pub(crate) fn is_damage(error: &sqlx::Error) -> bool {
-    const CORRUPT: i32 = 11;
-    const NOTADB: i32 = 26;
     if matches!(
         error,
         sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }
     ) {
         return true;
     }
+    is_corrupt(error)
+        // A schema that lost tables reads as plain SQL errors.
+        || error.as_database_error().is_some_and(|e| e.message().contains("no such table"))
+}
+
+/// Whether SQLite itself says that a file is malformed.
+pub(super) fn is_corrupt(error: &sqlx::Error) -> bool {
+    const CORRUPT: i32 = 11;
+    const NOTADB: i32 = 26;
     let code = error
         .as_database_error()
         .and_then(|e| e.code())
         .and_then(|c| c.parse::<i32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, CORRUPT | NOTADB))
-        // A schema that lost tables reads as plain SQL errors.
-        || error.as_database_error().is_some_and(|e| e.message().contains("no such table"))
 }
 
 fn migrate_damage(error: &domain::MigrateError) -> Option<String> {

@@ -67,12 +67,19 @@ pub(super) async fn open_or_rebuild(
         source,
     };
     let purged = options.purged.map(|id| id.index);
-    let Some(number) = generation::current(dir).map_err(io)? else {
-        return rebuild(dir, snapshots, purged, "there is none").await;
+    let number = match generation::current(dir) {
+        Ok(Some(number)) => number,
+        Ok(None) => return rebuild(dir, snapshots, purged, "there is none").await,
+        Err(damaged) if damaged.kind() == io::ErrorKind::InvalidData => {
+            return rebuild(dir, snapshots, purged, &damaged.to_string()).await;
+        }
+        Err(error) => return Err(io(error)),
     };
     let path = generation::path_of(dir, number);
     let why = if !path.exists() {
         "its file is missing".to_owned()
+    } else if generation::is_condemned(dir, number) {
+        "it was found damaged while in use".to_owned()
     } else {
         match generation::open_writer(&path, options.unclean).await {
             Ok((conn, position)) if position.applied.map(|id| id.index) >= purged => {

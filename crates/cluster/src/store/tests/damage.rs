@@ -8,7 +8,7 @@ use super::*;
 const SAMPLES: u64 = 40;
 
 /// A folder with a log of 300 entries, state at 250, a snapshot at 200 and the log purged to 100.
-async fn lived_in() -> tempfile::TempDir {
+pub(super) async fn lived_in() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).await.unwrap();
     append(&mut store.log, commands(0..=300)).await.unwrap();
@@ -26,7 +26,7 @@ async fn lived_in() -> tempfile::TempDir {
     dir
 }
 
-fn copy_of(original: &Path) -> tempfile::TempDir {
+pub(super) fn copy_of(original: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for folder in ["state", "snapshots", "snapshots/incoming"] {
         std::fs::create_dir_all(copy.path().join(folder)).unwrap();
