@@ -44,6 +44,9 @@ use crate::wire::Change;
 /// The engine ends within this time after it was told to.
 const ENGINE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The fact that [`Cluster::go_round`] writes.
+const ROUND: &str = "last round";
+
 /// Why a member could not start or do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -455,6 +458,15 @@ impl Cluster {
     pub async fn snapshot(&self) -> Result<(), ClusterError> {
         let triggered = self.core.raft.trigger().snapshot().await;
         triggered.map_err(|e| ClusterError::Internal(e.to_string()))
+    }
+
+    /// Comes back once the engine has answered and this node's own database has taken a write, or they said why not: what
+    /// fails is dealt with elsewhere, what hangs is not.
+    pub async fn go_round(&self) {
+        _ = self.core.raft.with_raft_state(|_| ()).await;
+        let boot_ms = u64::try_from(self.core.clock.boot().as_millis()).unwrap_or(0);
+        let facts: [(&str, &[u8]); 1] = [(ROUND, &boot_ms.to_be_bytes())];
+        _ = self.node_db.set_facts(&facts).await;
     }
 
     /// Waits until this member stops taking part by itself, and says why.

@@ -2,8 +2,9 @@
 //!
 //! The [`Scheduler`] works on the leader: it moves alerts on and gives deliveries to channels. The [`Worker`] works on
 //! every node: it sends what is assigned to the node's channels, reports what became of it, and brings in what people
-//! answer. The [`Watcher`], also on every node, looks whether all that still happens. All are steps (`step(now)`) with a thin loop around them, so that the same code runs over Raft, over an
-//! island and over the simulator. This crate opens no socket and no port, reads no clock of its own and draws no chance.
+//! answer. The [`Watcher`], also on every node, looks whether all that still happens. All are steps (`step(now)`) with a
+//! thin loop around them, so that the same code runs over Raft, over an island and over the simulator. This crate opens no
+//! socket and no port, reads no clock of its own and draws no chance.
 
 mod assignment;
 mod direct;
@@ -11,6 +12,7 @@ mod inbox;
 mod level;
 mod machine;
 mod outbox;
+mod pulse;
 mod scheduler;
 mod share;
 mod wake;
@@ -18,6 +20,7 @@ mod watcher;
 mod worker;
 
 pub use direct::{Direct, language_of, send_directly};
+pub use pulse::Pulse;
 pub use scheduler::Scheduler;
 pub use wake::Wake;
 pub use watcher::Watcher;

@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use crate::Wake;
 use crate::assignment::assign;
 use crate::level;
+use crate::pulse::Pulse;
 use crate::share;
 
 /// A contact method that no channel has taken for this long brings in the next one (DESIGN C4).
@@ -64,6 +65,7 @@ pub struct Scheduler {
     level_looked: Option<Timestamp>,
     /// The jump of the members' clocks a person was last asked about, so that the log says it once.
     asked_ms: Option<i64>,
+    pulse: Pulse,
 }
 
 /// What one look at the rows calls for.
@@ -83,7 +85,13 @@ impl Scheduler {
             looked: None,
             level_looked: None,
             asked_ms: None,
+            pulse: Pulse::default(),
         }
+    }
+
+    /// Beats with every round, also while another node leads.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Works until `stop`.
@@ -94,6 +102,7 @@ impl Scheduler {
             let now = self.replica.now();
             let began = Instant::now();
             let wake = self.step(now).await;
+            self.pulse.beat();
             select! {
                 () = stop.cancelled() => return,
                 () = sleep(wake.rest(began.elapsed())) => {}

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::direct::{Direct, language_of, send_directly};
+use crate::pulse::Pulse;
 
 /// Pause between two looks.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -62,6 +63,7 @@ pub struct Watcher {
     /// The last index seen, and when it was new, on the boot clock.
     progress: Option<(u64, Duration)>,
     told_no_duty: bool,
+    pulse: Pulse,
 }
 
 /// What this node knows of one trouble, on the boot clock.
@@ -100,7 +102,13 @@ impl Watcher {
             seen: BTreeMap::new(),
             progress: None,
             told_no_duty: false,
+            pulse: Pulse::default(),
         }
+    }
+
+    /// Beats with every round.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Works until `stop`.
@@ -108,6 +116,7 @@ impl Watcher {
         loop {
             let now = self.replica.now();
             self.step(now).await;
+            self.pulse.beat();
             select! {
                 () = stop.cancelled() => return,
                 () = sleep(PERIOD) => {}

@@ -27,6 +27,7 @@ use crate::inbox::{Arrival, Inbox};
 use crate::level;
 use crate::machine::{Seen, Teller};
 use crate::outbox::Outbox;
+use crate::pulse::Pulse;
 
 /// A lease is renewed when less than this is left of it.
 const LEASE_RENEW: Duration = Duration::from_secs(7);
@@ -55,6 +56,7 @@ pub struct Worker {
     health_changed: bool,
     health_told: Option<Duration>,
     machine: Arc<dyn Machine>,
+    pulse: Pulse,
     told: Teller,
     /// Log index of the digest that was told last.
     digest_told: Option<u64>,
@@ -86,6 +88,7 @@ impl Worker {
             health_changed: true,
             health_told: None,
             machine: Arc::new(UnknownMachine),
+            pulse: Pulse::default(),
             told: Teller::default(),
             digest_told: None,
             lease: None,
@@ -104,6 +107,11 @@ impl Worker {
         self
     }
 
+    /// Beats with every round.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Works until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut changes = self.replica.changes();
@@ -113,6 +121,7 @@ impl Worker {
             let now = self.replica.now();
             let began = Instant::now();
             let wake = self.step(now).await;
+            self.pulse.beat();
             select! {
                 () = stop.cancelled() => return,
                 () = sleep(wake.rest(began.elapsed())) => {}

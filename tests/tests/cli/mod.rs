@@ -10,6 +10,7 @@ mod disasters;
 mod exit_codes;
 mod imports;
 mod islands;
+mod service;
 mod settings;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -9,11 +9,13 @@ pub(crate) mod data_dir;
 pub(crate) mod disk;
 pub(crate) mod logging;
 mod machine;
+mod manager;
 mod membership;
 mod modem_memory;
 mod node;
 mod power;
 mod tls;
+mod vitals;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

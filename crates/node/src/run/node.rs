@@ -24,9 +24,11 @@ use super::backups;
 use super::clock::SystemClock;
 use super::disk::DiskWatch;
 use super::machine::{CivilClock, HostMachine};
+use super::manager::Manager;
 use super::membership::Admin;
 use super::modem_memory::ModemMemory;
 use super::power::{PowerParts, PowerWatch, wait_for_power};
+use super::vitals::Vitals;
 use super::{cluster_config, tls};
 use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
 
@@ -57,9 +59,10 @@ const STOP_TIME: Duration = Duration::from_secs(18);
 /// Starts every part, waits for a reason to stop, and stops them in order.
 pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::Error> {
     let mut signals = Signals::new()?;
+    let manager = Arc::new(Manager::from_env());
     if let Some(power) = &config.power {
         select! {
-            () = wait_for_power(power) => {}
+            () = wait_for_power(power, &manager) => {}
             signal = signals.next() => { info!(signal, "stopping"); return Ok(()) }
         }
     }
@@ -71,7 +74,13 @@ pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::
     let cluster = Arc::new(cluster);
     info!(node = %cluster.node(), name = config.node.name, "node starting");
     let power_ended = CancellationToken::new();
-    let started = Parts::start(config, &cluster, edge, machine, disk, power_ended.clone());
+    let host = Host {
+        machine,
+        disk,
+        power_ended: power_ended.clone(),
+        manager: Arc::clone(&manager),
+    };
+    let started = Parts::start(config, &cluster, edge, host);
     let mut parts = match started.await {
         Ok(parts) => parts,
         Err(error) => {
@@ -79,12 +88,14 @@ pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::
             return Err(error);
         }
     };
+    manager.ready();
     let reason = select! {
         signal = signals.next() => { info!(signal, "stopping"); Ok(()) }
         () = power_ended.cancelled() => { warn!("stopping, because the power ends"); Ok(()) }
         ended = parts.first_end() => Err(ended),
         stopped = cluster.stopped() => Err(explain(&stopped)),
     };
+    manager.stopping();
     if let Err(reason) = &reason {
         error!(error = %format!("{reason:#}"), "stopping, because this node cannot go on");
     }
@@ -108,6 +119,15 @@ async fn endless(part: &'static str, work: impl Future<Output = ()>) -> Ended {
     (part, Ok(()))
 }
 
+/// What a node has of the machine under it.
+struct Host {
+    machine: HostMachine,
+    disk: DiskWatch,
+    /// Set when the power ends.
+    power_ended: CancellationToken,
+    manager: Arc<Manager>,
+}
+
 /// The tasks of a node.
 struct Parts {
     /// Loops that make work, and listeners that bring it in.
@@ -124,10 +144,14 @@ impl Parts {
         config: &Config,
         cluster: &Arc<Cluster>,
         edge: &Handle,
-        machine: HostMachine,
-        disk: DiskWatch,
-        power_ended: CancellationToken,
+        host: Host,
     ) -> Result<Self, anyhow::Error> {
+        let Host {
+            machine,
+            disk,
+            power_ended,
+            manager,
+        } = host;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let replica: Arc<dyn Replica> = Arc::new(cluster.replica());
         let mut parts = Self {
@@ -165,14 +189,23 @@ impl Parts {
             config.watch.duty.clone(),
             board.clone(),
         );
+        let scheduler = Scheduler::new(Arc::clone(&replica));
+        let vitals = Vitals {
+            cluster: Arc::clone(cluster),
+            replica: Arc::clone(&replica),
+            loops: vec![
+                ("worker", worker.pulse()),
+                ("scheduler", scheduler.pulse()),
+                ("watcher", watcher.pulse()),
+            ],
+        };
         let stop = parts.stop_intake.clone();
+        let watched = vitals.watch(manager, stop.clone());
+        parts.intake.spawn(endless("sign of life", watched));
         parts.intake.spawn(endless("watcher", watcher.run(stop)));
         let stop = parts.stop_worker.clone();
         parts.worker.spawn(endless("worker", worker.run(stop)));
-        let (scheduler, stop) = (
-            Scheduler::new(Arc::clone(&replica)),
-            parts.stop_intake.clone(),
-        );
+        let stop = parts.stop_intake.clone();
         parts
             .intake
             .spawn(endless("scheduler", scheduler.run(stop)));

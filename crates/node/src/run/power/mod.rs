@@ -22,6 +22,7 @@ use self::nut::Nut;
 use self::rules::{Orders, Supply};
 use super::clock::SystemClock;
 use super::machine::HostMachine;
+use super::manager::Manager;
 use crate::config::PowerConfig;
 
 /// How often the supply is asked.
@@ -61,7 +62,7 @@ pub(super) struct PowerParts {
 
 /// Waits, before anything is opened, while the supply is about to switch this machine off: a service manager starts us
 /// again after the stop that it asked for.
-pub(super) async fn wait_for_power(config: &PowerConfig) {
+pub(super) async fn wait_for_power(config: &PowerConfig, manager: &Manager) {
     let nut = nut_of(config);
     let mut told = false;
     while let Ok(reading) = nut.read().await {
@@ -72,6 +73,7 @@ pub(super) async fn wait_for_power(config: &PowerConfig) {
             warn!("the battery is empty or the supply is about to switch off; waiting for power");
             told = true;
         }
+        manager.wait(ASK_EVERY * 6, "the battery is empty; waiting for power");
         sleep(ASK_EVERY).await;
     }
 }
@@ -156,35 +158,39 @@ impl PowerWatch {
             return;
         }
         // Between two whose power ends it would only go back and forth.
-        match self.has_heir(&leadership.voters).await {
-            Ok(true) => {}
-            Ok(false) => return,
+        let heir = match self.heir(&leadership.voters).await {
+            Ok(Some(heir)) => heir,
+            Ok(None) => return,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 return warn!(error, "cannot read who could lead");
             }
-        }
-        match self.admin.transfer(None).await {
-            Ok(()) => info!("leadership handed over: this node runs out of power"),
+        };
+        match self.admin.transfer(Some(heir)).await {
+            Ok(()) => info!(to = %heir, "leadership handed over: this node runs out of power"),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                warn!(error, "leadership could not be handed over");
+                warn!(error, to = %heir, "leadership could not be handed over");
             }
         }
     }
 
-    /// Whether another voter is there whose power does not end.
-    async fn has_heir(&self, voters: &[NodeId]) -> Result<bool, ReadError> {
+    /// Another voter that is there, whose power does not end and whose data are not in doubt.
+    async fn heir(&self, voters: &[NodeId]) -> Result<Option<NodeId>, ReadError> {
         let mut view = self.replica.read(Freshness::Local).await?;
         let (own, members) = (self.replica.node(), nodes::nodes(&mut view).await?);
         let machines = nodes::machines(&mut view).await?;
+        let digests = nodes::digests(&mut view).await?;
         let ends = |id| {
             let machine = machines.iter().find(|machine| machine.node == id);
             machine.is_some_and(|machine| machine.power == Power::Draining)
         };
-        Ok(members.iter().any(|row| {
-            row.node != own && row.reachable && voters.contains(&row.node) && !ends(row.node)
-        }))
+        let barred = |id| digests.iter().any(|d| d.node == id && d.standing.bars());
+        let voters = members.iter().filter(|row| voters.contains(&row.node));
+        let heir = voters
+            .filter(|row| row.node != own && row.reachable)
+            .find(|row| !ends(row.node) && !barred(row.node));
+        Ok(heir.map(|row| row.node))
     }
 
     /// One text to everybody whose answer would come to this site, and to those on duty.
