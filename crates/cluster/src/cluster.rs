@@ -331,6 +331,19 @@ impl Cluster {
         self.log.bytes_since_snapshot()
     }
 
+    /// What island mode stands on, for a test that drives it by hand beside this member's own.
+    #[cfg(test)]
+    pub(crate) fn another_ground(&self, dir: PathBuf) -> Arc<Ground> {
+        Arc::new(Ground::new(
+            self.core.clone(),
+            self.node_db.clone(),
+            self.log.clone(),
+            self.replica.clone(),
+            dir,
+            Duration::from_secs(10),
+        ))
+    }
+
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Core {
         &self.core

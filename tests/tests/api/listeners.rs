@@ -315,3 +315,24 @@ async fn read_to_end(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
         .expect("cut off in time");
     answer
 }
+
+#[tokio::test]
+async fn a_node_that_reaches_nobody_says_so_in_words() {
+    let world = World::start().await;
+    found(&world, true).await;
+    let operator = world.operator();
+    let alone = async || {
+        let status = operator.get("/v1/cluster").await.expect(200);
+        status["alone"].as_str().map(str::to_owned)
+    };
+    assert_eq!(alone().await, None, "others and a modem");
+    world.replica.set_leader(None);
+    assert_eq!(alone().await, None, "a modem of its own");
+    found(&world, false).await;
+    let words = alone().await.unwrap();
+    assert!(words.contains("this node reaches nobody"), "{words}");
+    assert!(words.contains("call people by other means"), "{words}");
+    world.replica.set_leader(Some(NODE));
+    assert_eq!(alone().await, None, "others again");
+    world.stop().await;
+}

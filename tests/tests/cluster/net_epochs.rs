@@ -248,7 +248,11 @@ async fn an_evicted_node_is_out_for_good_and_must_not_hand_anything_in() {
     let bad = nodes.follower().await;
     let itself = nodes[bad].evict(NodeId(bad)).await.unwrap_err();
     assert!(itself.to_string().contains("you trust"), "{itself}");
+    let journal = nodes[bad].export_journal().await.unwrap();
+    nodes[leader].import_journal(&journal).await.unwrap();
     nodes[leader].evict(NodeId(bad)).await.unwrap();
+    let refused = nodes[leader].import_journal(&journal).await.unwrap_err();
+    assert!(refused.to_string().contains("was evicted"), "{refused}");
     let stopped = tokio::time::timeout(PATIENCE, nodes[bad].stopped())
         .await
         .unwrap();

@@ -252,3 +252,6 @@ impl Keeper {
 fn probe_patience(ground: &Ground) -> Duration {
     (ground.core.timing.election_max * 2).max(Duration::from_secs(2))
 }
+
+#[cfg(test)]
+mod tests;

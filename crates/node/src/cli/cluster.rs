@@ -440,3 +440,24 @@ fn channels(nodes: &Value, wanted: impl Fn(&Value) -> bool) -> Vec<Vec<String>> 
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_says_in_words_that_this_node_reaches_nobody() {
+        let words = "this node reaches nobody: no other node answers";
+        let sound =
+            json!({ "alarms": [], "backup": { "problem": "" }, "leader": 1, "alone": null });
+        let mut lone = sound.clone();
+        (lone["alone"], lone["leader"]) = (words.into(), Value::Null);
+        let down = |cluster: &Value| what_is_down(cluster, &json!({ "nodes": [] }), &json!({}));
+        assert_eq!(down(&sound), Vec::<String>::new());
+        assert_eq!(
+            down(&lone)[0],
+            words,
+            "said first, before what follows from it"
+        );
+    }
+}
