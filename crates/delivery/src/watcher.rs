@@ -36,6 +36,10 @@ const UNHEARD: Duration = Duration::from_secs(90);
 /// People are told directly of the same trouble at most this often.
 const DIRECT_EVERY: Duration = Duration::from_secs(3_600);
 
+/// After a change of leaders, or of the history looked at, the rows say for so long who was silent before: the leader must
+/// first have heard nobody for as long as a lease lasts.
+const SETTLING: Duration = Duration::from_secs(20);
+
 /// A trouble counts as over once it was gone for this long.
 const OVER: Duration = Duration::from_secs(30);
 
@@ -60,10 +64,19 @@ pub struct Watcher {
     duty: Option<String>,
     board: Board,
     seen: BTreeMap<Trouble, Seen>,
+    /// Whose word the rows are: the leader or this node's own island, and since when, on the boot clock.
+    order: Option<(Order, Duration)>,
     /// The last index seen, and when it was new, on the boot clock.
     progress: Option<(u64, Duration)>,
     told_no_duty: bool,
     pulse: Pulse,
+}
+
+/// Whose word the rows are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Order {
+    Led(Option<NodeId>),
+    Alone,
 }
 
 /// What this node knows of one trouble, on the boot clock.
@@ -100,6 +113,7 @@ impl Watcher {
             duty,
             board,
             seen: BTreeMap::new(),
+            order: None,
             progress: None,
             told_no_duty: false,
             pulse: Pulse::default(),
@@ -126,6 +140,7 @@ impl Watcher {
 
     /// Looks once, and does what follows.
     pub async fn step(&mut self, now: Timestamp) {
+        let settled = self.settled();
         let looked = match self.replica.read(Freshness::Local).await {
             Ok(mut view) => self.look(&mut view, now).await,
             Err(error) => Err(error),
@@ -170,12 +185,39 @@ impl Watcher {
             kept
         });
         self.post(&raised);
-        if let Some(turn) = turn {
+        if let Some(turn) = turn
+            && settled
+        {
             self.raise_what_lasts(boot, turn, &raised).await;
-            self.close_what_is_over(&raised).await;
+            // What others had raised before, an island cannot see the end of.
+            if self.replica.island().is_none() {
+                self.close_what_is_over(&raised).await;
+            }
         }
         self.tell_directly(boot, now, &raised).await;
         self.post(&raised);
+    }
+
+    /// Whether the rows speak of now. What was seen in another history is forgotten: there it may have ended long ago.
+    fn settled(&mut self) -> bool {
+        let order = match self.replica.island() {
+            Some(_) => Order::Alone,
+            None => Order::Led(self.replica.leadership().leader),
+        };
+        let boot = self.clock.boot();
+        match &self.order {
+            Some((known, since)) if *known == order => {
+                boot.saturating_sub(*since) >= SETTLING && order != Order::Led(None)
+            }
+            known => {
+                let was_alone = matches!(known, Some((Order::Alone, _)));
+                if was_alone || (order == Order::Alone && known.is_some()) {
+                    self.seen.clear();
+                }
+                self.order = Some((order, boot));
+                false
+            }
+        }
     }
 
     /// Troubles now, the watchers' open alerts, and when it is this node's turn to raise; `None` when it never is.
@@ -239,6 +281,8 @@ impl Watcher {
         let lasting: Vec<Trouble> = self
             .seen
             .iter()
+            // Still there at this look, not only lately.
+            .filter(|(_, seen)| seen.last == boot)
             .filter(|(_, seen)| boot.saturating_sub(seen.since) >= LASTING + turn)
             .map(|(trouble, _)| trouble.clone())
             .filter(Trouble::raisable)
@@ -361,6 +405,7 @@ impl Watcher {
             .filter(|(trouble, seen)| {
                 let told = seen.told_directly;
                 trouble.silences()
+                    && seen.last == boot
                     && boot.saturating_sub(seen.since) >= UNHEARD
                     && told.is_none_or(|told| boot.saturating_sub(told) >= DIRECT_EVERY)
             })

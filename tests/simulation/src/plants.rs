@@ -102,7 +102,12 @@ pub const ALL: &[Plant] = &[
     },
     Plant {
         name: "entry-skipped",
-        caught_by: &["same_history", "accepted_stays", "one_effect"],
+        caught_by: &[
+            "next_action",
+            "same_history",
+            "accepted_stays",
+            "one_effect",
+        ],
         how: How::SkipsEntries(7),
     },
     Plant {

@@ -151,3 +151,50 @@ async fn a_stuck_scheduler_is_found_by_another_node_and_people_are_told_past_it(
     assert!(world.sent_to(DORA).iter().filter(direct).count() <= count + 1);
     assert_eq!(world.sent_to(ANA).len(), 1);
 }
+
+#[tokio::test]
+async fn a_lone_site_says_that_it_is_cut_off_and_coming_home_raises_no_false_alarm() {
+    let mut world = on_duty().await;
+    for node in &world.nodes {
+        node.islander.enable();
+    }
+    let mut watchers: Vec<Watcher> = (1..=3).map(|id| watcher(&world, id).0).collect();
+    world.live(seconds(15)).await;
+    world.kill(3);
+    for _ in 0..30 {
+        world.live(seconds(5)).await;
+        for watcher in &mut watchers[..2] {
+            watcher.step(world.foremost().replica().now()).await;
+        }
+    }
+    assert_eq!(alarms(&world, alerts::State::Open).await.len(), 1);
+    world.kill(2);
+    for _ in 0..40 {
+        world.live(seconds(5)).await;
+        watchers[0].step(world.node(1).replica().now()).await;
+    }
+    assert!(world.node(1).islander.is_alone());
+    let texts = world.sent_to(DORA);
+    assert!(texts.last().unwrap().message.body.contains("cut off"));
+
+    // The others start anew: what their rows say of who is silent is old.
+    for id in [2, 3] {
+        world.restart(id);
+        let at = usize::try_from(id).unwrap() - 1;
+        watchers[at] = watcher(&world, id).0;
+    }
+    for _ in 0..40 {
+        world.live(seconds(5)).await;
+        for (id, watcher) in (1..).zip(&mut watchers) {
+            watcher.step(world.node(id).replica().now()).await;
+        }
+    }
+    assert!(world.node(1).islander.is_healed());
+    let keys: Vec<_> = alarms(&world, alerts::State::Resolved)
+        .await
+        .into_iter()
+        .map(|row| row.dedup_key)
+        .collect();
+    assert_eq!(keys, ["watch:node_silent:gamma", "watch:cut_off:site-n1"]);
+    assert!(alarms(&world, alerts::State::Open).await.is_empty());
+}
