@@ -362,10 +362,15 @@ fn clear(core: &Core) {
 
 async fn store(core: &Core, node_db: &NodeDb) {
     let metrics = core.metrics();
+    // Never more than the log holds on disk: the state may be ahead of it for a moment, and after a crash then this memo
+    // would take this node for an old copy of itself.
+    let flushed = core.raft.watch_log_progress().get();
+    let flushed = flushed.and_then(|point| point.last_log_id);
+    let flushed = flushed.map_or(u64::MAX, |id| id.index);
     let memo = Memo {
         epoch: core.identity.epoch(),
         node: core.node.0,
-        index: core.state.durable().unwrap_or(0),
+        index: core.state.durable().unwrap_or(0).min(flushed),
         term: metrics.vote.leader_id.term,
     };
     let signed = codec::encode(&memo).ok().and_then(|bytes| {

@@ -122,6 +122,9 @@ impl Store {
             unclean,
         };
         let state = StateStore::open(&dir.join("state"), snapshots, options, &mut tasks).await?;
+        if state.applied() > log.last_log_id() {
+            cover_gap(&state, &log).await?;
+        }
         files::sync_dir(dir).map_err(OpenError::Snapshots)?;
         Ok(Self {
             log,
@@ -161,6 +164,19 @@ impl Store {
             None => Ok(self.lock.release_clean()?),
         }
     }
+}
+
+/// What a majority has is applied here even before this node's own log has it on disk; after a crash the state may then
+/// stand further than the log. Nothing is lost by that: nobody counted on this node's log for those entries. But the log
+/// goes on behind the state, and whoever lacks what is between needs a snapshot that reaches so far.
+async fn cover_gap(state: &StateStore, log: &LogStore) -> Result<(), OpenError> {
+    tracing::warn!(
+        applied = state.applied().map(|id| id.index),
+        log = log.last_log_id().map(|id| id.index),
+        "the log ends before the state, after a crash; the state is kept as a snapshot"
+    );
+    state.build().await.map_err(OpenError::Snapshots)?;
+    Ok(())
 }
 
 #[cfg(test)]

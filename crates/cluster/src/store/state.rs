@@ -220,7 +220,7 @@ impl StateStore {
     }
 
     /// Builds a snapshot of the state as of now.
-    async fn build(&self) -> io::Result<Snapshot> {
+    pub(super) async fn build(&self) -> io::Result<Snapshot> {
         let generation = self.shared.current();
         let snapshot = self.shared.snapshots.build(&generation.path).await?;
         // The copy is no newer than this: from here on, purging up to the snapshot is safe.

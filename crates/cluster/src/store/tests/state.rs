@@ -114,3 +114,18 @@ async fn applied_becomes_durable_by_itself_and_on_demand() {
     );
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn state_that_stands_further_than_the_log_is_covered_by_a_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).await.unwrap();
+    append(&mut store.log, commands(0..=40)).await.unwrap();
+    apply(&mut store.state, commands(0..=50)).await.unwrap();
+    store.close().await.unwrap();
+
+    let mut store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.log.last_log_id(), Some(log_id(1, 40)));
+    let snapshot = store.state.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!(snapshot.meta.last_log_id, Some(log_id(1, 50)));
+    store.close().await.unwrap();
+}
