@@ -167,11 +167,18 @@ fn confidence(held: Option<&CivilRow>, agreed: &Agreement, civil: &Civil) -> &'s
 
 fn advice(held: Option<&CivilRow>, agreed: &Agreement, civil: &Civil) -> String {
     match (confidence(held, agreed, civil), agreed.offset_ms) {
-        ("disputed", Some(offset)) => format!(
-            "the members' clocks agree on another time, {} s away; put right whichever is wrong: their clocks, or civil \
-             time with `holdfast cluster set-time`",
-            (offset - civil.offset_ms()) / 1_000
-        ),
+        ("disputed", Some(offset)) => {
+            let way = if offset > civil.offset_ms() {
+                "ahead"
+            } else {
+                "behind"
+            };
+            format!(
+                "the members' clocks agree on another time, {} s {way}; put right whichever is wrong: their clocks, or civil \
+                 time with `holdfast cluster set-time`",
+                offset.abs_diff(civil.offset_ms()) / 1_000
+            )
+        }
         ("disputed", None) => format!(
             "only {} of {} wall clocks agree; put the others right, or say what time it is with `holdfast cluster set-time`",
             agreed.agreeing, agreed.members

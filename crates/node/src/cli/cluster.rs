@@ -277,10 +277,15 @@ pub(super) fn island_words(island: &Value) -> String {
 
 /// The time in one line.
 fn time_line(time: &Value) -> String {
+    let confidence = match time["confidence"].as_str() {
+        Some("majority") => "by a majority",
+        Some("operator") => "as a person set it",
+        Some("disputed") => "DISPUTED",
+        _ => "not yet agreed on",
+    };
     format!(
-        "{}, by {} ({} of {} clocks agree, {} ms apart)",
+        "{}, {confidence} ({} of {} clocks agree, {} ms apart)",
         cell(&time["civil"]),
-        cell(&time["confidence"]),
         cell(&time["agreeing"]),
         cell(&time["members"]),
         cell(&time["spread_ms"])
