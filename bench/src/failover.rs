@@ -145,7 +145,7 @@ async fn trial(fleet: &mut Fleet, run: &str, number: u32) -> Result<Trial> {
     let (gap, attempts, raised) = accepted_again(&survivors, &key, number, since).await?;
     accepted.push(raised.id);
 
-    let rejoin = fleet.bring_back(killed).await?;
+    let rejoin = fleet.bring_back(killed).await?.caught_up;
     let leader = fleet.settled().await?;
     let index = usize::try_from(killed)? - 1;
     let lost = missing(fleet.endpoint(index), &accepted).await?;

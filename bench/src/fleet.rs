@@ -59,6 +59,14 @@ struct Node {
     process: Option<Child>,
 }
 
+/// How long a node that was started again took.
+pub(crate) struct Back {
+    /// Until it answered over HTTPS.
+    pub(crate) ready: Duration,
+    /// Until it had applied what the others had when it started.
+    pub(crate) caught_up: Duration,
+}
+
 /// What one node says of its cluster; the other fields are not looked at.
 #[derive(Clone, Debug, Deserialize)]
 struct View {
@@ -146,7 +154,7 @@ impl Fleet {
     }
 
     /// Starts a killed node again and waits until it has what the others had when it started.
-    pub(crate) async fn bring_back(&mut self, id: u64) -> Result<Duration> {
+    pub(crate) async fn bring_back(&mut self, id: u64) -> Result<Back> {
         let index = usize::try_from(id)? - 1;
         let mut others = self.endpoints.clone();
         others.remove(index);
@@ -157,13 +165,26 @@ impl Fleet {
         let started = Instant::now();
         self.node(id)?.run()?;
         let endpoint = &self.endpoints[index];
+        wait(&format!("node {id} answers"), SETTLE_TIME, || async move {
+            Ok(view(endpoint).await.is_ok())
+        })
+        .await?;
+        let ready = started.elapsed();
         wait(
             &format!("node {id} has caught up"),
             SETTLE_TIME,
             || async move { Ok(view(endpoint).await?.applied >= goal) },
         )
         .await?;
-        Ok(started.elapsed())
+        Ok(Back {
+            ready,
+            caught_up: started.elapsed(),
+        })
+    }
+
+    /// Index of the last entry in a node's log.
+    pub(crate) async fn last_log(&self, index: usize) -> Result<u64> {
+        Ok(view(&self.endpoints[index]).await?.last_log)
     }
 
     /// Shows the ends of the nodes' logs when `done` is an error: the files are about to go.

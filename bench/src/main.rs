@@ -5,6 +5,7 @@
 //! stands in README.md. Reading order: [`fleet`] (three nodes), [`client`] (one HTTPS connection), then the three
 //! measurements.
 
+mod apply;
 mod beside;
 mod client;
 mod closed_loop;
@@ -14,6 +15,7 @@ mod fan_out;
 mod fleet;
 mod memory;
 mod peers;
+mod rejoin;
 mod report;
 mod transfer;
 mod usage;
@@ -71,6 +73,18 @@ enum Command {
         /// How often leadership is handed over
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         times: u32,
+    },
+    /// The floor of the commit path: raises applied to one node's state, with nothing around it
+    Apply {
+        /// Length of the measurement at each size of batch
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+        seconds: u64,
+    },
+    /// A follower killed, entries written without it, started again: until it answers, until it has caught up
+    Rejoin {
+        /// Log entries it misses
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        entries: u32,
     },
     /// Accepted alerts beside puts into etcd and publishes into NATS JetStream, one after the other at each level
     Beside(Commits),
@@ -202,6 +216,14 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
         Command::Transfer { times } => {
             let fleet = site.fleet(PEOPLE).await?;
             let done = transfer::measure(&fleet, *times, PEOPLE, report).await;
+            fleet.explained(done)
+        }
+        Command::Apply { seconds } => {
+            apply::measure(&site.disk, Duration::from_secs(*seconds), report).await
+        }
+        Command::Rejoin { entries } => {
+            let mut fleet = site.fleet(PEOPLE).await?;
+            let done = rejoin::measure(&mut fleet, *entries, PEOPLE, report).await;
             fleet.explained(done)
         }
         Command::Beside(wanted) => beside::commits(site, wanted, report).await,

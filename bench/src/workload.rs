@@ -18,10 +18,10 @@ const PEOPLE_PER_REQUEST: u32 = 2_000;
 const IMPORT_TIME: Duration = Duration::from_secs(30);
 
 /// Longer than any measurement, and the longest delay a step may have.
-const LATER_S: u32 = 7 * 24 * 3_600;
+pub(crate) const LATER_S: u32 = 7 * 24 * 3_600;
 
 /// An alert as a control room would write it.
-const TEXT: &str = "Pump 3 has tripped, water is rising in the turbine hall. Leave level -2 now and gather at gate B.";
+pub(crate) const TEXT: &str = "Pump 3 has tripped, water is rising in the turbine hall. Leave level -2 now and gather at gate B.";
 
 /// When the person of an alert is to be told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
