@@ -426,7 +426,7 @@ impl Link {
         body: &[u8],
         deadline: Instant,
     ) -> Result<(u8, Vec<u8>), Missed> {
-        let before = live.totals().received;
+        let before = live.totals().acknowledged;
         let answer = live.call(kind, body, deadline).await;
         match &answer {
             Ok(_) => {
@@ -434,8 +434,8 @@ impl Link {
                     score.handle_answer(Instant::now().into_std());
                 }
             }
-            // Something arrived meanwhile: the path is well, the peer is slow.
-            Err(Missed::TimedOut) if live.totals().received != before => {}
+            // Something was acknowledged meanwhile: the path is well, the peer is slow.
+            Err(Missed::TimedOut) if live.totals().acknowledged != before => {}
             Err(Missed::TimedOut) => self.missed(dialer, &path, &live),
             Err(Missed::Unsent | Missed::Broken(_)) => {}
         }
@@ -443,10 +443,11 @@ impl Link {
     }
 
     fn missed(&self, dialer: &Dialer, path: &Path, live: &Live) {
+        let now = Instant::now().into_std();
         let silence = match path.score().as_mut() {
             Some(score) => {
-                score.handle_miss();
-                score.silence(Instant::now().into_std())
+                score.handle_miss(now);
+                score.silence(now)
             }
             None => return,
         };

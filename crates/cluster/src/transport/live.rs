@@ -101,6 +101,7 @@ impl Live {
                 let stats = connection.stats();
                 Totals {
                     received: stats.udp_rx.datagrams,
+                    acknowledged: stats.frame_rx.acks,
                     sent: stats.path.sent_packets,
                     lost: stats.path.lost_packets,
                 }

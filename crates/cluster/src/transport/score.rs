@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 /// A path must have been the better one for this long before traffic moves back to it.
 const SWITCH_BACK: Duration = Duration::from_secs(30);
-/// Unanswered RPCs in a row, with no byte arriving meanwhile, after which a path counts as silent.
+/// Unanswered RPCs in a row, with nothing acknowledged meanwhile, after which a path counts as silent.
 const MISSES_MAX: u32 = 2;
+/// A path that is in doubt for so long and four round trips, with nothing acknowledged meanwhile, counts as silent. What is
+/// asked over two ways at once ends with the first answer, so that the slower one's misses cannot be counted.
+const DOUBT_MAX: Duration = Duration::from_millis(300);
 /// Weight of the newest sample in the running means.
 const SAMPLE_WEIGHT: f64 = 0.25;
 /// A path that loses a tenth of its packets is as bad as one with twice the round trip.
@@ -19,6 +22,8 @@ const COST_MARGIN_MS: f64 = 5.0;
 pub(crate) struct Totals {
     /// Anything that shows that the other end is there: datagrams, or bytes.
     pub(crate) received: u64,
+    /// What shows that the other end hears us: acknowledgements. A line cut in our direction only still brings datagrams.
+    pub(crate) acknowledged: u64,
     pub(crate) sent: u64,
     pub(crate) lost: u64,
 }
@@ -30,6 +35,8 @@ pub(crate) struct Score {
     loss: f64,
     heard: Instant,
     misses: u32,
+    /// When the first of these misses was noticed.
+    doubted: Option<Instant>,
     totals: Totals,
 }
 
@@ -41,6 +48,7 @@ impl Score {
             loss: 0.0,
             heard: now,
             misses: 0,
+            doubted: None,
             totals,
         }
     }
@@ -58,7 +66,9 @@ impl Score {
         }
         if totals.received > self.totals.received {
             self.heard = now;
-            self.misses = 0;
+        }
+        if totals.acknowledged > self.totals.acknowledged {
+            self.trust();
         }
         self.totals = totals;
     }
@@ -66,12 +76,18 @@ impl Score {
     /// An RPC was answered.
     pub(crate) fn handle_answer(&mut self, now: Instant) {
         self.heard = now;
-        self.misses = 0;
+        self.trust();
     }
 
-    /// An RPC was not answered in time, and nothing else arrived while it waited.
-    pub(crate) fn handle_miss(&mut self) {
+    fn trust(&mut self) {
+        self.misses = 0;
+        self.doubted = None;
+    }
+
+    /// An RPC was not answered in time, and nothing was acknowledged while it waited.
+    pub(crate) fn handle_miss(&mut self, now: Instant) {
         self.misses = self.misses.saturating_add(1);
+        self.doubted.get_or_insert(now);
     }
 
     /// The last RPC went unanswered: what can be sent twice should be.
@@ -81,7 +97,12 @@ impl Score {
 
     /// Nothing has come back for longer than `patience`, or for several RPCs.
     pub(crate) fn is_silent(&self, now: Instant, patience: Duration) -> bool {
-        self.misses >= MISSES_MAX || self.silence(now) > patience
+        let doubt = DOUBT_MAX + self.rtt() * 4;
+        self.misses >= MISSES_MAX
+            || self.silence(now) > patience
+            || self
+                .doubted
+                .is_some_and(|at| now.saturating_duration_since(at) > doubt)
     }
 
     /// Time since anything arrived.
@@ -275,6 +296,7 @@ mod tests {
             for round in 1..20 {
                 let totals = Totals {
                     received: round,
+                    acknowledged: round,
                     sent: round * 100,
                     lost: round * lost,
                 };
@@ -298,9 +320,10 @@ mod tests {
         let now = Instant::now();
         let patience = Duration::from_secs(2);
         let mut score = Score::new(now, Duration::from_millis(1), Totals::default());
-        score.handle_miss();
+        score.handle_miss(now);
         assert!(score.is_doubtful() && !score.is_silent(now, patience));
-        score.handle_miss();
+        assert!(score.is_silent(now + Duration::from_secs(1), patience));
+        score.handle_miss(now);
         assert!(score.is_silent(now, patience));
         score.handle_answer(now);
         assert!(!score.is_silent(now, patience));
@@ -311,5 +334,23 @@ mod tests {
         };
         score.handle_sample(now + Duration::from_secs(3), Duration::ZERO, totals);
         assert!(!score.is_silent(now + Duration::from_secs(3), patience));
+    }
+
+    #[test]
+    fn a_path_on_which_we_hear_but_are_not_heard_is_silent() {
+        let now = Instant::now();
+        let patience = Duration::from_secs(2);
+        let mut score = Score::new(now, Duration::from_millis(1), Totals::default());
+        score.handle_miss(now);
+        score.handle_miss(now);
+        let mut totals = Totals {
+            received: 5,
+            ..Totals::default()
+        };
+        score.handle_sample(now, Duration::ZERO, totals);
+        assert!(score.is_silent(now, patience));
+        totals.acknowledged = 1;
+        score.handle_sample(now, Duration::ZERO, totals);
+        assert!(!score.is_silent(now, patience));
     }
 }

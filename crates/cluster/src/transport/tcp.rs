@@ -123,6 +123,7 @@ impl Control {
     pub(super) fn totals(&self) -> Totals {
         Totals {
             received: self.received.load(Ordering::Relaxed),
+            acknowledged: self.received.load(Ordering::Relaxed),
             sent: self.sent.load(Ordering::Relaxed),
             lost: 0,
         }
