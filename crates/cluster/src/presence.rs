@@ -33,6 +33,10 @@ const STRAYS: u32 = 2;
 /// A copy heard within this time is alive.
 const ALIVE: Duration = Duration::from_secs(5);
 
+/// A start that seems to lack what it had confirmed is asked again for this long: its words may be older than what is
+/// known of it by now. Longer than any of them is under way.
+const DOUBT_TIME: Duration = Duration::from_secs(6);
+
 const BOOTS: &str = "boots";
 const PEERS: &str = "peers";
 const MEMO: &str = "memo";
@@ -62,6 +66,8 @@ pub(crate) enum Verdict {
     OldCopy {
         confirmed: u64,
     },
+    /// It seems to lack what it had confirmed; it says so again, or not, with its next words.
+    Doubt,
 }
 
 /// What is known of one member.
@@ -78,13 +84,27 @@ struct Known {
     adopted: Option<Instant>,
     heard: Option<Instant>,
     strays: u32,
+    doubt: Option<Doubt>,
     wrong: Option<Wrong>,
+}
+
+/// A start that seemed to be on an old copy, since when, and what it lacked then.
+#[derive(Debug)]
+struct Doubt {
+    instance: [u8; 16],
+    since: Instant,
+    confirmed: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Wrong {
     Twin,
-    OldCopy { confirmed: u64, has: u64 },
+    OldCopy {
+        confirmed: u64,
+        has: u64,
+    },
+    /// Perhaps on an old copy: not sure yet.
+    Doubtful,
 }
 
 /// This start of this node, and what it knows of the others.
@@ -164,6 +184,9 @@ impl Presence {
         if known.wrong.is_some() {
             return known.wrong;
         }
+        if hello.has >= known.kept.confirmed {
+            known.doubt = None;
+        }
         let same = hello.instance == known.kept.instance;
         let alive = known.heard.is_some_and(|at| now - at < ALIVE);
         let adopt = |known: &mut Known| {
@@ -172,8 +195,20 @@ impl Presence {
             known.adopted = Some(now);
             known.strays = 0;
         };
-        // Whatever else is wrong with it: it lacks what it had confirmed.
-        if hello.has < known.kept.confirmed {
+        // Whatever else is wrong with it: it lacks what it had confirmed. Words of a start that was looked at before are only
+        // old, an old copy begins with a start of its own.
+        if hello.has < known.kept.confirmed && !same {
+            let doubt = known.doubt.take().filter(|d| d.instance == hello.instance);
+            let doubt = doubt.unwrap_or(Doubt {
+                instance: hello.instance,
+                since: now,
+                confirmed: known.kept.confirmed,
+            });
+            let sure = now - doubt.since >= DOUBT_TIME && hello.has < doubt.confirmed;
+            known.doubt = Some(doubt);
+            if !sure {
+                return Some(Wrong::Doubtful);
+            }
             known.wrong = Some(Wrong::OldCopy {
                 confirmed: known.kept.confirmed,
                 has: hello.has,
@@ -229,6 +264,7 @@ fn words(node: NodeId, wrong: Wrong) -> String {
             "{node} runs on an old copy of its files: it had confirmed log entry {confirmed} and now holds up to {has}; \
              it is stopped: `holdfast cluster remove {node}`, then join a fresh node"
         ),
+        Wrong::Doubtful => format!("{node} may run on an old copy of its files"),
     }
 }
 
@@ -239,6 +275,7 @@ pub(crate) fn answer(core: &Core, from: NodeId, body: &[u8]) -> Result<Vec<u8>, 
         None => Verdict::Fine(own_hello(core)),
         Some(Wrong::Twin) => Verdict::Twin,
         Some(Wrong::OldCopy { confirmed, .. }) => Verdict::OldCopy { confirmed },
+        Some(Wrong::Doubtful) => Verdict::Doubt,
     };
     codec::encode(&verdict).map_err(|e| e.to_string())
 }
@@ -312,7 +349,7 @@ async fn show(core: &Core, patience: Duration) {
     });
     let mut answers: FuturesUnordered<_> = asked.collect();
     let mut fine = 0;
-    let mut leader_fine = false;
+    let (mut leader_fine, mut doubted) = (false, false);
     while let Some(answer) = answers.next().await {
         let Some((from, verdict)) = answer else {
             continue;
@@ -323,6 +360,7 @@ async fn show(core: &Core, patience: Duration) {
                 fine += 1;
                 leader_fine |= theirs.leads;
             }
+            Verdict::Doubt => doubted = true,
             Verdict::Twin => core.retire(Retired { why: Why::Twin }),
             // Ours is no old copy: then another one with our name is about.
             Verdict::OldCopy { confirmed } if confirmed <= hello.has => {
@@ -335,7 +373,7 @@ async fn show(core: &Core, patience: Duration) {
                 },
             }),
         }
-        let looked_at = leader_fine || fine >= enough(core, others.len());
+        let looked_at = !doubted && (leader_fine || fine >= enough(core, others.len()));
         if looked_at && core.retired.borrow().is_none() {
             clear(core);
         }
@@ -439,13 +477,27 @@ mod tests {
         }
     }
 
-    /// Words of node 2 at seconds, and the first verdict that is not fine.
+    /// Words of node 2 at seconds, and the first verdict against it.
     fn story(confirmed: u64, words: &[(u64, Hello)]) -> Option<Wrong> {
         let (presence, start) = (presence(), Instant::now());
         presence.note(&[(2, confirmed)]);
         words.iter().find_map(|(s, hello)| {
-            presence.judge(NodeId(2), hello, start + Duration::from_secs(*s))
+            let found = presence.judge(NodeId(2), hello, start + Duration::from_secs(*s));
+            found.filter(|wrong| *wrong != Wrong::Doubtful)
         })
+    }
+
+    #[test]
+    fn words_older_than_what_is_known_make_no_old_copy() {
+        // A start that was looked at, whose words were overtaken by its leader's.
+        let (presence, start) = (presence(), Instant::now());
+        assert_eq!(presence.judge(NodeId(2), &hello(1, 1, 5), start), None);
+        presence.note(&[(2, 6)]);
+        assert_eq!(presence.judge(NodeId(2), &hello(1, 1, 5), start), None);
+        // A new one: in doubt until its next words.
+        let doubted = presence.judge(NodeId(2), &hello(2, 2, 5), start);
+        assert_eq!(doubted, Some(Wrong::Doubtful));
+        assert_eq!(presence.judge(NodeId(2), &hello(2, 2, 6), start), None);
     }
 
     #[test]
@@ -487,11 +539,16 @@ mod tests {
             confirmed: 9,
             has: 4,
         });
-        assert_eq!(story(9, &[(0, hello(3, 1, 4))]), old);
-        assert_eq!(story(9, &[(0, hello(5, 1, 9)), (60, hello(3, 2, 4))]), old);
+        let old_words = |first| [(first, hello(3, 2, 4)), (first + 7, hello(3, 2, 4))];
+        assert_eq!(story(9, &old_words(0)[..1]), None);
+        assert_eq!(story(9, &old_words(0)), old);
+        let [first, second] = old_words(60);
+        assert_eq!(story(9, &[(0, hello(5, 1, 9)), first, second]), old);
         let presence = presence();
         presence.note(&[(2, 9)]);
-        presence.judge(NodeId(2), &hello(3, 1, 4), Instant::now());
+        let start = Instant::now();
+        presence.judge(NodeId(2), &hello(3, 1, 4), start);
+        presence.judge(NodeId(2), &hello(3, 1, 4), start + DOUBT_TIME);
         // Neither a second look nor a fuller log mends it: what it promised in between is lost.
         assert_eq!(
             presence.judge(NodeId(2), &hello(4, 2, 20), Instant::now()),
