@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::nodes;
 use domain::ports::{JournalStatus, Proposal, ProposeError, Replica as _};
-use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp};
+use domain::{Command, NodeId, Outcome, RequestId, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -549,15 +549,11 @@ impl Cluster {
     }
 
     async fn order(&self, request: RequestId, command: nodes::Command) -> Result<(), ClusterError> {
-        let committed = self.replica.propose(Proposal {
+        let committed = self.replica.propose(Proposal::by_operator(
+            self.core.node,
             request,
-            body: [0; 32],
-            actor: Actor::Operator {
-                node: self.core.node,
-            },
-            decided_under: None,
-            command: Command::Nodes(command),
-        });
+            Command::Nodes(command),
+        ));
         match committed.await?.outcome {
             Outcome::Applied(_) | Outcome::Unchanged => Ok(()),
             Outcome::Refused(refusal) => Err(ClusterError::Refused(refusal)),

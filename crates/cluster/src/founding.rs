@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use domain::ports::{Proposal, Replica as _};
-use domain::{Actor, Command, Outcome, Refusal, RequestId, codec, nodes};
+use domain::{Command, Outcome, Refusal, RequestId, nodes};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterError;
-use crate::identity::{Identity, IdentityError, write_private};
+use crate::identity::{self, Identity, IdentityError};
 use crate::replica::{Core, LocalReplica};
 use crate::types::Peer;
 
@@ -25,7 +25,6 @@ pub struct Founding {
 
 /// Makes the authority and the first node's identity.
 pub(crate) fn prepare(dir: &Path, founding: &Founding) -> Result<(), ClusterError> {
-    let bytes = codec::encode(founding).map_err(|e| ClusterError::Internal(e.to_string()))?;
     // First the wish, then the identity that makes it come true at the next start, whatever happens in between.
     if Identity::load(dir)?.is_some() {
         return Err(IdentityError::Exists {
@@ -33,7 +32,7 @@ pub(crate) fn prepare(dir: &Path, founding: &Founding) -> Result<(), ClusterErro
         }
         .into());
     }
-    write_private(dir, FILE, &bytes)?;
+    identity::write_checked(dir, FILE, founding)?;
     Identity::found(dir, rand::random(), &founding.https_names)?;
     Ok(())
 }
@@ -45,14 +44,8 @@ pub(crate) async fn complete(
     replica: &LocalReplica,
     own: Peer,
 ) -> Result<(), ClusterError> {
-    let path = dir.join(FILE);
-    let founding: Founding = match std::fs::read(&path) {
-        Ok(bytes) => codec::decode(&bytes).map_err(|e| IdentityError::Damaged {
-            path: path.clone(),
-            why: e.to_string(),
-        })?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(IdentityError::File { path, source }.into()),
+    let Some(founding) = identity::read_checked::<Founding>(dir, FILE)? else {
+        return Ok(());
     };
     let internal = |e: &dyn std::fmt::Display| ClusterError::Internal(e.to_string());
     if !core.raft.is_initialized().await.map_err(|e| internal(&e))? {
@@ -75,13 +68,11 @@ pub(crate) async fn complete(
         pin: core.identity.pin(),
         addresses: own.addresses,
     };
-    let committed = replica.propose(Proposal {
-        request: RequestId::derive(&[b"found", &cluster_id]),
-        body: [0; 32],
-        actor: Actor::Operator { node: core.node },
-        decided_under: None,
-        command: Command::Nodes(nodes::Command::Found(found)),
-    });
+    let committed = replica.propose(Proposal::by_operator(
+        core.node,
+        RequestId::derive(&[b"found", &cluster_id]),
+        Command::Nodes(nodes::Command::Found(found)),
+    ));
     match committed.await.map_err(|e| internal(&e))?.outcome {
         Outcome::Applied(_) | Outcome::Unchanged | Outcome::Refused(Refusal::AlreadyFounded) => {}
         other @ (Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_)) => {
@@ -90,5 +81,6 @@ pub(crate) async fn complete(
             )));
         }
     }
+    let path = dir.join(FILE);
     std::fs::remove_file(&path).map_err(|source| IdentityError::File { path, source }.into())
 }

@@ -7,14 +7,14 @@
 use std::path::{Path, PathBuf};
 
 use domain::ports::{Proposal, ReadError, ReadView, Replica as _};
-use domain::{Actor, CivilTime, Command, NodeId, Outcome, RequestId, codec, nodes};
+use domain::{CivilTime, Command, NodeId, Outcome, RequestId, nodes};
 use openraft::storage::RaftStateMachine as _;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterError;
 use crate::config::ClusterConfig;
 use crate::epoch;
-use crate::identity::{self, Identity, IdentityError, IdentityFiles, write_private};
+use crate::identity::{self, Identity, IdentityError, IdentityFiles};
 use crate::join::MEMBERS;
 use crate::replica::{Core, LocalReplica};
 use crate::retired;
@@ -358,13 +358,11 @@ pub(crate) async fn complete(
         outbox_paused: plan.outbox_paused,
     };
     let committed = replica
-        .propose(Proposal {
-            request: RequestId::derive(&[b"recover", &plan.cluster, &plan.epoch.to_be_bytes()]),
-            body: [0; 32],
-            actor: Actor::Operator { node: core.node },
-            decided_under: None,
-            command: Command::Nodes(nodes::Command::Recover(recover)),
-        })
+        .propose(Proposal::by_operator(
+            core.node,
+            RequestId::derive(&[b"recover", &plan.cluster, &plan.epoch.to_be_bytes()]),
+            Command::Nodes(nodes::Command::Recover(recover)),
+        ))
         .await?;
     match committed.outcome {
         Outcome::Applied(_) | Outcome::Unchanged => {}
@@ -380,31 +378,11 @@ pub(crate) async fn complete(
 }
 
 pub(crate) fn write_plan(dir: &Path, plan: &Plan) -> Result<(), RecoverError> {
-    let mut bytes = codec::encode(plan).map_err(|e| RecoverError::Internal(e.to_string()))?;
-    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
-    Ok(write_private(dir, PLAN, &bytes)?)
+    Ok(identity::write_checked(dir, PLAN, plan)?)
 }
 
 fn read_plan(dir: &Path) -> Result<Option<Plan>, IdentityError> {
-    let path = dir.join(PLAN);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(IdentityError::File { path, source }),
-    };
-    let damaged = |why: &str| IdentityError::Damaged {
-        path: path.clone(),
-        why: why.to_owned(),
-    };
-    let (body, crc) = bytes
-        .split_last_chunk::<4>()
-        .ok_or_else(|| damaged("it is cut off"))?;
-    if crc32fast::hash(body).to_be_bytes() != *crc {
-        return Err(damaged("its checksum does not hold"));
-    }
-    codec::decode(body)
-        .map(Some)
-        .map_err(|e| damaged(&e.to_string()))
+    identity::read_checked(dir, PLAN)
 }
 
 fn remove(path: &Path) -> Result<(), IdentityError> {

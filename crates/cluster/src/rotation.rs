@@ -10,7 +10,7 @@ use std::time::Duration;
 use domain::codec::{self, CodecError};
 use domain::nodes;
 use domain::ports::{Proposal, ProposeError, Replica as _};
-use domain::{Actor, Command, NodeId, Outcome, RequestId};
+use domain::{Command, NodeId, Outcome, RequestId};
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -376,15 +376,11 @@ impl Rotation {
     }
 
     async fn order(&self, command: nodes::Command) -> Result<(), RotateError> {
-        let committed = self.replica.propose(Proposal {
-            request: RequestId::derive(&[b"rotate", &rand::random::<[u8; 16]>()]),
-            body: [0; 32],
-            actor: Actor::Operator {
-                node: self.core.node,
-            },
-            decided_under: None,
-            command: Command::Nodes(command),
-        });
+        let committed = self.replica.propose(Proposal::by_operator(
+            self.core.node,
+            RequestId::derive(&[b"rotate", &rand::random::<[u8; 16]>()]),
+            Command::Nodes(command),
+        ));
         match committed.await?.outcome {
             Outcome::Applied(_) | Outcome::Unchanged => Ok(()),
             Outcome::Refused(refusal) => Err(RotateError::Refused(refusal.to_string())),

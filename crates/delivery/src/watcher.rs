@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::alerts::{self, Raise, Status, Step};
-use domain::envelope::Actor;
 use domain::ports::{Channel, Clock, Freshness, Proposal, ReadError, ReadView, Replica};
 use domain::recipients::{self, Named, PersonRow};
 use domain::texts::Language;
@@ -462,13 +461,7 @@ impl Watcher {
     }
 
     async fn propose(&self, request: RequestId, command: Command) -> Option<Outcome> {
-        let proposal = Proposal {
-            request,
-            body: [0; 32],
-            actor: Actor::Loop,
-            decided_under: None,
-            command,
-        };
+        let proposal = Proposal::by_loop(request, command);
         match self.replica.propose(proposal).await {
             Ok(committed) => Some(committed.outcome),
             Err(error) => {

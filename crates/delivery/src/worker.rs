@@ -8,7 +8,6 @@ use std::time::Duration;
 use domain::deliveries::{
     self, AttemptRef, AttemptReport, Command as Deliveries, SendOutcome, Work,
 };
-use domain::envelope::Actor;
 use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
 use domain::ports::{
@@ -563,13 +562,7 @@ impl Worker {
                 RequestId::derive(&[b"worker", &node, &boot, &self.proposals.to_be_bytes()])
             }
         };
-        let proposal = Proposal {
-            request,
-            body: [0; 32],
-            actor: Actor::Loop,
-            decided_under: None,
-            command,
-        };
+        let proposal = Proposal::by_loop(request, command);
         match self.replica.propose(proposal).await {
             Ok(committed) => {
                 if let Outcome::Defect(code) = &committed.outcome {

@@ -65,6 +65,11 @@ macro_rules! id16 {
             pub fn from_row(bytes: &[u8]) -> Result<Self, sqlx::Error> {
                 <[u8; 16]>::try_from(bytes).map(Self).map_err(|e| sqlx::Error::Decode(e.into()))
             }
+
+            /// As [`Self::from_row`], for the blobs of many rows.
+            pub fn from_rows(found: &[Vec<u8>]) -> Result<Vec<Self>, sqlx::Error> {
+                found.iter().map(|bytes| Self::from_row(bytes)).collect()
+            }
         }
 
         impl fmt::Display for $name {

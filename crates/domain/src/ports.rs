@@ -30,6 +30,27 @@ pub struct Proposal {
     pub command: Command,
 }
 
+impl Proposal {
+    /// What a loop of this program asks for, whoever leads when it is decided.
+    pub fn by_loop(request: RequestId, command: Command) -> Self {
+        Self {
+            request,
+            body: [0; 32],
+            actor: Actor::Loop,
+            decided_under: None,
+            command,
+        }
+    }
+
+    /// What the operator asks for at `node`.
+    pub fn by_operator(node: NodeId, request: RequestId, command: Command) -> Self {
+        Self {
+            actor: Actor::Operator { node },
+            ..Self::by_loop(request, command)
+        }
+    }
+}
+
 /// Where a command stands once it is answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Durability {

@@ -7,7 +7,7 @@ use domain::deliveries::{AttemptRef, Report};
 use domain::nodes::{Admit, Command as Nodes, Found};
 use domain::ports::{Durability, Proposal};
 use domain::recipients::Command as Recipients;
-use domain::{Actor, Command, NodeId, Outcome, RequestId};
+use domain::{Command, NodeId, Outcome, RequestId};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -282,13 +282,11 @@ impl Run {
         let people = people::persons();
         commands.push(Command::Recipients(Recipients::PutPeople { people }));
         for (place, command) in commands.into_iter().enumerate() {
-            let proposal = Proposal {
-                request: RequestId::derive(&[b"founding", &place.to_be_bytes()]),
-                body: [0; 32],
-                actor: Actor::Operator { node: NodeId(1) },
-                decided_under: None,
+            let proposal = Proposal::by_operator(
+                NodeId(1),
+                RequestId::derive(&[b"founding", &place.to_be_bytes()]),
                 command,
-            };
+            );
             let replica = self.world.node(1).replica();
             let told = replica.hand_in(proposal).await;
             let outcome = told.expect("a calm cluster commits").outcome;

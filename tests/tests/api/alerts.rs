@@ -3,7 +3,7 @@
 use domain::alerts::State;
 use domain::escalation::Command as Escalation;
 use domain::ports::{Freshness, Proposal, ProposeError, Replica};
-use domain::{Actor, AlertId, Command, RequestId, alerts};
+use domain::{AlertId, Command, RequestId, alerts};
 use serde_json::{Value, json};
 use tests::fake_replica::Fault;
 
@@ -416,16 +416,13 @@ async fn a_request_id_never_collides_with_those_of_loops() {
     let world = World::start().await;
     world.add_people().await;
     let raised = raise(&world.operator(), fire()).await;
-    let proposal = Proposal {
-        request: RequestId::derive(&[b"loop"]),
-        body: [0; 32],
-        actor: Actor::Loop,
-        decided_under: None,
-        command: Command::Escalation(Escalation::ExpandPage {
+    let proposal = Proposal::by_loop(
+        RequestId::derive(&[b"loop"]),
+        Command::Escalation(Escalation::ExpandPage {
             alert: AlertId::parse(raised["id"].as_str().unwrap()).unwrap(),
             page: 0,
         }),
-    };
+    );
     world.replica.propose(proposal).await.unwrap();
     assert_eq!(
         world.operator().get("/v1/alerts/1").await.expect(200)["called"][0]["person"]["key"],

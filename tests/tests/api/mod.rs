@@ -22,7 +22,7 @@ use ::api::{ApiConfig, ApiKey, ApiState, HttpsConfig, Limits, Server};
 use domain::access::{Command as Access, CreateKey, Scope};
 use domain::nodes::Disk;
 use domain::ports::{DiskRoom, Machine, Proposal, Replica};
-use domain::{Actor, Command, Outcome, RequestId, Timestamp};
+use domain::{Command, Outcome, RequestId, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -155,13 +155,10 @@ impl World {
 
     /// Applies a command as the node's loops would.
     async fn apply(&self, command: Command) -> Outcome {
-        let proposal = Proposal {
-            request: RequestId::derive(&[&self.replica.applied().to_be_bytes()]),
-            body: [0; 32],
-            actor: Actor::Loop,
-            decided_under: None,
+        let proposal = Proposal::by_loop(
+            RequestId::derive(&[&self.replica.applied().to_be_bytes()]),
             command,
-        };
+        );
         self.replica.propose(proposal).await.unwrap().outcome
     }
 

@@ -4,19 +4,13 @@ use std::path::Path;
 
 use domain::nodes::{Command as Nodes_, DigestReport};
 use domain::ports::{Freshness, Proposal, Replica as _};
-use domain::{Actor, Command, NodeId, nodes};
+use domain::{Command, NodeId, nodes};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tests::cluster::{Nodes, eventually, fresh_request, put};
 
 fn by_loop(command: Nodes_) -> Proposal {
-    Proposal {
-        request: fresh_request(),
-        body: [0; 32],
-        actor: Actor::Loop,
-        decided_under: None,
-        command: Command::Nodes(command),
-    }
+    Proposal::by_loop(fresh_request(), Command::Nodes(command))
 }
 
 /// Has every node digest its state while people are added, and tell what it came to. Says how each compares, by node.

@@ -11,8 +11,7 @@ use domain::nodes::{Admit, Command as Nodes, Found};
 use domain::ports::{Freshness, Proposal, Replica};
 use domain::recipients::{Command as Recipients, ContactMethod, Person};
 use domain::{
-    Actor, AlertId, Command, NodeId, Outcome, Receipt, RecipientId, RequestId, deliveries,
-    escalation,
+    AlertId, Command, NodeId, Outcome, Receipt, RecipientId, RequestId, deliveries, escalation,
 };
 use tests::world::World;
 
@@ -68,13 +67,7 @@ pub(crate) async fn three_nodes() -> World {
 /// Applies a command on an operator's behalf and expects it to be taken.
 pub(crate) async fn ask(world: &World, command: Command) -> Outcome {
     let request = RequestId::derive(&[b"stage", &world.applied().to_be_bytes()]);
-    let proposal = Proposal {
-        request,
-        body: [0; 32],
-        actor: Actor::Operator { node: NodeId(1) },
-        decided_under: None,
-        command,
-    };
+    let proposal = Proposal::by_operator(NodeId(1), request, command);
     let outcome = world
         .foremost()
         .replica()

@@ -5,8 +5,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use domain::codec;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::IdentityError;
 
@@ -21,6 +24,46 @@ pub(crate) fn write_private(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), 
         path: dir.join(name),
         source,
     })
+}
+
+/// As [`write`], for a value that must be read back whole: [`codec`] bytes, then their CRC-32 in big-endian order.
+pub(crate) fn write_checked<T: Serialize>(
+    dir: &Path,
+    name: &str,
+    value: &T,
+) -> Result<(), IdentityError> {
+    let mut bytes = codec::encode(value).map_err(|e| IdentityError::File {
+        path: dir.join(name),
+        source: io::Error::other(e),
+    })?;
+    bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+    write_private(dir, name, &bytes)
+}
+
+/// What [`write_checked`] wrote; `None` when there is no file.
+pub(crate) fn read_checked<T: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+) -> Result<Option<T>, IdentityError> {
+    let bytes = match fs::read(dir.join(name)) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(IdentityError::File {
+                path: dir.join(name),
+                source,
+            });
+        }
+    };
+    let (body, crc) = bytes
+        .split_last_chunk::<4>()
+        .ok_or_else(|| super::damaged(dir, name, &"it is cut off"))?;
+    if crc32fast::hash(body).to_be_bytes() != *crc {
+        return Err(super::damaged(dir, name, &"its checksum does not hold"));
+    }
+    codec::decode(body)
+        .map(Some)
+        .map_err(|e| super::damaged(dir, name, &e))
 }
 
 /// The text of a file; `None` when there is none.
@@ -99,4 +142,32 @@ fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, dir.join(name))?;
     File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checked_file_cut_or_flipped_anywhere_is_refused() {
+        const NAME: &str = "checked.bin";
+        let dir = tempfile::tempdir().unwrap();
+        let read = || read_checked::<(u64, String, Vec<[u8; 4]>)>(dir.path(), NAME);
+        let value = (40, "alpha".to_owned(), vec![[7; 4], [9; 4]]);
+        assert_eq!(read().unwrap(), None);
+        write_checked(dir.path(), NAME, &value).unwrap();
+        assert_eq!(read().unwrap(), Some(value));
+        let sound = fs::read(dir.path().join(NAME)).unwrap();
+        let cuts = (0..sound.len()).map(|len| sound[..len].to_vec());
+        let flips = (0..sound.len() * 8).map(|bit| {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        });
+        for bytes in cuts.chain(flips) {
+            fs::write(dir.path().join(NAME), bytes).unwrap();
+            let refused = read().unwrap_err().to_string();
+            assert!(refused.contains(NAME), "{refused}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub(crate) use ca::{Issued, NodeRequest, pin_of};
-pub(crate) use files::{certificate_pem, write_private};
+pub(crate) use files::{certificate_pem, read_checked, write_checked};
 pub(crate) use tls::{
     ALPN_JOIN, ALPN_PEER, Presented, Trust, client_config, inspect, join_client_config,
     quic_client, quic_server, server_config, verify_signature,

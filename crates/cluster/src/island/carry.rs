@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::ports::{
     Freshness, JournalStatus, Proposal, ProposeError, ReadError, RefusedEntry, Replica as _,
 };
-use domain::{Actor, NodeId, Outcome, RequestId, Timestamp, islands, nodes};
+use domain::{NodeId, Outcome, RequestId, Timestamp, islands, nodes};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::export::{ExportError, Exported, ImportError, open_export, write_export};
@@ -223,13 +223,10 @@ async fn take(
         refused.map_err(TakeError::Journal)?;
     }
     let facts: Vec<u8> = rows.iter().flat_map(|row| sha256(&row.fact)).collect();
-    let proposal = Proposal {
-        request: RequestId::derive(&[b"import", &origin.0.to_be_bytes(), &facts]),
-        body: [0; 32],
-        actor: Actor::Loop,
-        decided_under: None,
+    let proposal = Proposal::by_loop(
+        RequestId::derive(&[b"import", &origin.0.to_be_bytes(), &facts]),
         command,
-    };
+    );
     let committed = replica
         .propose(proposal)
         .await

@@ -2,7 +2,7 @@
 //! it and this node has applied it. What the cluster cannot take is put aside for a person, never dropped.
 
 use domain::ports::{Proposal, ProposeError, Replica as _};
-use domain::{Actor, NodeId, Outcome, RequestId};
+use domain::{NodeId, Outcome, RequestId};
 use sha2::{Digest as _, Sha256};
 
 use super::Ground;
@@ -79,13 +79,10 @@ async fn propose(
     }
     let committed = ground
         .local
-        .propose(Proposal {
-            request: RequestId::derive(&[b"merge", &origin.0.to_be_bytes(), &digest.finalize()]),
-            body: [0; 32],
-            actor: Actor::Loop,
-            decided_under: None,
+        .propose(Proposal::by_loop(
+            RequestId::derive(&[b"merge", &origin.0.to_be_bytes(), &digest.finalize()]),
             command,
-        })
+        ))
         .await?;
     match committed.outcome {
         Outcome::Applied(_) | Outcome::Unchanged => {

@@ -203,8 +203,7 @@ fn accept(
     if presented.node != node || presented.pin != identity::pin_of(key) {
         return Err(nonsense("the certificate is not for this node"));
     }
-    let members = codec::encode(&membership).map_err(|e| nonsense(&e.to_string()))?;
-    keep_membership(&config.data_dir, members)?;
+    identity::write_checked(&config.data_dir, MEMBERS, &membership)?;
     Identity::store(&config.data_dir, key, &issued, &authority)?;
     Ok(Joined {
         node,
@@ -212,34 +211,10 @@ fn accept(
     })
 }
 
-/// Keeps an encoded membership under its checksum: a pin or an index with a turned bit would shut this node out of its
-/// own cluster.
-fn keep_membership(dir: &Path, mut encoded: Vec<u8>) -> Result<(), IdentityError> {
-    encoded.extend(crc32fast::hash(&encoded).to_be_bytes());
-    identity::write_private(dir, MEMBERS, &encoded)
-}
-
-/// The membership kept at admission, if this node joined.
+/// The membership kept at admission, if this node joined. A pin or an index with a turned bit would shut this node out of
+/// its own cluster.
 pub(crate) fn kept_membership(dir: &Path) -> Result<Option<WireStoredMembership>, IdentityError> {
-    let path = dir.join(MEMBERS);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(IdentityError::File { path, source }),
-    };
-    let damaged = |why: &str| IdentityError::Damaged {
-        path: path.clone(),
-        why: why.to_owned(),
-    };
-    let (body, crc) = bytes
-        .split_last_chunk::<4>()
-        .ok_or_else(|| damaged("it is cut off"))?;
-    if crc32fast::hash(body).to_be_bytes() != *crc {
-        return Err(damaged("its checksum does not hold"));
-    }
-    codec::decode(body)
-        .map(Some)
-        .map_err(|e| damaged(&e.to_string()))
+    identity::read_checked(dir, MEMBERS)
 }
 
 /// An address to dial from: any, of the family that reaches `address` when it is a literal, else IPv4.
@@ -247,47 +222,5 @@ fn any_port(address: &str) -> SocketAddr {
     match address.parse::<SocketAddr>() {
         Ok(SocketAddr::V6(_)) => SocketAddr::from(([0_u16; 8], 0)),
         Ok(SocketAddr::V4(_)) | Err(_) => SocketAddr::from(([0_u8; 4], 0)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::{Peer, WireLogId, WireMembership};
-
-    #[test]
-    fn a_kept_membership_cut_or_flipped_anywhere_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let peer = Peer {
-            addresses: vec!["10.0.0.1:7400".to_owned()],
-            pins: vec![[7; 32]],
-            name: "alpha".to_owned(),
-        };
-        let membership = WireStoredMembership {
-            log_id: Some(WireLogId {
-                term: 3,
-                node: 1,
-                index: 40,
-            }),
-            membership: WireMembership {
-                voters: vec![[1].into()],
-                nodes: [(1, peer)].into(),
-            },
-        };
-        assert_eq!(kept_membership(dir.path()).unwrap(), None);
-        keep_membership(dir.path(), codec::encode(&membership).unwrap()).unwrap();
-        assert_eq!(kept_membership(dir.path()).unwrap(), Some(membership));
-        let sound = std::fs::read(dir.path().join(MEMBERS)).unwrap();
-        let cuts = (0..sound.len()).map(|len| sound[..len].to_vec());
-        let flips = (0..sound.len() * 8).map(|bit| {
-            let mut bytes = sound.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            bytes
-        });
-        for bytes in cuts.chain(flips) {
-            std::fs::write(dir.path().join(MEMBERS), bytes).unwrap();
-            let refused = kept_membership(dir.path()).unwrap_err().to_string();
-            assert!(refused.contains(MEMBERS), "{refused}");
-        }
     }
 }

@@ -199,7 +199,7 @@ async fn noted(conn: &mut SqliteConnection, kind: &str) -> Result<Vec<AlertId>, 
             .bind(kind)
             .fetch_all(conn)
             .await?;
-    found.iter().map(|bytes| AlertId::from_row(bytes)).collect()
+    AlertId::from_rows(&found)
 }
 
 fn least<T: Ord>(ours: Option<T>, theirs: Option<T>) -> Option<T> {

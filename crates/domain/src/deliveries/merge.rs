@@ -185,7 +185,7 @@ pub(crate) async fn alerts_of(
     .bind(rows::hex_array(deliveries.iter().map(DeliveryId::as_bytes)))
     .fetch_all(conn)
     .await?;
-    found.iter().map(|bytes| AlertId::from_row(bytes)).collect()
+    AlertId::from_rows(&found)
 }
 
 /// Who was or may have been told by a method over which no call-off is owed.
@@ -203,10 +203,7 @@ pub(crate) async fn not_called_off(
     .bind(alert.as_bytes())
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| RecipientId::from_row(bytes))
-        .collect()
+    RecipientId::from_rows(&found)
 }
 
 /// On entering an island: what other nodes hold or were about to be given waits, and says that it may be a repeat. This

@@ -290,7 +290,7 @@ pub async fn stranded(
     .bind(now.0)
     .fetch_all(conn)
     .await?;
-    ids(&found)
+    DeliveryId::from_rows(&found)
 }
 
 /// People whose answer to an open alert would come to a number of this node, in order.
@@ -307,10 +307,7 @@ pub async fn awaited_at(
     .bind(node.0.cast_signed())
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| RecipientId::from_row(bytes))
-        .collect()
+    RecipientId::from_rows(&found)
 }
 
 /// Contact methods standing by whose predecessor was not accepted by any channel since `before`.
@@ -331,7 +328,7 @@ pub async fn failed_predecessor(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    ids(&found)
+    DeliveryId::from_rows(&found)
 }
 
 /// Deliveries whose time is over and that have not ended.
@@ -348,7 +345,7 @@ pub async fn expired(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    ids(&found)
+    DeliveryId::from_rows(&found)
 }
 
 /// A page about an open alert that nobody got, long after it was wanted.
@@ -440,7 +437,7 @@ pub async fn superseded(
     .bind(i64::from(limit))
     .fetch_all(conn)
     .await?;
-    ids(&found)
+    DeliveryId::from_rows(&found)
 }
 
 /// Every delivery of an alert with its attempts, by person and method, `limit` at most after `skip`.
@@ -553,10 +550,7 @@ pub(crate) async fn told_recipients(
     .bind(alert.as_bytes())
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| RecipientId::from_row(bytes))
-        .collect()
+    Ok(RecipientId::from_rows(&found)?.into_iter().collect())
 }
 
 /// The whole text as it leaves, with code and marks.
@@ -572,13 +566,6 @@ fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
         row.try_get("code")?,
         &marks,
     ))
-}
-
-fn ids(found: &[Vec<u8>]) -> Result<Vec<DeliveryId>, sqlx::Error> {
-    found
-        .iter()
-        .map(|bytes| DeliveryId::from_row(bytes))
-        .collect()
 }
 
 fn place(

@@ -235,10 +235,7 @@ pub(super) async fn in_call_off_order(
     .bind(alert.as_bytes())
     .fetch_all(conn)
     .await?;
-    found
-        .iter()
-        .map(|bytes| RecipientId::from_row(bytes))
-        .collect()
+    RecipientId::from_rows(&found)
 }
 
 pub(super) async fn page_count(

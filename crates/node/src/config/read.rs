@@ -113,18 +113,7 @@ const ISLAND_AFTER_S_MAX: u32 = 600;
 
 fn read_cluster(mut section: Section<'_>) -> ClusterConfig {
     let listen = address(&mut section, "listen", "127.0.0.1:7420");
-    let mut advertise = section.texts("advertise");
-    for text in &advertise {
-        if !is_host_and_port(text) {
-            section.problem("advertise", format!("{text:?} is not host:port"));
-        }
-    }
-    if advertise.is_empty() {
-        if listen.ip().is_unspecified() {
-            section.problem("advertise", format!("say under which host:port the other nodes reach this one; {listen} names no address"));
-        }
-        advertise.push(listen.to_string());
-    }
+    let advertise = advertised(&mut section, listen, "this one");
     let words = [
         ("lan", Profile::Lan),
         ("wan", Profile::Wan),
@@ -167,12 +156,8 @@ fn read_carriers(section: &mut Section<'_>) -> Carriers {
     }
 }
 
-fn read_uplink(mut section: Section<'_>) -> UplinkConfig {
-    let name = section.required("name", "give every uplink a name such as \"lte\"");
-    check_name(&mut section, "name", &name);
-    let listen = address(&mut section, "listen", "127.0.0.1:7421");
-    let device = section.text("device");
-    check_device(&mut section, device.as_deref());
+/// Where the other nodes reach `what`, listening there: as said, else under the same address.
+fn advertised(section: &mut Section<'_>, listen: SocketAddr, what: &str) -> Vec<String> {
     let mut advertise = section.texts("advertise");
     for text in &advertise {
         if !is_host_and_port(text) {
@@ -181,10 +166,20 @@ fn read_uplink(mut section: Section<'_>) -> UplinkConfig {
     }
     if advertise.is_empty() {
         if listen.ip().is_unspecified() {
-            section.problem("advertise", format!("say under which host:port the other nodes reach this uplink; {listen} names no address"));
+            section.problem("advertise", format!("say under which host:port the other nodes reach {what}; {listen} names no address"));
         }
         advertise.push(listen.to_string());
     }
+    advertise
+}
+
+fn read_uplink(mut section: Section<'_>) -> UplinkConfig {
+    let name = section.required("name", "give every uplink a name such as \"lte\"");
+    check_name(&mut section, "name", &name);
+    let listen = address(&mut section, "listen", "127.0.0.1:7421");
+    let device = section.text("device");
+    check_device(&mut section, device.as_deref());
+    let advertise = advertised(&mut section, listen, "this uplink");
     section.finish();
     UplinkConfig {
         name,
