@@ -103,6 +103,7 @@ impl Plan {
                 ]),
                 round(&[(Kind::PowerCut, &[1, 2, 3], 0, 1_000)]),
                 round(&[(Kind::OneWay, &[1], 0, 6_000)]),
+                round(&[(Kind::Upgrade, &[1, 2, 3], 0, 1_000)]),
             ]),
         }
     }

@@ -75,6 +75,8 @@ struct Plan {
     next: Option<Timestamp>,
     /// Deliveries wait that found no room; the next report makes some.
     full: bool,
+    /// A step of an alert is due; the next page of a crowd follows at once, room or not.
+    acts: bool,
 }
 
 impl Scheduler {
@@ -140,7 +142,7 @@ impl Scheduler {
                 None => return Wake::Idle, // not the leader any more, or no majority: the rows still say what is due
             }
         }
-        match (progress && !plan.full, plan.next) {
+        match (progress && (plan.acts || !plan.full), plan.next) {
             (true, _) => Wake::Now,
             (false, Some(at)) => Wake::At(at),
             (false, None) => Wake::Idle,
@@ -208,6 +210,7 @@ impl Scheduler {
             if action.due > late && !share::is_ours(island, own, action.alert.as_bytes()) {
                 continue;
             }
+            plan.acts = true;
             plan.commands.push(Command::Escalation(action.command));
         }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;

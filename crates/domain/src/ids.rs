@@ -129,6 +129,18 @@ impl GroupId {
     }
 }
 
+impl DeliveryId {
+    /// The id of what is owed to `recipient` about `alert`, told apart from the rest of that by `parts`. It begins with four
+    /// bytes of either, so that what one log entry owes to many people lies together in every table that orders by it.
+    pub fn among(alert: &AlertId, recipient: &RecipientId, parts: &[&[u8]]) -> Self {
+        let whole = [alert.as_bytes(), recipient.as_bytes()];
+        let mut id = Self::derive(&[&whole, parts].concat()).0;
+        id[..4].copy_from_slice(&alert.0[..4]);
+        id[4..8].copy_from_slice(&recipient.0[..4]);
+        Self(id)
+    }
+}
+
 impl RoomId {
     /// The room an alert opens.
     pub fn of_alert(alert: AlertId) -> Self {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::run::{Ended, Options, run};
 
 /// A seed that broke a promise, with the fewest faults that still do.
@@ -41,9 +43,11 @@ pub fn run_seeds(seeds: Range<u64>, threads: usize, each: impl Fn(&Ended) + Sync
     let began = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let summary = Mutex::new(Summary::default());
+    let (seeds, each, next, all) = (&seeds, &each, &next, &summary);
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| {
+        for worker in 0..threads.max(1) {
+            scope.spawn(move || {
+                stay_on_one_core(worker);
                 loop {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
                     if seed >= seeds.end {
@@ -56,7 +60,7 @@ pub fn run_seeds(seeds: Range<u64>, threads: usize, each: impl Fn(&Ended) + Sync
                     let ended = run_seed(&options);
                     each(&ended);
                     let shrunk = ended.violation.is_some().then(|| shrink(&options, &ended));
-                    let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut summary = all.lock().unwrap_or_else(PoisonError::into_inner);
                     summary.seeds += 1;
                     summary.simulated += ended.simulated;
                     summary.entries += ended.entries;
@@ -75,6 +79,22 @@ pub fn run_seeds(seeds: Range<u64>, threads: usize, each: impl Fn(&Ended) + Sync
     let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
     summary.took = began.elapsed();
     summary
+}
+
+/// Keeps this thread, and those it starts for databases, on one of the cores it may use: a run hands every statement to
+/// another thread and waits, and waking one on another core takes longer than the statement.
+fn stay_on_one_core(worker: usize) {
+    let Ok(mine) = sched_getaffinity(None) else {
+        return;
+    };
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|core| mine.is_set(*core))
+        .collect();
+    let mut one = CpuSet::new();
+    if let Some(core) = cores.get(worker % cores.len().max(1)) {
+        one.set(*core);
+        _ = sched_setaffinity(None, &one); // it only takes longer otherwise
+    }
 }
 
 /// Leaves out fault after fault as long as the same promise still breaks.

@@ -48,14 +48,16 @@ pub(crate) async fn create_pages(
         let methods = paged.person.map_or(&[][..], |person| &person.methods);
         let language = Language::parse(paged.person.map_or("", |person| &person.language)).tag();
         let mut row = |method: usize, kind: &str, address: &str, state: State, reason: &str| {
-            let id = DeliveryId::derive(&[
-                page.alert.as_bytes(),
-                b"page",
-                &page.step.to_be_bytes(),
-                &page.round.to_be_bytes(),
-                paged.id.as_bytes(),
-                &(method as u64).to_be_bytes(),
-            ]);
+            let id = DeliveryId::among(
+                &page.alert,
+                &paged.id,
+                &[
+                    b"page",
+                    &page.step.to_be_bytes(),
+                    &page.round.to_be_bytes(),
+                    &(method as u64).to_be_bytes(),
+                ],
+            );
             new.push(json!([
                 data_encoding::HEXUPPER.encode(id.as_bytes()),
                 data_encoding::HEXUPPER.encode(paged.id.as_bytes()),
@@ -169,17 +171,12 @@ pub(crate) async fn call_off(
     .await?;
     let mut new = Vec::with_capacity(told.len());
     for row in &told {
-        let (recipient, method): (&[u8], i64) =
-            (row.try_get("recipient_id")?, row.try_get("method")?);
-        let id = DeliveryId::derive(&[
-            alert.as_bytes(),
-            b"call_off",
-            recipient,
-            &method.to_be_bytes(),
-        ]);
+        let recipient = RecipientId::from_row(row.try_get("recipient_id")?)?;
+        let method: i64 = row.try_get("method")?;
+        let id = DeliveryId::among(&alert, &recipient, &[b"call_off", &method.to_be_bytes()]);
         new.push(json!([
             data_encoding::HEXUPPER.encode(id.as_bytes()),
-            data_encoding::HEXUPPER.encode(recipient),
+            data_encoding::HEXUPPER.encode(recipient.as_bytes()),
             method,
             row.try_get::<&str, _>("kind")?,
             row.try_get::<&str, _>("address")?,

@@ -131,6 +131,11 @@ impl NewPlan {
         let mut pages = Vec::new();
         let mut last_pages = Vec::new();
         for (step, (_, people)) in new.steps.iter().enumerate() {
+            let mut people = people.clone();
+            if people.len() > PAGE_LEN {
+                // A crowd is called in the order its rows lie in: each page then writes in one place of a table.
+                people.sort_unstable();
+            }
             for chunk in people.chunks(PAGE_LEN) {
                 pages.push((step, chunk.iter().flat_map(|id| id.0).collect()));
             }

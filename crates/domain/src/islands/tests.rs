@@ -243,12 +243,12 @@ async fn who_was_told_by_an_island_of_an_alert_called_off_meanwhile_is_told_so()
         dora call_off 1.0 sms pending
         ana page 1.1 sms sent repeat?
         ana page 1.0 sms sent repeat?
-        ana page 1.1 email cancelled repeat? (called off)
         ana page 1.0 email cancelled repeat? (called off)
+        ana page 1.1 email cancelled repeat? (called off)
         dora page 1.1 sms sent repeat?
         dora page 1.0 sms sent repeat?
-        dora page 1.0 email cancelled repeat? (called off)
         dora page 1.1 email cancelled repeat? (called off)
+        dora page 1.0 email cancelled repeat? (called off)
     "#]]
     .assert_eq(&cluster.world.deliveries(alert).await);
 }
