@@ -257,7 +257,7 @@ async fn record_attempt(
             channel: &channel,
         };
         move_to(conn, entry, &row, &next, "", &place).await?;
-    } else if row.state == State::Cancelled && accepted {
+    } else if matches!(row.state, State::Cancelled | State::Expired) && accepted {
         // It left before it could be stopped; the row must not claim otherwise.
         sqlx::query(
             "update delivery set state = ?, reason = 'left before it could be stopped' where delivery_id = ?",
@@ -491,11 +491,23 @@ async fn activate(
     Ok(done.rows_affected())
 }
 
+/// Ends what nobody took in time. A try its node has not begun is taken back with it: a node that learns of both at once
+/// never reports it, and it would fill its channel for ever.
 async fn expire(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     ids: &[DeliveryId],
 ) -> Result<u64, sqlx::Error> {
+    let ids = rows::hex_array(ids.iter().map(DeliveryId::as_bytes));
+    sqlx::query(
+        "update attempt set state = 'withdrawn' where state = 'assigned' and delivery_id in \
+         (select delivery_id from delivery where delivery_id in (select unhex(value) from json_each(?2)) \
+          and ended_at_ms is null and expires_at_ms <= ?1)",
+    )
+    .bind(entry.at.0)
+    .bind(&ids)
+    .execute(&mut *conn)
+    .await?;
     let done = sqlx::query(
         "update delivery set ended_at_ms = ?1, \
          reason = case state when 'sent' then 'no report from the network' when 'standby' then 'not needed' \
@@ -504,7 +516,7 @@ async fn expire(
          where delivery_id in (select unhex(value) from json_each(?2)) and ended_at_ms is null and expires_at_ms <= ?1",
     )
     .bind(entry.at.0)
-    .bind(rows::hex_array(ids.iter().map(DeliveryId::as_bytes)))
+    .bind(&ids)
     .execute(conn)
     .await?;
     Ok(done.rows_affected())

@@ -296,6 +296,24 @@ async fn every_delivery_ends_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn what_expires_with_a_node_frees_its_channel_and_counts_as_sent_if_it_left_after_all() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;
+    let attempts = assign_all(&mut world, 1).await;
+    world.pass(3_600);
+    let ids = expired(&mut world.conn, world.now, 10).await.unwrap();
+    world
+        .run(AnyCommand::Deliveries(Command::Expire { deliveries: ids }))
+        .await;
+    expect!["bela page 1.0 sms expired (no channel took it in time)\n"]
+        .assert_eq(&world.deliveries(alert).await);
+    assert_eq!(under_way_on(&mut world.conn, NodeId(1)).await.unwrap(), []);
+    world.record(1, &attempts, accepted()).await;
+    expect!["bela page 1.0 sms handed_over (left before it could be stopped)\n"]
+        .assert_eq(&world.deliveries(alert).await);
+}
+
+#[tokio::test]
 async fn a_command_decided_under_an_earlier_leadership_is_refused() {
     let mut world = World::new().await;
     world.raise(Severity::Normal, 300, &[&["bela"]]).await;
