@@ -281,11 +281,10 @@ async fn list(door: &mut Door) -> Result<Vec<(String, String)>> {
             let name = name_in(text).unwrap_or(text).to_owned();
             all.push((name, alert["id"].as_str().unwrap_or_default().to_owned()));
         }
-        let next = &page["next"];
-        if next.is_null() {
-            return Ok(all);
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/alerts?limit=500&before={next}"),
+            None => return Ok(all),
         }
-        path = format!("/v1/alerts?limit=500&before={next}");
     }
 }
 

@@ -259,7 +259,7 @@ impl Client {
                 .await;
             match reply {
                 Reply::Answer(answer) if answer.status == 504 => asked.may_have_happened = true,
-                Reply::Answer(answer) if matches!(answer.status, 429 | 503) => {}
+                Reply::Answer(answer) if matches!(answer.status, 429 | 503 | 507) => {}
                 Reply::Answer(answer) => {
                     asked.answer = Some(answer);
                     break;
