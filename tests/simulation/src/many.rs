@@ -45,9 +45,10 @@ pub fn run_seeds(seeds: Range<u64>, threads: usize, each: impl Fn(&Ended) + Sync
     let summary = Mutex::new(Summary::default());
     let (seeds, each, next, all) = (&seeds, &each, &next, &summary);
     std::thread::scope(|scope| {
-        for worker in 0..threads.max(1) {
+        let workers = threads.max(1);
+        for worker in 0..workers {
             scope.spawn(move || {
-                stay_on_one_core(worker);
+                stay_on_one_core(worker, workers);
                 loop {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
                     if seed >= seeds.end {
@@ -81,15 +82,18 @@ pub fn run_seeds(seeds: Range<u64>, threads: usize, each: impl Fn(&Ended) + Sync
     summary
 }
 
-/// Keeps this thread, and those it starts for databases, on one of the cores it may use: a run hands every statement to
-/// another thread and waits, and waking one on another core takes longer than the statement.
-fn stay_on_one_core(worker: usize) {
+/// Keeps this thread, and those it starts for databases, on one of the cores it may use, if these workers have them all: a
+/// run hands every statement to another thread and waits, and waking one on another core takes longer than the statement.
+fn stay_on_one_core(worker: usize, workers: usize) {
     let Ok(mine) = sched_getaffinity(None) else {
         return;
     };
     let cores: Vec<usize> = (0..CpuSet::MAX_CPU)
         .filter(|core| mine.is_set(*core))
         .collect();
+    if workers < cores.len() {
+        return;
+    }
     let mut one = CpuSet::new();
     if let Some(core) = cores.get(worker % cores.len().max(1)) {
         one.set(*core);
