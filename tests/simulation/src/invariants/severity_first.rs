@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::alerts::{self, Severity};
+use domain::islands::{self, Fact};
 use domain::{AlertId, Command, escalation};
 
 use super::{Invariant, Seen};
@@ -38,6 +39,15 @@ impl Invariant for SeverityFirst {
                     let new = self.known.insert(id, critical).is_none();
                     if critical && new && seen.picture.alerts.contains_key(&id) {
                         self.waiting.insert(id, settled.at);
+                    }
+                }
+                Command::Islands(islands::Command::Merge { facts, .. }) => {
+                    // An island has begun to call already; a client that asks again now does not raise it anew.
+                    for fact in facts {
+                        if let Fact::Alert(fact) = fact {
+                            let critical = fact.severity == Severity::Critical;
+                            self.known.entry(fact.alert).or_insert(critical);
+                        }
                     }
                 }
                 Command::Alerts(
