@@ -322,6 +322,19 @@ async fn a_cluster_that_cannot_take_more_says_so_and_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn people_unknown_here_are_not_refused_while_the_others_cannot_be_asked() {
+    let world = World::start().await;
+    let operator = world.operator();
+    let nobody = || json!({"severity": "low", "text": "x", "to": {"people": ["nobody"]}});
+    let refused = operator.post("/v1/alerts", nobody()).await;
+    refused.refusal(422, "unknown-recipient");
+    world.replica.set_leader(None);
+    let unsure = operator.post("/v1/alerts", nobody()).await;
+    unsure.refusal(503, "no-quorum");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_an_alert_cannot_be_is_said_field_by_field() {
     let world = World::start().await;
     world.add_people().await;

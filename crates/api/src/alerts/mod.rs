@@ -206,8 +206,12 @@ async fn resolve_recipients(
             Err(refused) => refused,
         }
     };
-    let Ok(mut view) = reading::open(shared, Freshness::Linearizable).await else {
-        return Err(refused);
+    let mut view = match reading::open(shared, Freshness::Linearizable).await {
+        Ok(view) => view,
+        // Cut off, what this node knows is all there is.
+        Err(_) if shared.replica.island().is_some() => return Err(refused),
+        // A node that has just joined knows nobody yet; that is no reason to refuse people.
+        Err(unsure) => return Err(unsure),
     };
     if requests::is_known(&mut view, request)
         .await
