@@ -202,6 +202,7 @@ pub(crate) async fn run(mut plan: Plan, programs: &Programs, out: &Path) -> Resu
         out.join("history.json"),
         serde_json::to_vec(&pages.records)?,
     )?;
+    std::fs::write(out.join("texts.json"), serde_json::to_vec(&world.texts(0))?)?;
     let page = out.join("report.html");
     std::fs::write(&page, report::html(&record))?;
     Ok(Summary {

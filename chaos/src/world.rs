@@ -11,6 +11,7 @@ use emulator::control::Client;
 use emulator::event::Event;
 use emulator::mail::{MailAction, MailConfig, MailRule, MailStage};
 use emulator::modem::{Between, ModemConfig};
+use serde::Serialize;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -35,7 +36,7 @@ const SUBMIT_MS: Between = Between([80, 250]);
 const START_TIME: Duration = Duration::from_secs(20);
 
 /// A text a person received.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Text {
     /// Milliseconds since 1970.
     pub(crate) at_ms: u64,
