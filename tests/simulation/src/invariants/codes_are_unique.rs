@@ -26,14 +26,20 @@ impl Invariant for CodesAreUnique {
                 continue;
             }
             let same = held.entry((call.recipient, &call.code)).or_default();
-            let joined = |a: &AlertId, b: &AlertId| {
-                seen.picture
-                    .alerts
-                    .get(a)
-                    .is_some_and(|alert| alert.joined_into == Some(*b))
+            // An alert joined into one that was itself joined answers for the last of them.
+            let last = |alert: &AlertId| {
+                let mut last = *alert;
+                for _ in 0..seen.picture.alerts.len() {
+                    let next = seen.picture.alerts.get(&last);
+                    match next.and_then(|alert| alert.joined_into) {
+                        Some(into) => last = into,
+                        None => break,
+                    }
+                }
+                last
             };
             for other in same.iter() {
-                if !joined(other, &call.alert) && !joined(&call.alert, other) {
+                if last(other) != last(&call.alert) {
                     return Err(format!(
                         "code {} means {other} and {}",
                         call.code, call.alert
