@@ -211,4 +211,12 @@ pub const ALL: &[Plant] = &[
              begin update escalation set next_due_ms = started_at_ms where alert_id = new.alert_id; end",
         ),
     },
+    Plant {
+        name: "texts-frozen-too-late",
+        caught_by: &["texts_have_words"],
+        how: How::Trigger(
+            "create trigger planted after insert on delivery_text when hex(substr(new.alert_id, 1, 1)) < '60' \
+             begin delete from delivery_text where alert_id = new.alert_id; end",
+        ),
+    },
 ];

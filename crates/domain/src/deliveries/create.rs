@@ -148,6 +148,38 @@ pub(crate) async fn freeze_texts(
     Ok(())
 }
 
+/// Whether an alert's texts for a purpose are frozen here.
+pub(crate) async fn has_texts(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    purpose: Purpose,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from delivery_text where alert_id = ? and purpose = ?)",
+    )
+    .bind(alert.as_bytes())
+    .bind(purpose.name())
+    .fetch_one(conn)
+    .await
+}
+
+/// Purposes of an alert's deliveries that have neither words of their own nor frozen ones. Ended ones count: a page that
+/// was delivered leaves again when its number goes dark.
+pub(crate) async fn purposes_without_text(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<Purpose>, sqlx::Error> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "select distinct d.purpose from delivery d where d.alert_id = ?1 and d.body = '' \
+         and not exists (select 1 from delivery_text t where t.alert_id = ?1 and t.purpose = d.purpose) \
+         order by d.purpose",
+    )
+    .bind(alert.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    Ok(found.iter().map(|name| Purpose::parse(name)).collect())
+}
+
 /// Owes everyone in `people` who was or may have been told about the alert a call-off, over each method they may have
 /// been told by, in the order given.
 pub(crate) async fn call_off(

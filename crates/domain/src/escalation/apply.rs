@@ -291,11 +291,7 @@ pub(crate) async fn begin_call_off(
     let Some(mut row) = load(conn, alert).await? else {
         return Ok(());
     };
-    let organisation = nodes::organisation(conn).await?;
-    let content: Content =
-        serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
-    let texts = content.call_offs(&organisation, reason);
-    deliveries::freeze_texts(conn, alert, Purpose::CallOff, &texts).await?;
+    freeze_call_offs(conn, &row, reason).await?;
     let order: Vec<RecipientId> = query::in_call_off_order(conn, alert)
         .await?
         .into_iter()
@@ -372,7 +368,9 @@ async fn expand_page(
     page: u32,
 ) -> Result<(), sqlx::Error> {
     let alert = row.alert;
-    if page == 0 && row.plan.round == 0 {
+    // An earlier page may have been expanded by another island, which froze the texts there.
+    let first = page == 0 && row.plan.round == 0;
+    if first || !deliveries::has_texts(conn, alert, Purpose::Page).await? {
         freeze_pages(conn, row).await?;
     }
     let step = page_step(conn, alert, page).await?;
@@ -418,10 +416,23 @@ pub(super) async fn freeze_pages(
     row: &PlanRowFull,
 ) -> Result<(), sqlx::Error> {
     let organisation = nodes::organisation(conn).await?;
-    let content: Content =
-        serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))?;
-    let texts = content.pages(&organisation);
+    let texts = content_of(row)?.pages(&organisation);
     deliveries::freeze_texts(conn, row.alert, Purpose::Page, &texts).await
+}
+
+/// Freezes the texts that stand people down, in every language.
+pub(super) async fn freeze_call_offs(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    let organisation = nodes::organisation(conn).await?;
+    let texts = content_of(row)?.call_offs(&organisation, reason);
+    deliveries::freeze_texts(conn, row.alert, Purpose::CallOff, &texts).await
+}
+
+fn content_of(row: &PlanRowFull) -> Result<Content, sqlx::Error> {
+    serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
 /// Draws a code for each person that is not in use for that person, nor was in the last 48 hours.

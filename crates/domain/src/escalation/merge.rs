@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::apply::{begin_call_off, close, freeze_pages, hex_of, insert_pages, rest_codes};
+use super::apply::{
+    begin_call_off, close, freeze_call_offs, freeze_pages, hex_of, insert_pages, rest_codes,
+};
 use super::facts::{CallFact, PlanFact, Progress, call_fact};
 use super::plan_row::{PlanRowFull, insert, load, save};
 use super::rules::{Phase, Plan};
 use super::{PAGE_LEN, query};
 use crate::apply::Entry;
-use crate::deliveries::{self, Lane};
+use crate::deliveries::{self, Lane, Purpose};
 use crate::facts::Joined;
 use crate::ids::{AlertId, RecipientId};
 use crate::nodes::Fork;
@@ -72,8 +74,6 @@ pub(crate) async fn merge_plan(
         .map(|(step, people)| json!([step, hex_of(people)]))
         .collect();
     insert_pages(conn, alert, 0, &pages).await?;
-    // Its first page may have been expanded elsewhere; what that owes needs the texts here.
-    freeze_pages(conn, &row).await?;
     Ok(Joined::New)
 }
 
@@ -179,6 +179,7 @@ pub(crate) async fn follow_up(
         row.plan.phase = Phase::Calling; // it is the one of several joined in a circle that stays open
     }
     save(conn, &row, entry.at).await?;
+    freeze_missing(conn, &row, over).await?;
     match over {
         Over::No => Ok(()),
         Over::CalledOff { reason } if row.plan.phase != Phase::CallingOff => {
@@ -191,6 +192,29 @@ pub(crate) async fn follow_up(
         }
         Over::Otherwise(why) => close(conn, entry, alert, why).await,
     }
+}
+
+/// Freezes here what was frozen only where the page was expanded or the call-off began: the deliveries that came from
+/// there leave from here with words, or not at all.
+async fn freeze_missing(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+    over: Over<'_>,
+) -> Result<(), sqlx::Error> {
+    for purpose in deliveries::purposes_without_text(conn, row.alert).await? {
+        match purpose {
+            Purpose::Page => freeze_pages(conn, row).await?,
+            Purpose::CallOff => {
+                let reason = match over {
+                    Over::CalledOff { reason } => reason,
+                    Over::No | Over::Otherwise(_) => "", // nobody here has heard of the call-off itself yet
+                };
+                freeze_call_offs(conn, row, reason).await?;
+            }
+            Purpose::Reply | Purpose::Summary => {} // they carry their own words
+        }
+    }
+    Ok(())
 }
 
 /// Adds those to a call-off who turn out to have been told by somebody else.

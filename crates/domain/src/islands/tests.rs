@@ -5,7 +5,7 @@ use expect_test::expect;
 pub(super) use self::stage::{Cluster, Island, shown};
 use super::{Fact, apply_facts, merge_digest, orphans, refused, safe};
 use crate::alerts::{self, Answer, Command as Alerts, Name, Severity, State};
-use crate::deliveries::{self, Assignment, AttemptRef, Command as Deliveries, Report};
+use crate::deliveries::{self, Assignment, AttemptRef, Command as Deliveries, Purpose, Report};
 use crate::inbound::{self, Taken};
 use crate::nodes::Command as Nodes;
 use crate::recipients::Command as Recipients;
@@ -130,6 +130,57 @@ async fn a_person_paged_on_both_sides_answers_with_either_code() {
     }
     let dora = cluster.world.deliveries(alert).await;
     assert!(dora.contains("dora page 1.0 sms sent repeat?"), "{dora}");
+}
+
+#[tokio::test]
+async fn what_one_island_expands_its_fellow_sends_with_words() {
+    let (mut one, mut other) = (Island::new(2).await, Island::new(3).await);
+    one.world.pass(400);
+    other.world.pass(400);
+    one.act().await;
+    for fact in &one.journal {
+        other.hear(NodeId(2), fact).await;
+    }
+    other.take_all().await;
+    let second = other.alerts[1];
+    let pages = words_for(&mut other, second, Purpose::Page).await;
+    assert!(!pages.is_empty());
+    for words in pages {
+        assert!(words.contains("Fire in hall 2"), "{words:?}");
+    }
+
+    // Each island tells its own facts first, so whom it stands down may be heard of before that it is over.
+    let told = one.journal.len();
+    one.send_all(accepted()).await;
+    one.call_off(1).await;
+    one.act().await;
+    let (owed, rest): (Vec<&Fact>, Vec<&Fact>) = one.journal[told..]
+        .iter()
+        .partition(|fact| matches!(fact, Fact::Delivery(_)));
+    for fact in owed {
+        other.hear(NodeId(2), fact).await;
+    }
+    other.take_all().await;
+    let call_offs = words_for(&mut other, second, Purpose::CallOff).await;
+    assert!(!call_offs.is_empty());
+    for words in call_offs {
+        assert!(words.contains("Aurora Energy 2: "), "{words:?}");
+    }
+    for fact in rest {
+        other.hear(NodeId(2), fact).await;
+    }
+}
+
+/// The texts about an alert that this island's own channels were given, as they would leave.
+async fn words_for(island: &mut Island, alert: AlertId, purpose: Purpose) -> Vec<String> {
+    let conn = &mut island.world.conn;
+    let owed = deliveries::of_alert(conn, alert, 0, 1_000).await.unwrap();
+    let work = deliveries::work_for(conn, island.node).await.unwrap();
+    let about = |id| owed.iter().any(|d| d.id == id && d.purpose == purpose);
+    work.into_iter()
+        .filter(|work| about(work.attempt.delivery))
+        .map(|work| work.body)
+        .collect()
 }
 
 #[tokio::test]

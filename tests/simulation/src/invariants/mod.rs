@@ -19,6 +19,7 @@ mod same_history;
 mod severity_first;
 mod standby_is_wanted;
 mod texts_are_kept;
+mod texts_have_words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,5 +84,6 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(dark_numbers::DarkNumbers),
         Box::new(call_off_reaches::CallOffReaches),
         Box::new(texts_are_kept::TextsAreKept),
+        Box::new(texts_have_words::TextsHaveWords::default()),
     ]
 }

@@ -1,14 +1,13 @@
 //! A snapshot on its way in from a peer.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sqlx::Connection;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
 
 use super::{SnapshotFile, Snapshots, lock, sqlite};
 use crate::store::files;
@@ -44,12 +43,32 @@ pub enum ReceiveError {
 /// The partial file of one snapshot. Dropping it keeps the bytes: the next try goes on at [`Incoming::offset`].
 #[derive(Debug)]
 pub struct Incoming {
-    snapshots: Snapshots,
-    file: File,
-    path: PathBuf,
+    partial: Arc<Partial>,
     offset: u64,
     len: u64,
     sha256: [u8; 32],
+}
+
+/// The file and the right to write to it. A write under way holds both, so that nobody resumes from a length that is
+/// about to change.
+#[derive(Debug)]
+struct Partial {
+    file: File,
+    path: PathBuf,
+    _claim: Claim,
+}
+
+/// The right to receive one snapshot; one at a time has it.
+#[derive(Debug)]
+struct Claim {
+    snapshots: Snapshots,
+    sha256: [u8; 32],
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.snapshots.shared.receiving).remove(&self.sha256);
+    }
 }
 
 impl Snapshots {
@@ -65,38 +84,17 @@ impl Snapshots {
         if !lock(&self.shared.receiving).insert(sha256) {
             return Err(ReceiveError::Busy);
         }
-        match self.open_partial(len, &sha256).await {
-            Ok((file, path, offset)) => Ok(Incoming {
-                snapshots: self.clone(),
-                file,
-                path,
-                offset,
-                len,
-                sha256,
-            }),
-            Err(error) => {
-                lock(&self.shared.receiving).remove(&sha256);
-                Err(error.into())
-            }
-        }
-    }
-
-    async fn open_partial(&self, len: u64, sha256: &[u8; 32]) -> io::Result<(File, PathBuf, u64)> {
-        let dir = self.shared.dir.join("incoming");
-        let path = dir.join(format!("{}.part", HEXLOWER.encode(sha256)));
-        self.sweep_incoming(&dir)?;
-        let mut file = File::options()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .await?;
-        let mut offset = file.metadata().await?.len();
-        if offset > len {
-            file.set_len(0).await?;
-            file.flush().await?;
-            offset = 0;
-        }
-        Ok((file, path, offset))
+        let claim = Claim {
+            snapshots: self.clone(),
+            sha256,
+        };
+        let (partial, offset) = files::blocking(move || claim.open(len)).await?;
+        Ok(Incoming {
+            partial: Arc::new(partial),
+            offset,
+            len,
+            sha256,
+        })
     }
 
     /// Removes what belongs to transfers that were given up, and whole files that nobody installed.
@@ -126,6 +124,27 @@ impl Snapshots {
     }
 }
 
+impl Claim {
+    /// Opens the partial file where the last try left it, and says how much of `len` bytes it holds.
+    fn open(self, len: u64) -> io::Result<(Partial, u64)> {
+        let dir = self.snapshots.shared.dir.join("incoming");
+        let path = dir.join(format!("{}.part", HEXLOWER.encode(&self.sha256)));
+        self.snapshots.sweep_incoming(&dir)?;
+        let file = File::options().append(true).create(true).open(&path)?;
+        let mut offset = file.metadata()?.len();
+        if offset > len {
+            file.set_len(0)?;
+            offset = 0;
+        }
+        let partial = Partial {
+            file,
+            path,
+            _claim: self,
+        };
+        Ok((partial, offset))
+    }
+}
+
 impl Incoming {
     /// Where the sender should go on.
     pub fn offset(&self) -> u64 {
@@ -137,20 +156,21 @@ impl Incoming {
         if self.offset + bytes.len() as u64 > self.len {
             return Err(ReceiveError::Overrun { len: self.len });
         }
-        self.file.write_all(bytes).await?;
+        let (partial, chunk) = (Arc::clone(&self.partial), bytes.to_vec());
+        files::blocking(move || (&partial.file).write_all(&chunk)).await?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
 
     /// Checks that all arrived, is sound and covers what `meta` says, and hands out the file, ready to install. A
     /// file that fails is removed, so that the next transfer starts afresh.
-    pub async fn finish(mut self, meta: &SnapshotMeta) -> Result<SnapshotFile, ReceiveError> {
-        self.file.flush().await?;
-        self.file.sync_all().await?;
+    pub async fn finish(self, meta: &SnapshotMeta) -> Result<SnapshotFile, ReceiveError> {
+        let partial = Arc::clone(&self.partial);
+        files::blocking(move || partial.file.sync_all()).await?;
         match self.check(meta).await {
             Ok(()) => {
-                let path = self.path.with_extension(WHOLE);
-                fs::rename(&self.path, &path)?;
+                let path = self.partial.path.with_extension(WHOLE);
+                fs::rename(&self.partial.path, &path)?;
                 Ok(SnapshotFile {
                     path,
                     len: self.len,
@@ -158,7 +178,7 @@ impl Incoming {
                 })
             }
             Err(error) => {
-                files::remove_if_there(&self.path)?;
+                files::remove_if_there(&self.partial.path)?;
                 Err(error)
             }
         }
@@ -166,7 +186,7 @@ impl Incoming {
 
     async fn check(&self, meta: &SnapshotMeta) -> Result<(), ReceiveError> {
         let damaged = |detail: String| ReceiveError::Damaged { detail };
-        let path = self.path.clone();
+        let path = self.partial.path.clone();
         let (len, sha256) = files::blocking(move || files::digest(&path)).await?;
         if len != self.len {
             return Err(damaged(format!("{len} of {} bytes", self.len)));
@@ -174,7 +194,7 @@ impl Incoming {
         if sha256 != self.sha256 {
             return Err(damaged("its digest differs".to_owned()));
         }
-        let mut conn = sqlite::open_copy(&self.path).await?;
+        let mut conn = sqlite::open_copy(&self.partial.path).await?;
         if let Some(complaint) = sqlite::quick_check(&mut conn).await? {
             return Err(damaged(complaint));
         }
@@ -187,11 +207,5 @@ impl Incoming {
             )));
         }
         Ok(())
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        lock(&self.snapshots.shared.receiving).remove(&self.sha256);
     }
 }

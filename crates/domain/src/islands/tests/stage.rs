@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 use super::super::{Command, Fact, Fork, apply_facts, apply_on_island, enter, safe};
 use crate::alerts::{self, Answer, Command as Alerts, Severity, State};
 use crate::deliveries::{
-    self, Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Report,
+    self, Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Due, Report,
     SendOutcome,
 };
 use crate::inbound::{self, Receive};
@@ -90,6 +90,7 @@ impl Cluster {
             matches!(outcome, Outcome::Applied(_) | Outcome::Unchanged),
             "{outcome:?}"
         );
+        assert_has_words(&mut self.world.conn).await;
         outcome
     }
 
@@ -208,6 +209,7 @@ impl Island {
         )
         .await
         .unwrap();
+        assert_has_words(&mut self.world.conn).await;
     }
 
     fn alert(&self, place: usize) -> AlertId {
@@ -239,7 +241,8 @@ impl Island {
         }
     }
 
-    pub(in crate::islands) async fn send_all(&mut self, outcome: SendOutcome) {
+    /// Gives everything due to this node's own channels.
+    pub(in crate::islands) async fn take_all(&mut self) -> Vec<Due> {
         let due = deliveries::due(&mut self.world.conn, self.world.now, 1_000)
             .await
             .unwrap();
@@ -256,6 +259,11 @@ impl Island {
             AnyCommand::Deliveries(Deliveries::Assign { assignments }),
         )
         .await;
+        due
+    }
+
+    pub(in crate::islands) async fn send_all(&mut self, outcome: SendOutcome) {
+        let due = self.take_all().await;
         let results = due
             .iter()
             .map(|d| AttemptResult {
@@ -379,6 +387,23 @@ impl Island {
             AnyCommand::Inbound(inbound::Command::Receive(receive)),
         )
         .await
+    }
+}
+
+/// Whatever may still leave has words to leave with.
+async fn assert_has_words(conn: &mut SqliteConnection) {
+    let alerts: Vec<Vec<u8>> = sqlx::query_scalar("select alert_id from alert")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    for alert in AlertId::from_rows(&alerts).unwrap() {
+        let without = deliveries::purposes_without_text(conn, alert)
+            .await
+            .unwrap();
+        assert!(
+            without.is_empty(),
+            "{without:?} of {alert} would leave without words"
+        );
     }
 }
 
