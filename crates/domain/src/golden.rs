@@ -452,7 +452,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
         method: 0,
         owed: Owed {
             created_at: Timestamp(5),
-            expires_at: Timestamp(3_600_005),
+            validity_ms: 3_600_000,
             kind: word("sms"),
             address: word("+358401000001"),
             language: word("fi"),
@@ -463,6 +463,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             body: String::new(),
             prefer: (NodeId(2), word("modem")),
         },
+        expires_at: Timestamp(3_600_005),
         standing: Standing {
             reach: 6,
             ended_at: Some(Timestamp(8)),

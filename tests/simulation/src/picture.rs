@@ -90,8 +90,8 @@ pub(crate) struct Picture {
     pub load: BTreeMap<(NodeId, String), (u64, u32)>,
     /// Entries that could not be applied.
     pub defects: Vec<(u64, String)>,
-    /// At the end: joining all facts of all islands again changes nothing.
-    pub facts_all_there: bool,
+    /// At the end: the first of all islands' facts whose joining once more changed something.
+    pub new_fact: Option<String>,
     /// Facts the cluster could not take.
     pub refused: Vec<String>,
 }

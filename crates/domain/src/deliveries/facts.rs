@@ -25,16 +25,20 @@ pub struct DeliveryFact {
     pub round: u16,
     pub method: u32,
     pub owed: Owed,
+    /// The latest one stands: each time it leaves from another number it is given its time anew.
+    pub expires_at: Timestamp,
     pub standing: Standing,
     pub possible_repeat: bool,
     pub renumbered: bool,
 }
 
-/// What leaves, and until when. The least one stands.
+/// What leaves, as it was first owed; nothing changes it later. The least one stands.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Owed {
     pub created_at: Timestamp,
-    pub expires_at: Timestamp,
+    /// How long it may wait for a channel, from when it is owed or leaves from another number, milliseconds. A page's;
+    /// nothing else moves to another number.
+    pub validity_ms: i64,
     pub kind: String,
     pub address: String,
     pub language: String,
@@ -108,6 +112,7 @@ impl DeliveryFact {
     pub fn join(self, other: Self) -> Self {
         Self {
             owed: self.owed.min(other.owed),
+            expires_at: self.expires_at.max(other.expires_at),
             standing: self.standing.max(other.standing),
             possible_repeat: self.possible_repeat || other.possible_repeat,
             renumbered: self.renumbered || other.renumbered,
@@ -187,7 +192,7 @@ pub(super) fn delivery_fact(row: &SqliteRow) -> Result<DeliveryFact, sqlx::Error
         method: rows::unsigned(row, "method")?,
         owed: Owed {
             created_at: rows::time(row, "created_at_ms")?,
-            expires_at: rows::time(row, "expires_at_ms")?,
+            validity_ms: row.try_get("validity_ms")?,
             kind: row.try_get("kind")?,
             address: row.try_get("address")?,
             language: row.try_get("language")?,
@@ -201,6 +206,7 @@ pub(super) fn delivery_fact(row: &SqliteRow) -> Result<DeliveryFact, sqlx::Error
                 row.try_get("prefer_channel")?,
             ),
         },
+        expires_at: rows::time(row, "expires_at_ms")?,
         standing: Standing {
             reach: State::parse(row.try_get("state")?).reach(),
             ended_at: rows::time_opt(row, "ended_at_ms")?,

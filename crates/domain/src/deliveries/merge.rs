@@ -248,11 +248,11 @@ async fn write(
          avoid_node, avoid_channel, prefer_node, prefer_channel, created_at_ms, wanted_since_ms, due_at_ms, \
          expires_at_ms, ended_at_ms, validity_ms) \
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 0, 0, '', \
-         ?21, ?22, ?23, ?24, ?25, ?26, ?27, case when ?20 then ?26 - ?23 else 0 end) \
+         ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) \
          on conflict (delivery_id) do update set kind = ?8, address = ?9, language = ?10, lane = ?11, critical = ?12, \
          state = ?13, reason = ?14, code = ?15, subject = ?16, body = ?17, possible_repeat = ?18, renumbered = ?19, \
          prefer_node = ?21, prefer_channel = ?22, created_at_ms = ?23, wanted_since_ms = ?24, due_at_ms = ?25, \
-         expires_at_ms = ?26, ended_at_ms = ?27",
+         expires_at_ms = ?26, ended_at_ms = ?27, validity_ms = ?28",
     )
     .bind(fact.delivery.as_bytes())
     .bind(fact.alert.as_bytes())
@@ -279,8 +279,9 @@ async fn write(
     .bind(owed.created_at.0)
     .bind(standing.wanted_since.0)
     .bind(standing.due_at.0)
-    .bind(owed.expires_at.0)
+    .bind(fact.expires_at.0)
     .bind(standing.ended_at.map(|at| at.0))
+    .bind(owed.validity_ms)
     .execute(conn)
     .await?;
     Ok(())

@@ -87,9 +87,9 @@ fn call() -> impl Strategy<Value = CallFact> {
 
 fn delivery() -> impl Strategy<Value = DeliveryFact> {
     let owed =
-        (time(), time(), word(), word()).prop_map(|(created_at, expires_at, code, body)| Owed {
+        (time(), 0..3_i64, word(), word()).prop_map(|(created_at, validity_ms, code, body)| Owed {
             created_at,
-            expires_at,
+            validity_ms,
             kind: "sms".to_owned(),
             address: String::new(),
             language: "en".to_owned(),
@@ -109,8 +109,8 @@ fn delivery() -> impl Strategy<Value = DeliveryFact> {
             reason,
         },
     );
-    (owed, standing, any::<bool>(), any::<bool>()).prop_map(
-        |(owed, standing, possible_repeat, renumbered)| DeliveryFact {
+    (owed, time(), standing, any::<bool>(), any::<bool>()).prop_map(
+        |(owed, expires_at, standing, possible_repeat, renumbered)| DeliveryFact {
             delivery: DeliveryId([7; 16]),
             alert: AlertId([9; 16]),
             recipient: RecipientId([8; 16]),
@@ -119,6 +119,7 @@ fn delivery() -> impl Strategy<Value = DeliveryFact> {
             round: 0,
             method: 0,
             owed,
+            expires_at,
             standing,
             possible_repeat,
             renumbered,

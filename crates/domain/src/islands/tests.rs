@@ -171,6 +171,41 @@ async fn what_one_island_expands_its_fellow_sends_with_words() {
     }
 }
 
+#[tokio::test]
+async fn what_is_told_again_after_a_page_left_from_another_number_changes_nothing() {
+    let (mut one, mut other) = (Island::new(2).await, Island::new(3).await);
+    for island in [&mut one, &mut other] {
+        island.world.pass(400);
+        island.act().await; // the same pages, with other codes
+    }
+    for fact in &one.journal {
+        other.hear(NodeId(2), fact).await;
+    }
+    other.send_all(accepted()).await;
+    let alert = other.alerts[1];
+    let owed = deliveries::of_alert(&mut other.world.conn, alert, 0, 1_000)
+        .await
+        .unwrap();
+    let sent: Vec<_> = owed.iter().filter(|d| d.state.name() == "sent").collect();
+    let expires_at = sent[0].expires_at;
+    other.world.pass(120);
+    let resend = Deliveries::Resend {
+        deliveries: sent.iter().map(|d| d.id).collect(),
+    };
+    other.run(Actor::Loop, AnyCommand::Deliveries(resend)).await;
+    let before = merge_digest(&mut other.world.conn).await.unwrap();
+    for fact in &one.journal {
+        other.hear(NodeId(2), fact).await;
+    }
+    let after = merge_digest(&mut other.world.conn).await.unwrap();
+    assert_eq!(before, after);
+    let again = deliveries::of_alert(&mut other.world.conn, alert, 0, 1_000)
+        .await
+        .unwrap();
+    let first = again.iter().find(|d| d.id == sent[0].id).unwrap();
+    assert!(first.expires_at > expires_at, "{first:?}");
+}
+
 /// The texts about an alert that this island's own channels were given, as they would leave.
 async fn words_for(island: &mut Island, alert: AlertId, purpose: Purpose) -> Vec<String> {
     let conn = &mut island.world.conn;

@@ -17,8 +17,10 @@ impl Invariant for IslandsComeHome {
         if let Some(refused) = seen.picture.refused.first() {
             return Err(format!("a fact was refused: {refused}"));
         }
-        if !seen.picture.facts_all_there {
-            return Err("facts told again change the cluster's history".to_owned());
+        if let Some(fact) = &seen.picture.new_fact {
+            return Err(format!(
+                "a fact told again changes the cluster's history: {fact}"
+            ));
         }
         Ok(())
     }

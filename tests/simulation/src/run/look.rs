@@ -212,18 +212,20 @@ impl Run {
         let copy = state.fork().await;
         let mut tx = copy.begin().await;
         let before = islands::merge_digest(&mut tx).await;
+        let before = before.expect("memory can be read");
         for node in self.world.nodes.iter().rev() {
-            let mut facts = node.islander.ever();
-            facts.reverse();
-            for batch in islands::batches(facts) {
-                islands::apply_facts(&mut tx, picture.now, node.id, &batch)
+            for fact in node.islander.ever().into_iter().rev() {
+                let told = std::slice::from_ref(&fact);
+                islands::apply_facts(&mut tx, picture.now, node.id, told)
                     .await
                     .expect("memory does not fail");
+                let after = islands::merge_digest(&mut tx).await;
+                if picture.new_fact.is_none() && after.expect("memory can be read") != before {
+                    picture.new_fact =
+                        Some(format!("{} {} of {}", fact.kind(), fact.about(), node.id));
+                }
             }
         }
-        let after = islands::merge_digest(&mut tx).await;
-        picture.facts_all_there =
-            before.expect("memory can be read") == after.expect("memory can be read");
         for refused in islands::refused(&mut tx, 10)
             .await
             .expect("memory can be read")
