@@ -13,12 +13,22 @@ use serde::de::DeserializeOwned;
 
 use super::IdentityError;
 
-/// Writes a file through a temporary one beside it, synced with its directory.
+/// Starts the first line of a text file; the rest of it is the CRC-32 of what follows. Readers of PEM pass over it
+/// (RFC 7468 section 2, explanatory text).
+const CHECKSUM: &str = "CRC-32: ";
+
+/// Writes a text under its checksum, through a temporary file beside it, synced with its directory. A turned bit could
+/// leave a certificate that reads well and that no peer accepts.
 pub(crate) fn write(dir: &Path, name: &str, text: &str) -> Result<(), IdentityError> {
-    write_private(dir, name, text.as_bytes())
+    let checked = format!("{}{text}", checksum_line(text));
+    write_private(dir, name, checked.as_bytes())
 }
 
-/// As [`write`], for bytes.
+fn checksum_line(text: &str) -> String {
+    format!("{CHECKSUM}{:08x}\n", crc32fast::hash(text.as_bytes()))
+}
+
+/// As [`write`], for bytes, without a checksum.
 pub(crate) fn write_private(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), IdentityError> {
     replace(dir, name, bytes).map_err(|source| IdentityError::File {
         path: dir.join(name),
@@ -66,10 +76,20 @@ pub(crate) fn read_checked<T: DeserializeOwned>(
         .map_err(|e| super::damaged(dir, name, &e))
 }
 
-/// The text of a file; `None` when there is none.
+/// The text of a file, with or without a checksum; `None` when there is no file.
 pub(crate) fn read(dir: &Path, name: &str) -> Result<Option<String>, IdentityError> {
     match fs::read_to_string(dir.join(name)) {
+        Ok(text) if text.starts_with(CHECKSUM) => {
+            let (line, rest) = text.split_at(text.find('\n').map_or(text.len(), |at| at + 1));
+            if line != checksum_line(rest) {
+                return Err(super::damaged(dir, name, &"its checksum does not hold"));
+            }
+            Ok(Some(rest.to_owned()))
+        }
         Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+            Err(super::damaged(dir, name, &"it is not text"))
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(IdentityError::File {
             path: dir.join(name),

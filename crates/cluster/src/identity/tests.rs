@@ -301,10 +301,15 @@ fn identity_files_cut_or_flipped_anywhere_are_refused_or_unharmed() {
         for bytes in cuts.chain(flips) {
             std::fs::write(dir.path().join(name), &bytes).unwrap();
             match Identity::load(dir.path()) {
-                Ok(Some(read)) => assert_eq!(
-                    (read.node(), read.cluster(), read.pin()),
-                    (identity.node(), identity.cluster(), identity.pin())
-                ),
+                Ok(Some(read)) => {
+                    let who = (read.node(), read.cluster(), read.pin());
+                    assert_eq!(who, (identity.node(), identity.cluster(), identity.pin()));
+                    let shown = (read.chain(), read.trusted(), read.can_issue());
+                    assert_eq!(
+                        shown,
+                        (identity.chain(), identity.trusted(), identity.can_issue())
+                    );
+                }
                 Ok(None) => panic!("{name} damaged reads as no identity at all"),
                 Err(error) => assert!(error.to_string().contains("pem"), "{error}"),
             }
