@@ -16,6 +16,9 @@ use crate::world::{PEOPLE, World, phone};
 /// How long the nodes may take to agree after a change.
 const SETTLE_TIME: Duration = Duration::from_secs(60);
 
+/// How long a newcomer asks to be let in.
+const JOIN_TIME: Duration = Duration::from_secs(10);
+
 /// One question to one node about its cluster.
 const ASK_TIME: Duration = Duration::from_secs(3);
 
@@ -96,7 +99,15 @@ impl Cluster {
         let token = invitation["token"].as_str();
         let token = token.context("the invitation has no token")?;
         let node = &mut self.nodes[index];
-        let joined = node.run(&["join", "-"], token).await?;
+        let until = Instant::now() + JOIN_TIME;
+        let joined = loop {
+            match node.run(&["join", "-"], token).await {
+                Ok(joined) => break joined,
+                // A voter of this very moment is only just being handed the issuing key.
+                Err(_) if Instant::now() < until => sleep(LOOK_EVERY).await,
+                Err(error) => return Err(error),
+            }
+        };
         node.id = joined["node"].as_u64().context("join named no node")?;
         node.start()?;
         let id = node.id;

@@ -119,7 +119,7 @@ impl Admissions {
         }
         if !self.core.identity.can_issue() {
             return Err(
-                "this member does not hold the issuing key; join through a voting member"
+                "this member does not hold the issuing key; join through a voting member, or again in a moment if it is new"
                     .to_owned(),
             );
         }
