@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use domain::deliveries::AttemptRef;
 use domain::ports::{Journal, JournalError};
-use domain::{DeliveryId, Timestamp};
+use domain::{DeliveryId, Timestamp, codec};
+use serde::{Deserialize, Serialize};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
@@ -23,18 +24,15 @@ create table if not exists sim_pin ( -- a PIN refused once is never tried again:
     pin_hash blob not null, -- keyed, so that the file does not give the PIN away
     primary key (iccid, pin_hash)
 ) strict, without rowid;
-create table if not exists clock_anchor (
-    id          integer primary key check (id = 1),
-    boot_id     text    not null,
-    boottime_ms integer not null,
-    cluster_ms  integer not null
-) strict;
 create table if not exists fact (
     name  text primary key,
-    value blob not null
+    value blob not null -- what was set, then its CRC-32 in big-endian order
 ) strict, without rowid;
 pragma user_version = 1;
 ";
+
+/// The fact that is a [`ClockAnchor`].
+const CLOCK_ANCHOR: &str = "clock anchor";
 
 /// Rows in one insert or delete.
 const ROWS_MAX: usize = 64;
@@ -62,7 +60,7 @@ pub enum OpenNodeDbError {
 pub struct NodeDbError(#[from] sqlx::Error);
 
 /// Cluster time at a known moment of this boot, from which cluster time goes on after a restart of the program.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct ClockAnchor {
     /// `/proc/sys/kernel/random/boot_id`: the anchor holds only within this boot.
     pub boot_id: String,
@@ -156,51 +154,39 @@ impl NodeDb {
 
     /// The last anchor stored.
     pub async fn clock_anchor(&self) -> Result<Option<ClockAnchor>, NodeDbError> {
-        self.with(async |conn| {
-            let row = sqlx::query(
-                "select boot_id, boottime_ms, cluster_ms from clock_anchor where id = 1",
-            )
-            .fetch_optional(conn)
-            .await?;
-            row.map(|row| {
-                Ok(ClockAnchor {
-                    boot_id: row.try_get(0)?,
-                    boottime_ms: row.try_get(1)?,
-                    cluster: Timestamp(row.try_get(2)?),
-                })
-            })
-            .transpose()
-        })
-        .await
+        let stored = self.fact(CLOCK_ANCHOR).await?;
+        Ok(stored.and_then(|bytes| codec::decode(&bytes).ok()))
     }
 
     /// Stores an anchor, replacing the last.
     pub async fn set_clock_anchor(&self, anchor: &ClockAnchor) -> Result<(), NodeDbError> {
-        self.with(async |conn| {
-            sqlx::query(
-                "insert into clock_anchor (id, boot_id, boottime_ms, cluster_ms) values (1, ?, ?, ?)
-                 on conflict (id) do update set boot_id = excluded.boot_id, boottime_ms = excluded.boottime_ms,
-                   cluster_ms = excluded.cluster_ms",
-            )
-            .bind(&anchor.boot_id)
-            .bind(anchor.boottime_ms)
-            .bind(anchor.cluster.0)
-            .execute(conn)
-            .await?;
-            Ok(())
-        })
-        .await
+        let bytes = codec::encode(anchor).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        self.set_facts(&[(CLOCK_ANCHOR, &bytes)]).await
     }
 
-    /// A fact about this node (its id, its cluster, its keys), if set.
+    /// A fact about this node, if it is set and whole. A damaged one is forgotten: a time or a count with a turned bit
+    /// in it would be believed, and cluster time never goes back.
     pub async fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, NodeDbError> {
-        self.with(async |conn| {
-            sqlx::query_scalar("select value from fact where name = ?")
-                .bind(name)
-                .fetch_optional(conn)
-                .await
-        })
-        .await
+        let stored: Option<Vec<u8>> = self
+            .with(async |conn| {
+                sqlx::query_scalar("select value from fact where name = ?")
+                    .bind(name)
+                    .fetch_optional(conn)
+                    .await
+            })
+            .await?;
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        match stored.split_last_chunk::<4>() {
+            Some((value, crc)) if crc32fast::hash(value).to_be_bytes() == *crc => {
+                Ok(Some(value.to_vec()))
+            }
+            Some(_) | None => {
+                tracing::warn!(name, "what this node remembered is damaged, forgotten");
+                Ok(None)
+            }
+        }
     }
 
     /// Sets facts, all or none.
@@ -208,12 +194,13 @@ impl NodeDb {
         self.with(async |conn| {
             let mut tx = conn.begin_with("begin immediate").await?;
             for (name, value) in facts {
+                let checked = [*value, &crc32fast::hash(value).to_be_bytes()].concat();
                 sqlx::query(
                     "insert into fact (name, value) values (?, ?)
                      on conflict (name) do update set value = excluded.value",
                 )
                 .bind(*name)
-                .bind(*value)
+                .bind(checked)
                 .execute(&mut *tx)
                 .await?;
             }
@@ -391,6 +378,45 @@ mod tests {
             };
             db.set_clock_anchor(&anchor).await.unwrap();
             assert_eq!(db.clock_anchor().await.unwrap(), Some(anchor));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fact_with_a_turned_bit_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = NodeDb::open(&dir.path().join("node.db"), false, Fatal::new())
+            .await
+            .unwrap();
+        let anchor = ClockAnchor {
+            boot_id: "b".to_owned(),
+            boottime_ms: 5,
+            cluster: Timestamp(1_000),
+        };
+        db.set_clock_anchor(&anchor).await.unwrap();
+        let stored: Vec<u8> = db
+            .with(async |conn| {
+                sqlx::query_scalar("select value from fact")
+                    .fetch_one(conn)
+                    .await
+            })
+            .await
+            .unwrap();
+        let flips = (0..stored.len() * 8).map(|bit| {
+            let mut bytes = stored.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        });
+        let cuts = (0..stored.len()).map(|len| stored[..len].to_vec());
+        for bytes in flips.chain(cuts) {
+            db.with(async |conn| {
+                sqlx::query("update fact set value = ?")
+                    .bind(bytes)
+                    .execute(conn)
+                    .await
+            })
+            .await
+            .unwrap();
+            assert_eq!(db.clock_anchor().await.unwrap(), None);
         }
     }
 
