@@ -365,7 +365,12 @@ impl Director {
     /// A node is taken out and its disk lost; a new member takes its place.
     async fn replace(&mut self, site: u8) -> Result<()> {
         let index = usize::from(site) - 1;
-        let through = (index + 1) % self.cluster.nodes.len();
+        let nodes = &self.cluster.nodes;
+        let count = nodes.len();
+        let mut others = (1..count).map(|step| (index + step) % count);
+        let sound = |at: &usize| nodes[*at].is_running() && !self.rotten.contains(&nodes[*at].site);
+        let through = others.find(sound);
+        let through = through.context("no node is left that could let another in")?;
         let old = self.cluster.nodes[index].id;
         self.cluster.node(site).kill().await?;
         let mut door = self.cluster.nodes[through].local();
