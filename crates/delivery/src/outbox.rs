@@ -1,6 +1,8 @@
 //! What this node was given to send: what is under way, and results on their way to the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::deliveries::{AttemptRef, AttemptReport, AttemptResult, SendOutcome, Work};
 use sha2::{Digest, Sha256};
@@ -14,18 +16,17 @@ pub(crate) struct Outbox {
     reports: Vec<AttemptReport>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Sent {
     parts: u16,
     text_hash: [u8; 8],
+    wanted: Arc<AtomicBool>,
 }
 
 impl Outbox {
-    /// Marks an attempt as begun; false when it was begun before.
-    pub(crate) fn begin(&mut self, work: &Work) -> bool {
-        if self.begun.contains_key(&work.attempt) {
-            return false;
-        }
+    /// Marks an attempt as begun. What it returns says whether it is still wanted.
+    pub(crate) fn begin(&mut self, work: &Work) -> Arc<AtomicBool> {
+        let wanted = Arc::new(AtomicBool::new(true));
         let parts = if work.kind == "sms" {
             domain::texts::parts(&work.body)
         } else {
@@ -34,8 +35,23 @@ impl Outbox {
         let digest = Sha256::digest(work.body.as_bytes());
         let mut text_hash = [0; 8];
         text_hash.copy_from_slice(&digest[..8]);
-        self.begun.insert(work.attempt, Sent { parts, text_hash });
-        true
+        let sent = Sent {
+            parts,
+            text_hash,
+            wanted: Arc::clone(&wanted),
+        };
+        self.begun.insert(work.attempt, sent);
+        wanted
+    }
+
+    /// Of what was begun, only this work is wanted by now. The rest may still wait in a channel: its people have answered,
+    /// or another node has it.
+    pub(crate) fn want_only(&self, work: &[Work]) {
+        let wanted: BTreeSet<AttemptRef> = work.iter().map(|item| item.attempt).collect();
+        for (attempt, sent) in &self.begun {
+            sent.wanted
+                .store(wanted.contains(attempt), Ordering::Release);
+        }
     }
 
     pub(crate) fn has_begun(&self, attempt: &AttemptRef) -> bool {
@@ -47,7 +63,8 @@ impl Outbox {
         if self.results.iter().any(|result| result.attempt == attempt) {
             return;
         }
-        let Sent { parts, text_hash } = *self.begun.entry(attempt).or_default();
+        let sent = self.begun.entry(attempt).or_default();
+        let (parts, text_hash) = (sent.parts, sent.text_hash);
         self.results.push(AttemptResult {
             attempt,
             outcome,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::deliveries::{
@@ -11,8 +11,8 @@ use domain::deliveries::{
 use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
 use domain::ports::{
-    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, LEASE_RAN_OUT, Lease, Machine,
-    Outgoing, Permit, Proposal, Replica, UnknownMachine,
+    Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Machine, Outgoing,
+    Permit, Proposal, RIGHT_RAN_OUT, Replica, UnknownMachine,
 };
 use domain::{Command, Outcome, RequestId, Timestamp};
 use futures_util::future::select_all;
@@ -421,6 +421,7 @@ impl Worker {
                 return Wake::Idle;
             }
         };
+        self.outbox.want_only(&work);
         let spared = self.spared().await;
         let mut wake = Wake::Idle;
         let mut starting: Vec<(usize, Work)> = Vec::new();
@@ -485,7 +486,7 @@ impl Worker {
                 .lease
                 .is_none_or(|lease| self.clock.boot() >= lease.until)
             {
-                let detail = LEASE_RAN_OUT.to_owned();
+                let detail = RIGHT_RAN_OUT.to_owned();
                 self.outbox.ended(
                     item.attempt,
                     SendOutcome::Refused {
@@ -519,17 +520,20 @@ impl Worker {
             .collect()
     }
 
-    /// Holds while a lease does, also one renewed after the text was handed over.
-    fn permit(&self) -> Permit {
+    /// Holds while a lease does, also one renewed after the text was handed over, and while the text is wanted.
+    fn permit(&self, wanted: Arc<AtomicBool>) -> Permit {
         let (clock, until_ms) = (Arc::clone(&self.clock), Arc::clone(&self.lease_until_ms));
-        Permit::new(move || clock.boot() < Duration::from_millis(until_ms.load(Ordering::Acquire)))
+        Permit::new(move || {
+            let until = Duration::from_millis(until_ms.load(Ordering::Acquire));
+            wanted.load(Ordering::Acquire) && clock.boot() < until
+        })
     }
 
     fn submit(&mut self, position: usize, item: Work, now: Timestamp) -> Wake {
-        self.outbox.begin(&item);
+        let wanted = self.outbox.begin(&item);
         let message = Outgoing {
             attempt: item.attempt,
-            permit: self.permit(),
+            permit: self.permit(wanted),
             urgent: item.lane.urgent(),
             validity: item.expires_at.since(now),
             address: item.address,

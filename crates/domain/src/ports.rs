@@ -305,7 +305,7 @@ pub enum ChannelKind {
 }
 
 /// The right to start one send, asked for again at the last moment: a text may wait in a channel, and a process may be
-/// frozen, for longer than the lease lasted under which it was handed over (DESIGN C2).
+/// frozen, for longer than the lease lasted under which it was handed over (DESIGN C2), or until nobody wants it.
 #[derive(Clone)]
 pub struct Permit(Arc<dyn Fn() -> bool + Send + Sync>);
 
@@ -332,8 +332,9 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// What a send's end says when its lease ran out before it began; nothing left, so it is tried again at once.
-pub const LEASE_RAN_OUT: &str = "the send lease ran out";
+/// What a send's end says when its right to start ended before it began: nothing left, so if it is still wanted it is
+/// tried again at once.
+pub const RIGHT_RAN_OUT: &str = "the right to send ran out";
 
 /// One text ready to leave. Nothing in it is decided any more.
 #[derive(Clone, Debug)]

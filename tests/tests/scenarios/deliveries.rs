@@ -1,9 +1,10 @@
 //! What people's phones show while nodes, modems and leaders come and go.
 
-use domain::alerts::Severity;
+use domain::alerts::{Answer, Command as Alerts, Severity};
 use domain::deliveries::{Report, SendOutcome};
+use domain::{Command, RecipientId};
 
-use super::stage::{ANA, BELA, DORA, call_off, code, raise, seconds, states, three_nodes};
+use super::stage::{ANA, BELA, DORA, ask, call_off, code, raise, seconds, states, three_nodes};
 
 fn unknown() -> SendOutcome {
     SendOutcome::Unknown {
@@ -181,6 +182,33 @@ async fn a_restarted_node_says_that_it_does_not_know_and_sends_once_more() {
         "{}",
         sent[1].message.body
     );
+}
+
+#[tokio::test]
+async fn a_text_that_waits_in_a_hanging_modem_does_not_leave_once_its_person_has_answered() {
+    let mut world = three_nodes().await;
+    for node in &world.nodes {
+        node.modem.by_hand(); // takes texts and says nothing
+    }
+    let alert = raise(&world, Severity::High, &[&["ana", "dora"]]).await;
+    world.live(seconds(5)).await;
+    let waiting: Vec<_> = world
+        .nodes
+        .iter()
+        .flat_map(|node| node.modem.take_fresh())
+        .collect();
+    let to = |number: &str| waiting.iter().find(|text| text.address == number).unwrap();
+    assert!(to(ANA).permit.may_start() && to(DORA).permit.may_start());
+    let recipient = RecipientId::of_key("ana");
+    let answer = Alerts::Answer {
+        alert,
+        recipient,
+        answer: Answer::Coming,
+    };
+    ask(&world, Command::Alerts(answer)).await;
+    world.live(seconds(5)).await;
+    assert!(!to(ANA).permit.may_start(), "she knows already");
+    assert!(to(DORA).permit.may_start());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use domain::deliveries::{AttemptRef, Report, SendOutcome};
-use domain::ports::{LEASE_RAN_OUT, Outgoing};
+use domain::ports::{Outgoing, RIGHT_RAN_OUT};
 use sms::Address;
 use sms::TypeOfNumber;
 use sms::modem::{ErrorClass, FinalError, Outcome, RefusalReason, SubmitId, UnknownReason};
@@ -131,7 +131,7 @@ impl Outbox {
             .pop_front()
             .or_else(|| self.ordinary.pop_front())?;
         if !message.permit.may_start() {
-            ticket.end(temporary(LEASE_RAN_OUT));
+            ticket.end(temporary(RIGHT_RAN_OUT));
             return None;
         }
         let options = SegmentOptions {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use domain::deliveries::SendOutcome;
 use domain::nodes::ChannelReport;
-use domain::ports::{Channel, ChannelEvent, ChannelKind, Clock, LEASE_RAN_OUT, Outgoing};
+use domain::ports::{Channel, ChannelEvent, ChannelKind, Clock, Outgoing, RIGHT_RAN_OUT};
 use tokio::select;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -234,7 +234,7 @@ async fn send(shared: Arc<Shared>, job: Job) {
             break;
         }
         if !message.permit.may_start() {
-            tried.temporary.push(LEASE_RAN_OUT.to_owned());
+            tried.temporary.push(RIGHT_RAN_OUT.to_owned());
             break;
         }
         let ended = conversation::hand_over(

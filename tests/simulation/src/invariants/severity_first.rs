@@ -42,11 +42,15 @@ impl Invariant for SeverityFirst {
                     }
                 }
                 Command::Islands(islands::Command::Merge { facts, .. }) => {
-                    // An island has begun to call already; a client that asks again now does not raise it anew.
+                    // An island has begun to call already; a client that asks again, before or after, raises nothing anew.
                     for fact in facts {
-                        if let Fact::Alert(fact) = fact {
-                            let critical = fact.severity == Severity::Critical;
-                            self.known.entry(fact.alert).or_insert(critical);
+                        match fact {
+                            Fact::Alert(fact) => {
+                                let critical = fact.severity == Severity::Critical;
+                                self.known.entry(fact.alert).or_insert(critical);
+                            }
+                            Fact::Call(fact) => _ = self.waiting.remove(&fact.alert),
+                            _ => {}
                         }
                     }
                 }
