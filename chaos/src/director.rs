@@ -54,7 +54,7 @@ pub(crate) struct Director {
     pub(crate) windows: Vec<Window>,
     /// The program of the next version, if it was built.
     pub(crate) next: Option<PathBuf>,
-    /// Sites whose disk fails them now: their nodes may end by themselves.
+    /// Sites whose disk fails them in this round: their nodes may end by themselves.
     pub(crate) failing: BTreeSet<u8>,
     /// Sites with turned bits: once a node finds one and ends, it is replaced.
     pub(crate) rotten: BTreeSet<u8>,
@@ -100,7 +100,9 @@ impl Director {
                 (window.to_s, window.to_ms) = (now_s, civil_ms());
             }
         }
-        self.recover(first).await
+        self.recover(first).await?;
+        self.failing.clear(); // not before: a node may be ending of its disk after there is room again
+        Ok(())
     }
 
     /// Waits until the nodes are one cluster again.
@@ -238,11 +240,7 @@ impl Director {
                     self.cluster.node(*site).start()?;
                 }
             }
-            Kind::DiskFull => {
-                self.cluster.node(site).disk.fill(None);
-                self.keep_up().await?; // one that ended of it may have ended just now
-                self.failing.remove(&site);
-            }
+            Kind::DiskFull => self.cluster.node(site).disk.fill(None),
             Kind::SlowDisk => self.cluster.node(site).disk.slow(Duration::ZERO),
             Kind::BitFlip => {}
             Kind::Freeze => self.cluster.node(site).signal(Signal::CONT)?,
