@@ -392,7 +392,7 @@ impl Island {
 
 /// Whatever may still leave has words to leave with.
 async fn assert_has_words(conn: &mut SqliteConnection) {
-    let alerts: Vec<Vec<u8>> = sqlx::query_scalar("select alert_id from alert")
+    let alerts: Vec<Vec<u8>> = sqlx::query_scalar("select alert_id from alert order by alert_id")
         .fetch_all(&mut *conn)
         .await
         .unwrap();
