@@ -103,7 +103,7 @@ impl Cluster {
         let joined = loop {
             match node.run(&["join", "-"], token).await {
                 Ok(joined) => break joined,
-                // A voter of this very moment is only just being handed the issuing key.
+                // The network may be cut just now.
                 Err(_) if Instant::now() < until => sleep(LOOK_EVERY).await,
                 Err(error) => return Err(error),
             }

@@ -511,6 +511,30 @@ async fn a_modem_pulled_out_while_sending_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn what_waits_behind_a_text_that_hangs_is_given_back() {
+    let mut rig = Rig::up(json!({ "submit_faults": ["silent_lost"] })).await;
+    rig.channel.modem.submit(sms(1, "hangs")).unwrap();
+    rig.channel.modem.submit(sms(2, "waits")).unwrap();
+    rig.channel.wait_down("has not said for long").await;
+    rig.channel
+        .until("given back", |line| !line.ended.is_empty())
+        .await;
+    let (attempt, outcome) = &rig.channel.ended[0];
+    assert_eq!(attempt.delivery, DeliveryId([2; 16]));
+    assert!(
+        matches!(
+            outcome,
+            SendOutcome::Refused {
+                permanent: false,
+                ..
+            }
+        ),
+        "{outcome:?}"
+    );
+    rig.finish().await;
+}
+
+#[tokio::test]
 async fn a_port_that_is_no_modem_says_so() {
     let mut rig = Rig::start(json!({ "hang": "until_power_cut" })).await;
     rig.channel

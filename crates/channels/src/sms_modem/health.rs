@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use domain::nodes::ChannelReport;
-use sms::modem::Status;
+use sms::modem::{Status, SubmitId};
 
 use super::settings::SmsModemSettings;
 
@@ -24,6 +24,8 @@ pub(super) struct Health {
     trouble: Option<String>,
     /// A refusal that concerns every message, and how long it is believed.
     barred: Option<(String, Instant)>,
+    /// The part the modem was given and says nothing about: whether network or modem is at fault cannot be told.
+    slow: Option<SubmitId>,
     /// Since when the engine tries no parts; `None` while it does.
     unready_since: Option<Instant>,
     /// The engine has been ready since the port was opened.
@@ -43,6 +45,7 @@ impl Health {
             port: None,
             trouble: None,
             barred: None,
+            slow: None,
             unready_since: Some(now),
             was_ready: false,
             ever_ready: false,
@@ -81,6 +84,15 @@ impl Health {
         self.barred = Some((why, now + hold));
     }
 
+    pub(super) fn slow(&mut self, id: SubmitId) {
+        self.slow = Some(id);
+    }
+
+    /// A part has ended; what comes next is tried.
+    pub(super) fn part_ended(&mut self, id: SubmitId) {
+        self.slow.take_if(|slow| *slow == id);
+    }
+
     /// Tells whether the engine is trying parts now.
     pub(super) fn engine(&mut self, now: Instant, is_ready: bool) {
         if is_ready {
@@ -103,6 +115,12 @@ impl Health {
             return Some(format!(
                 "the network refuses this SIM ({why}); check its plan and credit with the operator"
             ));
+        }
+        if self.slow.is_some() {
+            return Some(
+                "the modem has not said for long whether the network took its last text; others send meanwhile"
+                    .to_owned(),
+            );
         }
         let unready = self
             .unready_since
@@ -220,6 +238,18 @@ mod tests {
         let later = health.poll_timeout(now).unwrap();
         health.engine(later, true);
         assert_eq!(health.down(later), None);
+    }
+
+    #[test]
+    fn a_modem_silent_about_a_part_is_down_until_that_part_ends() {
+        let now = Instant::now();
+        let mut health = ready(now);
+        health.slow(SubmitId(7));
+        assert!(health.down(now).unwrap().contains("has not said for long"));
+        health.part_ended(SubmitId(6));
+        assert!(health.down(now).is_some());
+        health.part_ended(SubmitId(7));
+        assert_eq!(health.down(now), None);
     }
 
     #[test]

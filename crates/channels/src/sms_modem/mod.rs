@@ -275,6 +275,7 @@ impl SmsModemService {
             }
             Event::Submitted { id, outcome } => {
                 debug!(part = id.0, ?outcome, "part ended");
+                self.health.part_ended(id);
                 let AfterPart {
                     submit,
                     report,
@@ -291,7 +292,10 @@ impl SmsModemService {
                     self.submit(next);
                 }
             }
-            Event::Slow { id } => info!(part = id.0, "the network is slow to take a part"),
+            Event::Slow { id } => {
+                info!(part = id.0, "the network is slow to take a part");
+                self.health.slow(id);
+            }
             Event::Received { token, pdu, .. } => {
                 let arrived = self.inbox.received(now, self.health.imsi(), token, *pdu);
                 for text in arrived.texts {

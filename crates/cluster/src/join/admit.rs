@@ -10,7 +10,7 @@ use domain::ports::{Proposal, Replica as _};
 use domain::{Actor, Command, NodeId, Outcome, Receipt, Refusal, RequestId, Timestamp};
 use quinn::Connection;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::token::hash_of_secret;
 use super::{Answer, FRAME_MAX, Request, digits, exported};
@@ -28,6 +28,9 @@ use crate::wire::Change;
 const TALK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Wait after a refusal: nobody may fill the log with wrong secrets.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(500);
+/// A new voter asks the others for the issuing key about once a second; a newcomer is kept waiting this long for it.
+const ISSUING_KEY_WAIT: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Admissions remembered for the operator's screen.
 const RECENT_MAX: usize = 16;
 const NAME_MAX: usize = 64;
@@ -117,7 +120,7 @@ impl Admissions {
                 "the node must name 1 to {ADDRESSES_MAX} addresses (`advertise`)"
             ));
         }
-        if !self.core.identity.can_issue() {
+        if !self.soon_issues().await {
             return Err(
                 "this member does not hold the issuing key; join through a voting member, or again in a moment if it is new"
                     .to_owned(),
@@ -161,6 +164,19 @@ impl Admissions {
             authority: authority.to_vec(),
             membership: WireStoredMembership::from(&membership),
         })
+    }
+
+    /// Whether this member can issue certificates. A voter of this very moment is only just being handed the key.
+    async fn soon_issues(&self) -> bool {
+        let until = Instant::now() + ISSUING_KEY_WAIT;
+        while !self.core.identity.can_issue() {
+            let votes = self.core.standing().voters.contains(&self.core.node.0);
+            if !votes || Instant::now() >= until {
+                return false;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        true
     }
 
     /// Spends the invitation through the log. The same newcomer asking again, with the same key, gets the same id.

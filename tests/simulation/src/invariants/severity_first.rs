@@ -49,7 +49,9 @@ impl Invariant for SeverityFirst {
                                 let critical = fact.severity == Severity::Critical;
                                 self.known.entry(fact.alert).or_insert(critical);
                             }
-                            Fact::Call(fact) => _ = self.waiting.remove(&fact.alert),
+                            Fact::Call(fact) => {
+                                self.waiting.remove(&fact.alert);
+                            }
                             _ => {}
                         }
                     }
