@@ -33,6 +33,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(4);
 /// After healing everything must have come to rest within this.
 const REST_MAX: Duration = Duration::from_secs(25 * 60);
 
+/// Texts a modem takes before the first has ended, as many as a node's own (`channels`).
+const MODEM_LINE: usize = 4;
 /// A hung modem is noticed and reset after this.
 const HANG_NOTICED: Duration = Duration::from_secs(40);
 
@@ -166,9 +168,8 @@ impl Run {
         let nodes = if chance.random_range(0..5) == 0 { 5 } else { 3 };
         let world = World::unled(nodes, chance.random()).await;
         for node in &world.nodes {
-            for channel in node.channels() {
-                channel.by_hand();
-            }
+            node.modem.in_line(MODEM_LINE);
+            node.mail.by_hand();
         }
         let trouble = CALM + Duration::from_secs(chance.random_range(120..420));
         let faults = faults::plan(

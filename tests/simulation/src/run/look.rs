@@ -56,6 +56,14 @@ impl Run {
     pub(super) fn look_at_sends(&mut self, place: usize, at: Duration) -> bool {
         let node = &self.world.nodes[place];
         let (id, (began, held)) = (node.id, node.worker_began());
+        let runs = {
+            let order = self.world.order();
+            let member = order.member(id);
+            member.up && !member.paused
+        };
+        if !runs {
+            return false; // a process that does not run begins nothing
+        }
         let fresh = [
             ("modem", node.modem.take_fresh()),
             ("mail", node.mail.take_fresh()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::NodeId;
 use domain::deliveries::{AttemptRef, Report, SendOutcome};
 use domain::nodes::ChannelReport;
-use domain::ports::{Channel, ChannelEvent, ChannelKind, Incoming, Outgoing};
+use domain::ports::{Channel, ChannelEvent, ChannelKind, Incoming, Outgoing, RIGHT_RAN_OUT};
 use tokio::sync::Notify;
 
 /// A message as it left a channel.
@@ -41,6 +41,9 @@ struct Inner {
     /// What is submitted waits in `fresh` for [`FakeChannel::end`], instead of following the script.
     by_hand: bool,
     fresh: Vec<Outgoing>,
+    /// Begins one message at a time, as a modem does; the others wait in line.
+    in_line: bool,
+    begun: Option<AttemptRef>,
     bugs: ChannelBugs,
 }
 
@@ -83,6 +86,8 @@ impl FakeChannel {
                 up: true,
                 by_hand: false,
                 fresh: Vec::new(),
+                in_line: false,
+                begun: None,
                 bugs: ChannelBugs::default(),
             }),
         };
@@ -133,6 +138,12 @@ impl FakeChannel {
         self.inner().by_hand = true;
     }
 
+    /// As [`by_hand`](Self::by_hand), and up to `room` messages stand in line: one begins when the one before has ended.
+    pub fn in_line(&self, room: usize) {
+        let mut inner = self.inner();
+        (inner.by_hand, inner.in_line, inner.room) = (true, true, room);
+    }
+
     /// Plants bugs in this channel.
     pub fn plant(&self, bugs: ChannelBugs) {
         self.inner().bugs = bugs;
@@ -140,7 +151,12 @@ impl FakeChannel {
 
     /// What was submitted since this was last asked; each waits for its end.
     pub fn take_fresh(&self) -> Vec<Outgoing> {
-        std::mem::take(&mut self.inner().fresh)
+        let mut inner = self.inner();
+        if inner.in_line {
+            inner.next_in_line().into_iter().collect()
+        } else {
+            std::mem::take(&mut inner.fresh)
+        }
     }
 
     /// Ends a send that is still held; false when a restart has lost it.
@@ -150,19 +166,27 @@ impl FakeChannel {
             return false;
         };
         inner.held.remove(place);
-        if !inner.bugs.drops_ends {
-            inner
-                .events
-                .push_back(ChannelEvent::Ended { attempt, outcome });
-        }
+        inner.begun.take_if(|begun| *begun == attempt);
+        inner.tell_end(attempt, outcome);
         true
     }
 
-    /// Ends everything held with the same outcome: the channel lost its device.
+    /// Ends everything begun with the same outcome and gives back what waits: the channel lost its device.
     pub fn end_all(&self, outcome: &SendOutcome) {
-        let held = self.inner().held.clone();
+        let (held, waiting) = {
+            let mut inner = self.inner();
+            (inner.held.clone(), std::mem::take(&mut inner.fresh))
+        };
         for attempt in held {
-            self.end(attempt, outcome.clone());
+            let waits = waiting.iter().any(|message| message.attempt == attempt);
+            self.end(
+                attempt,
+                if waits {
+                    not_begun("given back")
+                } else {
+                    outcome.clone()
+                },
+            );
         }
     }
 
@@ -238,6 +262,7 @@ impl FakeChannel {
             inner.fresh.clear();
             inner.events.clear();
             inner.held.clear();
+            inner.begun = None;
             let kept: Vec<Incoming> = inner
                 .received
                 .iter()
@@ -250,6 +275,40 @@ impl FakeChannel {
             inner.up
         };
         self.set_up(up);
+    }
+}
+
+impl Inner {
+    /// The message whose turn it is: urgent ones first, and none whose right to start has ended.
+    fn next_in_line(&mut self) -> Option<Outgoing> {
+        if self.begun.is_some() || !self.up {
+            return None;
+        }
+        while !self.fresh.is_empty() {
+            let urgent = self.fresh.iter().position(|message| message.urgent);
+            let message = self.fresh.remove(urgent.unwrap_or(0));
+            if message.permit.may_start() {
+                self.begun = Some(message.attempt);
+                return Some(message);
+            }
+            self.held.retain(|held| *held != message.attempt);
+            self.tell_end(message.attempt, not_begun(RIGHT_RAN_OUT));
+        }
+        None
+    }
+
+    fn tell_end(&mut self, attempt: AttemptRef, outcome: SendOutcome) {
+        if !self.bugs.drops_ends {
+            self.events
+                .push_back(ChannelEvent::Ended { attempt, outcome });
+        }
+    }
+}
+
+fn not_begun(detail: &str) -> SendOutcome {
+    SendOutcome::Refused {
+        permanent: false,
+        detail: detail.to_owned(),
     }
 }
 
