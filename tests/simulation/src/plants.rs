@@ -37,6 +37,7 @@ enum ChannelBug {
     DropsEnds,
     DropsTexts,
     ForgetsEarly,
+    IgnoresRights,
 }
 
 impl Plant {
@@ -66,6 +67,7 @@ impl Plant {
             drops_ends: bug == ChannelBug::DropsEnds,
             drops_texts: bug == ChannelBug::DropsTexts,
             forgets_early: bug == ChannelBug::ForgetsEarly,
+            ignores_rights: bug == ChannelBug::IgnoresRights,
         }
     }
 
@@ -139,6 +141,11 @@ pub const ALL: &[Plant] = &[
         name: "text-forgotten-before-stored",
         caught_by: &["texts_are_kept"],
         how: How::Channel(ChannelBug::ForgetsEarly),
+    },
+    Plant {
+        name: "line-ignores-rights",
+        caught_by: &["quiet_after_answer", "leases_cover_sends"],
+        how: How::Channel(ChannelBug::IgnoresRights),
     },
     Plant {
         name: "island-journals-no-answers",
