@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{NodeId, codec};
+use domain::{NodeId, Timestamp, codec};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub(crate) struct Hello {
     pub(crate) leads: bool,
     /// By a leader: the committed log index each member has confirmed.
     pub(crate) confirmed: Vec<(u64, u64)>,
+    /// Cluster time as it reckons it. A node whose machine was off knows only the last stamp it applied, and could lead
+    /// before it applies another.
+    pub(crate) now: Timestamp,
 }
 
 /// What the other one makes of it.
@@ -272,7 +275,10 @@ fn words(node: NodeId, wrong: Wrong) -> String {
 pub(crate) fn answer(core: &Core, from: NodeId, body: &[u8]) -> Result<Vec<u8>, String> {
     let hello: Hello = codec::decode(body).map_err(|e| e.to_string())?;
     let verdict = match core.presence.judge(from, &hello, Instant::now()) {
-        None => Verdict::Fine(own_hello(core)),
+        None => {
+            core.time.observe(hello.now);
+            Verdict::Fine(own_hello(core))
+        }
         Some(Wrong::Twin) => Verdict::Twin,
         Some(Wrong::OldCopy { confirmed, .. }) => Verdict::OldCopy { confirmed },
         Some(Wrong::Doubtful) => Verdict::Doubt,
@@ -300,6 +306,7 @@ fn own_hello(core: &Core) -> Hello {
         has: metrics.last_log_index.unwrap_or(0),
         leads,
         confirmed,
+        now: core.time.now(),
     }
 }
 
@@ -356,7 +363,9 @@ async fn show(core: &Core, patience: Duration) {
         };
         match verdict {
             Verdict::Fine(theirs) => {
-                _ = core.presence.judge(from, &theirs, Instant::now());
+                if core.presence.judge(from, &theirs, Instant::now()).is_none() {
+                    core.time.observe(theirs.now);
+                }
                 fine += 1;
                 leader_fine |= theirs.leads;
             }
@@ -474,6 +483,7 @@ mod tests {
             has,
             leads: false,
             confirmed: vec![],
+            now: Timestamp(0),
         }
     }
 

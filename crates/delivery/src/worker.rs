@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::deliveries::{
-    self, AttemptRef, AttemptReport, Command as Deliveries, SendOutcome, Work,
+    self, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, SendOutcome, Work,
 };
 use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
@@ -61,7 +61,7 @@ pub struct Worker {
     digest_told: Option<u64>,
     lease: Option<Lease>,
     /// The node gave itself the lease, because it was cut off.
-    lease_own: bool,
+    lease_own: Arc<AtomicBool>,
     /// The lease's end in milliseconds of the boot clock, for texts that wait in a channel.
     lease_until_ms: Arc<AtomicU64>,
     lease_asked: Option<Duration>,
@@ -91,7 +91,7 @@ impl Worker {
             told: Teller::default(),
             digest_told: None,
             lease: None,
-            lease_own: false,
+            lease_own: Arc::default(),
             lease_until_ms: Arc::default(),
             lease_asked: None,
             recovered: false,
@@ -318,10 +318,14 @@ impl Worker {
     }
 
     async fn record_results(&mut self) -> Wake {
-        let results: Vec<_> = self.outbox.results().iter().take(BATCH).cloned().collect();
-        if results.is_empty() {
-            return Wake::Idle;
-        }
+        let results = match self.recordable().await {
+            Ok(results) if results.is_empty() => return Wake::Idle,
+            Ok(results) => results,
+            Err(error) => {
+                warn!(error, "cannot read what is on record");
+                return Wake::Idle;
+            }
+        };
         let recorded: Vec<AttemptRef> = results.iter().map(|result| result.attempt).collect();
         let node = self.replica.node();
         let command = Command::Deliveries(Deliveries::RecordAttempts { node, results });
@@ -337,6 +341,28 @@ impl Worker {
             );
         }
         Wake::Now
+    }
+
+    /// Results the log can take now. What the cluster gave this node just before it was cut off, its island may not know of:
+    /// how that ended waits for the cluster.
+    async fn recordable(&self) -> Result<Vec<AttemptResult>, String> {
+        let results = self.outbox.results();
+        if results.is_empty() || self.replica.island().is_none() {
+            return Ok(results.iter().take(BATCH).cloned().collect());
+        }
+        let ended: Vec<AttemptRef> = results.iter().map(|result| result.attempt).collect();
+        let mut view = self
+            .replica
+            .read(Freshness::Local)
+            .await
+            .map_err(|e| e.to_string())?;
+        let known = deliveries::known_attempts(&mut view, &ended)
+            .await
+            .map_err(|e| e.to_string())?;
+        let known = results
+            .iter()
+            .filter(|result| known.contains(&result.attempt));
+        Ok(known.take(BATCH).cloned().collect())
     }
 
     async fn record_reports(&mut self) -> Wake {
@@ -381,12 +407,13 @@ impl Worker {
     }
 
     async fn renew_lease(&mut self) {
-        let alone = self.replica.island().is_some_and(|island| !island.healing);
-        if alone != self.lease_own {
+        let alone = is_alone(self.replica.as_ref());
+        if alone != self.lease_own.load(Ordering::Acquire) {
             // What a node allowed itself while it was cut off does not hold among the others, who may have given its work
             // away (DESIGN C2).
-            (self.lease, self.lease_asked, self.lease_own) = (None, None, alone);
+            (self.lease, self.lease_asked) = (None, None);
             self.lease_until_ms.store(0, Ordering::Release); // also for what waits in a channel
+            self.lease_own.store(alone, Ordering::Release);
         }
         let boot = self.clock.boot();
         let fresh = self
@@ -408,14 +435,8 @@ impl Worker {
 
     /// Starts what is assigned here, wanted, and has room in its channel; journalled first (DESIGN C1).
     async fn start_sends(&mut self, now: Timestamp) -> Wake {
-        let work = match self.replica.read(Freshness::Local).await {
-            Ok(mut view) => deliveries::work_for(&mut view, self.replica.node())
-                .await
-                .map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let work = match work {
-            Ok(work) => work,
+        let (work, unwanted) = match self.assigned().await {
+            Ok(assigned) => assigned,
             Err(error) => {
                 warn!(error, "cannot read what to send");
                 return Wake::Idle;
@@ -424,6 +445,18 @@ impl Worker {
         self.outbox.want_only(&work);
         let spared = self.spared().await;
         let mut wake = Wake::Idle;
+        for attempt in unwanted {
+            // Nobody else can tell: without this it would count as under way here for ever.
+            if !self.outbox.has_begun(&attempt) {
+                let detail = "nobody waited for it any more".to_owned();
+                let outcome = SendOutcome::Refused {
+                    permanent: false,
+                    detail,
+                };
+                self.outbox.ended(attempt, outcome, self.clock.wall().0);
+                wake = Wake::Now;
+            }
+        }
         let mut starting: Vec<(usize, Work)> = Vec::new();
         let mut room: Vec<usize> = self.channels.iter().map(|channel| channel.free()).collect();
         for item in work {
@@ -465,10 +498,7 @@ impl Worker {
         if starting.is_empty() {
             return wake;
         }
-        if self
-            .lease
-            .is_none_or(|lease| self.clock.boot() >= lease.until)
-        {
+        if !self.holds_lease() {
             debug!(waiting = starting.len(), "no send lease");
             return wake;
         }
@@ -482,10 +512,7 @@ impl Worker {
         }
         for (position, item) in starting {
             // The journal may have taken long: the lease must cover the moment of starting.
-            if self
-                .lease
-                .is_none_or(|lease| self.clock.boot() >= lease.until)
-            {
+            if !self.holds_lease() {
                 let detail = RIGHT_RAN_OUT.to_owned();
                 self.outbox.ended(
                     item.attempt,
@@ -501,6 +528,31 @@ impl Worker {
             wake = wake.sooner(self.submit(position, item, now));
         }
         wake
+    }
+
+    fn holds_lease(&self) -> bool {
+        let same_side = is_alone(self.replica.as_ref()) == self.lease_own.load(Ordering::Acquire);
+        same_side
+            && self
+                .lease
+                .is_some_and(|lease| self.clock.boot() < lease.until)
+    }
+
+    /// What is assigned here: wanted, and not wanted any more.
+    async fn assigned(&self) -> Result<(Vec<Work>, Vec<AttemptRef>), String> {
+        let node = self.replica.node();
+        let mut view = self
+            .replica
+            .read(Freshness::Local)
+            .await
+            .map_err(|e| e.to_string())?;
+        let work = deliveries::work_for(&mut view, node)
+            .await
+            .map_err(|e| e.to_string())?;
+        let unwanted = deliveries::unwanted_on(&mut view, node)
+            .await
+            .map_err(|e| e.to_string())?;
+        Ok((work, unwanted))
     }
 
     /// Kinds of channels that other nodes have and this one, running out of power, leaves to them.
@@ -520,12 +572,16 @@ impl Worker {
             .collect()
     }
 
-    /// Holds while a lease does, also one renewed after the text was handed over, and while the text is wanted.
+    /// Holds while a lease does, also one renewed after the text was handed over, and while the text is wanted. What a node
+    /// allowed itself while it was cut off ends with that, though this loop may hear of it later.
     fn permit(&self, wanted: Arc<AtomicBool>) -> Permit {
         let (clock, until_ms) = (Arc::clone(&self.clock), Arc::clone(&self.lease_until_ms));
+        let (replica, own) = (Arc::clone(&self.replica), Arc::clone(&self.lease_own));
         Permit::new(move || {
             let until = Duration::from_millis(until_ms.load(Ordering::Acquire));
-            wanted.load(Ordering::Acquire) && clock.boot() < until
+            wanted.load(Ordering::Acquire)
+                && clock.boot() < until
+                && is_alone(replica.as_ref()) == own.load(Ordering::Acquire)
         })
     }
 
@@ -587,4 +643,9 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether the node decides by itself. While it heals, the others may have given its work away.
+fn is_alone(replica: &dyn Replica) -> bool {
+    replica.island().is_some_and(|island| !island.healing)
 }

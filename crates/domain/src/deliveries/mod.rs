@@ -32,8 +32,8 @@ pub use self::outbox::{Waiting, waiting};
 pub(crate) use self::query::told_recipients;
 pub use self::query::{
     AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, awaited_at, counts, due,
-    expired, failed_predecessor, load, many_untold, next_due, of_alert, stranded, superseded, told,
-    under_way, under_way_on, untold, work_for,
+    expired, failed_predecessor, known_attempts, load, many_untold, next_due, of_alert, stranded,
+    superseded, told, under_way, under_way_on, untold, unwanted_on, work_for,
 };
 pub use self::rules::{Lane, Purpose, State};
 

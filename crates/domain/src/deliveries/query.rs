@@ -1,7 +1,8 @@
 //! Reads of deliveries and attempts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -199,7 +200,8 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
     Ok(load)
 }
 
-/// What is assigned to a node and wanted, with texts ready to leave, in lane order.
+/// What is assigned to a node and wanted, with texts ready to leave, in lane order. Of several tries that islands made of
+/// one delivery only the newest is.
 pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<Work>, sqlx::Error> {
     let found = sqlx::query(
         "select a.delivery_id, a.attempt, a.channel, d.kind, d.lane, d.address, d.language, d.code, d.possible_repeat, \
@@ -209,7 +211,7 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
          left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
           and t.language = d.language \
-         where a.node_id = ? and a.state = 'assigned' and d.state = 'assigned' \
+         where a.node_id = ? and a.state = 'assigned' and d.state = 'assigned' and d.attempts = a.attempt \
          order by d.lane, d.due_at_ms, a.delivery_id, a.attempt",
     )
     .bind(node.0.cast_signed())
@@ -236,6 +238,46 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
             })
         })
         .collect()
+}
+
+/// Attempts assigned to a node that nobody wants any more. Only the node knows whether it has begun them.
+pub async fn unwanted_on(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Vec<AttemptRef>, sqlx::Error> {
+    let found = sqlx::query(
+        "select a.delivery_id, a.attempt from attempt a join delivery d on d.delivery_id = a.delivery_id \
+         where a.node_id = ? and a.state = 'assigned' and (d.state <> 'assigned' or d.attempts <> a.attempt) \
+         order by a.delivery_id, a.attempt",
+    )
+    .bind(node.0.cast_signed())
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(attempt_ref).collect()
+}
+
+/// Those of these attempts that this history knows of.
+pub async fn known_attempts(
+    conn: &mut SqliteConnection,
+    attempts: &[AttemptRef],
+) -> Result<BTreeSet<AttemptRef>, sqlx::Error> {
+    let asked: Vec<_> = attempts
+        .iter()
+        .map(|at| {
+            json!([
+                data_encoding::HEXUPPER.encode(at.delivery.as_bytes()),
+                at.attempt
+            ])
+        })
+        .collect();
+    let found = sqlx::query(
+        "select a.delivery_id, a.attempt from json_each(?) j join attempt a \
+         on a.delivery_id = unhex(j.value ->> 0) and a.attempt = j.value ->> 1 order by a.delivery_id, a.attempt",
+    )
+    .bind(rows::to_json(&asked)?)
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(attempt_ref).collect()
 }
 
 /// Attempts a node has been given and not reported, whether or not they are still wanted.
@@ -540,7 +582,7 @@ pub async fn told(
 pub(crate) async fn told_recipients(
     conn: &mut SqliteConnection,
     alert: AlertId,
-) -> Result<std::collections::BTreeSet<RecipientId>, sqlx::Error> {
+) -> Result<BTreeSet<RecipientId>, sqlx::Error> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "select distinct d.recipient_id from delivery d where d.alert_id = ? and d.purpose = 'page' \
          and (d.reason = 'told in a summary' \

@@ -1,13 +1,15 @@
 //! Transcripts of deliveries: sends, retries, reports, silence and dark numbers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use expect_test::expect;
 
 use super::*;
+use crate::islands::{self, Fact};
 use crate::transcript::{World, accepted, refused, unknown};
 use crate::vocabulary::Severity;
-use crate::{Command as AnyCommand, LeaderStamp, NodeId, Outcome, Refusal};
+use crate::{Command as AnyCommand, LeaderStamp, NodeId, Outcome, Refusal, Timestamp};
 
 async fn due_refs(world: &mut World) -> Vec<AttemptRef> {
     due(&mut world.conn, world.now, 100)
@@ -334,4 +336,56 @@ async fn a_command_decided_under_an_earlier_leadership_is_refused() {
     let command = AnyCommand::Deliveries(Command::Assign { assignments });
     let outcome = world.run_as(crate::Actor::Loop, Some(old), command).await;
     assert_eq!(outcome, Outcome::Refused(Refusal::StaleLeadership));
+}
+
+#[tokio::test]
+async fn of_two_tries_on_one_node_the_newest_is_wanted_and_the_node_tells_of_the_other() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::High, 300, &[&["bela"]]).await;
+    let first = assign_all(&mut world, 1).await[0];
+    // Node 1 was cut off before it heard of that, and gave itself the same work.
+    let second = AttemptRef {
+        attempt: 65_537,
+        ..first
+    };
+    let own = Fact::Attempt(Box::new(AttemptFact {
+        delivery: second.delivery,
+        attempt: second.attempt,
+        end: AttemptEnd {
+            state: 0,
+            report: 0,
+            reported_at: None,
+            ended_at: None,
+            detail: String::new(),
+            parts: 0,
+            text_hash: Vec::new(),
+            wall_ms: 0,
+        },
+        node: NodeId(1),
+        channel: "modem".to_owned(),
+        number: String::new(),
+        assigned_at: Timestamp(world.now.0 + 20_000),
+    }));
+    world
+        .run(AnyCommand::Islands(islands::Command::Merge {
+            origin: NodeId(1),
+            facts: vec![own],
+        }))
+        .await;
+    let wanted = work_for(&mut world.conn, NodeId(1)).await.unwrap();
+    let wanted: Vec<AttemptRef> = wanted.iter().map(|work| work.attempt).collect();
+    assert_eq!(wanted, [second]);
+    let unwanted = async |world: &mut World| unwanted_on(&mut world.conn, NodeId(1)).await.unwrap();
+    assert_eq!(unwanted(&mut world).await, [first]);
+    let never = AttemptRef {
+        attempt: 7,
+        ..first
+    };
+    let known = known_attempts(&mut world.conn, &[first, never]).await;
+    assert_eq!(known.unwrap(), BTreeSet::from([first]));
+    world.record(1, &[second], accepted()).await;
+    assert_eq!(unwanted(&mut world).await, [first]);
+    world.record(1, &[first], refused(false)).await;
+    assert_eq!(unwanted(&mut world).await, []);
+    expect!["bela page 1.0 sms sent\n"].assert_eq(&world.deliveries(alert).await);
 }

@@ -42,7 +42,8 @@ impl Invariant for AcceptedStays {
                 }
                 // Others may have ended it meanwhile, or joined it the other way round: then the join is only on record.
                 (Asked::Join(id), _) => alert(id).is_none_or(|alert| {
-                    alert.state != "joined" && !(told.alone && alert.joined_into.is_some())
+                    let islands = told.alone || seen.chronicle.islands;
+                    alert.state != "joined" && !(islands && alert.joined_into.is_some())
                 }),
                 (Asked::Post, _) => !seen.picture.posts.contains_key(&told.words),
                 (Asked::Answer(_), _) => false, // its effect is looked at by texts_are_kept

@@ -244,6 +244,7 @@ impl Order {
     /// One round of heartbeats, and of elections where they fail to arrive.
     pub fn beat(&mut self) {
         let ids: Vec<NodeId> = self.members.keys().copied().collect();
+        self.greet();
         for id in &ids {
             if self.member(*id).leading.is_some() && self.hears(*id, *id) {
                 self.replicate(*id);
@@ -259,11 +260,26 @@ impl Order {
         }
     }
 
+    /// Members tell each other what time it is: whoever starts anew hears it before it may stand.
+    fn greet(&mut self) {
+        for id in self.members() {
+            let others = self.members().into_iter().filter(|other| *other != id);
+            let latest = others
+                .filter(|other| self.talk(id, *other))
+                .map(|other| self.now(other))
+                .max();
+            if let Some(latest) = latest {
+                self.observe(id, latest);
+            }
+        }
+    }
+
     /// Lets somebody lead at once if a majority is left and nobody does.
     pub fn elect(&mut self) {
         if self.acting_leader().is_some() {
             return;
         }
+        self.greet();
         for id in self.members() {
             if self.hears(id, id) && self.stand(id, true) {
                 return;
