@@ -46,6 +46,8 @@ struct Told {
     at: Duration,
     /// Cluster time minus the boot clock, milliseconds.
     basis_ms: i64,
+    /// It has to be made again.
+    stale: bool,
 }
 
 impl Teller {
@@ -75,7 +77,14 @@ impl Teller {
             return Some(report);
         };
         let overdue = seen.boot.saturating_sub(told.at) >= REPORT_EVERY;
-        (overdue || moved_ms != 0 || changed(&told.report, &report)).then_some(report)
+        (overdue || told.stale || moved_ms != 0 || changed(&told.report, &report)).then_some(report)
+    }
+
+    /// Whoever is told next knows nothing of what was told before.
+    pub(crate) fn forget(&mut self) {
+        if let Some(told) = &mut self.last {
+            told.stale = true;
+        }
     }
 
     /// The cluster has this report.
@@ -84,6 +93,7 @@ impl Teller {
             report,
             at: seen.boot,
             basis_ms: basis_ms(seen),
+            stale: false,
         });
     }
 }
@@ -148,6 +158,16 @@ mod tests {
         assert_eq!(teller.due(NodeId(1), &seen(101)), None);
         let later = teller.due(NodeId(1), &seen(700)).unwrap();
         assert!(!later.resumed);
+    }
+
+    #[test]
+    fn who_has_not_heard_is_told_again_though_nothing_changed() {
+        let mut teller = told();
+        teller.forget();
+        let again = teller.due(NodeId(1), &seen(101)).unwrap();
+        assert!(!again.resumed, "time did not begin again");
+        teller.accepted(again, &seen(101));
+        assert_eq!(teller.due(NodeId(1), &seen(102)), None);
     }
 
     #[test]

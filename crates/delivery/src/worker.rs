@@ -54,6 +54,8 @@ pub struct Worker {
     health: BTreeMap<String, ChannelReport>,
     health_changed: bool,
     health_told: Option<Duration>,
+    /// Channels and machine were told to an island: the cluster has yet to hear of them.
+    told_island: bool,
     machine: Arc<dyn Machine>,
     pulse: Pulse,
     told: Teller,
@@ -86,6 +88,7 @@ impl Worker {
             health: BTreeMap::new(),
             health_changed: true,
             health_told: None,
+            told_island: false,
             machine: Arc::new(UnknownMachine),
             pulse: Pulse::default(),
             told: Teller::default(),
@@ -147,6 +150,7 @@ impl Worker {
             return Wake::Idle;
         }
         self.drain_channels();
+        self.change_audience();
         let mut wake = self.tell_health().await;
         // Before the lease: whoever holds one has said how its clocks stand.
         self.tell_machine().await;
@@ -212,6 +216,16 @@ impl Worker {
                     }
                 }
             }
+        }
+    }
+
+    /// What an island was told of this node's channels and machine, its cluster does not know, nor the other way round.
+    fn change_audience(&mut self) {
+        let island = self.replica.island().is_some();
+        if island != self.told_island {
+            self.told_island = island;
+            self.health_told = None;
+            self.told.forget();
         }
     }
 

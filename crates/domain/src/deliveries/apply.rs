@@ -241,7 +241,9 @@ async fn record_attempt(
     };
     let latest = row.attempts == attempt;
     let accepted = matches!(result.outcome, SendOutcome::Accepted { .. });
-    if row.state == State::Assigned && latest {
+    // Islands may have made several tries; where the newest has ended already, the last to end moves the delivery.
+    let last = row.state == State::Assigned && !latest && !is_under_way(conn, delivery).await?;
+    if row.state == State::Assigned && (latest || last) {
         // The everyday case.
         let next = after_send(&result.outcome, &row.kind, tries(attempt));
         let place = Place {
@@ -268,6 +270,19 @@ async fn record_attempt(
         .await?;
     }
     Ok(true)
+}
+
+/// Whether any try of a delivery has not ended.
+async fn is_under_way(
+    conn: &mut SqliteConnection,
+    delivery: DeliveryId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from attempt where delivery_id = ? and state = 'assigned')",
+    )
+    .bind(delivery.as_bytes())
+    .fetch_one(conn)
+    .await
 }
 
 /// How many tries one history has made, by the number of its last.

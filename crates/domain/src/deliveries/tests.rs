@@ -338,21 +338,25 @@ async fn a_command_decided_under_an_earlier_leadership_is_refused() {
     assert_eq!(outcome, Outcome::Refused(Refusal::StaleLeadership));
 }
 
-#[tokio::test]
-async fn of_two_tries_on_one_node_the_newest_is_wanted_and_the_node_tells_of_the_other() {
-    let mut world = World::new().await;
-    let alert = world.raise(Severity::High, 300, &[&["bela"]]).await;
-    let first = assign_all(&mut world, 1).await[0];
-    // Node 1 was cut off before it heard of that, and gave itself the same work.
+/// Node 1 is given a try, and an island of it another one. Both, the cluster's first.
+async fn two_tries(world: &mut World) -> (AttemptRef, AttemptRef) {
+    let first = assign_all(world, 1).await[0];
     let second = AttemptRef {
         attempt: 65_537,
         ..first
     };
-    let own = Fact::Attempt(Box::new(AttemptFact {
-        delivery: second.delivery,
-        attempt: second.attempt,
+    tell_of(world, second, "assigned").await;
+    (first, second)
+}
+
+/// What an island of node 1 tells of a try of its own.
+async fn tell_of(world: &mut World, attempt: AttemptRef, state: &str) {
+    let place = facts::ATTEMPT_STATES.iter().position(|s| *s == state);
+    let fact = AttemptFact {
+        delivery: attempt.delivery,
+        attempt: attempt.attempt,
         end: AttemptEnd {
-            state: 0,
+            state: u8::try_from(place.unwrap()).unwrap(),
             report: 0,
             reported_at: None,
             ended_at: None,
@@ -365,13 +369,20 @@ async fn of_two_tries_on_one_node_the_newest_is_wanted_and_the_node_tells_of_the
         channel: "modem".to_owned(),
         number: String::new(),
         assigned_at: Timestamp(world.now.0 + 20_000),
-    }));
+    };
     world
         .run(AnyCommand::Islands(islands::Command::Merge {
             origin: NodeId(1),
-            facts: vec![own],
+            facts: vec![Fact::Attempt(Box::new(fact))],
         }))
         .await;
+}
+
+#[tokio::test]
+async fn of_two_tries_on_one_node_the_newest_is_wanted_and_the_node_tells_of_the_other() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::High, 300, &[&["bela"]]).await;
+    let (first, second) = two_tries(&mut world).await;
     let wanted = work_for(&mut world.conn, NodeId(1)).await.unwrap();
     let wanted: Vec<AttemptRef> = wanted.iter().map(|work| work.attempt).collect();
     assert_eq!(wanted, [second]);
@@ -387,5 +398,25 @@ async fn of_two_tries_on_one_node_the_newest_is_wanted_and_the_node_tells_of_the
     assert_eq!(unwanted(&mut world).await, [first]);
     world.record(1, &[first], refused(false)).await;
     assert_eq!(unwanted(&mut world).await, []);
-    expect!["bela page 1.0 sms sent\n"].assert_eq(&world.deliveries(alert).await);
+    expect![[r#"
+        bela page 1.0 sms sent
+    "#]]
+    .assert_eq(&world.deliveries(alert).await);
+}
+
+#[tokio::test]
+async fn where_the_newest_try_ended_unheard_the_last_to_end_moves_the_delivery() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::High, 300, &[&["bela"]]).await;
+    let (first, second) = two_tries(&mut world).await;
+    tell_of(&mut world, second, "refused").await;
+    expect![[r#"
+        bela page 1.0 sms assigned
+    "#]]
+    .assert_eq(&world.deliveries(alert).await);
+    world.record(1, &[first], refused(false)).await;
+    expect![[r#"
+        bela page 1.0 sms pending (CMS 38)
+    "#]]
+    .assert_eq(&world.deliveries(alert).await);
 }
