@@ -79,7 +79,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(quiet_after_answer::QuietAfterAnswer::default()),
         Box::new(repeats_say_so::RepeatsSaySo),
         Box::new(attempts_tell_the_truth::AttemptsTellTheTruth),
-        Box::new(deliveries_end::DeliveriesEnd),
+        Box::new(deliveries_end::DeliveriesEnd::default()),
         Box::new(standby_is_wanted::StandbyIsWanted),
         Box::new(dark_numbers::DarkNumbers),
         Box::new(call_off_reaches::CallOffReaches),
