@@ -88,11 +88,13 @@ fn raise(index: u64) -> LogEntry {
         steps: vec![Step {
             delay_ms: u64::from(LATER_S) * 1_000,
             recipients: vec![RecipientId::of_key(&format!("person-{index}"))],
+            enough: Vec::new(),
         }],
         needed: 1,
         repeat_every_ms: 300_000,
         repeats: 2,
         validity_ms: 3_600_000,
+        fallback: Vec::new(),
         dedup_key: None,
         source: "key:bench".to_owned(),
     };

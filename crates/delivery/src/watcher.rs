@@ -328,11 +328,13 @@ impl Watcher {
             steps: vec![Step {
                 delay_ms: 0,
                 recipients: people.iter().map(|person| person.id).collect(),
+                enough: Vec::new(),
             }],
             needed: 1,
             repeat_every_ms: alerts::DEFAULT_REPEAT_EVERY_MS,
             repeats: alerts::DEFAULT_REPEATS,
             validity_ms: alerts::DEFAULT_VALIDITY_MS,
+            fallback: Vec::new(),
             dedup_key: Some(trouble.key()),
             source: SOURCE.to_owned(),
         };

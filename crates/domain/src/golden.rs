@@ -372,6 +372,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
     let delivery = DeliveryId([3; 16]);
     let word = |text: &str| text.to_owned();
     let plan = PlanFact {
+        policy: "{}".to_owned(),
         critical: true,
         lane: 2,
         started: Timestamp(5),
@@ -595,11 +596,17 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         steps: vec![alerts::Step {
             delay_ms: 60_000,
             recipients: vec![recipient],
+            enough: vec![escalation::Quota {
+                what: "medic".to_owned(),
+                among: escalation::Among::Listed(vec![recipient]),
+                count: 1,
+            }],
         }],
         needed: 1,
         repeat_every_ms: 300_000,
         repeats: 2,
         validity_ms: 3_600_000,
+        fallback: vec![recipient],
         dedup_key: Some("pump-4".to_owned()),
         source: "scada".to_owned(),
     };

@@ -340,12 +340,14 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
             .map(|(keys, step)| Step {
                 delay_ms: step * delay_s * 1_000,
                 recipients: keys.iter().map(|key| RecipientId::of_key(key)).collect(),
+                enough: Vec::new(),
             })
             .collect(),
         needed: 1,
         repeat_every_ms: 60_000,
         repeats: 1,
         validity_ms: 3_600_000,
+        fallback: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use domain::alerts::{self, Answer, Raise, Severity, Status, Step};
+use domain::escalation::{Among, Quota};
 use domain::ports::Proposal;
 use domain::{
     Actor, AlertId, Command, NodeId, RecipientId, RequestId, RoomId, Timestamp, conversations,
@@ -100,12 +101,18 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
                     recipients.push(RecipientId::of_key(key));
                 }
             }
+            let enough = enough(chance, &recipients);
             Step {
                 delay_ms: step * chance.random_range(20_000..90_000),
                 recipients,
+                enough,
             }
         })
         .collect();
+    let fallback = match chance.random_range(0..3) {
+        0 => people.drain(..).take(2).map(RecipientId::of_key).collect(),
+        _ => Vec::new(),
+    };
     let severity = Severity::ALL[chance.random_range(0..4)];
     let robot = chance.random_range(0..3) == 0;
     Raise {
@@ -119,8 +126,27 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         repeat_every_ms: chance.random_range(60_000..150_000),
         repeats: chance.random_range(0..=2),
         validity_ms: [60_000, 180_000, 600_000][chance.random_range(0..3)],
+        fallback,
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
+    }
+}
+
+/// Now and then a step says itself when it is answered enough: all of it, one of some, two different people.
+fn enough(chance: &mut StdRng, people: &[RecipientId]) -> Vec<Quota> {
+    let quota = |count, among| Quota {
+        what: String::new(),
+        among,
+        count,
+    };
+    match chance.random_range(0..6) {
+        0 => vec![quota(u32::MAX, Among::Step)],
+        1 => vec![
+            quota(1, Among::Anyone),
+            quota(1, Among::Listed(people.iter().take(1).copied().collect())),
+        ],
+        2 => vec![quota(2, Among::Anyone)],
+        _ => Vec::new(),
     }
 }
 

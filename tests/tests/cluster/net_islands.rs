@@ -32,11 +32,13 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         steps: vec![Step {
             delay_ms: 0,
             recipients: vec![domain::RecipientId::of_key("ana")],
+            enough: Vec::new(),
         }],
         needed: 1,
         repeats: 0,
         repeat_every_ms: 60_000,
         validity_ms: 3_600_000,
+        fallback: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),

@@ -87,6 +87,7 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         .map(|(keys, step)| Step {
             delay_ms: step * 60_000,
             recipients: keys.iter().map(|key| RecipientId::of_key(key)).collect(),
+            enough: Vec::new(),
         })
         .collect();
     let raise = Raise {
@@ -100,6 +101,7 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         repeat_every_ms: 600_000,
         repeats: 1,
         validity_ms: 3_600_000,
+        fallback: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
     };

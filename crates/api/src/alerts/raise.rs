@@ -6,9 +6,10 @@ use domain::alerts::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
     TEXT_LEN_MAX,
 };
+use domain::escalation::{Among, Quota};
 use domain::ports::ReadView;
 use domain::recipients::{self, Named};
-use domain::{Actor, CivilTime, nodes};
+use domain::{Actor, CivilTime, RecipientId, nodes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -55,7 +56,9 @@ pub(crate) struct RaiseBody {
     /// Whom to call in turn, instead of `to`.
     #[serde(default)]
     steps: Vec<StepBody>,
-    /// How many "coming" answers stop the next steps.
+    /// Whom to call beside everyone else, on every path at once, when all rounds are over and too few answered.
+    fallback: Option<ToBody>,
+    /// How many "coming" answers stop the next steps, where a step says nothing else.
     #[serde(default = "one")]
     #[schema(default = 1)]
     needed: u16,
@@ -92,6 +95,28 @@ pub(crate) struct StepBody {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    /// What must be answered before no further step is called, all of it; without: `needed` of anybody.
+    #[serde(default)]
+    enough: Vec<QuotaBody>,
+}
+
+/// So many "coming" among some people: `{"count": 2}` two different people, `{"all": true}` everyone of this step,
+/// `{"count": 1, "groups": ["medics"], "what": "medic"}` one of these.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotaBody {
+    /// How many; or `all`.
+    count: Option<u32>,
+    /// All of those named, or of this step when nobody is.
+    #[serde(default)]
+    all: bool,
+    /// What people call it.
+    #[serde(default)]
+    what: String,
+    #[serde(default)]
+    people: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
 }
 
 fn actual() -> String {
@@ -107,8 +132,24 @@ fn one() -> u16 {
 pub(super) struct Wanted {
     raise: Raise,
     aware_at: Option<CivilTime>,
-    /// Delay in milliseconds, and whom.
-    steps: Vec<(u64, Vec<Named>)>,
+    steps: Vec<WantedStep>,
+    fallback: Vec<Named>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct WantedStep {
+    delay_ms: u64,
+    whom: Vec<Named>,
+    enough: Vec<WantedQuota>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct WantedQuota {
+    what: String,
+    count: u32,
+    /// Of this step's people, when nobody is named.
+    of_step: bool,
+    among: Vec<Named>,
 }
 
 /// Checks a body on its own, without looking anything up.
@@ -138,6 +179,9 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         fields.at_most("/dedup_key", key, DEDUP_KEY_LEN_MAX);
     }
     let steps = steps(&mut fields, body.to, body.steps);
+    let fallback = body
+        .fallback
+        .map_or_else(Vec::new, |to| named(to.people, to.groups));
     let (Some(severity), Some(status)) = (severity, status) else {
         return Err(fields.into_problem());
     };
@@ -156,6 +200,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
             .map_or(DEFAULT_REPEAT_EVERY_MS, milliseconds),
         repeats: body.repeats.unwrap_or(DEFAULT_REPEATS),
         validity_ms: body.validity_s.map_or(DEFAULT_VALIDITY_MS, milliseconds),
+        fallback: Vec::new(),
         dedup_key: body.dedup_key,
         source,
     };
@@ -163,6 +208,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         raise,
         aware_at,
         steps,
+        fallback,
     })
 }
 
@@ -173,19 +219,25 @@ impl Wanted {
             mut raise,
             aware_at,
             steps,
+            fallback,
         } = self;
         if let Some(aware_at) = aware_at {
             let civil = nodes::civil(view).await.map_err(of_query)?;
             raise.aware_at = Some(civil.moment(aware_at));
         }
-        for (delay_ms, named) in steps {
-            let found = recipients::resolve(view, &named).await.map_err(of_query)?;
-            let recipients = found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+        for step in steps {
+            let recipients = found(view, &step.whom).await?;
+            let mut enough = Vec::with_capacity(step.enough.len());
+            for quota in step.enough {
+                enough.push(quota.resolve(view).await?);
+            }
             raise.steps.push(Step {
-                delay_ms,
+                delay_ms: step.delay_ms,
                 recipients,
+                enough,
             });
         }
+        raise.fallback = found(view, &fallback).await?;
         Ok(raise)
     }
 
@@ -193,6 +245,36 @@ impl Wanted {
     pub(super) fn unresolved(self) -> Raise {
         self.raise
     }
+}
+
+impl WantedQuota {
+    async fn resolve(self, view: &mut ReadView) -> Result<Quota, Problem> {
+        let among = if self.among.is_empty() {
+            if self.of_step {
+                Among::Step
+            } else {
+                Among::Anyone
+            }
+        } else {
+            Among::Listed(found(view, &self.among).await?)
+        };
+        Ok(Quota {
+            what: self.what,
+            among,
+            count: self.count,
+        })
+    }
+}
+
+/// The people meant by names.
+async fn found(view: &mut ReadView, names: &[Named]) -> Result<Vec<RecipientId>, Problem> {
+    let found = recipients::resolve(view, names).await.map_err(of_query)?;
+    found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))
+}
+
+fn named(people: Vec<String>, groups: Vec<String>) -> Vec<Named> {
+    let people = people.into_iter().map(Named::Person);
+    people.chain(groups.into_iter().map(Named::Group)).collect()
 }
 
 fn one_of<T>(
@@ -246,7 +328,7 @@ fn check_text(fields: &mut Fields, pointer: &str, text: &str) {
     fields.at_most(pointer, text, TEXT_LEN_MAX);
 }
 
-fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(u64, Vec<Named>)> {
+fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<WantedStep> {
     if to.is_some() && !steps.is_empty() {
         fields.add("/steps", "stands beside `to`; give one of them");
     }
@@ -263,17 +345,45 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(
         after_s: 0,
         people: to.people,
         groups: to.groups,
+        enough: Vec::new(),
     });
-    let all = at_once.into_iter().chain(steps);
-    all.map(|step| {
-        let people = step.people.into_iter().map(Named::Person);
-        let groups = step.groups.into_iter().map(Named::Group);
-        (
-            step.after_s.saturating_mul(1_000),
-            people.chain(groups).collect(),
-        )
+    let all = at_once.into_iter().chain(steps).enumerate();
+    all.map(|(at, step)| {
+        let quotas = step.enough.into_iter().enumerate();
+        let enough = quotas.filter_map(|(number, body)| {
+            quota(fields, &format!("/steps/{at}/enough/{number}"), body)
+        });
+        WantedStep {
+            delay_ms: step.after_s.saturating_mul(1_000),
+            enough: enough.collect(),
+            whom: named(step.people, step.groups),
+        }
     })
     .collect()
+}
+
+fn quota(fields: &mut Fields, pointer: &str, body: QuotaBody) -> Option<WantedQuota> {
+    let count = match (body.count, body.all) {
+        (Some(count), false) if count > 0 => count,
+        (None, true) => u32::MAX,
+        (Some(_), true) => {
+            fields.add(pointer, "has `count` beside `all`; give one of them");
+            return None;
+        }
+        (Some(_) | None, false) => {
+            fields.add(
+                pointer,
+                "says not how many; write `count`, 1 or more, or `all`",
+            );
+            return None;
+        }
+    };
+    Some(WantedQuota {
+        what: body.what,
+        count,
+        of_step: body.all,
+        among: named(body.people, body.groups),
+    })
 }
 
 #[cfg(test)]
@@ -299,13 +409,14 @@ mod tests {
         );
         assert_eq!(
             steps,
-            [(
-                0,
-                vec![
+            [WantedStep {
+                delay_ms: 0,
+                whom: vec![
                     Named::Person("anna".to_owned()),
                     Named::Group("duty".to_owned())
-                ]
-            )]
+                ],
+                enough: vec![],
+            }]
         );
     }
 
@@ -349,6 +460,39 @@ mod tests {
             "#/to",
         ] {
             assert!(problem.contains(expected), "{expected} in {problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_enough_is_said_in_one_way() {
+        let step = |enough| json!({"severity": "low", "text": "x", "steps": [{"people": ["anna"], "enough": enough}]});
+        let wanted = parsed(step(json!([
+            {"count": 2},
+            {"all": true},
+            {"count": 1, "groups": ["medics"], "what": "medic"},
+        ])))
+        .unwrap();
+        let quota = |count, of_step, what: &str, among: &[Named]| WantedQuota {
+            what: what.to_owned(),
+            count,
+            of_step,
+            among: among.to_vec(),
+        };
+        assert_eq!(
+            wanted.steps[0].enough,
+            [
+                quota(2, false, "", &[]),
+                quota(u32::MAX, true, "", &[]),
+                quota(1, false, "medic", &[Named::Group("medics".to_owned())]),
+            ]
+        );
+        for (bad, words) in [
+            (json!([{}]), "#/steps/0/enough/0 says not how many"),
+            (json!([{"count": 0}]), "says not how many"),
+            (json!([{"count": 1, "all": true}]), "beside `all`"),
+        ] {
+            let problem = parsed(step(bad)).unwrap_err();
+            assert!(problem.contains(words), "{words} in {problem}");
         }
     }
 

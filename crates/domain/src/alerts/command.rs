@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
 use crate::time::Timestamp;
 use crate::vocabulary::{Answer, Severity, Status};
@@ -50,7 +51,7 @@ pub struct Raise {
     pub aware_at: Option<Timestamp>,
     /// Whom to call, in order. Delays count from the raise. Nobody is in two steps.
     pub steps: Vec<Step>,
-    /// How many "coming" answers stop the next steps.
+    /// How many "coming" answers stop the next steps, where a step says nothing else.
     pub needed: u16,
     /// Pause between rounds of paging the silent, milliseconds.
     pub repeat_every_ms: u64,
@@ -58,6 +59,8 @@ pub struct Raise {
     pub repeats: u16,
     /// How long one delivery may wait or travel before it is worthless, milliseconds.
     pub validity_ms: u64,
+    /// Called beside everyone else, on every path, when all rounds are over and too few answered. May be empty.
+    pub fallback: Vec<RecipientId>,
     /// Name of the source's own alarm; for finding and joining, never refused as a duplicate.
     pub dedup_key: Option<String>,
     /// Whoever or whatever raised it, as people should read it.
@@ -67,5 +70,8 @@ pub struct Raise {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub delay_ms: u64,
+    /// Nobody: the step is skipped at once.
     pub recipients: Vec<RecipientId>,
+    /// What must be answered before no further step is called, all of it; empty: [`Raise::needed`] of anybody.
+    pub enough: Vec<Quota>,
 }

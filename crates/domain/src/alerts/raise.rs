@@ -47,21 +47,21 @@ pub(crate) async fn raise_together(
     let mut known = BTreeSet::new();
     let mut news = Vec::with_capacity(raises.len());
     for (entry, raise) in raises {
-        let Ok(steps) = rules::plan(raise) else {
+        let Ok(planned) = rules::plan(raise) else {
             return Ok(None);
         };
         let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
-        if !known.insert(id) {
+        if !known.insert(id) || !planned.skipped.is_empty() {
             return Ok(None);
         }
-        news.push((id, steps));
+        news.push((id, planned));
     }
     let Some(mut number) = next_number(conn, raises, &news).await? else {
         return Ok(None);
     };
     let mut made = Vec::with_capacity(raises.len());
     let mut plans = Vec::with_capacity(raises.len());
-    for (at, ((entry, raise), (id, steps))) in raises.iter().zip(&news).enumerate() {
+    for (at, ((entry, raise), (id, planned))) in raises.iter().zip(&news).enumerate() {
         let mut lane = lane_of(conn, entry, raise).await?;
         let told_before = raises[..at].iter().any(|(earlier, other)| {
             earlier.at.0 >= entry.at.0 - QUIET_MS && same_source(other, raise)
@@ -69,7 +69,7 @@ pub(crate) async fn raise_together(
         if lane == Lane::FirstOfSource && told_before {
             lane = Lane::Rest;
         }
-        let begin = begin(*id, raise, number.to_string(), lane, steps);
+        let begin = begin(*id, raise, number.to_string(), lane, planned);
         let plan = NewPlan::new(entry, &begin)?;
         if plan.pages() != 1 {
             return Ok(None);
@@ -110,8 +110,8 @@ pub(super) async fn raise(
     entry: &Entry<'_>,
     new: &Raise,
 ) -> Result<Outcome, sqlx::Error> {
-    let steps = match rules::plan(new) {
-        Ok(steps) => steps,
+    let planned = match rules::plan(new) {
+        Ok(planned) => planned,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
     let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
@@ -140,19 +140,31 @@ pub(super) async fn raise(
             (0, label, receipt)
         }
     };
-    let begin = begin(id, new, label, lane, &steps);
+    let begin = begin(id, new, label, lane, &planned);
     let mut script = Script::default();
     let raises = [(*entry, new)];
     insert_alerts(
         &mut script,
         &raises,
         &[(id, number)],
-        &[(id, steps.clone())],
+        &[(id, planned.clone())],
     )?;
     escalation::insert_plans(&mut script, &[NewPlan::new(entry, &begin)?])?;
     let room = (*entry, RoomId::of_alert(id), &*new.source, said(new));
     conversations::open_all(&mut script, &[room]);
     script.execute(conn).await?;
+    for step in &planned.skipped {
+        let note = format!("Step {step} had nobody to call and was skipped.");
+        conversations::post(
+            conn,
+            entry,
+            RoomId::of_alert(id),
+            "Holdfast",
+            "system",
+            &note,
+        )
+        .await?;
+    }
     Ok(Outcome::Applied(receipt))
 }
 
@@ -160,7 +172,7 @@ pub(super) async fn raise(
 async fn next_number(
     conn: &mut SqliteConnection,
     raises: &[(Entry<'_>, &Raise)],
-    news: &[(AlertId, rules::Steps)],
+    news: &[(AlertId, rules::Planned)],
 ) -> Result<Option<u64>, sqlx::Error> {
     let mut script = Script::default();
     script.add("select coalesce(max(number), 0) + 1 from alert");
@@ -191,7 +203,7 @@ fn insert_alerts(
     script: &mut Script,
     raises: &[(Entry<'_>, &Raise)],
     made: &[(AlertId, u64)],
-    news: &[(AlertId, rules::Steps)],
+    news: &[(AlertId, rules::Planned)],
 ) -> Result<(), sqlx::Error> {
     script.insert(
         "insert into alert (alert_id, number, severity, status, state, texts, gather, source, dedup_key, raised_by, \
@@ -201,8 +213,8 @@ fn insert_alerts(
         raises.len(),
         "",
     );
-    for (((entry, new), (id, number)), (_, steps)) in raises.iter().zip(made).zip(news) {
-        let people: usize = steps.iter().map(|(_, people)| people.len()).sum();
+    for (((entry, new), (id, number)), (_, planned)) in raises.iter().zip(made).zip(news) {
+        let people: usize = planned.steps.iter().map(|step| step.people.len()).sum();
         script
             .bind(id.as_bytes().to_vec())
             .bind(number.cast_signed())
@@ -226,7 +238,7 @@ fn begin<'a>(
     new: &Raise,
     label: String,
     lane: Lane,
-    steps: &'a rules::Steps,
+    planned: &'a rules::Planned,
 ) -> Begin<'a> {
     Begin {
         alert,
@@ -238,7 +250,8 @@ fn begin<'a>(
             gather: new.gather.clone(),
         },
         lane,
-        steps,
+        steps: &planned.steps,
+        fallback: &planned.fallback,
         needed: new.needed,
         repeats: new.repeats,
         repeat_every_ms: new.repeat_every_ms,

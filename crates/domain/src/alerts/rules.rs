@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Raise;
+use super::{Raise, Step};
+use crate::escalation::{self, NewStep};
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
 
@@ -49,11 +50,19 @@ impl State {
     }
 }
 
-/// Delay from the raise and the people of each step: without empty steps, everyone in the first step that names them.
-pub(super) type Steps = Vec<(u64, Vec<RecipientId>)>;
+/// A raise's steps, put in order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Planned {
+    /// None is empty; everyone is in the first step that names them.
+    pub(super) steps: Vec<NewStep>,
+    /// In no step.
+    pub(super) fallback: Vec<RecipientId>,
+    /// Places, counted from 1, of steps that had nobody.
+    pub(super) skipped: Vec<usize>,
+}
 
 /// Checks a raise and puts its steps in order.
-pub(super) fn plan(raise: &Raise) -> Result<Steps, Refusal> {
+pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     let invalid = |problem: String| Err(Refusal::Invalid(problem));
     if raise.texts.iter().all(|(_, text)| text.trim().is_empty()) {
         return invalid("the alert has no text".to_owned());
@@ -79,24 +88,45 @@ pub(super) fn plan(raise: &Raise) -> Result<Steps, Refusal> {
         return invalid("a step starts at most 7 days after the alert".to_owned());
     }
     let mut seen = BTreeSet::new();
-    let mut steps: Steps = raise
-        .steps
-        .iter()
-        .map(|step| {
-            let fresh = step
-                .recipients
-                .iter()
-                .copied()
-                .filter(|id| seen.insert(*id))
-                .collect();
-            (step.delay_ms, fresh)
-        })
-        .filter(|(_, people): &(u64, Vec<RecipientId>)| !people.is_empty())
-        .collect();
-    steps.sort_by_key(|(delay, _)| *delay);
-    if steps.is_empty() {
-        Err(Refusal::NoRecipients)
-    } else {
-        Ok(steps)
+    let mut in_order: Vec<&Step> = raise.steps.iter().collect();
+    in_order.sort_by_key(|step| step.delay_ms);
+    let (mut steps, mut skipped) = (Vec::with_capacity(in_order.len()), Vec::new());
+    let mut earlier_ms = 0;
+    for (at, step) in in_order.iter().enumerate() {
+        let people: Vec<RecipientId> = step
+            .recipients
+            .iter()
+            .copied()
+            .filter(|id| seen.insert(*id))
+            .collect();
+        if people.is_empty() {
+            // Nobody waits for a step that has nobody: those after it come when it would have.
+            let next = in_order
+                .get(at + 1)
+                .map_or(step.delay_ms, |next| next.delay_ms);
+            earlier_ms += next - step.delay_ms;
+            skipped.push(at + 1);
+            continue;
+        }
+        let enough = escalation::fit(&step.enough, &people).map_err(Refusal::Invalid)?;
+        steps.push(NewStep {
+            delay_ms: step.delay_ms - earlier_ms,
+            people,
+            enough,
+        });
     }
+    if steps.is_empty() {
+        return Err(Refusal::NoRecipients);
+    }
+    let fallback = raise
+        .fallback
+        .iter()
+        .copied()
+        .filter(|id| seen.insert(*id))
+        .collect();
+    Ok(Planned {
+        steps,
+        fallback,
+        skipped,
+    })
 }

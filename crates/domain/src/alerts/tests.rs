@@ -36,7 +36,7 @@ async fn an_answer_stops_the_texts_of_that_person_only() {
         bela page 1.1 sms pending
     "#]]
     .assert_eq(&world.deliveries(alert).await);
-    expect!["calling step 1/1 round 1 coming 0/1 next review +1860 s"]
+    expect!["calling step 1/1 round 1 coming 0/1 next repeat +120 s"]
         .assert_eq(&world.plan(alert).await);
 }
 
@@ -160,7 +160,7 @@ async fn answers_carry_over_into_the_alert_joined_into() {
         say(&mut world, first, "ana", Answer::Cannot).await,
         Outcome::Applied(Receipt::None)
     );
-    expect!["calling step 1/1 round 0 coming 0/1 next review +1800 s"]
+    expect!["calling step 1/1 round 0 coming 0/1 next repeat +60 s"]
         .assert_eq(&world.plan(second).await);
     let back = world
         .ask(Command::Alerts(Alerts::Join {

@@ -22,6 +22,8 @@ pub(crate) struct NewPage<'a> {
     pub(crate) round: u16,
     pub(crate) lane: Lane,
     pub(crate) critical: bool,
+    /// Over every contact method at once.
+    pub(crate) at_once: bool,
     pub(crate) validity_ms: i64,
     /// Another history may have owed and sent the same.
     pub(crate) possible_repeat: bool,
@@ -36,7 +38,7 @@ pub(crate) struct Paged<'a> {
     pub(crate) person: Option<&'a PersonRow>,
 }
 
-/// Owes each person a text per contact method: at critical over all at once, otherwise over the first, with the others
+/// Owes each person a text per contact method: over all at once, as at critical, or over the first, with the others
 /// standing by (DESIGN C4). Somebody who cannot be reached at all gets a failed delivery, so that it is seen.
 pub(crate) async fn create_pages(
     conn: &mut SqliteConnection,
@@ -75,7 +77,7 @@ pub(crate) async fn create_pages(
                 ContactMethod::Sms(number) => ("sms", number),
                 ContactMethod::Email(address) => ("email", address),
             };
-            let state = if position == 0 || page.critical {
+            let state = if position == 0 || page.at_once {
                 State::Pending
             } else {
                 State::Standby

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
+use super::enough::{Policy, is_hopeless, is_met};
 use super::plan_row::{PlanRowFull, insert_all, load, save};
 use super::rules::{Action, Plan, code, next_action};
-use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, query};
+use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, Quota, query};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, NewPage, Paged, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
@@ -56,6 +57,8 @@ pub(crate) async fn apply(
         }
         (Command::Advance { step, .. }, Some(Action::Advance(next))) if *step == next => {
             row.plan.step = next;
+            row.plan.hurry = false;
+            judge(conn, entry, &mut row).await?;
             let people = people_of_step(conn, alert, next).await?;
             let note = format!("Step {} called: {people} people.", next + 1);
             conversations::post(
@@ -71,6 +74,21 @@ pub(crate) async fn apply(
         (Command::Repeat { round, .. }, Some(Action::Repeat(next))) if *round == next => {
             row.plan.round = next;
             row.plan.next_page = 0;
+            row.plan.hurry = false;
+            if row.plan.is_loud() {
+                row.plan.step =
+                    u16::try_from(row.plan.last_pages.len().saturating_sub(1)).unwrap_or(u16::MAX);
+                let note = "Too few answered: everyone is called once more, on every path.";
+                conversations::post(
+                    conn,
+                    entry,
+                    RoomId::of_alert(alert),
+                    "Holdfast",
+                    "system",
+                    note,
+                )
+                .await?;
+            }
         }
         (Command::Review { round, .. }, Some(Action::Review(next))) if *round == next => {
             row.plan.review = next;
@@ -110,11 +128,21 @@ pub(crate) struct Begin<'a> {
     pub(crate) alert: AlertId,
     pub(crate) content: Content,
     pub(crate) lane: Lane,
-    pub(crate) steps: &'a [(u64, Vec<RecipientId>)],
+    pub(crate) steps: &'a [NewStep],
+    /// Called in the loud round beside everyone else; in no step.
+    pub(crate) fallback: &'a [RecipientId],
     pub(crate) needed: u16,
     pub(crate) repeats: u16,
     pub(crate) repeat_every_ms: u64,
     pub(crate) validity_ms: u64,
+}
+
+/// A step as the raise gives it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NewStep {
+    pub(crate) delay_ms: u64,
+    pub(crate) people: Vec<RecipientId>,
+    pub(crate) enough: Vec<Quota>,
 }
 
 /// A plan frozen, with its pages, on its way into the tables.
@@ -130,8 +158,10 @@ impl NewPlan {
     pub(crate) fn new(entry: &Entry<'_>, new: &Begin<'_>) -> Result<Self, sqlx::Error> {
         let mut pages = Vec::new();
         let mut last_pages = Vec::new();
-        for (step, (_, people)) in new.steps.iter().enumerate() {
-            let mut people = people.clone();
+        let in_turn = new.steps.iter().map(|step| step.people.as_slice());
+        let kept = Some(new.fallback).filter(|people| !people.is_empty());
+        for (step, people) in in_turn.chain(kept).enumerate() {
+            let mut people = people.to_vec();
             if people.len() > PAGE_LEN {
                 // A crowd is called in the order its rows lie in: each page then writes in one place of a table.
                 people.sort_unstable();
@@ -149,11 +179,18 @@ impl NewPlan {
             validity_ms: i64::try_from(new.validity_ms).unwrap_or(i64::MAX),
             content: rows::to_json(&new.content)?,
             needed: new.needed,
+            policy: Policy {
+                enough: match new.steps.iter().all(|step| step.enough.is_empty()) {
+                    true => Vec::new(),
+                    false => new.steps.iter().map(|step| step.enough.clone()).collect(),
+                },
+            },
             coming: 0,
+            taken_over: false,
             plan: Plan {
                 phase: Phase::Calling,
                 started: entry.at,
-                delays_ms: new.steps.iter().map(|(delay, _)| *delay).collect(),
+                delays_ms: new.steps.iter().map(|step| step.delay_ms).collect(),
                 last_pages,
                 step: 0,
                 round: 0,
@@ -161,6 +198,8 @@ impl NewPlan {
                 repeats: new.repeats,
                 repeat_every_ms: new.repeat_every_ms,
                 satisfied: false,
+                hurry: false,
+                woken: Timestamp(0),
                 next_page: 0,
                 call_off_end: 0,
             },
@@ -212,7 +251,8 @@ pub(crate) async fn find_call(
     query::call(conn, alert, recipient).await
 }
 
-/// Records an answer to an open alert. The last answer counts; enough "coming" stops the next steps.
+/// Records an answer to an open alert. The last answer counts; enough "coming" stops the next steps. When those who say no
+/// leave too few, or one of those called asks for help, the next step does not wait for its time.
 pub(crate) async fn answer(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -245,8 +285,28 @@ pub(crate) async fn answer(
     };
     row.coming = (row.coming + u16::from(answer == Answer::Coming))
         .saturating_sub(u16::from(call.answer == Some(Answer::Coming)));
-    row.plan.satisfied = row.plan.satisfied || row.coming >= row.needed;
+    judge(conn, entry, &mut row).await?;
+    let refuses = match answer {
+        Answer::NeedHelp => true,
+        Answer::Cannot => !row.plan.satisfied && is_hopeless(conn, &row).await?,
+        Answer::Coming | Answer::Received => false,
+    };
+    row.plan.hurry |= refuses;
     save(conn, &row, entry.at).await
+}
+
+/// Works out whether enough people are coming for the newest step.
+pub(super) async fn judge(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &mut PlanRowFull,
+) -> Result<(), sqlx::Error> {
+    let before = row.plan.satisfied;
+    row.plan.satisfied = row.taken_over || is_met(conn, row).await?;
+    if before && !row.plan.satisfied {
+        row.plan.woken = entry.at;
+    }
+    Ok(())
 }
 
 /// Somebody took the alert over: no further step is called.
@@ -258,6 +318,7 @@ pub(crate) async fn satisfy(
     let Some(mut row) = load(conn, alert).await? else {
         return Ok(());
     };
+    row.taken_over = true;
     row.plan.satisfied = true;
     save(conn, &row, entry.at).await
 }
@@ -375,7 +436,7 @@ async fn expand_page(
     }
     let step = page_step(conn, alert, page).await?;
     let everyone = page_people(conn, alert, page).await?;
-    if row.plan.round == 0 {
+    if row.plan.round == 0 || row.plan.is_fallback(step) {
         call_people(conn, entry, alert, page, step, &everyone).await?;
     }
     let codes = query::silent_codes(conn, alert, &everyone).await?;
@@ -401,6 +462,7 @@ async fn expand_page(
         round: row.plan.round,
         lane: row.lane,
         critical: row.critical,
+        at_once: row.critical || row.plan.is_loud(),
         validity_ms: row.validity_ms,
         // Whoever was to do this while the island held back may have done it.
         possible_repeat: row.hold_until.0 > 0,

@@ -27,6 +27,8 @@ pub struct PlanFact {
     /// What texts are made from, as the row has it.
     pub content: String,
     pub needed: u16,
+    /// What else was frozen, as the row has it.
+    pub policy: String,
     /// Step and people of each page, in order.
     pub pages: Vec<(u16, Vec<RecipientId>)>,
 }
@@ -165,6 +167,7 @@ pub(crate) async fn plan_fact(
         validity_ms: row.validity_ms,
         content: row.content,
         needed: row.needed,
+        policy: rows::to_json(&row.policy)?,
         pages,
     }))
 }

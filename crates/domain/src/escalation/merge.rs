@@ -1,12 +1,13 @@
 //! Joins what islands tell of plans and calls, and works out what follows from the joined rows.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::apply::{
-    begin_call_off, close, freeze_call_offs, freeze_pages, hex_of, insert_pages, rest_codes,
+    begin_call_off, close, freeze_call_offs, freeze_pages, hex_of, insert_pages, judge, rest_codes,
 };
 use super::facts::{CallFact, PlanFact, Progress, call_fact};
 use super::plan_row::{PlanRowFull, insert, load, save};
@@ -20,6 +21,9 @@ use crate::nodes::Fork;
 use crate::rows;
 use crate::time::Timestamp;
 use crate::vocabulary::Answer;
+
+/// After the first word of an alert raised elsewhere, its next step waits this long for the rest of its history.
+const REST_OF_HISTORY: Duration = Duration::from_secs(5);
 
 /// Whether and how an alert is over, for what follows from it.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,9 @@ pub(crate) async fn merge_plan(
         validity_ms: fact.validity_ms,
         content: fact.content.clone(),
         needed: fact.needed,
+        policy: serde_json::from_str(&fact.policy).unwrap_or_default(),
         coming: 0,
+        taken_over: false,
         plan: Plan {
             phase: Phase::Calling,
             started: fact.started,
@@ -62,6 +68,9 @@ pub(crate) async fn merge_plan(
             repeats: fact.repeats,
             repeat_every_ms: fact.repeat_every_ms,
             satisfied: false,
+            hurry: false,
+            // Answers and steps called there may still be on their way.
+            woken: entry.at + REST_OF_HISTORY,
             next_page: 0,
             call_off_end: 0,
         },
@@ -174,7 +183,8 @@ pub(crate) async fn follow_up(
         return Ok(());
     };
     row.coming = u16::try_from(coming).unwrap_or(u16::MAX);
-    row.plan.satisfied |= acknowledged || row.coming >= row.needed;
+    row.taken_over |= acknowledged;
+    judge(conn, entry, &mut row).await?;
     if matches!(over, Over::No) && row.plan.phase == Phase::Closed {
         row.plan.phase = Phase::Calling; // it is the one of several joined in a circle that stays open
     }

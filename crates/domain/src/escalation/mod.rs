@@ -4,6 +4,7 @@
 
 mod apply;
 mod command;
+mod enough;
 mod facts;
 mod merge;
 mod plan_row;
@@ -14,10 +15,12 @@ mod tests;
 mod wording;
 
 pub(crate) use self::apply::{
-    Begin, NewPlan, answer, apply, begin_call_off, carry_over, close, find_call, insert_plans,
-    satisfy,
+    Begin, NewPlan, NewStep, answer, apply, begin_call_off, carry_over, close, find_call,
+    insert_plans, satisfy,
 };
 pub use self::command::Command;
+pub(crate) use self::enough::fit;
+pub use self::enough::{Among, LISTED_MAX, QUOTAS_MAX, Quota};
 pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};
 pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
 pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};

@@ -3,6 +3,7 @@
 use sqlx::{Row, SqliteConnection};
 
 use super::Progress;
+use super::enough::Policy;
 use super::rules::{Phase, Plan, next_action};
 use crate::deliveries::Lane;
 use crate::ids::AlertId;
@@ -18,7 +19,10 @@ pub(super) struct PlanRowFull {
     pub(super) validity_ms: i64,
     pub(super) content: String,
     pub(super) needed: u16,
+    pub(super) policy: Policy,
     pub(super) coming: u16,
+    /// Somebody acknowledged: nobody further is called.
+    pub(super) taken_over: bool,
     pub(super) plan: Plan,
     /// An island leaves the next action to others until then (DESIGN D5).
     pub(super) hold_until: Timestamp,
@@ -42,8 +46,8 @@ pub(super) async fn load(
 ) -> Result<Option<PlanRowFull>, sqlx::Error> {
     let row = sqlx::query(
         "select phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, review, repeats, \
-         repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end, \
-         hold_until_ms from escalation where alert_id = ?",
+         repeat_every_ms, validity_ms, content, needed, policy, coming, taken_over, satisfied, hurry, woken_ms, \
+         next_page, call_off_end, hold_until_ms from escalation where alert_id = ?",
     )
     .bind(alert.as_bytes())
     .fetch_optional(conn)
@@ -56,7 +60,9 @@ pub(super) async fn load(
             validity_ms: row.try_get("validity_ms")?,
             content: row.try_get("content")?,
             needed: rows::unsigned(&row, "needed")?,
+            policy: rows::json(&row, "policy")?,
             coming: rows::unsigned(&row, "coming")?,
+            taken_over: row.try_get("taken_over")?,
             hold_until: rows::time(&row, "hold_until_ms")?,
             plan: Plan {
                 phase: Phase::parse(row.try_get("phase")?),
@@ -69,6 +75,8 @@ pub(super) async fn load(
                 repeats: rows::unsigned(&row, "repeats")?,
                 repeat_every_ms: rows::unsigned(&row, "repeat_every_ms")?,
                 satisfied: row.try_get("satisfied")?,
+                hurry: row.try_get("hurry")?,
+                woken: rows::time(&row, "woken_ms")?,
                 next_page: rows::unsigned(&row, "next_page")?,
                 call_off_end: rows::unsigned(&row, "call_off_end")?,
             },
@@ -95,9 +103,9 @@ pub(super) fn insert_all<'a>(
 ) -> Result<(), sqlx::Error> {
     script.insert(
         "insert into escalation (alert_id, phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, \
-         review, repeats, repeat_every_ms, validity_ms, content, needed, coming, satisfied, next_page, call_off_end, \
-         next_action, next_due_ms)",
-        "(?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+         review, repeats, repeat_every_ms, validity_ms, content, needed, policy, coming, satisfied, next_page, \
+         call_off_end, next_action, next_due_ms)",
+        "(?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
         rows.len(),
         "",
     );
@@ -116,6 +124,7 @@ pub(super) fn insert_all<'a>(
             .bind(row.validity_ms)
             .bind(row.content.clone())
             .bind(i64::from(row.needed))
+            .bind(rows::to_json(&row.policy)?)
             .bind(action)
             .bind(due);
     }
@@ -133,7 +142,9 @@ pub(super) async fn save(
     sqlx::query(
         "update escalation set phase = ?1, step = ?2, round = ?3, coming = ?5, satisfied = ?6, next_page = ?7, \
          call_off_end = ?8, next_due_ms = case when ?9 = 'review' and next_action = 'review' and review = ?4 \
-          then min(next_due_ms, ?10) else ?10 end, review = ?4, next_action = ?9 where alert_id = ?11",
+          then min(next_due_ms, ?10) else ?10 end, review = ?4, next_action = ?9, taken_over = ?12, hurry = ?13, \
+         woken_ms = ?14 \
+         where alert_id = ?11",
     )
     .bind(row.plan.phase.name())
     .bind(i64::from(row.plan.step))
@@ -146,6 +157,9 @@ pub(super) async fn save(
     .bind(action)
     .bind(due)
     .bind(row.alert.as_bytes())
+    .bind(row.taken_over)
+    .bind(row.plan.hurry)
+    .bind(row.plan.woken.0)
     .execute(conn)
     .await?;
     Ok(())

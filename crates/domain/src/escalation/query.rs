@@ -59,7 +59,7 @@ pub async fn due(
     limit: u32,
 ) -> Result<Vec<DueAction>, sqlx::Error> {
     let found = sqlx::query(
-        "select alert_id, next_action, next_due_ms, next_page, step, round, review from escalation \
+        "select alert_id, next_action, next_due_ms, next_page, step, round, repeats, hurry, review from escalation \
          where next_action <> '' and next_due_ms <= ? order by critical desc, lane, next_due_ms, alert_id limit ?",
     )
     .bind(now.0)
@@ -87,7 +87,7 @@ pub async fn plan(
     alert: AlertId,
 ) -> Result<Option<PlanRow>, sqlx::Error> {
     let row = sqlx::query(
-        "select phase, step, json_array_length(delays_ms) as steps, round, repeats, needed, coming, satisfied, \
+        "select phase, step, json_array_length(last_pages) as steps, round, repeats, needed, coming, satisfied, \
          next_action, next_due_ms from escalation where alert_id = ?",
     )
     .bind(alert.as_bytes())
@@ -312,7 +312,12 @@ fn due_action(row: &SqliteRow) -> Result<Option<DueAction>, sqlx::Error> {
         },
         "repeat" => Command::Repeat {
             alert,
-            round: next("round")?,
+            // In a hurry the rounds before the loud one are left out.
+            round: next(if row.try_get("hurry")? {
+                "repeats"
+            } else {
+                "round"
+            })?,
         },
         "review" => Command::Review {
             alert,

@@ -81,6 +81,10 @@ pub(super) struct Plan {
     pub(super) repeat_every_ms: u64,
     /// Enough people are coming, or somebody took it over.
     pub(super) satisfied: bool,
+    /// The rest of those called cannot be enough, or somebody on the way asks for help: what comes next comes now.
+    pub(super) hurry: bool,
+    /// When it turned out that those coming are not enough after all; steps whose time passed meanwhile are due then.
+    pub(super) woken: Timestamp,
     pub(super) next_page: u32,
     /// Pages of the call-off, once it began; they follow the steps' pages.
     pub(super) call_off_end: u32,
@@ -111,18 +115,38 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
     if plan.next_page < open_pages && !spared {
         return Some((Action::ExpandPage(plan.next_page), begins.max(now)));
     }
-    let last_delay = plan.delays_ms.last().copied().unwrap_or(0);
-    if !plan.satisfied {
-        if let Some(delay) = plan.delays_ms.get(usize::from(plan.step) + 1) {
-            return Some((Action::Advance(plan.step + 1), after(*delay)));
+    let next_step = plan.delays_ms.get(usize::from(plan.step) + 1);
+    if let Some(delay) = next_step.filter(|_| plan.hurry || !plan.satisfied) {
+        let due = if plan.hurry {
+            now
+        } else {
+            after(*delay).max(plan.woken)
+        };
+        return Some((Action::Advance(plan.step + 1), due));
+    }
+    let loud = plan.repeats.saturating_add(1);
+    if !plan.satisfied && plan.round < loud {
+        if plan.hurry {
+            return Some((Action::Repeat(loud), now));
         }
-        if plan.round < plan.repeats {
-            let rounds = u64::from(plan.round) + 1;
-            let due = after(last_delay.saturating_add(plan.repeat_every_ms.saturating_mul(rounds)));
-            return Some((Action::Repeat(plan.round + 1), due));
-        }
+        let last_delay = plan.delays_ms.last().copied().unwrap_or(0);
+        let rounds = u64::from(plan.round) + 1;
+        let due = after(last_delay.saturating_add(plan.repeat_every_ms.saturating_mul(rounds)));
+        return Some((Action::Repeat(plan.round + 1), due.max(plan.woken)));
     }
     Some((Action::Review(plan.review + 1), now + REVIEW_EVERY))
+}
+
+impl Plan {
+    /// The round after the last repeat is loud: everybody at once, on every path, and those kept for it.
+    pub(super) fn is_loud(&self) -> bool {
+        self.round > self.repeats
+    }
+
+    /// Whether a step is not one of those called in turn, but the people kept for the loud round.
+    pub(super) fn is_fallback(&self, step: u16) -> bool {
+        usize::from(step) >= self.delays_ms.len()
+    }
 }
 
 /// A code of `digits` digits from 64 bits of chance.
@@ -147,6 +171,8 @@ mod tests {
             repeats: 1,
             repeat_every_ms: 30_000,
             satisfied: false,
+            hurry: false,
+            woken: Timestamp(0),
             next_page: 0,
             call_off_end: 0,
         }
@@ -200,6 +226,59 @@ mod tests {
                     step: 1,
                     round: 1,
                     next_page: 3,
+                    ..plan()
+                },
+                (Action::Repeat(2), Timestamp(121_000)),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    round: 2,
+                    next_page: 3,
+                    ..plan()
+                },
+                (Action::Review(1), Timestamp(1_805_000)),
+            ),
+            (
+                Plan {
+                    next_page: 1,
+                    woken: Timestamp(70_000),
+                    ..plan()
+                },
+                (Action::Advance(1), Timestamp(70_000)),
+            ),
+            (
+                Plan {
+                    next_page: 1,
+                    hurry: true,
+                    ..plan()
+                },
+                (Action::Advance(1), now),
+            ),
+            (
+                Plan {
+                    next_page: 1,
+                    hurry: true,
+                    satisfied: true,
+                    ..plan()
+                },
+                (Action::Advance(1), now),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    next_page: 3,
+                    hurry: true,
+                    ..plan()
+                },
+                (Action::Repeat(2), now),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    next_page: 3,
+                    hurry: true,
+                    satisfied: true,
                     ..plan()
                 },
                 (Action::Review(1), Timestamp(1_805_000)),

@@ -246,9 +246,13 @@ async fn whom_an_island_reached_needs_no_other_method_and_whom_it_did_not_gets_t
         dora page 1.0 sms delivered repeat?
         dora page 1.0 email cancelled repeat? (reached over another contact method)
         ana page 1.1 sms delivered repeat?
+        ana page 1.2 sms delivered repeat?
         ana page 1.1 email cancelled repeat? (reached over another contact method)
+        ana page 1.2 email delivered repeat?
         dora page 1.1 sms delivered repeat?
+        dora page 1.2 sms delivered repeat?
         dora page 1.1 email cancelled repeat? (reached over another contact method)
+        dora page 1.2 email delivered repeat?
     "#]]
     .assert_eq(&reached.world.deliveries(alert).await);
     // The same try, given up by the network: the cluster works out by itself that the mail is wanted now.
@@ -267,9 +271,13 @@ async fn whom_an_island_reached_needs_no_other_method_and_whom_it_did_not_gets_t
         dora page 1.0 sms failed repeat? (absent subscriber)
         dora page 1.0 email pending repeat?
         ana page 1.1 sms failed repeat? (absent subscriber)
+        ana page 1.2 sms failed repeat? (absent subscriber)
         ana page 1.1 email pending repeat?
+        ana page 1.2 email handed_over repeat?
         dora page 1.1 sms failed repeat? (absent subscriber)
+        dora page 1.2 sms failed repeat? (absent subscriber)
         dora page 1.1 email pending repeat?
+        dora page 1.2 email handed_over repeat?
     "#]]
     .assert_eq(&failed.world.deliveries(alert).await);
 }
@@ -326,15 +334,21 @@ async fn who_was_told_by_an_island_of_an_alert_called_off_meanwhile_is_told_so()
     cluster.world.act().await;
     expect![[r#"
         ana call_off 1.0 sms pending
+        ana call_off 1.0 email pending
         dora call_off 1.0 sms pending
+        dora call_off 1.0 email pending
         ana page 1.1 sms sent repeat?
         ana page 1.0 sms sent repeat?
+        ana page 1.2 sms sent repeat?
         ana page 1.0 email cancelled repeat? (called off)
         ana page 1.1 email cancelled repeat? (called off)
+        ana page 1.2 email handed_over repeat?
         dora page 1.1 sms sent repeat?
+        dora page 1.2 sms sent repeat?
         dora page 1.0 sms sent repeat?
         dora page 1.1 email cancelled repeat? (called off)
         dora page 1.0 email cancelled repeat? (called off)
+        dora page 1.2 email handed_over repeat?
     "#]]
     .assert_eq(&cluster.world.deliveries(alert).await);
 }

@@ -113,6 +113,16 @@ fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
         step.insert("after_s".to_owned(), json!(seconds(*after)));
         steps.push(step);
     }
+    let enough: Vec<Value> = raise
+        .enough
+        .iter()
+        .map(|text| quota(text))
+        .collect::<Result<_, _>>()?;
+    if !enough.is_empty() {
+        for step in &mut steps {
+            step.insert("enough".to_owned(), json!(enough));
+        }
+    }
     let severity = match raise.severity {
         SeverityWord::Low => "low",
         SeverityWord::Normal => "normal",
@@ -137,6 +147,9 @@ fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
     put("steps", json!(steps));
     put("gather", json!(raise.gather));
     put("needed", json!(raise.needed));
+    if !raise.fallback.is_empty() {
+        put("fallback", Value::Object(whom(&raise.fallback)?));
+    }
     put("repeat_every_s", json!(raise.repeat_every.map(seconds)));
     put("repeats", json!(raise.repeats));
     put("validity_s", json!(raise.validity.map(seconds)));
@@ -173,6 +186,31 @@ fn whom(list: &[String]) -> Result<Map<String, Value>, Failure> {
         }
     }
     Ok(step)
+}
+
+/// `all`, `2` or `1=group:medics`.
+fn quota(text: &str) -> Result<Value, Failure> {
+    let (count, among) = text
+        .split_once('=')
+        .map_or((text, None), |(count, who)| (count, Some(who)));
+    let mut quota = match among {
+        Some(who) => whom(&[who.to_owned()])?,
+        None => Map::new(),
+    };
+    let wrong = || {
+        Failure::new(
+            Exit::Usage,
+            format!("{text:?}: write all, 2 or 1=group:KEY"),
+        )
+    };
+    match count.trim() {
+        "all" => quota.insert("all".to_owned(), json!(true)),
+        count => {
+            let count: u32 = count.parse().map_err(|_| wrong())?;
+            quota.insert("count".to_owned(), json!(count))
+        }
+    };
+    Ok(Value::Object(quota))
 }
 
 async fn act(context: &Context, client: &Client, alert: &str, verb: &str, body: &Value) -> Done {
@@ -295,6 +333,19 @@ fn delivery_row(delivery: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_enough_is_a_number_or_all_and_of_whom() {
+        assert_eq!(quota("all").unwrap(), json!({ "all": true }));
+        assert_eq!(quota("2").unwrap(), json!({ "count": 2 }));
+        assert_eq!(
+            quota("1=group:medics").unwrap(),
+            json!({ "count": 1, "groups": ["medics"] })
+        );
+        for bad in ["", "many", "1=medics", "-1"] {
+            assert_eq!(quota(bad).unwrap_err().exit, Exit::Usage, "{bad}");
+        }
+    }
 
     #[test]
     fn whom_to_call_is_said_by_kind() {

@@ -225,6 +225,12 @@ pub(crate) struct Raise {
     /// How many must be coming before later steps are left out
     #[arg(long)]
     pub(crate) needed: Option<u16>,
+    /// What every step wants instead: all, 2, or 1=group:medics; repeatable, all of it must be met
+    #[arg(long, value_name = "HOW MANY")]
+    pub(crate) enough: Vec<String>,
+    /// Whom to call beside everyone else, on every path, when all rounds are over: group:board
+    #[arg(long, value_name = "WHOM")]
+    pub(crate) fallback: Vec<String>,
     /// Pause between rounds of calling the silent again
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) repeat_every: Option<Duration>,

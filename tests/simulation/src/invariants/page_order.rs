@@ -1,12 +1,12 @@
 //! **In order, and not before time.** Pages of people are expanded one after the other without a gap; a step is called when
-//! its delay has passed by true time, neither a jumping wall clock nor a change of leader brings it forward
-//! (DESIGN A4, A10).
+//! its delay has passed by true time, neither a jumping wall clock nor a change of leader brings it forward; but for a
+//! step without people before it, and for somebody called who cannot come or asks for help (DESIGN A4, A10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::alerts;
-use domain::{AlertId, Command, escalation};
+use domain::alerts::{self, Answer, Raise};
+use domain::{AlertId, Command, escalation, inbound};
 
 use super::{Invariant, Seen};
 
@@ -23,6 +23,8 @@ const PAGE: u64 = 2_000;
 pub(super) struct PageOrder {
     looked: usize,
     raised: BTreeMap<AlertId, (Duration, Vec<u64>)>,
+    /// Alerts to which somebody has said something else than that they come.
+    hurried: BTreeSet<AlertId>,
 }
 
 impl Invariant for PageOrder {
@@ -69,11 +71,25 @@ impl Invariant for PageOrder {
             match &envelope.command {
                 Command::Alerts(alerts::Command::Raise(raise)) => {
                     let id = AlertId::derive(&[envelope.request.as_bytes()]);
-                    let mut delays: Vec<u64> = raise.steps.iter().map(|s| s.delay_ms).collect();
-                    delays.sort_unstable();
-                    self.raised.entry(id).or_insert((settled.at, delays));
+                    self.raised.entry(id).or_insert((settled.at, delays(raise)));
+                }
+                Command::Inbound(inbound::Command::Receive(text)) => {
+                    let taken = seen.picture.texts.get(text.key.as_slice());
+                    if let Some(alert) = taken.and_then(|taken| taken.alert)
+                        && is_no_yes(&text.text, alert, seen)
+                    {
+                        self.hurried.insert(alert);
+                    }
+                }
+                Command::Alerts(alerts::Command::Answer { alert, answer, .. })
+                    if matches!(answer, Answer::Cannot | Answer::NeedHelp) =>
+                {
+                    self.hurried.insert(*alert);
                 }
                 Command::Escalation(escalation::Command::Advance { alert, step }) => {
+                    if self.hurried.contains(alert) || joined.contains(alert) {
+                        continue;
+                    }
                     let Some((raised, delays)) = self.raised.get(alert) else {
                         continue;
                     };
@@ -93,4 +109,30 @@ impl Invariant for PageOrder {
         self.looked = seen.settled.len();
         Ok(())
     }
+}
+
+/// Delays of a raise's steps: a step without people of its own is skipped, and those after it come as much earlier.
+fn delays(raise: &Raise) -> Vec<u64> {
+    let mut steps: Vec<_> = raise.steps.iter().collect();
+    steps.sort_by_key(|step| step.delay_ms);
+    let mut named = BTreeSet::new();
+    let mut delays = Vec::new();
+    let mut earlier = 0;
+    for (at, step) in steps.iter().enumerate() {
+        let before = named.len();
+        named.extend(step.recipients.iter().copied());
+        if named.len() > before {
+            delays.push(step.delay_ms - earlier);
+        } else if let Some(next) = steps.get(at + 1) {
+            earlier += next.delay_ms - step.delay_ms;
+        }
+    }
+    delays
+}
+
+/// Whether a text to this alert may mean "cannot" or "need help".
+fn is_no_yes(text: &str, alert: AlertId, seen: &Seen<'_>) -> bool {
+    let mut calls = seen.picture.calls.iter().filter(|call| call.alert == alert);
+    let rest = calls.find_map(|call| text.split_once(&call.code));
+    rest.map_or(text, |(_, rest)| rest).contains(['2', '4'])
 }

@@ -50,11 +50,13 @@ fn raise() -> Proposal {
         steps: vec![PlanStep {
             delay_ms: 0,
             recipients: vec![RecipientId::of_key("ana")],
+            enough: Vec::new(),
         }],
         needed: 1,
         repeats: 0,
         repeat_every_ms: 60_000,
         validity_ms: 3_600_000,
+        fallback: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),
