@@ -29,6 +29,7 @@ mod recipients;
 mod router;
 mod scopes;
 mod server;
+mod sources;
 mod state;
 mod submit;
 mod time;

@@ -11,6 +11,8 @@ use crate::{
     requests,
 };
 
+mod of_sources;
+
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
 
 #[test]
@@ -78,6 +80,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_deliveries());
     all.extend(of_alerts());
     all.extend(of_islands());
+    all.extend(of_sources::samples());
     all
 }
 

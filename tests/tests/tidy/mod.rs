@@ -36,6 +36,7 @@ const SLICES: &[&str] = &[
     "conversations",
     "escalation",
     "alerts",
+    "sources",
     "inbound",
     "islands",
 ];

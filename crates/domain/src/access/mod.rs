@@ -22,10 +22,12 @@ pub enum Scope {
     ClusterAdmin,
     KeysAdmin,
     MetricsRead,
+    SourceRead,
+    SourceWrite,
 }
 
 impl Scope {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -35,6 +37,8 @@ impl Scope {
         Self::ClusterAdmin,
         Self::KeysAdmin,
         Self::MetricsRead,
+        Self::SourceRead,
+        Self::SourceWrite,
     ];
 
     /// The name in rows, requests and lists.
@@ -49,6 +53,8 @@ impl Scope {
             Self::ClusterAdmin => "cluster:admin",
             Self::KeysAdmin => "keys:admin",
             Self::MetricsRead => "metrics:read",
+            Self::SourceRead => "source:read",
+            Self::SourceWrite => "source:write",
         }
     }
 

@@ -13,6 +13,7 @@ mod fi;
 mod language;
 mod page;
 mod reply;
+mod source;
 mod sv;
 mod watch;
 
@@ -26,6 +27,7 @@ pub use self::reply::{
     code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
     unknown_code,
 };
+pub use self::source::{bundle, flapping, grown, nobody, overflow, silent};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

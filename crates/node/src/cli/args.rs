@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::source::SourceCommand;
+
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100)]
@@ -85,6 +87,9 @@ pub(crate) enum Command {
     /// Groups of people, in calling order
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Programs and things that raise alerts by themselves
+    #[command(subcommand)]
+    Source(SourceCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
@@ -487,7 +492,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (left, right) = text
         .split_once('=')
         .ok_or_else(|| format!("{text:?} has no \"=\""))?;
