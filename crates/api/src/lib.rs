@@ -26,6 +26,7 @@ mod outbox;
 mod problem;
 mod reading;
 mod recipients;
+mod reports;
 mod router;
 mod scopes;
 mod server;

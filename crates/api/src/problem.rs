@@ -301,7 +301,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::UnknownKey
         | Refusal::UnknownRoom
         | Refusal::UnknownSource
-        | Refusal::UnknownSilence => Kind::NotFound,
+        | Refusal::UnknownSilence
+        | Refusal::UnknownReport => Kind::NotFound,
         Refusal::CannotJoin
         | Refusal::StaleLeadership
         | Refusal::NotNextPage { .. }

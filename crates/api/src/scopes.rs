@@ -147,6 +147,14 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::POST, "/v1/source-stop", Some(Scope::AlertCreate)),
     (Method::DELETE, "/v1/source-stop", Some(Scope::AlertCreate)),
     (Method::GET, "/v1/silences", Some(Scope::SourceRead)),
+    (Method::GET, "/v1/reports", Some(Scope::AlertRead)),
+    (Method::POST, "/v1/reports", Some(Scope::ReportCreate)),
+    (Method::GET, "/v1/reports/{number}", Some(Scope::AlertRead)),
+    (
+        Method::POST,
+        "/v1/reports/{number}/decide",
+        Some(Scope::AlertCreate),
+    ),
     (Method::POST, "/v1/silences", Some(Scope::SourceWrite)),
     (
         Method::DELETE,

@@ -11,6 +11,7 @@ use domain::inbound;
 use domain::islands;
 use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffset};
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
+use domain::reports;
 use domain::sources::{self, DueWhat};
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
@@ -230,6 +231,13 @@ impl Scheduler {
                     due: followed,
                 }));
         }
+        if island.is_none() {
+            let due = reports::due(&mut view, now, FOLLOW_UPS).await?;
+            if !due.is_empty() {
+                plan.commands
+                    .push(Command::Reports(reports::Command::FollowUp { due }));
+            }
+        }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;
         if !expired.is_empty() {
             plan.commands.push(Command::Deliveries(Deliveries::Expire {
@@ -306,6 +314,7 @@ impl Scheduler {
             escalation::next_due(&mut view).await?,
             deliveries::next_due(&mut view).await?,
             sources::next_due(&mut view).await?,
+            reports::next_due(&mut view).await?,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)

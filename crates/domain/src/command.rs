@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
-    requests, sources,
+    reports, requests, sources,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -25,6 +25,7 @@ pub enum Command {
     Inbound(inbound::Command),
     Islands(islands::Command),
     Sources(sources::Command),
+    Reports(reports::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -44,7 +45,8 @@ impl Command {
             | Self::Alerts(_)
             | Self::Inbound(_)
             | Self::Islands(_)
-            | Self::Sources(_) => 1,
+            | Self::Sources(_)
+            | Self::Reports(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -75,6 +77,7 @@ impl Command {
                 };
             }
             Self::Sources(sources::Command::Put { .. } | sources::Command::PutSilence(_))
+            | Self::Reports(reports::Command::Take(_))
             | Self::Recipients(
                 recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
             )
@@ -90,7 +93,8 @@ impl Command {
             | Self::Alerts(_)
             | Self::Inbound(_)
             | Self::Islands(_)
-            | Self::Sources(_) => false,
+            | Self::Sources(_)
+            | Self::Reports(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -589,23 +589,6 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
     use escalation::Command as Escalation;
     let alert = AlertId([1; 16]);
     let recipient = RecipientId([2; 16]);
-    let raise = |severity, status| alerts::Raise {
-        severity,
-        status,
-        texts: vec![("en".to_owned(), "Fire".to_owned())],
-        gather: "Gate 2".to_owned(),
-        aware_at: Some(Timestamp(8)),
-        steps: vec![alerts::Step {
-            delay_ms: 60_000,
-            recipients: vec![recipient],
-        }],
-        needed: 1,
-        repeat_every_ms: 300_000,
-        repeats: 2,
-        validity_ms: 3_600_000,
-        dedup_key: Some("pump-4".to_owned()),
-        source: "scada".to_owned(),
-    };
     let note = || "note".to_owned();
     let mut all = vec![
         (
@@ -714,4 +697,25 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         ),
     ]);
     all
+}
+
+/// An alert as it may be raised.
+fn raise(severity: alerts::Severity, status: alerts::Status) -> alerts::Raise {
+    alerts::Raise {
+        severity,
+        status,
+        texts: vec![("en".to_owned(), "Fire".to_owned())],
+        gather: "Gate 2".to_owned(),
+        aware_at: Some(Timestamp(8)),
+        steps: vec![alerts::Step {
+            delay_ms: 60_000,
+            recipients: vec![RecipientId([2; 16])],
+        }],
+        needed: 1,
+        repeat_every_ms: 300_000,
+        repeats: 2,
+        validity_ms: 3_600_000,
+        dedup_key: Some("pump-4".to_owned()),
+        source: "scada".to_owned(),
+    }
 }

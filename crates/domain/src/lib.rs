@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod phone;
 pub mod ports;
 pub mod recipients;
+pub mod reports;
 pub mod requests;
 mod rows;
 mod script;

@@ -106,4 +106,6 @@ pub enum Refusal {
     UnknownSource,
     #[error("there is no such silence or maintenance window")]
     UnknownSilence,
+    #[error("there is no such report")]
+    UnknownReport,
 }

@@ -37,6 +37,7 @@ const SLICES: &[&str] = &[
     "escalation",
     "alerts",
     "sources",
+    "reports",
     "inbound",
     "islands",
 ];

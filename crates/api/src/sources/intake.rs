@@ -6,7 +6,6 @@ use axum::http::header;
 use axum::http::request::Parts;
 use domain::ports::Freshness;
 use domain::sources::{self, Arrival, Arrived, Kind as SourceKind, Signal, Source, SourceRow};
-use domain::vocabulary::{Severity, Status};
 use serde::Serialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -21,9 +20,6 @@ use crate::input;
 use crate::problem::{Kind, Problem, of_query};
 use crate::reading;
 use crate::state::Shared;
-
-/// The key under which a document that could not be read alarms.
-const UNREADABLE: &str = "unreadable";
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -196,7 +192,7 @@ async fn take(shared: &Shared, source: Source, bytes: &[u8]) -> Result<Json<Take
         Err(problem) => {
             // It may have been an alarm: people hear that something came, whoever sent it that it was not understood.
             warn!(source = source.key, "what a source sent cannot be read");
-            hand_in(shared, &source.key, vec![unreadable(&source)]).await?;
+            hand_in(shared, &source.key, vec![sources::unreadable(&source)]).await?;
             Err(problem)
         }
     }
@@ -237,32 +233,6 @@ pub(super) fn read(source: &Source, bytes: &[u8]) -> Result<Vec<Signal>, Problem
     };
     sources::signals(source, &document)
         .map_err(|error| Problem::new(Kind::InvalidInput, error.to_string()))
-}
-
-fn unreadable(source: &Source) -> Signal {
-    let text =
-        |language: &str, text: &str| (language.to_owned(), format!("{}: {text}", source.name));
-    Signal {
-        key: UNREADABLE.to_owned(),
-        texts: vec![
-            text(
-                "en",
-                "something came that cannot be read. Look there, and at its mapping.",
-            ),
-            text(
-                "fi",
-                "tuli jotakin, mitä ei voi lukea. Katso sieltä ja sen määritys.",
-            ),
-            text(
-                "sv",
-                "något kom som inte kan läsas. Se efter där, och i dess mappning.",
-            ),
-        ],
-        severity: source.severity.max(Severity::Normal),
-        status: Status::Actual,
-        labels: Vec::new(),
-        resolved: false,
-    }
 }
 
 #[cfg(test)]

@@ -24,10 +24,11 @@ pub enum Scope {
     MetricsRead,
     SourceRead,
     SourceWrite,
+    ReportCreate,
 }
 
 impl Scope {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -39,6 +40,7 @@ impl Scope {
         Self::MetricsRead,
         Self::SourceRead,
         Self::SourceWrite,
+        Self::ReportCreate,
     ];
 
     /// The name in rows, requests and lists.
@@ -55,6 +57,7 @@ impl Scope {
             Self::MetricsRead => "metrics:read",
             Self::SourceRead => "source:read",
             Self::SourceWrite => "source:write",
+            Self::ReportCreate => "report:create",
         }
     }
 

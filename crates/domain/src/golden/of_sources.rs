@@ -1,7 +1,7 @@
 //! Commands of sources as the log holds them.
 
 use crate::vocabulary::{Severity, Status};
-use crate::{AlertId, Command, Timestamp, recipients, sources};
+use crate::{AlertId, Command, Timestamp, recipients, reports, sources};
 
 /// One command of each form.
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
@@ -149,5 +149,44 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
     }
     all.into_iter()
         .map(|(name, command)| (name, Command::Sources(command)))
+        .chain(of_reports())
+        .collect()
+}
+
+fn of_reports() -> Vec<(&'static str, Command)> {
+    use reports::{Command as Reports, Decision};
+    let text = || "smoke".to_owned();
+    let take = Reports::Take(reports::Report {
+        who: text(),
+        contact: text(),
+        language: text(),
+        what: text(),
+        via: text(),
+    });
+    let raise = Box::new(super::raise(Severity::High, Status::Actual));
+    let decisions = [
+        ("reports.decide.wait", Decision::Wait { for_ms: 60_000 }),
+        ("reports.decide.convene", Decision::Convene { raise }),
+        ("reports.decide.no_action", Decision::NoAction),
+        ("reports.decide.over", Decision::Over),
+    ];
+    let decide = |decision| Reports::Decide {
+        number: 7,
+        decision,
+        reason: text(),
+    };
+    let follow_up = Reports::FollowUp {
+        due: vec![
+            reports::Due::Waited {
+                number: 7,
+                at: Timestamp(9),
+            },
+            reports::Due::AlertClosed { number: 8 },
+        ],
+    };
+    std::iter::once(("reports.take", take))
+        .chain(decisions.map(|(name, decision)| (name, decide(decision))))
+        .chain([("reports.follow_up", follow_up)])
+        .map(|(name, command)| (name, Command::Reports(command)))
         .collect()
 }

@@ -76,6 +76,10 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "sources and silences cannot be changed here until it is back; signals are taken as usual. Change them at a \
              node that hears the others, or hold everything automatic here with `holdfast source stop-all`",
         ),
+        Command::Reports(_) => refused(
+            "reports are not taken here until it is back, since what is decided about one could not be joined. Raise an \
+             alert instead, or report at a node that hears the others",
+        ),
         Command::Recipients(_) => refused(
             "people and groups cannot be changed here until it is back; alerts to those known here leave as usual. \
              Change them at a node that hears the others",

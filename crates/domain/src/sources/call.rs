@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::bundles::{self, Gathering};
-use super::command::Source;
+use super::command::{Brake, Kind, Mapping, OnResolve, Source};
 use super::{query, rules};
 use crate::alerts::{
     self, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Step,
@@ -130,6 +130,43 @@ pub(super) async fn raise(
     Ok(match alerts::raise_as(conn, entry, id, &new).await? {
         Outcome::Applied(_) | Outcome::Unchanged => Some(id),
         Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_) => None,
+    })
+}
+
+/// Calls those on duty to something that came in by itself, under a key of the caller's; `None`: there is nobody.
+pub(crate) async fn call_duty(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    key: &str,
+    text: impl Fn(Language) -> String,
+) -> Result<Option<AlertId>, sqlx::Error> {
+    let settings = query::settings(conn).await?;
+    let source = Source {
+        key: "reports".to_owned(),
+        name: "Reports".to_owned(),
+        kind: Kind::Contact,
+        calls: settings.duty,
+        severity: Severity::Normal,
+        severities: Vec::new(),
+        gather: String::new(),
+        mapping: Mapping::default(),
+        on_resolve: OnResolve::Close,
+        brake: Brake::default(),
+        beat: None,
+        enabled: true,
+    };
+    let new = Alarm {
+        source: &source,
+        key: key.to_owned(),
+        texts: in_all(text),
+        severity: source.severity,
+        status: Status::Actual,
+        place: 0,
+        listed: false,
+    };
+    Ok(match alarm(conn, entry, new).await? {
+        Told::Alert(alert) | Told::Gathered(alert) => Some(alert),
+        Told::Nobody => None,
     })
 }
 

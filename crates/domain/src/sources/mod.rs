@@ -25,6 +25,7 @@ mod take;
 mod tests;
 
 pub(crate) use self::apply::apply;
+pub(crate) use self::call::call_duty;
 pub use self::command::{
     Arrival, Arrived, Beat, Brake, Command, Due, DueWhat, Kind, Mapping, Matcher, OnResolve,
     Settings, Signal, Silence, SilenceKind, Source, Test,
@@ -37,7 +38,7 @@ pub use self::query::{
 pub use self::rules::{
     ARRIVALS_MAX, Held, KEY_LEN_MAX, STOP_MS_MAX, check_settings, check_silence, check_source,
 };
-pub use self::take::{Foreseen, foresee};
+pub use self::take::{Foreseen, foresee, unreadable};
 
 /// The key of the signal that stands for a missing sign of life.
 pub const HEARTBEAT: &str = "heartbeat";

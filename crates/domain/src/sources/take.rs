@@ -15,6 +15,9 @@ use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
 use crate::{alerts, rows, texts};
 
+/// The key under which what could not be read alarms.
+const UNREADABLE: &str = "unreadable";
+
 /// Keys that are over, taken off a full list in one go.
 const PRUNED: i64 = 50;
 
@@ -197,6 +200,18 @@ pub(super) fn of_heartbeat(source: &Source, resolved: bool) -> Signal {
         status: Status::Actual,
         labels: Vec::new(),
         resolved,
+    }
+}
+
+/// The signal in place of something that could not be read: it may have been an alarm, so people hear that it came.
+pub fn unreadable(source: &Source) -> Signal {
+    Signal {
+        key: UNREADABLE.to_owned(),
+        texts: call::in_all(|language| texts::unreadable(language, &source.name)),
+        severity: source.severity.max(Severity::Normal),
+        status: Status::Actual,
+        labels: Vec::new(),
+        resolved: false,
     }
 }
 

@@ -101,6 +101,22 @@ pub fn flapping(language: Language, text: &str, changes: u16, minutes: u64) -> S
     }
 }
 
+/// A source sent something that nobody here can read.
+pub fn unreadable(language: Language, source: &str) -> String {
+    let source = inner(source);
+    match language {
+        Language::En => {
+            format!("{source}: something came that cannot be read. Look there, and at its mapping.")
+        }
+        Language::Fi => {
+            format!("{source}: tuli jotakin, mitä ei voi lukea. Katso sieltä, ja lähteen määritys.")
+        }
+        Language::Sv => {
+            format!("{source}: något kom som inte kan läsas. Se efter där, och i dess mappning.")
+        }
+    }
+}
+
 /// Whoever a source calls is gone, so those on duty are called instead.
 pub fn nobody(language: Language, text: &str) -> String {
     let text = clip(text, WHOLE_UNITS_MAX);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::report::ReportCommand;
 use super::source::SourceCommand;
 
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
@@ -90,6 +91,9 @@ pub(crate) enum Command {
     /// Programs and things that raise alerts by themselves
     #[command(subcommand)]
     Source(SourceCommand),
+    /// What anybody reported, and what those on duty make of it
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),

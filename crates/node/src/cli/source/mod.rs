@@ -270,7 +270,7 @@ fn body_of(context: &Context, put: PutSource) -> Result<(String, Value), Failure
 }
 
 /// `group:duty` and `person:anna` as the API takes them.
-fn calls(whom: &[String]) -> Result<Value, Failure> {
+pub(super) fn calls(whom: &[String]) -> Result<Value, Failure> {
     let (mut people, mut groups) = (Vec::new(), Vec::new());
     for name in whom {
         match name.split_once(':') {
