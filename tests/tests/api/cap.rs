@@ -13,8 +13,8 @@ use super::World;
 /// Reads a document and writes it anew, in the order and with the elements of CAP 1.2; fails where that differs.
 const READS_BACK: &str = "
 import sys, xml.etree.ElementTree as ET, capparser
-text = sys.stdin.read()
-again = capparser.deparse(capparser.parse(stringXML=text))
+text = sys.stdin.buffer.read().decode('utf-8').partition('?>')[2]
+again = capparser.deparse(capparser.parse(stringXML=text)).decode('utf-8').partition('?>')[2]
 flat = lambda x: [(e.tag.rpartition('}')[2], (e.text or '').strip()) for e in ET.fromstring(x).iter()]
 one, two = flat(text), flat(again)
 assert one == two, (one, two)

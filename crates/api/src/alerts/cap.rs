@@ -92,7 +92,9 @@ fn info(out: &mut String, row: &AlertRow, organisation: &str, language: &str, te
     };
     element(out, 2, "severity", severity);
     element(out, 2, "certainty", "Observed");
-    element(out, 2, "senderName", organisation);
+    if !organisation.is_empty() {
+        element(out, 2, "senderName", organisation);
+    }
     element(out, 2, "headline", &cut(text, HEADLINE_LEN_MAX));
     element(out, 2, "description", text);
     if !row.gather.is_empty() {
