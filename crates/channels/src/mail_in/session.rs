@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 /// The longest command line, CR LF included (RFC 5321 §4.5.3.1.4, with room for parameters).
 const LINE_LEN_MAX: usize = 1_024;
+/// What a sender may say ahead while it is not its turn.
+const AHEAD_MAX: usize = 64 * 1024;
 /// Commands that are refused before the session ends.
 const MISTAKES_MAX: u32 = 10;
 /// Mails in one session.
@@ -190,7 +192,7 @@ impl Session {
                 }
                 State::Asking(_) | State::Taking | State::Securing => {
                     // A sender that goes on talking is heard later, within bounds.
-                    if self.input.len() > self.rules.size_max {
+                    if self.input.len() > AHEAD_MAX {
                         self.close("421 4.7.0 too much at once");
                     }
                     return;
