@@ -166,7 +166,7 @@ async fn swaks_raises_and_closes_by_mail_and_relays_nothing() {
         "--header",
         "Subject: [RECOVERY] pump 3 tripped",
         "--body",
-        "",
+        "It runs again.",
     ];
     let (code, said) = swaks(
         listener.address,
