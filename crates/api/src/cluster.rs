@@ -19,6 +19,7 @@ use crate::input::Input;
 use crate::island::{self, IslandJson};
 use crate::problem::{Kind, Problem};
 use crate::reading;
+use crate::sources;
 use crate::state::Shared;
 
 /// How long an invitation is valid unless asked otherwise, and at most (DESIGN B4).
@@ -225,7 +226,11 @@ async fn status(State(shared): State<Shared>) -> Result<Json<ClusterJson>, Probl
     Ok(Json(ClusterJson {
         node: status.node.0,
         epoch: status.epoch,
-        alarms: status.alarms,
+        alarms: status
+            .alarms
+            .into_iter()
+            .chain(sources::stopped(&shared).await)
+            .collect(),
         backup,
         term: status.term,
         leader: status.leader.map(|node| node.0),

@@ -102,7 +102,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     let too_large = || {
         Problem::new(
             Kind::TooLarge,

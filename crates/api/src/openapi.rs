@@ -15,6 +15,7 @@ use crate::router;
 use crate::scopes::{self, Rule};
 
 const SECURITY_SCHEME: &str = "api_key";
+const SOURCE_SCHEME: &str = "source_token";
 
 /// The document as pretty JSON, as checked in under `docs/openapi.json`.
 pub fn openapi() -> String {
@@ -54,6 +55,14 @@ pub(crate) fn document() -> OpenApi {
         .description(Some("An API key. Over the local socket none is needed."))
         .build();
     components.add_security_scheme(SECURITY_SCHEME, SecurityScheme::Http(bearer));
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("hfs_<secret>")
+        .description(Some(
+            "The token of the one source in the path. Senders that cannot set a header put it into the path.",
+        ))
+        .build();
+    components.add_security_scheme(SOURCE_SCHEME, SecurityScheme::Http(token));
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations_of(item) {
             complete(&method, path, operation);
@@ -87,13 +96,12 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Oper
 
 /// Adds what every operation of its kind has: scope, parameters, the error answer.
 fn complete(method: &Method, path: &str, operation: &mut Operation) {
-    let Rule::Scope(scope) = scopes::rule(method, path) else {
-        return;
+    let requirement = match scopes::rule(method, path) {
+        Rule::Scope(scope) => SecurityRequirement::new(SECURITY_SCHEME, [scope.name()]),
+        Rule::SourceToken => SecurityRequirement::new(SOURCE_SCHEME, ["source"]),
+        Rule::Open | Rule::NoSuchMethod(_) => return,
     };
-    operation.security = Some(vec![SecurityRequirement::new(
-        SECURITY_SCHEME,
-        [scope.name()],
-    )]);
+    operation.security = Some(vec![requirement]);
     // Handlers of different domains share names; the path makes them unique.
     operation.operation_id = Some(operation_id(method, path));
     let problem = ResponseBuilder::new()
@@ -110,7 +118,9 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
         .responses
         .insert("default".to_owned(), RefOr::T(problem));
     let parameters = operation.parameters.get_or_insert_default();
-    if method != Method::GET {
+    if path.ends_with("/in") || path.ends_with("/beat") || path.ends_with("/try") {
+        // What a source says twice is counted twice and told once; a trial changes nothing.
+    } else if method != Method::GET {
         parameters.push(RefOr::T(idempotency_key()));
     } else if !matches!(path, "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics") {
         parameters.push(RefOr::T(consistency()));

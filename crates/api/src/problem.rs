@@ -297,7 +297,12 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
                 NamedIn::Body => Kind::UnknownRecipient,
             }
         }
-        Refusal::UnknownDelivery | Refusal::UnknownKey | Refusal::UnknownRoom => Kind::NotFound,
+        Refusal::UnknownDelivery
+        | Refusal::UnknownKey
+        | Refusal::UnknownRoom
+        | Refusal::UnknownSource
+        | Refusal::UnknownSilence
+        | Refusal::UnknownReport => Kind::NotFound,
         Refusal::CannotJoin
         | Refusal::StaleLeadership
         | Refusal::NotNextPage { .. }

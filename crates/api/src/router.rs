@@ -18,7 +18,7 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, alerts, clocks, cluster, conversations, headers, health, inbound, island, metrics,
-    nodes, outbox, recipients, watch,
+    nodes, outbox, recipients, reports, sources, watch,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -38,6 +38,8 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(clocks::routes())
         .merge(watch::routes())
         .merge(access::routes())
+        .merge(sources::routes())
+        .merge(reports::routes())
         .merge(metrics::routes())
         .merge(health::routes())
 }

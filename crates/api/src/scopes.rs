@@ -12,6 +12,11 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/alerts", Some(Scope::AlertRead)),
     (Method::GET, "/v1/alerts/{alert}", Some(Scope::AlertRead)),
     (
+        Method::GET,
+        "/v1/alerts/{alert}/cap",
+        Some(Scope::AlertRead),
+    ),
+    (
         Method::POST,
         "/v1/alerts/{alert}/acknowledge",
         Some(Scope::AlertAnswer),
@@ -108,6 +113,64 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::DELETE, "/v1/keys/{id}", Some(Scope::KeysAdmin)),
     (Method::GET, "/v1/watch", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/metrics", Some(Scope::MetricsRead)),
+    (Method::GET, "/v1/sources", Some(Scope::SourceRead)),
+    (Method::GET, "/v1/sources/{key}", Some(Scope::SourceRead)),
+    (Method::PUT, "/v1/sources/{key}", Some(Scope::SourceWrite)),
+    (
+        Method::DELETE,
+        "/v1/sources/{key}",
+        Some(Scope::SourceWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/sources/{key}/token",
+        Some(Scope::SourceWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/sources/{key}/signals",
+        Some(Scope::SourceRead),
+    ),
+    (
+        Method::POST,
+        "/v1/sources/{key}/try",
+        Some(Scope::SourceWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/sources/{key}/trigger",
+        Some(Scope::AlertCreate),
+    ),
+    (Method::GET, "/v1/source-settings", Some(Scope::SourceRead)),
+    (Method::PUT, "/v1/source-settings", Some(Scope::SourceWrite)),
+    (Method::GET, "/v1/source-stop", Some(Scope::SourceRead)),
+    (Method::POST, "/v1/source-stop", Some(Scope::AlertCreate)),
+    (Method::DELETE, "/v1/source-stop", Some(Scope::AlertCreate)),
+    (Method::GET, "/v1/silences", Some(Scope::SourceRead)),
+    (Method::GET, "/v1/reports", Some(Scope::AlertRead)),
+    (Method::POST, "/v1/reports", Some(Scope::ReportCreate)),
+    (Method::GET, "/v1/reports/{number}", Some(Scope::AlertRead)),
+    (
+        Method::POST,
+        "/v1/reports/{number}/decide",
+        Some(Scope::AlertCreate),
+    ),
+    (Method::POST, "/v1/silences", Some(Scope::SourceWrite)),
+    (
+        Method::DELETE,
+        "/v1/silences/{id}",
+        Some(Scope::SourceWrite),
+    ),
+];
+
+/// What a source may do with its own token, and nothing else may.
+pub(crate) const OF_SOURCES: &[(Method, &str)] = &[
+    (Method::POST, "/v1/sources/{key}/in"),
+    (Method::POST, "/v1/sources/{key}/{token}/in"),
+    (Method::GET, "/v1/sources/{key}/beat"),
+    (Method::POST, "/v1/sources/{key}/beat"),
+    (Method::GET, "/v1/sources/{key}/{token}/beat"),
+    (Method::POST, "/v1/sources/{key}/{token}/beat"),
 ];
 
 /// What the table says about a request.
@@ -115,6 +178,8 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
 pub(crate) enum Rule {
     Open,
     Scope(Scope),
+    /// Only with the token of the source in the path; its handler looks at it.
+    SourceToken,
     /// The path exists, but not with this method; these are the ones it has.
     NoSuchMethod(String),
 }
@@ -122,6 +187,14 @@ pub(crate) enum Rule {
 /// The rule for a method on a route's path.
 pub(crate) fn rule(method: &Method, path: &str) -> Rule {
     let mut allowed = Vec::new();
+    for (row_method, row_path) in OF_SOURCES {
+        if *row_path == path {
+            if row_method == method {
+                return Rule::SourceToken;
+            }
+            allowed.push(row_method.as_str());
+        }
+    }
     for (row_method, row_path, scope) in TABLE {
         if *row_path != path {
             continue;
@@ -148,7 +221,9 @@ mod tests {
             .collect();
         let rows: Vec<(String, String)> = TABLE
             .iter()
-            .map(|(method, path, _)| (method.to_string(), (*path).to_owned()))
+            .map(|(method, path, _)| (method, path))
+            .chain(OF_SOURCES.iter().map(|(method, path)| (method, path)))
+            .map(|(method, path)| (method.to_string(), (*path).to_owned()))
             .collect();
         let unique: BTreeSet<_> = rows.iter().cloned().collect();
         assert_eq!(unique.len(), rows.len(), "a row stands twice");
@@ -161,7 +236,11 @@ mod tests {
             let reads = matches!(
                 scope,
                 Some(
-                    Scope::AlertRead | Scope::PeopleRead | Scope::ClusterRead | Scope::MetricsRead
+                    Scope::AlertRead
+                        | Scope::PeopleRead
+                        | Scope::ClusterRead
+                        | Scope::MetricsRead
+                        | Scope::SourceRead
                 ) | None
             );
             assert!(

@@ -8,6 +8,7 @@ use domain::watch::Board;
 
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
+use crate::sources::Desk;
 
 /// The ports the API stands on, given by the node.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) desk: Arc<Desk>,
 }
 
 impl Shared {
@@ -50,6 +52,7 @@ impl Shared {
             board: state.board,
             keys: Arc::default(),
             metrics: Arc::new(Metrics::new()),
+            desk: Arc::default(),
         }
     }
 }

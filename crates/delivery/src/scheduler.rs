@@ -11,6 +11,8 @@ use domain::inbound;
 use domain::islands;
 use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffset};
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
+use domain::reports;
+use domain::sources::{self, DueWhat};
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
 use tokio::time::{Instant, sleep};
@@ -53,6 +55,12 @@ const BACKLOG: usize = 50;
 
 /// Most actions of alerts taken in one step.
 const ACTIONS: u32 = 32;
+
+/// Signs of life are judged missing only by a leadership so old: while there was none, nobody could record them.
+const BEATS_SETTLED: Duration = Duration::from_secs(60);
+
+/// Most rows of sources followed up in one step.
+const FOLLOW_UPS: u32 = 50;
 
 /// Decides what happens next while this node leads. Holds no state that a successor would miss.
 pub struct Scheduler {
@@ -213,6 +221,23 @@ impl Scheduler {
             plan.acts = true;
             plan.commands.push(Command::Escalation(action.command));
         }
+        let mut followed = sources::due(&mut view, now, FOLLOW_UPS).await?;
+        if leadership.leading_for < BEATS_SETTLED {
+            followed.retain(|due| !matches!(due.what, DueWhat::Beat { .. }));
+        }
+        if !followed.is_empty() {
+            plan.commands
+                .push(Command::Sources(sources::Command::FollowUp {
+                    due: followed,
+                }));
+        }
+        if island.is_none() {
+            let due = reports::due(&mut view, now, FOLLOW_UPS).await?;
+            if !due.is_empty() {
+                plan.commands
+                    .push(Command::Reports(reports::Command::FollowUp { due }));
+            }
+        }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;
         if !expired.is_empty() {
             plan.commands.push(Command::Deliveries(Deliveries::Expire {
@@ -288,6 +313,8 @@ impl Scheduler {
         let later = [
             escalation::next_due(&mut view).await?,
             deliveries::next_due(&mut view).await?,
+            sources::next_due(&mut view).await?,
+            reports::next_due(&mut view).await?,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)

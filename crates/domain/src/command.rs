@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
-    requests,
+    reports, requests, sources,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -24,6 +24,8 @@ pub enum Command {
     Alerts(alerts::Command),
     Inbound(inbound::Command),
     Islands(islands::Command),
+    Sources(sources::Command),
+    Reports(reports::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -42,7 +44,9 @@ impl Command {
             | Self::Escalation(_)
             | Self::Alerts(_)
             | Self::Inbound(_)
-            | Self::Islands(_) => 1,
+            | Self::Islands(_)
+            | Self::Sources(_)
+            | Self::Reports(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -64,7 +68,17 @@ impl Command {
                     Disk::ResultsOnly => false,
                 };
             }
-            Self::Recipients(
+            // Nearly full, a batch with something critical in it is taken whole: what is over must be heard with it.
+            Self::Sources(sources::Command::Take { arrivals }) => {
+                return match disk {
+                    Disk::Unknown | Disk::Ample => true,
+                    Disk::CriticalOnly => arrivals.iter().any(sources::Arrival::critical),
+                    Disk::ResultsOnly => false,
+                };
+            }
+            Self::Sources(sources::Command::Put { .. } | sources::Command::PutSilence(_))
+            | Self::Reports(reports::Command::Take(_))
+            | Self::Recipients(
                 recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
             )
             | Self::Access(access::Command::CreateKey(_))
@@ -78,7 +92,9 @@ impl Command {
             | Self::Escalation(_)
             | Self::Alerts(_)
             | Self::Inbound(_)
-            | Self::Islands(_) => false,
+            | Self::Islands(_)
+            | Self::Sources(_)
+            | Self::Reports(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -11,6 +11,8 @@ use crate::{
     requests,
 };
 
+mod of_sources;
+
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
 
 #[test]
@@ -78,6 +80,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_deliveries());
     all.extend(of_alerts());
     all.extend(of_islands());
+    all.extend(of_sources::samples());
     all
 }
 
@@ -587,29 +590,6 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
     use escalation::Command as Escalation;
     let alert = AlertId([1; 16]);
     let recipient = RecipientId([2; 16]);
-    let raise = |severity, status| alerts::Raise {
-        severity,
-        status,
-        texts: vec![("en".to_owned(), "Fire".to_owned())],
-        gather: "Gate 2".to_owned(),
-        aware_at: Some(Timestamp(8)),
-        steps: vec![alerts::Step {
-            delay_ms: 60_000,
-            recipients: vec![recipient],
-            enough: vec![escalation::Quota {
-                what: "medic".to_owned(),
-                among: escalation::Among::Listed(vec![recipient]),
-                count: 1,
-            }],
-        }],
-        needed: 1,
-        repeat_every_ms: 300_000,
-        repeats: 2,
-        validity_ms: 3_600_000,
-        fallback: vec![recipient],
-        dedup_key: Some("pump-4".to_owned()),
-        source: "scada".to_owned(),
-    };
     let note = || "note".to_owned();
     let mut all = vec![
         (
@@ -718,4 +698,31 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         ),
     ]);
     all
+}
+
+/// An alert as it may be raised.
+fn raise(severity: alerts::Severity, status: alerts::Status) -> alerts::Raise {
+    alerts::Raise {
+        severity,
+        status,
+        texts: vec![("en".to_owned(), "Fire".to_owned())],
+        gather: "Gate 2".to_owned(),
+        aware_at: Some(Timestamp(8)),
+        steps: vec![alerts::Step {
+            delay_ms: 60_000,
+            recipients: vec![RecipientId([2; 16])],
+            enough: vec![escalation::Quota {
+                what: "medic".to_owned(),
+                among: escalation::Among::Listed(vec![RecipientId([2; 16])]),
+                count: 1,
+            }],
+        }],
+        needed: 1,
+        repeat_every_ms: 300_000,
+        repeats: 2,
+        validity_ms: 3_600_000,
+        fallback: vec![RecipientId([2; 16])],
+        dedup_key: Some("pump-4".to_owned()),
+        source: "scada".to_owned(),
+    }
 }

@@ -26,9 +26,11 @@ pub mod outcome;
 pub mod phone;
 pub mod ports;
 pub mod recipients;
+pub mod reports;
 pub mod requests;
 mod rows;
 mod script;
+pub mod sources;
 pub mod texts;
 pub mod time;
 #[cfg(test)]

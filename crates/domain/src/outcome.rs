@@ -102,4 +102,10 @@ pub enum Refusal {
         "nothing leaves while the outbox is held back; look at `holdfast outbox show`, then release it"
     )]
     OutboxPaused,
+    #[error("there is no such source")]
+    UnknownSource,
+    #[error("there is no such silence or maintenance window")]
+    UnknownSilence,
+    #[error("there is no such report")]
+    UnknownReport,
 }

@@ -7,12 +7,15 @@
 
 mod access;
 mod alerts;
+mod cap;
 mod client;
 mod disk;
 mod document;
 mod listeners;
 mod people;
 mod problems;
+mod reports;
+mod sources;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,6 +5,7 @@
     reason = "tests may, and so may what only tests call"
 )]
 
+mod incoming;
 mod modem;
 mod postfix;
 mod scripted;

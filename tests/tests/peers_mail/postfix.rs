@@ -126,9 +126,9 @@ fn patient(smarthosts: Vec<channels::Smarthost>) -> channels::SmtpSettings {
 }
 
 /// One instance; stopped when dropped.
-struct Postfix {
+pub(super) struct Postfix {
     dir: TempDir,
-    port: u16,
+    pub(super) port: u16,
     /// The start script; ends with the master it starts.
     script: Child,
     root_pem: String,
@@ -137,6 +137,11 @@ struct Postfix {
 impl Postfix {
     /// `None`, with the reason said, where Postfix is absent or we may not become its users.
     fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// With further lines of `main.cf`.
+    pub(super) fn start_with(further: &str) -> Option<Self> {
         let postfix = require_program("postfix", "postfix")?;
         if !rustix::process::geteuid().is_root() {
             skip("Postfix changes users, so it needs root");
@@ -164,7 +169,7 @@ impl Postfix {
         let root_pem = write_certificate(dir.path());
         fs::write(
             dir.path().join("conf/main.cf"),
-            main_cf(dir.path(), uid, gid),
+            main_cf(dir.path(), uid, gid) + further,
         )
         .unwrap();
         fs::write(dir.path().join("conf/master.cf"), master_cf(port)).unwrap();
@@ -217,7 +222,7 @@ impl Postfix {
         }
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 }

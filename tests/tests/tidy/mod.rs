@@ -36,6 +36,8 @@ const SLICES: &[&str] = &[
     "conversations",
     "escalation",
     "alerts",
+    "sources",
+    "reports",
     "inbound",
     "islands",
 ];

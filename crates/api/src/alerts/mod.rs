@@ -1,5 +1,6 @@
 //! Alerts over HTTP: raise, list, show, and everything that ends one.
 
+mod cap;
 mod raise;
 mod view;
 
@@ -9,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
-use domain::{AlertId, Command as DomainCommand, RecipientId, RequestId, requests};
+use domain::{AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, requests};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(show))
+        .routes(routes!(show_cap))
         .routes(routes!(acknowledge))
         .routes(routes!(answer))
         .routes(routes!(resolve))
@@ -268,6 +270,21 @@ async fn show(
     let row = row.ok_or_else(unknown)?;
     let shown = view::read(&mut view, row, params.skip, params.limit.clamp(1, SHOW_MAX)).await?;
     Ok(view.answer(&shown))
+}
+
+/// Shows an alert in the Common Alerting Protocol 1.2: an `Alert` while it is open, then the `Cancel` that refers to it.
+#[utoipa::path(get, path = "/v1/alerts/{alert}/cap", tag = "alerts", params(("alert" = String, Path)), responses((status = 200, body = String, content_type = "application/cap+xml")))]
+async fn show_cap(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    mut view: View,
+) -> Result<Response, Problem> {
+    let id = find(&shared, &alert).await?;
+    let row = alerts::find(&mut view.0, id).await.map_err(of_query)?;
+    let row = row.ok_or_else(unknown)?;
+    let organisation = nodes::organisation(&mut view.0).await.map_err(of_query)?;
+    let document = cap::write(&row, &organisation, &view.1);
+    Ok(([(header::CONTENT_TYPE, cap::MEDIA_TYPE)], document).into_response())
 }
 
 async fn read_row(view: &mut View, reference: &Reference) -> Result<Option<AlertRow>, Problem> {

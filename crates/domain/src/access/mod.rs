@@ -22,10 +22,13 @@ pub enum Scope {
     ClusterAdmin,
     KeysAdmin,
     MetricsRead,
+    SourceRead,
+    SourceWrite,
+    ReportCreate,
 }
 
 impl Scope {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -35,6 +38,9 @@ impl Scope {
         Self::ClusterAdmin,
         Self::KeysAdmin,
         Self::MetricsRead,
+        Self::SourceRead,
+        Self::SourceWrite,
+        Self::ReportCreate,
     ];
 
     /// The name in rows, requests and lists.
@@ -49,6 +55,9 @@ impl Scope {
             Self::ClusterAdmin => "cluster:admin",
             Self::KeysAdmin => "keys:admin",
             Self::MetricsRead => "metrics:read",
+            Self::SourceRead => "source:read",
+            Self::SourceWrite => "source:write",
+            Self::ReportCreate => "report:create",
         }
     }
 

@@ -15,14 +15,15 @@ mod rules;
 mod tests;
 
 pub use self::apply::Answered;
-pub(crate) use self::apply::{answer, apply};
+pub(crate) use self::apply::{answer, apply, resolve};
 pub use self::command::{Command, Raise, Step};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
 pub(crate) use self::facts::{WATCH, moved, raised};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub use self::query::{AlertRow, count_with_key, find, find_named, list};
-pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_together, together};
+pub(crate) use self::query::{is_open, open_with_key};
+pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
 pub use self::rules::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX,
 };

@@ -147,6 +147,32 @@ pub async fn count_with_key(
     Ok(count.cast_unsigned())
 }
 
+/// Whether an alert is still open.
+pub(crate) async fn is_open(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from alert where alert_id = ? and state = 'open')")
+        .bind(alert.as_bytes())
+        .fetch_one(conn)
+        .await
+}
+
+/// The newest open alert that its source raised under this key.
+pub(crate) async fn open_with_key(
+    conn: &mut SqliteConnection,
+    dedup_key: &str,
+) -> Result<Option<AlertId>, sqlx::Error> {
+    let id: Option<Vec<u8>> = sqlx::query_scalar(
+        "select alert_id from alert where dedup_key = ? and state = 'open' \
+         order by raised_at_ms desc, alert_id limit 1",
+    )
+    .bind(dedup_key)
+    .fetch_optional(conn)
+    .await?;
+    id.map(|id| AlertId::from_row(&id)).transpose()
+}
+
 fn alert_row(row: &SqliteRow) -> Result<AlertRow, sqlx::Error> {
     let joined: Option<&[u8]> = row.try_get("joined_into")?;
     let number: u64 = rows::unsigned(row, "number")?;

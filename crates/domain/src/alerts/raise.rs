@@ -110,11 +110,21 @@ pub(super) async fn raise(
     entry: &Entry<'_>,
     new: &Raise,
 ) -> Result<Outcome, sqlx::Error> {
+    let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
+    raise_as(conn, entry, id, new).await
+}
+
+/// As [`raise`], under an id of the caller's: for entries that raise more than one alert.
+pub(crate) async fn raise_as(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    id: AlertId,
+    new: &Raise,
+) -> Result<Outcome, sqlx::Error> {
     let planned = match rules::plan(new) {
         Ok(planned) => planned,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
-    let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
     let row = sqlx::query(
         "select exists (select 1 from alert where alert_id = ?) as known, \
          (select coalesce(max(number), 0) + 1 from alert) as number",

@@ -342,3 +342,63 @@ pub(crate) async fn notice(
     .await?;
     Ok(id)
 }
+
+/// One more thing to tell somebody, about an alert under way or about nothing that has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    pub(crate) alert: Option<AlertId>,
+    pub(crate) recipient: Option<RecipientId>,
+    /// `sms` or `email`.
+    pub(crate) kind: &'static str,
+    pub(crate) address: String,
+    pub(crate) language: &'static str,
+    pub(crate) lane: Lane,
+    pub(crate) critical: bool,
+    /// What answers the alert; stands wherever the body has the mark for it.
+    pub(crate) code: String,
+    /// Of a mail.
+    pub(crate) subject: String,
+    pub(crate) body: String,
+}
+
+/// Owes these updates. The same one of the same log entry is owed once.
+pub(crate) async fn update(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    updates: &[Update],
+) -> Result<(), sqlx::Error> {
+    for update in updates {
+        let about = update.alert.map_or(NONE, |alert| alert.0);
+        let id = DeliveryId::derive(&[
+            b"update",
+            entry.envelope.request.as_bytes(),
+            &entry.index.to_be_bytes(),
+            &about,
+            update.address.as_bytes(),
+            update.body.as_bytes(),
+        ]);
+        sqlx::query(
+            "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
+             language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
+             avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+             values (?1, ?2, ?3, 'update', 0, 0, 0, ?4, ?5, ?6, ?7, ?8, 'pending', '', ?9, ?10, ?11, 0, 0, 0, 0, 0, '', \
+             ?12, ?12, ?12, ?13, null) on conflict (delivery_id) do nothing",
+        )
+        .bind(id.as_bytes())
+        .bind(about.as_slice())
+        .bind(update.recipient.map_or(NONE, |r| r.0).as_slice())
+        .bind(update.kind)
+        .bind(&update.address)
+        .bind(update.language)
+        .bind(update.lane.rank())
+        .bind(update.critical)
+        .bind(&update.code)
+        .bind(&update.subject)
+        .bind(&update.body)
+        .bind(entry.at.0)
+        .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}

@@ -20,8 +20,8 @@ pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, Summary,
 };
 pub(crate) use self::create::{
-    FrozenText, NewPage, Notice, Paged, call_off, create_pages, freeze_texts, has_texts, notice,
-    purposes_without_text,
+    FrozenText, NewPage, Notice, Paged, Update, call_off, create_pages, freeze_texts, has_texts,
+    notice, purposes_without_text, update,
 };
 pub use self::facts::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Standing};
 pub(crate) use self::facts::{WATCH, changed, changed_attempts};

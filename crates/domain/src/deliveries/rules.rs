@@ -108,6 +108,8 @@ pub enum Purpose {
     Reply,
     /// Stands for pages that waited too long to be told one by one.
     Summary,
+    /// Tells more about something under way, in words of its own; nothing waits for an answer to it.
+    Update,
 }
 
 impl Purpose {
@@ -118,6 +120,7 @@ impl Purpose {
             Self::CallOff => "call_off",
             Self::Reply => "reply",
             Self::Summary => "summary",
+            Self::Update => "update",
         }
     }
 
@@ -127,6 +130,7 @@ impl Purpose {
             "call_off" => Self::CallOff,
             "reply" => Self::Reply,
             "summary" => Self::Summary,
+            "update" => Self::Update,
             _ => Self::Page,
         }
     }

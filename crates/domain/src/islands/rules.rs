@@ -3,7 +3,7 @@
 use super::Fact;
 use crate::codec;
 use crate::outcome::Refusal;
-use crate::{Command, alerts, nodes};
+use crate::{Command, alerts, nodes, sources};
 
 /// Most facts in one merge.
 pub const FACTS_MAX: usize = 256;
@@ -59,6 +59,27 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         ) => Ok(()),
         #[cfg(feature = "next-level")]
         Command::Next(_) => refused("the next version's command waits until it is back"),
+        Command::Sources(
+            sources::Command::Take { .. }
+            | sources::Command::FollowUp { .. }
+            | sources::Command::StopAll { .. }
+            | sources::Command::Resume,
+        ) => Ok(()),
+        Command::Sources(
+            sources::Command::Put { .. }
+            | sources::Command::Remove { .. }
+            | sources::Command::SetToken { .. }
+            | sources::Command::PutSilence(_)
+            | sources::Command::EndSilence { .. }
+            | sources::Command::Set(_),
+        ) => refused(
+            "sources and silences cannot be changed here until it is back; signals are taken as usual. Change them at a \
+             node that hears the others, or hold everything automatic here with `holdfast source stop-all`",
+        ),
+        Command::Reports(_) => refused(
+            "reports are not taken here until it is back, since what is decided about one could not be joined. Raise an \
+             alert instead, or report at a node that hears the others",
+        ),
         Command::Recipients(_) => refused(
             "people and groups cannot be changed here until it is back; alerts to those known here leave as usual. \
              Change them at a node that hears the others",

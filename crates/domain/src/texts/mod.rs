@@ -13,6 +13,8 @@ mod fi;
 mod language;
 mod page;
 mod reply;
+mod report;
+mod source;
 mod sv;
 mod watch;
 
@@ -26,6 +28,8 @@ pub use self::reply::{
     code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
     unknown_code,
 };
+pub use self::report::{ReportNews, report, report_news};
+pub use self::source::{bundle, flapping, grown, nobody, overflow, silent, unreadable};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

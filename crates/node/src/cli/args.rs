@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::report::ReportCommand;
+use super::source::SourceCommand;
+
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100)]
@@ -85,6 +88,12 @@ pub(crate) enum Command {
     /// Groups of people, in calling order
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Programs and things that raise alerts by themselves
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// What anybody reported, and what those on duty make of it
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
@@ -493,7 +502,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (left, right) = text
         .split_once('=')
         .ok_or_else(|| format!("{text:?} has no \"=\""))?;

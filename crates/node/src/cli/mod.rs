@@ -12,7 +12,9 @@ mod modem;
 mod outbox;
 mod people;
 mod recover;
+mod report;
 mod settings;
+mod source;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
@@ -50,6 +52,8 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Alert(command) => on_core(alert::alert(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
+        Command::Report(command) => on_core(report::report(&context, command)),
+        Command::Source(command) => on_core(source::source(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),

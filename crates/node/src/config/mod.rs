@@ -25,10 +25,21 @@ pub(crate) struct Config {
     pub(crate) modems: Vec<ModemConfig>,
     pub(crate) smarthosts: Vec<SmarthostConfig>,
     pub(crate) mail: MailConfig,
+    pub(crate) mail_in: Option<MailInConfig>,
     pub(crate) watch: WatchConfig,
     pub(crate) power: Option<PowerConfig>,
     pub(crate) log: LogConfig,
     pub(crate) backup: BackupConfig,
+}
+
+/// `[mail_in]`, where mail may raise alerts.
+#[derive(Clone, Debug)]
+pub(crate) struct MailInConfig {
+    pub(crate) listen: SocketAddr,
+    /// The part after the @ of addresses that are taken.
+    pub(crate) domain: String,
+    /// Whence mail is taken; empty: from this machine only.
+    pub(crate) from: Vec<(std::net::IpAddr, u8)>,
 }
 
 /// `[watch]`

@@ -11,7 +11,7 @@ use super::section::{Notes, Section};
 use super::tree::{Node, Problem, Table, Value};
 use super::{
     ApiConfig, BackupConfig, Carriers, ClusterConfig, Config, ConfigError, Loaded, LogConfig,
-    LogFormat, LogLevel, MailConfig, ModemConfig, NodeConfig, PowerConfig, Profile,
+    LogFormat, LogLevel, MailConfig, MailInConfig, ModemConfig, NodeConfig, PowerConfig, Profile,
     SmarthostConfig, Tls, UplinkConfig, WatchConfig,
 };
 
@@ -31,8 +31,8 @@ const MODEM_RATE_PER_MIN_MAX: u32 = 600;
 pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     let mut notes = Notes::default();
     let mut top = Section::new("", super::Origin::Default, root, &mut notes);
-    let [node, cluster, api, mail, watch, power, log, backup] = [
-        "node", "cluster", "api", "mail", "watch", "power", "log", "backup",
+    let [node, cluster, api, mail, mail_in, watch, power, log, backup] = [
+        "node", "cluster", "api", "mail", "mail_in", "watch", "power", "log", "backup",
     ]
     .map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
@@ -55,6 +55,8 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         Section::new("mail", mail.0, mail.1, &mut notes),
         !smarthosts.is_empty(),
     );
+    let mail_in = (!mail_in.1.is_empty())
+        .then(|| read_mail_in(Section::new("mail_in", mail_in.0, mail_in.1, &mut notes)));
     let watch = read_watch(Section::new("watch", watch.0, watch.1, &mut notes));
     let power = (!power.1.is_empty())
         .then(|| read_power(Section::new("power", power.0, power.1, &mut notes)));
@@ -67,6 +69,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         modems,
         smarthosts,
         mail,
+        mail_in,
         watch,
         power,
         log,
@@ -433,6 +436,52 @@ fn read_mail(mut section: Section<'_>, needed: bool) -> MailConfig {
         hello_name,
         in_flight_max,
     }
+}
+
+fn read_mail_in(mut section: Section<'_>) -> MailInConfig {
+    let listen = address(&mut section, "listen", "127.0.0.1:2525");
+    let domain = section.required(
+        "domain",
+        "the part after the @ of the sources' addresses, such as \"alarm.example.org\"",
+    );
+    let host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if !domain.is_empty() && (!domain.chars().all(host) || domain.len() > 253) {
+        section.problem("domain", "write a host name without the @".to_owned());
+    }
+    let mut from = Vec::new();
+    for text in section.texts("from") {
+        match network(&text) {
+            Some(network) => from.push(network),
+            None => section.problem(
+                "from",
+                format!("{text:?} is not a network; write 10.1.0.0/16 or 10.1.2.3"),
+            ),
+        }
+    }
+    if from.is_empty() && !listen.ip().is_loopback() {
+        section.problem(
+            "from",
+            "missing; say which networks may raise alerts by mail".to_owned(),
+        );
+    }
+    section.finish();
+    MailInConfig {
+        listen,
+        domain,
+        from,
+    }
+}
+
+/// An address with the number of leading bits that count; all of them unless said otherwise.
+fn network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let all = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Some(all), |bits| bits.parse().ok())?;
+    (bits <= all).then_some((address, bits))
 }
 
 fn read_watch(mut section: Section<'_>) -> WatchConfig {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use api::{ApiState, HttpsConfig, Limits, Server};
-use channels::{Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings, SmtpTimeouts, SmtpTls};
+use channels::{
+    MailIn, MailInSettings, Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings,
+    SmtpTimeouts, SmtpTls,
+};
 use cluster::{Cluster, Stopped};
 use delivery::{Scheduler, Watcher, Worker};
 use domain::ports::{Channel, Clock, ClusterAdmin, Replica};
@@ -237,6 +240,21 @@ impl Parts {
             machine: Arc::new(machine),
             board,
         };
+        if let Some(mail_in) = &config.mail_in {
+            let tls = tls::server_config(&config.api, cluster.identity())?;
+            let settings = MailInSettings {
+                address: mail_in.listen,
+                name: config.node.name.clone(),
+                domain: mail_in.domain.clone(),
+                from: mail_in.from.clone(),
+                tls: watch::channel(tls).1,
+            };
+            let listener = MailIn::bind(settings, Arc::clone(&state.replica)).await;
+            let listener =
+                listener.with_context(|| format!("cannot listen at {}", mail_in.listen))?;
+            let stop = parts.stop_intake.clone();
+            parts.intake.spawn(endless("mail in", listener.run(stop)));
+        }
         let server = open_listeners(config, cluster, state, edge).await?;
         let stop = parts.stop_intake.clone();
         let serving = async move { ("API", server.run(stop).await.map_err(anyhow::Error::from)) };

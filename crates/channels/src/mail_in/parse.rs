@@ -1,0 +1,202 @@
+//! From the bytes of a mail to the document that a source's mapping reads.
+
+use mail_parser::{Message, MessageParser};
+use serde_json::{Value, json};
+
+/// How much of a body becomes text for people, in characters.
+const TEXT_LEN_MAX: usize = 500;
+const SUBJECT_LEN_MAX: usize = 300;
+
+/// Words at the front of a subject that say how a matter stands, not what it is.
+const STANDINGS: [&str; 18] = [
+    "re",
+    "fw",
+    "fwd",
+    "sv",
+    "vs",
+    "problem",
+    "recovery",
+    "recovered",
+    "resolved",
+    "firing",
+    "alert",
+    "ok",
+    "down",
+    "up",
+    "critical",
+    "warning",
+    "high",
+    "low",
+];
+
+/// Words of a subject that say how bad it is.
+const SEVERITIES: [&str; 12] = [
+    "emergency",
+    "disaster",
+    "critical",
+    "fatal",
+    "major",
+    "high",
+    "error",
+    "warning",
+    "normal",
+    "minor",
+    "low",
+    "info",
+];
+
+/// Why a mail is not taken.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum MailInError {
+    #[error("the mail cannot be read")]
+    Unreadable,
+    /// What a mail server says about a mail is no alarm.
+    #[error("reports about other mails are not taken")]
+    Report,
+}
+
+/// `subject`, `topic` (the subject without what says how it stands), `text` (the body's beginning, of HTML what can be
+/// read), `severity` (the first word in the subject that says how bad it is), `from`, `message_id`, `labels`.
+pub(super) fn document(bytes: &[u8], sender: &str) -> Result<Value, MailInError> {
+    let mail = MessageParser::default()
+        .parse(bytes)
+        .ok_or(MailInError::Unreadable)?;
+    if is_report(&mail) {
+        return Err(MailInError::Report);
+    }
+    let subject = cut(
+        &one_line(mail.subject().unwrap_or_default()),
+        SUBJECT_LEN_MAX,
+    );
+    // Of a mail that is HTML only, the parser gives what a person would read.
+    let body = mail.body_text(0).unwrap_or_default();
+    let text = cut(&one_line(&body), TEXT_LEN_MAX);
+    let from = mail
+        .from()
+        .and_then(|from| from.first())
+        .and_then(|from| from.address())
+        .unwrap_or(sender);
+    let topic = topic(&subject);
+    let topic = match topic.is_empty() {
+        true => cut(&text, 100),
+        false => topic,
+    };
+    // A mail that says nothing at all is still a mail that somebody sent to be heard.
+    let subject = match subject.is_empty() && text.is_empty() {
+        true => format!("mail without words from {from}"),
+        false => subject,
+    };
+    let topic = match topic.is_empty() {
+        true => subject.clone(),
+        false => topic,
+    };
+    let severity = words(&subject).find(|word| SEVERITIES.contains(&word.as_str()));
+    Ok(json!({
+        "subject": subject,
+        "topic": topic,
+        "text": text,
+        "severity": severity,
+        "from": from,
+        "message_id": mail.message_id(),
+        "labels": { "from": from, "envelope_from": sender },
+    }))
+}
+
+/// Says of `multipart/report` (RFC 6522) that it is one.
+fn is_report(mail: &Message<'_>) -> bool {
+    use mail_parser::MimeHeaders as _;
+    mail.content_type().is_some_and(|kind| {
+        kind.ctype().eq_ignore_ascii_case("multipart")
+            && kind
+                .subtype()
+                .is_some_and(|sub| sub.eq_ignore_ascii_case("report"))
+    })
+}
+
+/// The subject from the first word on that says what it is about.
+fn topic(subject: &str) -> String {
+    let mut rest = subject.trim();
+    loop {
+        let trimmed = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let end = trimmed
+            .find(|c: char| !c.is_alphanumeric())
+            .unwrap_or(trimmed.len());
+        let (word, after) = trimmed.split_at(end);
+        if word.is_empty() || !STANDINGS.contains(&word.to_lowercase().as_str()) {
+            return trimmed.to_lowercase();
+        }
+        rest = after;
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .map(str::to_lowercase)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn cut(text: &str, len_max: usize) -> String {
+    text.chars().take(len_max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(mail: &str) -> Value {
+        document(mail.replace('\n', "\r\n").as_bytes(), "env@x").unwrap()
+    }
+
+    #[test]
+    fn beginning_and_end_of_a_matter_have_one_topic() {
+        let down = read("Subject: [PROBLEM] CRITICAL: Pump 3 tripped\n\nWater rises\n");
+        let up = read("Subject: Re: [RECOVERY] Pump 3 tripped\n\n");
+        assert_eq!(down["topic"], "pump 3 tripped");
+        assert_eq!(up["topic"], down["topic"]);
+        assert_eq!(
+            (&down["severity"], &down["text"]),
+            (&json!("critical"), &json!("Water rises"))
+        );
+    }
+
+    #[test]
+    fn a_mail_without_body_subject_or_both_still_says_something() {
+        assert_eq!(read("Subject: Fire\n\n")["text"], "");
+        let bare = read("Subject:\n\nThe pump is hot\n");
+        assert_eq!(bare["topic"], "The pump is hot");
+        let nothing = read("From: a@example.org\n\n");
+        assert_eq!(nothing["subject"], "mail without words from a@example.org");
+    }
+
+    #[test]
+    fn html_alone_is_read_as_a_person_would() {
+        let html = read(
+            "Subject: s\nContent-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n\
+            <html><style>p{x:y}</style><p>H=E4lytys</p><script>bad()</script></html>\n",
+        );
+        let text = html["text"].as_str().unwrap();
+        assert!(text.contains("Hälytys") && !text.contains('<'), "{text}");
+    }
+
+    #[test]
+    fn what_a_mail_server_says_of_another_mail_is_no_alarm() {
+        let bounce = "Subject: x\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\nfailed\r\n--b--\r\n";
+        assert_eq!(document(bounce.as_bytes(), ""), Err(MailInError::Report));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), head in "[A-Za-z-]{1,12}: .{0,60}\r\n") {
+            let mut mail = head.into_bytes();
+            mail.extend(bytes);
+            if let Ok(found) = document(&mail, "a@b") {
+                prop_assert!(found["text"].as_str().unwrap().chars().count() <= TEXT_LEN_MAX);
+            }
+        }
+    }
+}

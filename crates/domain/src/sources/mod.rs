@@ -1,0 +1,52 @@
+//! Programs and things that raise alerts by themselves: monitoring, heartbeats, mail gateways, contacts, authorities.
+//!
+//! What comes in is a signal under a key of the source's own. [`rules::decide`] says what becomes of it, and everything
+//! that is not told to people at once is counted and listed, never dropped: a second firing of an open key, what flaps,
+//! what a silence or a stop swallows, and what the storm brakes gather into one alert.
+//!
+//! Invariants: the first alarm of a quiet source is told alone and at once; an alarm is never held back by less severe
+//! ones; per source at most one bundle takes alarms; a silence and a stop always end; rows are bounded whatever comes.
+//!
+//! On an island signals work on its own copy: the alerts they raise are joined with the cluster's, the counting stays
+//! behind. A signal whose key is unknown here finds its open alert by that alert's key.
+
+mod apply;
+mod bundles;
+mod call;
+mod command;
+mod follow_up;
+mod mapping;
+mod query;
+mod rules;
+mod settings;
+mod silences;
+mod take;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::apply::apply;
+pub(crate) use self::call::call_duty;
+pub use self::command::{
+    Arrival, Arrived, Beat, Brake, Command, Due, DueWhat, Kind, Mapping, Matcher, OnResolve,
+    Settings, Signal, Silence, SilenceKind, Source, Test,
+};
+pub use self::mapping::{MappingError, signals};
+pub use self::query::{
+    BundleRow, SignalRow, SilenceRow, SourceRow, Stop, due, next_due, settings, signals_of,
+    silences, source, sources, stop, swallowing,
+};
+pub use self::rules::{
+    ARRIVALS_MAX, Held, KEY_LEN_MAX, STOP_MS_MAX, check_settings, check_silence, check_source,
+};
+pub use self::take::{Foreseen, foresee, unreadable};
+
+/// The key of the signal that stands for a missing sign of life.
+pub const HEARTBEAT: &str = "heartbeat";
+
+/// What comes before a source's own key in the key of an alert it raised.
+const ALERT_KEY: &str = "source:";
+
+/// The key under which an alert about a source's signal is found.
+fn alert_key(source: &str, key: &str) -> String {
+    format!("{ALERT_KEY}{source}:{key}")
+}

@@ -1,0 +1,255 @@
+//! Mail that raises alerts, from senders that are not ours: swaks and Postfix.
+
+use std::net::SocketAddr;
+use std::process::{Command as Program, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use channels::{MailIn, MailInSettings, SmtpTls};
+use domain::ports::{Freshness, Proposal, Replica};
+use domain::recipients::{Command as Recipients, ContactMethod, Named, Person};
+use domain::sources::{Brake, Command as Sources, Kind, Mapping, OnResolve, Source};
+use domain::vocabulary::Severity;
+use domain::{Command, Outcome, RequestId, alerts};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tests::fake_replica::{FakeReplica, Fault};
+use tests::require::require_program;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::postfix::Postfix;
+use super::{MailChannel, mail, settings, smarthost};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A listener over a log of one, with the source `pumps` that calls Anna.
+struct Listener {
+    replica: Arc<FakeReplica>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Listener {
+    async fn start() -> Self {
+        let replica = FakeReplica::open().await;
+        let anna = Person {
+            key: "anna".to_owned(),
+            name: "Anna".to_owned(),
+            language: "en".to_owned(),
+            methods: vec![ContactMethod::Sms("+358401234567".to_owned())],
+        };
+        let people = Recipients::PutPeople { people: vec![anna] };
+        apply(&replica, Command::Recipients(people)).await;
+        let source = Box::new(Source {
+            key: "pumps".to_owned(),
+            name: "Pumps".to_owned(),
+            kind: Kind::Email,
+            calls: vec![Named::Person("anna".to_owned())],
+            severity: Severity::High,
+            severities: Vec::new(),
+            gather: String::new(),
+            mapping: Mapping::of(Kind::Email),
+            on_resolve: OnResolve::Close,
+            brake: Brake::default(),
+            beat: None,
+            enabled: true,
+        });
+        apply(&replica, Command::Sources(Sources::Put { source })).await;
+        let made = rcgen::generate_simple_self_signed(["alpha".to_owned()]).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let settings = MailInSettings {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            name: "alpha".to_owned(),
+            domain: "alarm.example.org".to_owned(),
+            from: Vec::new(),
+            tls: watch::channel(Arc::new(tls)).1,
+        };
+        let listener = MailIn::bind(settings, replica.clone()).await.unwrap();
+        let address = listener.address().unwrap();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(listener.run(stop.clone()));
+        Self {
+            replica,
+            address,
+            stop,
+            running,
+        }
+    }
+
+    /// State and English text of every alert, newest first, once there are so many.
+    async fn alerts(&self, count: usize) -> Vec<(&'static str, String)> {
+        let began = Instant::now();
+        loop {
+            let mut view = self.replica.read(Freshness::Local).await.unwrap();
+            let rows = alerts::list(&mut view, None, None, 10).await.unwrap();
+            if rows.len() >= count {
+                let shown = |row: alerts::AlertRow| (row.state.name(), row.texts[0].1.clone());
+                return rows.into_iter().map(shown).collect();
+            }
+            assert!(began.elapsed() < PATIENCE, "no mail became an alert");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+async fn apply(replica: &FakeReplica, command: Command) {
+    let request = RequestId::derive(&[&replica.applied().to_be_bytes()]);
+    let committed = replica.propose(Proposal::by_loop(request, command)).await;
+    let outcome = committed.unwrap().outcome;
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+}
+
+/// Sends with swaks and returns its exit code and what was said.
+async fn swaks(to: SocketAddr, arguments: &[&str]) -> Option<(i32, String)> {
+    let program = require_program("swaks", "swaks")?;
+    let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+    let sent = tokio::task::spawn_blocking(move || {
+        Program::new(program)
+            .args(["--server", "127.0.0.1", "--port", &to.port().to_string()])
+            .args(["--from", "nagios@example.org"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    });
+    let sent = sent.await.unwrap();
+    let said = String::from_utf8_lossy(&sent.stdout).into_owned();
+    Some((sent.status.code().unwrap_or(-1), said))
+}
+
+#[tokio::test]
+async fn swaks_raises_and_closes_by_mail_and_relays_nothing() {
+    let listener = Listener::start().await;
+    let to = ["--to", "pumps@alarm.example.org"];
+    let down = [
+        "--header",
+        "Subject: [PROBLEM] CRITICAL: pump 3 tripped",
+        "--body",
+        "Water rises.",
+    ];
+    let Some((code, said)) = swaks(
+        listener.address,
+        &[to, [down[0], down[1]], [down[2], down[3]]].concat(),
+    )
+    .await
+    else {
+        return;
+    };
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("250-STARTTLS") || said.contains("250 STARTTLS"),
+        "{said}"
+    );
+    let open = listener.alerts(1).await;
+    assert_eq!(
+        open[0],
+        (
+            "open",
+            "[PROBLEM] CRITICAL: pump 3 tripped Water rises.".to_owned()
+        )
+    );
+    let up = [
+        "--header",
+        "Subject: [RECOVERY] pump 3 tripped",
+        "--body",
+        "It runs again.",
+    ];
+    let (code, said) = swaks(
+        listener.address,
+        &[to, [up[0], up[1]], [up[2], up[3]]].concat(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(listener.alerts(1).await[0].0, "resolved");
+    for stranger in ["nobody@alarm.example.org", "you@elsewhere.example"] {
+        let (code, said) = swaks(listener.address, &["--to", stranger]).await.unwrap();
+        assert!(code != 0 && said.contains("550 5."), "{said}");
+    }
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_recorded_stays_with_its_sender() {
+    let listener = Listener::start().await;
+    listener
+        .replica
+        .plan(Fault::Fail(domain::ports::ProposeError::Unknown));
+    let to = [
+        "--to",
+        "pumps@alarm.example.org",
+        "--header",
+        "Subject: fire",
+    ];
+    let Some((code, said)) = swaks(listener.address, &to).await else {
+        return;
+    };
+    assert!(code != 0 && said.contains("451 4.3.0"), "{said}");
+    let (code, _) = swaks(listener.address, &to).await.unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(listener.alerts(1).await.len(), 1);
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn postfix_hands_mail_on_under_tls() {
+    let listener = Listener::start().await;
+    let further = format!(
+        "relay_domains = alarm.example.org\nrelay_recipient_maps =\nsmtp_tls_security_level = encrypt\n\
+         transport_maps = inline:{{ alarm.example.org=smtp:[127.0.0.1]:{} }}\n",
+        listener.address.port()
+    );
+    let Some(postfix) = Postfix::start_with(&further) else {
+        return;
+    };
+    let host = smarthost("postfix", postfix.port, SmtpTls::LoopbackPlain);
+    let mut settings = settings(vec![host]);
+    settings.timeouts = channels::SmtpTimeouts::default();
+    let mut channel = MailChannel::start(settings);
+    let message = domain::ports::Outgoing {
+        address: "pumps@alarm.example.org".to_owned(),
+        ..mail(1)
+    };
+    channel.send(message).await;
+    let raised = tokio::time::timeout(PATIENCE, listener.alerts(1)).await;
+    let raised = raised.unwrap_or_else(|_| panic!("{}", postfix.log()));
+    assert!(
+        raised[0].1.starts_with("4711 Water in hall 2 4711 Aurora"),
+        "{raised:?}"
+    );
+    channel.stop().await;
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn hostile_clients_are_cut_off_and_others_are_served() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = Listener::start().await;
+    let mut hostile = tokio::net::TcpStream::connect(listener.address)
+        .await
+        .unwrap();
+    hostile.write_all(&vec![b'x'; 5_000]).await.unwrap();
+    let mut said = String::new();
+    _ = hostile.read_to_string(&mut said).await;
+    assert!(said.contains("500 5.5.2"), "{said}");
+    let Some((code, _)) = swaks(listener.address, &["--to", "pumps@alarm.example.org"]).await
+    else {
+        return;
+    };
+    assert_eq!(code, 0);
+    listener.stop().await;
+}
