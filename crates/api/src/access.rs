@@ -166,7 +166,7 @@ fn parse(body: KeyBody) -> Result<(String, Vec<String>, Option<CivilTime>), Prob
 }
 
 /// A generator seeded by the operating system, for one secret.
-fn system_rng() -> Result<StdRng, Problem> {
+pub(crate) fn system_rng() -> Result<StdRng, Problem> {
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).map_err(|error| {
         tracing::error!(%error, "the operating system gives no random bytes");

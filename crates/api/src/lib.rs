@@ -27,12 +27,14 @@ mod problem;
 mod reading;
 mod recipients;
 mod router;
+mod schedules;
 mod scopes;
 mod server;
 mod state;
 mod submit;
 mod time;
 mod watch;
+mod zones;
 
 pub use connection::Limits;
 pub use key::{ApiKey, ApiKeyError};

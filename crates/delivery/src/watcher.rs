@@ -329,6 +329,7 @@ impl Watcher {
                 delay_ms: 0,
                 recipients: people.iter().map(|person| person.id).collect(),
             }],
+            notes: Vec::new(),
             needed: 1,
             repeat_every_ms: alerts::DEFAULT_REPEAT_EVERY_MS,
             repeats: alerts::DEFAULT_REPEATS,

@@ -7,8 +7,8 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
-    requests,
+    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, oncall,
+    recipients, requests, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -24,6 +24,8 @@ pub enum Command {
     Alerts(alerts::Command),
     Inbound(inbound::Command),
     Islands(islands::Command),
+    Zones(zones::Command),
+    Oncall(oncall::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -42,7 +44,9 @@ impl Command {
             | Self::Escalation(_)
             | Self::Alerts(_)
             | Self::Inbound(_)
-            | Self::Islands(_) => 1,
+            | Self::Islands(_)
+            | Self::Zones(_)
+            | Self::Oncall(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -68,7 +72,15 @@ impl Command {
                 recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
             )
             | Self::Access(access::Command::CreateKey(_))
-            | Self::Nodes(nodes::Command::IssueInvite { .. }) => true,
+            | Self::Nodes(nodes::Command::IssueInvite { .. })
+            | Self::Zones(zones::Command::Install(_))
+            | Self::Oncall(
+                oncall::Command::Put(_)
+                | oncall::Command::PutFixed { .. }
+                | oncall::Command::AddOverride { .. }
+                | oncall::Command::ProposeSwap { .. }
+                | oncall::Command::CreateFeed(_),
+            ) => true,
             Self::Requests(_)
             | Self::Nodes(_)
             | Self::Access(_)
@@ -78,7 +90,8 @@ impl Command {
             | Self::Escalation(_)
             | Self::Alerts(_)
             | Self::Inbound(_)
-            | Self::Islands(_) => false,
+            | Self::Islands(_)
+            | Self::Oncall(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

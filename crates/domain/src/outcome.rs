@@ -39,6 +39,8 @@ pub enum Receipt {
         id: AlertId,
         label: String,
     },
+    /// Something people know by its number within something else: an override, a swap.
+    Number(u64),
 }
 
 impl Receipt {
@@ -47,7 +49,7 @@ impl Receipt {
         match self {
             Self::Alert { id, number } => Some((*id, number.to_string())),
             Self::IslandAlert { id, label } => Some((*id, label.clone())),
-            Self::None | Self::Node { .. } | Self::Count(_) => None,
+            Self::None | Self::Node { .. } | Self::Count(_) | Self::Number(_) => None,
         }
     }
 }
@@ -102,4 +104,10 @@ pub enum Refusal {
         "nothing leaves while the outbox is held back; look at `holdfast outbox show`, then release it"
     )]
     OutboxPaused,
+    #[error("unknown schedule {0}; see `holdfast schedule list`")]
+    UnknownSchedule(String),
+    #[error("{0}")]
+    NoSuch(String),
+    #[error("{0}; name people or groups, or put somebody on call with an override")]
+    NobodyOnCall(String),
 }

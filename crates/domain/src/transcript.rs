@@ -342,6 +342,7 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
                 recipients: keys.iter().map(|key| RecipientId::of_key(key)).collect(),
             })
             .collect(),
+        notes: Vec::new(),
         needed: 1,
         repeat_every_ms: 60_000,
         repeats: 1,

@@ -33,6 +33,7 @@ fn raise(request: RequestId, text: &str) -> Proposal {
             delay_ms: 0,
             recipients: vec![domain::RecipientId::of_key("ana")],
         }],
+        notes: Vec::new(),
         needed: 1,
         repeats: 0,
         repeat_every_ms: 60_000,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use domain::alerts::{
-    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
-    TEXT_LEN_MAX,
+    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, NOTE_LEN_MAX, NOTES_MAX, Raise,
+    Severity, Status, Step, TEXT_LEN_MAX,
 };
+use domain::oncall::{self, Called};
 use domain::ports::ReadView;
-use domain::recipients::{self, Named};
-use domain::{Actor, CivilTime, nodes};
+use domain::recipients::Named;
+use domain::{Actor, Civil, CivilTime, Refusal, Timestamp, nodes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -71,7 +72,7 @@ pub(crate) struct RaiseBody {
     source: Option<String>,
 }
 
-/// People and groups by key.
+/// People, groups and schedules by key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToBody {
@@ -79,6 +80,9 @@ pub(crate) struct ToBody {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    /// Whoever is on call in these schedules at the moment of the raise.
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 /// One step of a plan.
@@ -92,6 +96,9 @@ pub(crate) struct StepBody {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    /// Whoever is on call in these schedules at the moment of the raise.
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 fn actual() -> String {
@@ -108,7 +115,7 @@ pub(super) struct Wanted {
     raise: Raise,
     aware_at: Option<CivilTime>,
     /// Delay in milliseconds, and whom.
-    steps: Vec<(u64, Vec<Named>)>,
+    steps: Vec<(u64, Vec<Called>)>,
 }
 
 /// Checks a body on its own, without looking anything up.
@@ -158,6 +165,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         validity_ms: body.validity_s.map_or(DEFAULT_VALIDITY_MS, milliseconds),
         dedup_key: body.dedup_key,
         source,
+        notes: Vec::new(),
     };
     Ok(Wanted {
         raise,
@@ -168,23 +176,55 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
 
 impl Wanted {
     /// Turns keys into people as they are known now; from here on the raise is frozen.
-    pub(super) async fn resolve(self, view: &mut ReadView) -> Result<Raise, Problem> {
+    ///
+    /// A step that reaches nobody is skipped at once (PRODUCT L-15): what follows moves up to its time, and where a
+    /// schedule had nobody on call the room is told. With nobody in any step the raise is refused.
+    pub(super) async fn resolve(
+        self,
+        view: &mut ReadView,
+        now: Timestamp,
+    ) -> Result<Raise, Problem> {
         let Self {
             mut raise,
             aware_at,
-            steps,
+            mut steps,
         } = self;
-        if let Some(aware_at) = aware_at {
-            let civil = nodes::civil(view).await.map_err(of_query)?;
-            raise.aware_at = Some(civil.moment(aware_at));
-        }
-        for (delay_ms, named) in steps {
-            let found = recipients::resolve(view, &named).await.map_err(of_query)?;
-            let recipients = found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+        steps.sort_by_key(|(delay_ms, _)| *delay_ms);
+        let mut called = steps.iter().flat_map(|(_, called)| called);
+        let on_call = called.any(|called| matches!(called, Called::OnCall(_)));
+        // Most raises name neither, and need not wait for one more read.
+        let civil = match on_call || aware_at.is_some() {
+            true => nodes::civil(view).await.map_err(of_query)?,
+            false => Civil::default(),
+        };
+        raise.aware_at = aware_at.map(|aware_at| civil.moment(aware_at));
+        let mut skipped_since: Option<u64> = None;
+        let mut saved_ms = 0;
+        for (delay_ms, called) in steps {
+            let found = oncall::resolve(view, &called, civil.at(now))
+                .await
+                .map_err(of_query)?;
+            let found = found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+            if let Some(since) = skipped_since.take() {
+                saved_ms += delay_ms.saturating_sub(since);
+            }
+            if found.people.is_empty() {
+                skipped_since = Some(delay_ms);
+            }
+            for note in found.notes {
+                // The same schedule may stand in several steps.
+                if !raise.notes.contains(&note) && raise.notes.len() < NOTES_MAX {
+                    raise.notes.push(note.chars().take(NOTE_LEN_MAX).collect());
+                }
+            }
             raise.steps.push(Step {
-                delay_ms,
-                recipients,
+                delay_ms: delay_ms.saturating_sub(saved_ms),
+                recipients: found.people,
             });
+        }
+        if !raise.notes.is_empty() && raise.steps.iter().all(|step| step.recipients.is_empty()) {
+            let refusal = Refusal::NobodyOnCall(raise.notes.join("; "));
+            return Err(of_refusal(&refusal, NamedIn::Body));
         }
         Ok(raise)
     }
@@ -246,12 +286,15 @@ fn check_text(fields: &mut Fields, pointer: &str, text: &str) {
     fields.at_most(pointer, text, TEXT_LEN_MAX);
 }
 
-fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(u64, Vec<Named>)> {
+fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(u64, Vec<Called>)> {
     if to.is_some() && !steps.is_empty() {
         fields.add("/steps", "stands beside `to`; give one of them");
     }
     if to.is_none() && steps.is_empty() {
-        fields.add("/to", "is missing; name people or groups to call");
+        fields.add(
+            "/to",
+            "is missing; name people, groups or schedules to call",
+        );
     }
     if steps.len() > STEPS_MAX {
         fields.add(
@@ -263,14 +306,20 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(
         after_s: 0,
         people: to.people,
         groups: to.groups,
+        schedules: to.schedules,
     });
     let all = at_once.into_iter().chain(steps);
     all.map(|step| {
         let people = step.people.into_iter().map(Named::Person);
         let groups = step.groups.into_iter().map(Named::Group);
+        let on_call = step.schedules.into_iter().map(Called::OnCall);
         (
             step.after_s.saturating_mul(1_000),
-            people.chain(groups).collect(),
+            people
+                .chain(groups)
+                .map(Called::Named)
+                .chain(on_call)
+                .collect(),
         )
     })
     .collect()
@@ -291,7 +340,8 @@ mod tests {
     #[test]
     fn a_short_raise_takes_its_defaults() {
         let Wanted { raise, steps, .. } =
-            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"]}})).unwrap();
+            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"], "schedules": ["net"]}}))
+                .unwrap();
         assert_eq!(raise.texts, [("und".to_owned(), "Fire".to_owned())]);
         assert_eq!(
             (raise.status, raise.needed, raise.source.as_str()),
@@ -302,8 +352,9 @@ mod tests {
             [(
                 0,
                 vec![
-                    Named::Person("anna".to_owned()),
-                    Named::Group("duty".to_owned())
+                    Called::Named(Named::Person("anna".to_owned())),
+                    Called::Named(Named::Group("duty".to_owned())),
+                    Called::OnCall("net".to_owned()),
                 ]
             )]
         );

@@ -51,6 +51,7 @@ fn raise() -> Proposal {
             delay_ms: 0,
             recipients: vec![RecipientId::of_key("ana")],
         }],
+        notes: Vec::new(),
         needed: 1,
         repeats: 0,
         repeat_every_ms: 60_000,
