@@ -320,7 +320,7 @@ async fn of_schedule(
         return Ok(None);
     }
     let entries = entries(view, &plan, &[key.to_owned()], None, (from, to)).await?;
-    let name = plan.schedules().find(|schedule| schedule.key == key);
+    let name = plan.schedule(key);
     let name = name.map_or(key, |schedule| schedule.name.as_str());
     Ok(Some(calendar::write(name, &entries, now)))
 }
@@ -371,7 +371,7 @@ async fn entries(
         .await
         .map_err(of_query)?;
     let titles = |key: &str| {
-        let schedule = plan.schedules().find(|schedule| schedule.key == key);
+        let schedule = plan.schedule(key);
         schedule.map_or_else(|| key.to_owned(), |schedule| schedule.name.clone())
     };
     let entry = |(key, shift): (&String, oncall::Shift)| {

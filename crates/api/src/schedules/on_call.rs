@@ -342,7 +342,7 @@ fn on_call_json(
     on_call: OnCall,
     names: &BTreeMap<String, String>,
 ) -> OnCallJson {
-    let schedule = plan.schedules().find(|schedule| schedule.key == key);
+    let schedule = plan.schedule(key);
     let local = plan.zone(key).map(|zone| zone.wall(at).to_string());
     let duties: Vec<DutyJson> = on_call
         .duties

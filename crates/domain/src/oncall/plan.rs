@@ -166,6 +166,11 @@ impl Plan {
         self.schedules.values().map(|found| &found.planned.schedule)
     }
 
+    /// A schedule as it was written, but for fixed shifts outside of the time the plan was read for.
+    pub fn schedule(&self, key: &str) -> Option<&Schedule> {
+        self.schedules.get(key).map(|found| &found.planned.schedule)
+    }
+
     /// The zone of a schedule.
     pub fn zone(&self, key: &str) -> Option<&Zone> {
         self.schedules.get(key).map(|found| &found.planned.zone)

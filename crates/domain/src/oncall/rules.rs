@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{FixedShift, Layer, Override, Redirect, Rotation, Schedule, Window};
+use super::{
+    FixedShift, Layer, Override, Redirect, Rotation, Schedule, Swap, Target, Verdict, Window,
+};
 use crate::zones::WallTime;
 
 const KEY_LEN_MAX: usize = 64;
@@ -96,10 +98,35 @@ pub(super) fn check_redirect(schedule: &str, redirect: &Redirect) -> Result<(), 
     } else {
         check_time(redirect.from)?;
     }
-    if redirect.target == super::Target::Schedule(schedule.to_owned()) {
+    if redirect.target == Target::Schedule(schedule.to_owned()) {
         return Err("a schedule cannot be redirected to itself".to_owned());
     }
     check_reason(&redirect.reason)
+}
+
+/// What a verdict makes of a swap, and who decided in words; or why it does not count.
+pub(super) fn judge(swap: &Swap, verdict: &Verdict) -> Result<(SwapState, String), String> {
+    let (asks, asked) = (&swap.give.person, &swap.take.person);
+    match verdict {
+        Verdict::Consent { person } if person == asked => Ok((SwapState::Done, person.clone())),
+        Verdict::Consent { .. } => Err(format!("only {asked} can agree to this swap")),
+        Verdict::Impose { reason } if reason.trim().is_empty() => {
+            Err("deciding for both takes a reason".to_owned())
+        }
+        Verdict::Impose { reason } => {
+            check_reason(reason)?;
+            Ok((SwapState::Done, reason.clone()))
+        }
+        Verdict::Decline { person, reason } if person == asks || person == asked => {
+            check_reason(reason)?;
+            let by = match reason.as_str() {
+                "" => person.clone(),
+                reason => format!("{person}: {reason}"),
+            };
+            Ok((SwapState::Declined, by))
+        }
+        Verdict::Decline { .. } => Err(format!("only {asked} or {asks} can decline this swap")),
+    }
 }
 
 pub(super) fn check_reason(reason: &str) -> Result<(), String> {

@@ -68,32 +68,9 @@ pub(super) async fn settle(
             "there is no swap {number} in schedule {schedule}"
         ))));
     };
-    let swap = &row.swap;
-    let (state, by) = match verdict {
-        Verdict::Consent { person } if *person == swap.take.person => (SwapState::Done, person),
-        Verdict::Consent { person } => {
-            return Ok(Outcome::Refused(Refusal::Invalid(format!(
-                "{person} was not asked; only {} can agree to this swap",
-                swap.take.person
-            ))));
-        }
-        Verdict::Impose { reason } if reason.trim().is_empty() => {
-            return Ok(Outcome::Refused(Refusal::Invalid(
-                "deciding for both takes a reason".to_owned(),
-            )));
-        }
-        Verdict::Impose { reason } => (SwapState::Done, reason),
-        Verdict::Decline { person, .. }
-            if [&swap.take.person, &swap.give.person].contains(&person) =>
-        {
-            (SwapState::Declined, person)
-        }
-        Verdict::Decline { person, .. } => {
-            return Ok(Outcome::Refused(Refusal::Invalid(format!(
-                "{person} has no part in this swap; {} or {} can decline it",
-                swap.take.person, swap.give.person
-            ))));
-        }
+    let (state, by) = match rules::judge(&row.swap, verdict) {
+        Ok(judged) => judged,
+        Err(problem) => return Ok(Outcome::Refused(Refusal::Invalid(problem))),
     };
     match (row.state, state) {
         (SwapState::Proposed, _) => {}
