@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::schedule::ScheduleCommand;
+use super::zones::ZonesCommand;
+
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100)]
@@ -85,6 +88,12 @@ pub(crate) enum Command {
     /// Groups of people, in calling order
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Who is on call when
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Rules of time zones
+    #[command(subcommand)]
+    Zones(ZonesCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
@@ -209,7 +218,7 @@ pub(crate) struct Raise {
     /// The same in another language: fi=Sähkökatko
     #[arg(long, value_name = "LANGUAGE=TEXT", value_parser = pair)]
     pub(crate) text_in: Vec<(String, String)>,
-    /// Whom to call at once: group:duty or person:anna; repeatable
+    /// Whom to call at once: group:duty, schedule:network (who is on call) or person:anna; repeatable
     #[arg(long, value_name = "WHOM", required = true)]
     pub(crate) to: Vec<String>,
     /// Whom to call if too few have answered by then: 10m=group:managers; repeatable
