@@ -92,7 +92,13 @@ fn a_node_installs_its_zones_and_schedules_are_kept_and_asked() {
         .expect(0)
         .json();
     let calendar = lonely.write("network.ics", exported["calendar"].as_str().unwrap());
-    let dry = ["schedule", "import", "network", &calendar, "--dry-run"];
+    let dry = [
+        "schedule",
+        "import",
+        "network",
+        calendar.as_str(),
+        "--dry-run",
+    ];
     let report = lonely.ask(&dry).expect(0).json();
     assert!(report["taken"].as_u64().unwrap() > 10, "{report}");
     lonely
