@@ -61,7 +61,7 @@ pub(crate) async fn measure(disk: &Path, time: Duration, report: &mut Report) ->
 }
 
 /// A state as nodes keep it: not synced at each commit, the log holds what a power cut takes.
-async fn open(path: &Path) -> Result<SqliteConnection> {
+pub(crate) async fn open(path: &Path) -> Result<SqliteConnection> {
     let mut conn = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -90,6 +90,7 @@ fn raise(index: u64) -> LogEntry {
             recipients: vec![RecipientId::of_key(&format!("person-{index}"))],
             enough: Vec::new(),
         }],
+        notes: Vec::new(),
         needed: 1,
         repeat_every_ms: 300_000,
         repeats: 2,

@@ -14,6 +14,7 @@ mod failover;
 mod fan_out;
 mod fleet;
 mod memory;
+mod on_call;
 mod peers;
 mod rejoin;
 mod report;
@@ -78,6 +79,14 @@ enum Command {
     Apply {
         /// Length of the measurement at each size of batch
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+        seconds: u64,
+    },
+    /// Who is on call in many schedules, read from one node's state
+    OnCall {
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+        schedules: u32,
+        /// Length of the measurement
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
         seconds: u64,
     },
     /// A follower killed, entries written without it, started again: until it answers, until it has caught up
@@ -220,6 +229,10 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
         }
         Command::Apply { seconds } => {
             apply::measure(&site.disk, Duration::from_secs(*seconds), report).await
+        }
+        Command::OnCall { schedules, seconds } => {
+            let time = Duration::from_secs(*seconds);
+            on_call::measure(&site.disk, *schedules, time, report).await
         }
         Command::Rejoin { entries } => {
             let mut fleet = site.fleet(PEOPLE).await?;

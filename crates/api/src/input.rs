@@ -202,6 +202,22 @@ impl FromRequestParts<Shared> for Segment {
     }
 }
 
+/// The two variable parts of a path that names something by its number.
+#[derive(Debug)]
+pub(crate) struct NumberedSegment(pub(crate) String, pub(crate) u64);
+
+impl FromRequestParts<Shared> for NumberedSegment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
+        let segments: Result<Path<(String, u64)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        segments
+            .map(|Path((text, number))| Self(text, number))
+            .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
+    }
+}
+
 /// Query parameters.
 #[derive(Debug)]
 pub(crate) struct Params<T>(pub(crate) T);

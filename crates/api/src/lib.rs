@@ -28,6 +28,7 @@ mod reading;
 mod recipients;
 mod reports;
 mod router;
+mod schedules;
 mod scopes;
 mod server;
 mod sources;
@@ -35,6 +36,7 @@ mod state;
 mod submit;
 mod time;
 mod watch;
+mod zones;
 
 pub use connection::Limits;
 pub use key::{ApiKey, ApiKeyError};

@@ -290,14 +290,16 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
     let kind = match refusal {
         Refusal::UnknownAlert => Kind::UnknownAlert,
         Refusal::AlertClosed => Kind::AlertClosed,
-        Refusal::NoRecipients => Kind::NoRecipients,
-        Refusal::UnknownRecipient(_) | Refusal::UnknownGroup(_) | Refusal::UnknownNode => {
-            match named_in {
-                NamedIn::Path => Kind::NotFound,
-                NamedIn::Body => Kind::UnknownRecipient,
-            }
-        }
-        Refusal::UnknownDelivery
+        Refusal::NoRecipients | Refusal::NobodyOnCall(_) => Kind::NoRecipients,
+        Refusal::UnknownRecipient(_)
+        | Refusal::UnknownGroup(_)
+        | Refusal::UnknownSchedule(_)
+        | Refusal::UnknownNode => match named_in {
+            NamedIn::Path => Kind::NotFound,
+            NamedIn::Body => Kind::UnknownRecipient,
+        },
+        Refusal::NoSuch(_)
+        | Refusal::UnknownDelivery
         | Refusal::UnknownKey
         | Refusal::UnknownRoom
         | Refusal::UnknownSource

@@ -387,6 +387,7 @@ fn counted(done: Done) -> Result<Response, Problem> {
     let count = match done.receipt {
         Receipt::Count(count) => count,
         Receipt::None
+        | Receipt::Number(_)
         | Receipt::Alert { .. }
         | Receipt::IslandAlert { .. }
         | Receipt::Node { .. } => 0,

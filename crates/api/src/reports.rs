@@ -299,6 +299,7 @@ async fn convene(
                 recipients,
                 enough: Vec::new(),
             }],
+            notes: Vec::new(),
             needed: 1,
             repeat_every_ms: DEFAULT_REPEAT_EVERY_MS,
             repeats: DEFAULT_REPEATS,

@@ -51,6 +51,92 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/groups/{key}", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/groups/{key}", Some(Scope::PeopleWrite)),
     (Method::DELETE, "/v1/groups/{key}", Some(Scope::PeopleWrite)),
+    // The token in the path is the key: calendar programs send no header.
+    (Method::GET, "/v1/calendars/{feed}", None),
+    (Method::GET, "/v1/schedules", Some(Scope::PeopleRead)),
+    (Method::GET, "/v1/schedules/{key}", Some(Scope::PeopleRead)),
+    (Method::PUT, "/v1/schedules/{key}", Some(Scope::PeopleWrite)),
+    (
+        Method::DELETE,
+        "/v1/schedules/{key}",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/schedules/{key}/on-call",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::GET,
+        "/v1/schedules/{key}/shifts",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::GET,
+        "/v1/schedules/{key}/warnings",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::GET,
+        "/v1/schedules/{key}/calendar",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/schedules/{key}/import",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/schedules/{key}/overrides",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/schedules/{key}/overrides",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/schedules/{key}/overrides/{number}",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::PUT,
+        "/v1/schedules/{key}/redirect",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/schedules/{key}/redirect",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/schedules/{key}/swaps",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/schedules/{key}/swaps",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/schedules/{key}/swaps/{number}/consent",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/schedules/{key}/swaps/{number}/decline",
+        Some(Scope::PeopleWrite),
+    ),
+    (Method::GET, "/v1/on-call", Some(Scope::PeopleRead)),
+    (Method::GET, "/v1/feeds", Some(Scope::PeopleWrite)),
+    (Method::POST, "/v1/feeds", Some(Scope::PeopleWrite)),
+    (Method::DELETE, "/v1/feeds/{id}", Some(Scope::PeopleWrite)),
+    (Method::GET, "/v1/zones", Some(Scope::ClusterRead)),
+    (Method::PUT, "/v1/zones", Some(Scope::ClusterAdmin)),
     (
         Method::GET,
         "/v1/rooms/{room}/messages",

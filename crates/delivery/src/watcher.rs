@@ -330,6 +330,7 @@ impl Watcher {
                 recipients: people.iter().map(|person| person.id).collect(),
                 enough: Vec::new(),
             }],
+            notes: Vec::new(),
             needed: 1,
             repeat_every_ms: alerts::DEFAULT_REPEAT_EVERY_MS,
             repeats: alerts::DEFAULT_REPEATS,

@@ -7,8 +7,8 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
-    reports, requests, sources,
+    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, oncall,
+    recipients, reports, requests, sources, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -26,6 +26,8 @@ pub enum Command {
     Islands(islands::Command),
     Sources(sources::Command),
     Reports(reports::Command),
+    Zones(zones::Command),
+    Oncall(oncall::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -46,7 +48,9 @@ impl Command {
             | Self::Inbound(_)
             | Self::Islands(_)
             | Self::Sources(_)
-            | Self::Reports(_) => 1,
+            | Self::Reports(_)
+            | Self::Zones(_)
+            | Self::Oncall(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -82,7 +86,15 @@ impl Command {
                 recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
             )
             | Self::Access(access::Command::CreateKey(_))
-            | Self::Nodes(nodes::Command::IssueInvite { .. }) => true,
+            | Self::Nodes(nodes::Command::IssueInvite { .. })
+            | Self::Zones(zones::Command::Install(_))
+            | Self::Oncall(
+                oncall::Command::Put(_)
+                | oncall::Command::PutFixed { .. }
+                | oncall::Command::AddOverride { .. }
+                | oncall::Command::ProposeSwap { .. }
+                | oncall::Command::CreateFeed(_),
+            ) => true,
             Self::Requests(_)
             | Self::Nodes(_)
             | Self::Access(_)
@@ -94,7 +106,8 @@ impl Command {
             | Self::Inbound(_)
             | Self::Islands(_)
             | Self::Sources(_)
-            | Self::Reports(_) => false,
+            | Self::Reports(_)
+            | Self::Oncall(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

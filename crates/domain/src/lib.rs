@@ -22,6 +22,7 @@ mod migrate;
 #[cfg(feature = "next-level")]
 pub mod next;
 pub mod nodes;
+pub mod oncall;
 pub mod outcome;
 pub mod phone;
 pub mod ports;
@@ -37,6 +38,7 @@ pub mod time;
 pub(crate) mod transcript;
 pub mod vocabulary;
 pub mod watch;
+pub mod zones;
 
 pub use apply::{ApplyError, Entry, STAMP_OF_LAST, apply_batch, defects, stamp_of_last};
 pub use command::Command;

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_answers.sql"),
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
+    include_str!("migrations/0010_oncall.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -39,6 +39,8 @@ pub enum Receipt {
         id: AlertId,
         label: String,
     },
+    /// Something people know by its number within something else: an override, a swap.
+    Number(u64),
 }
 
 impl Receipt {
@@ -47,7 +49,7 @@ impl Receipt {
         match self {
             Self::Alert { id, number } => Some((*id, number.to_string())),
             Self::IslandAlert { id, label } => Some((*id, label.clone())),
-            Self::None | Self::Node { .. } | Self::Count(_) => None,
+            Self::None | Self::Node { .. } | Self::Count(_) | Self::Number(_) => None,
         }
     }
 }
@@ -108,4 +110,10 @@ pub enum Refusal {
     UnknownSilence,
     #[error("there is no such report")]
     UnknownReport,
+    #[error("unknown schedule {0}; see `holdfast schedule list`")]
+    UnknownSchedule(String),
+    #[error("{0}")]
+    NoSuch(String),
+    #[error("{0}; name people or groups, or put somebody on call with an override")]
+    NobodyOnCall(String),
 }

@@ -43,7 +43,9 @@ impl Sub<Duration> for Timestamp {
 
 /// What a right clock on the wall says: milliseconds since 1970-01-01T00:00:00Z in UTC. For people; nothing is ever due
 /// by it.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
+)]
 pub struct CivilTime(pub i64);
 
 impl CivilTime {

@@ -343,6 +343,7 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
                 enough: Vec::new(),
             })
             .collect(),
+        notes: Vec::new(),
         needed: 1,
         repeat_every_ms: 60_000,
         repeats: 1,

@@ -122,6 +122,7 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         gather: String::new(),
         aware_at: None::<Timestamp>,
         steps,
+        notes: Vec::new(),
         needed: chance.random_range(1..=2),
         repeat_every_ms: chance.random_range(60_000..150_000),
         repeats: chance.random_range(0..=2),

@@ -15,6 +15,7 @@ mod listeners;
 mod people;
 mod problems;
 mod reports;
+mod schedules;
 mod sources;
 
 use std::net::SocketAddr;

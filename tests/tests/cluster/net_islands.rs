@@ -34,6 +34,7 @@ fn raise(request: RequestId, text: &str) -> Proposal {
             recipients: vec![domain::RecipientId::of_key("ana")],
             enough: Vec::new(),
         }],
+        notes: Vec::new(),
         needed: 1,
         repeats: 0,
         repeat_every_ms: 60_000,

@@ -7,6 +7,7 @@
 
 mod gammu;
 mod gammu_smsd;
+mod handovers;
 mod smstools;
 
 use std::{

@@ -97,6 +97,7 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         gather: String::new(),
         aware_at: None,
         steps,
+        notes: Vec::new(),
         needed: 1,
         repeat_every_ms: 600_000,
         repeats: 1,

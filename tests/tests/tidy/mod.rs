@@ -32,6 +32,8 @@ const SLICES: &[&str] = &[
     "nodes",
     "access",
     "recipients",
+    "zones",
+    "oncall",
     "deliveries",
     "conversations",
     "escalation",
@@ -51,6 +53,7 @@ const ONLY: &[(&str, &str)] = &[
     ("anyhow::", "crates/node/"),
     ("lettre::", "crates/channels/"),
     ("bincode::", "crates/domain/src/codec.rs"),
+    ("jiff::", "crates/domain/src/zones/"),
 ];
 
 /// A file longer than this hides things; find the seam.

@@ -203,7 +203,11 @@ async fn resolve_recipients(
 ) -> Result<Raise, Problem> {
     let refused = {
         let mut view = reading::open(shared, Freshness::Local).await?;
-        match wanted.clone().resolve(&mut view).await {
+        match wanted
+            .clone()
+            .resolve(&mut view, shared.replica.now())
+            .await
+        {
             Ok(raise) => return Ok(raise),
             Err(refused) => refused,
         }
@@ -221,7 +225,7 @@ async fn resolve_recipients(
     {
         return Ok(wanted.unresolved());
     }
-    wanted.resolve(&mut view).await
+    wanted.resolve(&mut view, shared.replica.now()).await
 }
 
 /// Lists alerts, newest first.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use domain::alerts::{
-    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
-    TEXT_LEN_MAX,
+    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, NOTE_LEN_MAX, NOTES_MAX, Raise,
+    Severity, Status, Step, TEXT_LEN_MAX,
 };
 use domain::escalation::{Among, Quota};
+use domain::oncall::{self, Called, Resolved};
 use domain::ports::ReadView;
-use domain::recipients::{self, Named};
-use domain::{Actor, CivilTime, RecipientId, nodes};
+use domain::recipients::Named;
+use domain::{Actor, Civil, CivilTime, Refusal, Timestamp, nodes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -74,7 +75,7 @@ pub(crate) struct RaiseBody {
     source: Option<String>,
 }
 
-/// People and groups by key.
+/// People, groups and schedules by key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToBody {
@@ -82,6 +83,9 @@ pub(crate) struct ToBody {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    /// Whoever is on call in these schedules at the moment of the raise.
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 /// One step of a plan.
@@ -95,6 +99,9 @@ pub(crate) struct StepBody {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    /// Whoever is on call in these schedules at the moment of the raise.
+    #[serde(default)]
+    schedules: Vec<String>,
     /// What must be answered before no further step is called, all of it; without: `needed` of anybody.
     #[serde(default)]
     enough: Vec<QuotaBody>,
@@ -117,6 +124,8 @@ pub(crate) struct QuotaBody {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 fn actual() -> String {
@@ -133,13 +142,13 @@ pub(super) struct Wanted {
     raise: Raise,
     aware_at: Option<CivilTime>,
     steps: Vec<WantedStep>,
-    fallback: Vec<Named>,
+    fallback: Vec<Called>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct WantedStep {
     delay_ms: u64,
-    whom: Vec<Named>,
+    whom: Vec<Called>,
     enough: Vec<WantedQuota>,
 }
 
@@ -149,7 +158,7 @@ struct WantedQuota {
     count: u32,
     /// Of this step's people, when nobody is named.
     of_step: bool,
-    among: Vec<Named>,
+    among: Vec<Called>,
 }
 
 /// Checks a body on its own, without looking anything up.
@@ -181,7 +190,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
     let steps = steps(&mut fields, body.to, body.steps);
     let fallback = body
         .fallback
-        .map_or_else(Vec::new, |to| named(to.people, to.groups));
+        .map_or_else(Vec::new, |to| called(to.people, to.groups, to.schedules));
     let (Some(severity), Some(status)) = (severity, status) else {
         return Err(fields.into_problem());
     };
@@ -203,6 +212,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         fallback: Vec::new(),
         dedup_key: body.dedup_key,
         source,
+        notes: Vec::new(),
     };
     Ok(Wanted {
         raise,
@@ -214,30 +224,52 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
 
 impl Wanted {
     /// Turns keys into people as they are known now; from here on the raise is frozen.
-    pub(super) async fn resolve(self, view: &mut ReadView) -> Result<Raise, Problem> {
+    ///
+    /// A step that reaches nobody is skipped at once (PRODUCT L-15): what follows moves up to its time, and where a
+    /// schedule had nobody on call the room is told. With nobody in any step the raise is refused.
+    pub(super) async fn resolve(
+        self,
+        view: &mut ReadView,
+        now: Timestamp,
+    ) -> Result<Raise, Problem> {
         let Self {
             mut raise,
             aware_at,
             steps,
             fallback,
         } = self;
-        if let Some(aware_at) = aware_at {
-            let civil = nodes::civil(view).await.map_err(of_query)?;
-            raise.aware_at = Some(civil.moment(aware_at));
-        }
+        let on_call = (steps.iter().flat_map(WantedStep::called).chain(&fallback))
+            .any(|called| matches!(called, Called::OnCall(_)));
+        // Most raises name neither, and need not wait for one more read.
+        let civil = match on_call || aware_at.is_some() {
+            true => nodes::civil(view).await.map_err(of_query)?,
+            false => Civil::default(),
+        };
+        raise.aware_at = aware_at.map(|aware_at| civil.moment(aware_at));
+        let now = civil.at(now);
         for step in steps {
-            let recipients = found(view, &step.whom).await?;
             let mut enough = Vec::with_capacity(step.enough.len());
             for quota in step.enough {
-                enough.push(quota.resolve(view).await?);
+                enough.push(quota.resolve(view, now).await?);
+            }
+            let found = found(view, &step.whom, now).await?;
+            for note in found.notes {
+                // The same schedule may stand in several steps.
+                if !raise.notes.contains(&note) && raise.notes.len() < NOTES_MAX {
+                    raise.notes.push(note.chars().take(NOTE_LEN_MAX).collect());
+                }
             }
             raise.steps.push(Step {
                 delay_ms: step.delay_ms,
-                recipients,
+                recipients: found.people,
                 enough,
             });
         }
-        raise.fallback = found(view, &fallback).await?;
+        if !raise.notes.is_empty() && raise.steps.iter().all(|step| step.recipients.is_empty()) {
+            let refusal = Refusal::NobodyOnCall(raise.notes.join("; "));
+            return Err(of_refusal(&refusal, NamedIn::Body));
+        }
+        raise.fallback = found(view, &fallback, now).await?.people;
         Ok(raise)
     }
 
@@ -247,8 +279,16 @@ impl Wanted {
     }
 }
 
+impl WantedStep {
+    /// Everyone named in it.
+    fn called(&self) -> impl Iterator<Item = &Called> {
+        let quotas = self.enough.iter().flat_map(|quota| &quota.among);
+        self.whom.iter().chain(quotas)
+    }
+}
+
 impl WantedQuota {
-    async fn resolve(self, view: &mut ReadView) -> Result<Quota, Problem> {
+    async fn resolve(self, view: &mut ReadView, now: CivilTime) -> Result<Quota, Problem> {
         let among = if self.among.is_empty() {
             if self.of_step {
                 Among::Step
@@ -256,7 +296,7 @@ impl WantedQuota {
                 Among::Anyone
             }
         } else {
-            Among::Listed(found(view, &self.among).await?)
+            Among::Listed(found(view, &self.among, now).await?.people)
         };
         Ok(Quota {
             what: self.what,
@@ -266,15 +306,21 @@ impl WantedQuota {
     }
 }
 
-/// The people meant by names.
-async fn found(view: &mut ReadView, names: &[Named]) -> Result<Vec<RecipientId>, Problem> {
-    let found = recipients::resolve(view, names).await.map_err(of_query)?;
+/// The people meant by names at a moment.
+async fn found(
+    view: &mut ReadView,
+    called: &[Called],
+    now: CivilTime,
+) -> Result<Resolved, Problem> {
+    let found = oncall::resolve(view, called, now).await.map_err(of_query)?;
     found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))
 }
 
-fn named(people: Vec<String>, groups: Vec<String>) -> Vec<Named> {
+fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> Vec<Called> {
     let people = people.into_iter().map(Named::Person);
-    people.chain(groups.into_iter().map(Named::Group)).collect()
+    let named = people.chain(groups.into_iter().map(Named::Group));
+    let on_call = schedules.into_iter().map(Called::OnCall);
+    named.map(Called::Named).chain(on_call).collect()
 }
 
 fn one_of<T>(
@@ -333,7 +379,10 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<W
         fields.add("/steps", "stands beside `to`; give one of them");
     }
     if to.is_none() && steps.is_empty() {
-        fields.add("/to", "is missing; name people or groups to call");
+        fields.add(
+            "/to",
+            "is missing; name people, groups or schedules to call",
+        );
     }
     if steps.len() > STEPS_MAX {
         fields.add(
@@ -345,6 +394,7 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<W
         after_s: 0,
         people: to.people,
         groups: to.groups,
+        schedules: to.schedules,
         enough: Vec::new(),
     });
     let all = at_once.into_iter().chain(steps).enumerate();
@@ -356,7 +406,7 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<W
         WantedStep {
             delay_ms: step.after_s.saturating_mul(1_000),
             enough: enough.collect(),
-            whom: named(step.people, step.groups),
+            whom: called(step.people, step.groups, step.schedules),
         }
     })
     .collect()
@@ -382,7 +432,7 @@ fn quota(fields: &mut Fields, pointer: &str, body: QuotaBody) -> Option<WantedQu
         what: body.what,
         count,
         of_step: body.all,
-        among: named(body.people, body.groups),
+        among: called(body.people, body.groups, body.schedules),
     })
 }
 
@@ -401,7 +451,8 @@ mod tests {
     #[test]
     fn a_short_raise_takes_its_defaults() {
         let Wanted { raise, steps, .. } =
-            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"]}})).unwrap();
+            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"], "schedules": ["net"]}}))
+                .unwrap();
         assert_eq!(raise.texts, [("und".to_owned(), "Fire".to_owned())]);
         assert_eq!(
             (raise.status, raise.needed, raise.source.as_str()),
@@ -412,8 +463,9 @@ mod tests {
             [WantedStep {
                 delay_ms: 0,
                 whom: vec![
-                    Named::Person("anna".to_owned()),
-                    Named::Group("duty".to_owned())
+                    Called::Named(Named::Person("anna".to_owned())),
+                    Called::Named(Named::Group("duty".to_owned())),
+                    Called::OnCall("net".to_owned()),
                 ],
                 enough: vec![],
             }]
@@ -472,7 +524,7 @@ mod tests {
             {"count": 1, "groups": ["medics"], "what": "medic"},
         ])))
         .unwrap();
-        let quota = |count, of_step, what: &str, among: &[Named]| WantedQuota {
+        let quota = |count, of_step, what: &str, among: &[Called]| WantedQuota {
             what: what.to_owned(),
             count,
             of_step,
@@ -483,7 +535,12 @@ mod tests {
             [
                 quota(2, false, "", &[]),
                 quota(u32::MAX, true, "", &[]),
-                quota(1, false, "medic", &[Named::Group("medics".to_owned())]),
+                quota(
+                    1,
+                    false,
+                    "medic",
+                    &[Called::Named(Named::Group("medics".to_owned()))]
+                ),
             ]
         );
         for (bad, words) in [

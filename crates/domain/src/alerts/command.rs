@@ -51,6 +51,8 @@ pub struct Raise {
     pub aware_at: Option<Timestamp>,
     /// Whom to call, in order. Delays count from the raise. Nobody is in two steps.
     pub steps: Vec<Step>,
+    /// What the room is told at once besides, such as that nobody was on call.
+    pub notes: Vec<String>,
     /// How many "coming" answers stop the next steps, where a step says nothing else.
     pub needed: u16,
     /// Pause between rounds of paging the silent, milliseconds.

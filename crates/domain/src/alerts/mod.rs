@@ -25,6 +25,7 @@ pub use self::query::{AlertRow, count_with_key, find, find_named, list};
 pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
 pub use self::rules::{
-    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, State, TEXT_LEN_MAX,
+    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, NOTE_LEN_MAX, NOTES_MAX, State,
+    TEXT_LEN_MAX,
 };
 pub use crate::vocabulary::{Answer, Severity, Status};

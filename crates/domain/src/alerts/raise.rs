@@ -18,6 +18,9 @@ use crate::{conversations, nodes, requests, rows};
 /// A source is quiet when it raised nothing for this long; its next alarm leaves before the rest (DESIGN C5).
 const QUIET_MS: i64 = 10 * 60_000;
 
+/// Who tells a room what is noted at the raise.
+const NOTED_BY: &str = "Holdfast";
+
 /// Most raises applied together. Powers of two, so that few statements are prepared.
 pub(crate) const TOGETHER_MAX: usize = 32;
 
@@ -39,7 +42,7 @@ pub(crate) fn as_raise(command: &crate::Command) -> Option<&Raise> {
 }
 
 /// Applies raises from outside together and remembers their requests. `None`, with nothing changed: one of them is not
-/// plain (a repeat, a refusal, many people, an island), so they must be applied one by one.
+/// plain (a repeat, a refusal, many people, notes for the room, an island), so they must be applied one by one.
 pub(crate) async fn raise_together(
     conn: &mut SqliteConnection,
     raises: &[(Entry<'_>, &Raise)],
@@ -50,6 +53,9 @@ pub(crate) async fn raise_together(
         let Ok(planned) = rules::plan(raise) else {
             return Ok(None);
         };
+        if !raise.notes.is_empty() {
+            return Ok(None);
+        }
         let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
         if !known.insert(id) || !planned.skipped.is_empty() {
             return Ok(None);
@@ -163,17 +169,13 @@ pub(crate) async fn raise_as(
     let room = (*entry, RoomId::of_alert(id), &*new.source, said(new));
     conversations::open_all(&mut script, &[room]);
     script.execute(conn).await?;
+    let room = RoomId::of_alert(id);
+    for note in &new.notes {
+        conversations::post(conn, entry, room, NOTED_BY, "system", note).await?;
+    }
     for step in &planned.skipped {
         let note = format!("Step {step} had nobody to call and was skipped.");
-        conversations::post(
-            conn,
-            entry,
-            RoomId::of_alert(id),
-            "Holdfast",
-            "system",
-            &note,
-        )
-        .await?;
+        conversations::post(conn, entry, room, NOTED_BY, "system", &note).await?;
     }
     Ok(Outcome::Applied(receipt))
 }

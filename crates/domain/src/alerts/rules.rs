@@ -19,6 +19,12 @@ pub const DEFAULT_REPEATS: u16 = 2;
 /// How long a text may wait or travel, unless the raise says otherwise: 1 hour. An alarm that arrives tomorrow harms.
 pub const DEFAULT_VALIDITY_MS: u64 = 60 * 60_000;
 
+/// Notes for the room of one raise.
+pub const NOTES_MAX: usize = 16;
+
+/// The longest note, in characters.
+pub const NOTE_LEN_MAX: usize = 1_000;
+
 const GATHER_LEN_MAX: usize = 200;
 const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 3_600_000;
 const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
@@ -79,6 +85,12 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     if raise.gather.chars().count() > GATHER_LEN_MAX {
         return invalid(format!(
             "where to gather has at most {GATHER_LEN_MAX} characters"
+        ));
+    }
+    let long = |note: &String| note.chars().count() > NOTE_LEN_MAX;
+    if raise.notes.len() > NOTES_MAX || raise.notes.iter().any(long) {
+        return invalid(format!(
+            "a raise has at most {NOTES_MAX} notes of {NOTE_LEN_MAX} characters"
         ));
     }
     if !VALIDITY_MS.contains(&raise.validity_ms) {

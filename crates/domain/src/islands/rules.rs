@@ -84,6 +84,13 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "people and groups cannot be changed here until it is back; alerts to those known here leave as usual. \
              Change them at a node that hears the others",
         ),
+        Command::Oncall(_) => refused(
+            "schedules cannot be changed here until it is back; who is on call by the plan as it was is still told. \
+             To reach somebody else, name the person",
+        ),
+        Command::Zones(_) => {
+            refused("rules of time zones are installed at a node that hears the others")
+        }
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
         ),

@@ -11,6 +11,7 @@ mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, ContactMethod, Group, Person};
+pub(crate) use self::query::first_unknown_person;
 pub use self::query::{
     GroupRow, Named, PersonRow, by_address, by_ids, group, groups, people, person, resolve,
 };

@@ -151,7 +151,7 @@ pub async fn resolve(
 }
 
 /// The first of these keys that names nobody.
-pub(super) async fn first_unknown_person(
+pub(crate) async fn first_unknown_person(
     conn: &mut SqliteConnection,
     keys: &[String],
 ) -> Result<Option<String>, sqlx::Error> {

@@ -121,6 +121,7 @@ pub(super) async fn raise(
             recipients: people.to_vec(),
             enough: Vec::new(),
         }],
+        notes: Vec::new(),
         needed: 1,
         repeat_every_ms: DEFAULT_REPEAT_EVERY_MS,
         repeats: DEFAULT_REPEATS,

@@ -164,23 +164,28 @@ fn seconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
-/// `group:duty,person:anna` as people and groups.
+/// `group:duty,person:anna,schedule:network` as people, groups and schedules.
 fn whom(list: &[String]) -> Result<Map<String, Value>, Failure> {
-    let (mut people, mut groups) = (Vec::new(), Vec::new());
+    let (mut people, mut groups, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
     for item in list.iter().flat_map(|text| text.split(',')) {
         match item.trim().split_once(':') {
             Some(("person", key)) if !key.is_empty() => people.push(key.to_owned()),
             Some(("group", key)) if !key.is_empty() => groups.push(key.to_owned()),
+            Some(("schedule", key)) if !key.is_empty() => schedules.push(key.to_owned()),
             Some(_) | None => {
                 return Err(Failure::new(
                     Exit::Usage,
-                    format!("{item:?}: write group:KEY or person:KEY"),
+                    format!("{item:?}: write group:KEY, schedule:KEY or person:KEY"),
                 ));
             }
         }
     }
     let mut step = Map::new();
-    for (key, list) in [("people", people), ("groups", groups)] {
+    for (key, list) in [
+        ("people", people),
+        ("groups", groups),
+        ("schedules", schedules),
+    ] {
         if !list.is_empty() {
             step.insert(key.to_owned(), json!(list));
         }

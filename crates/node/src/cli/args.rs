@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::report::ReportCommand;
+use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
+use super::zones::ZonesCommand;
 
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
 #[derive(Debug, Parser)]
@@ -94,6 +96,12 @@ pub(crate) enum Command {
     /// What anybody reported, and what those on duty make of it
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Who is on call when
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Rules of time zones
+    #[command(subcommand)]
+    Zones(ZonesCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
@@ -218,7 +226,7 @@ pub(crate) struct Raise {
     /// The same in another language: fi=Sähkökatko
     #[arg(long, value_name = "LANGUAGE=TEXT", value_parser = pair)]
     pub(crate) text_in: Vec<(String, String)>,
-    /// Whom to call at once: group:duty or person:anna; repeatable
+    /// Whom to call at once: group:duty, schedule:network (who is on call) or person:anna; repeatable
     #[arg(long, value_name = "WHOM", required = true)]
     pub(crate) to: Vec<String>,
     /// Whom to call if too few have answered by then: 10m=group:managers; repeatable

@@ -13,8 +13,10 @@ mod outbox;
 mod people;
 mod recover;
 mod report;
+mod schedule;
 mod settings;
 mod source;
+mod zones;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
@@ -54,6 +56,8 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Group(command) => on_core(people::group(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
+        Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
+        Command::Zones(command) => on_core(zones::zones(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),

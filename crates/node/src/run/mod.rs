@@ -16,6 +16,7 @@ mod node;
 mod power;
 mod tls;
 mod vitals;
+pub(crate) mod zones;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -32,7 +32,7 @@ use super::membership::Admin;
 use super::modem_memory::ModemMemory;
 use super::power::{PowerParts, PowerWatch, wait_for_power};
 use super::vitals::Vitals;
-use super::{cluster_config, tls};
+use super::{cluster_config, tls, zones};
 use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
 
 /// SMS taken by a modem and not yet ended, at most (DESIGN C3).
@@ -213,6 +213,8 @@ impl Parts {
             .intake
             .spawn(endless("scheduler", scheduler.run(stop)));
 
+        let installing = zones::keep_installed(Arc::clone(&replica), parts.stop_intake.clone());
+        parts.intake.spawn(endless("time zones", installing));
         let making = backups::run(config.clone(), parts.stop_intake.clone());
         parts.intake.spawn(endless("backups", making));
         let (admin, refresh) =

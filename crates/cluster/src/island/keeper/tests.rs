@@ -52,6 +52,7 @@ fn raise() -> Proposal {
             recipients: vec![RecipientId::of_key("ana")],
             enough: Vec::new(),
         }],
+        notes: Vec::new(),
         needed: 1,
         repeats: 0,
         repeat_every_ms: 60_000,
