@@ -81,9 +81,11 @@ impl Invariant for PageOrder {
                         self.hurried.insert(alert);
                     }
                 }
-                Command::Alerts(alerts::Command::Answer { alert, answer, .. })
-                    if matches!(answer, Answer::Cannot | Answer::NeedHelp) =>
-                {
+                Command::Alerts(alerts::Command::Answer {
+                    alert,
+                    answer: Answer::Cannot | Answer::NeedHelp,
+                    ..
+                }) => {
                     self.hurried.insert(*alert);
                 }
                 Command::Escalation(escalation::Command::Advance { alert, step }) => {
