@@ -190,8 +190,9 @@ async fn take(State(shared): State<Shared>, input: Input<ReportBody>) -> Result<
     let command = DomainCommand::Reports(Command::Take(report));
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
     let number = match done.receipt {
-        Receipt::Count(number) => number,
+        Receipt::Number(number) => number,
         Receipt::None
+        | Receipt::Count(_)
         | Receipt::Alert { .. }
         | Receipt::IslandAlert { .. }
         | Receipt::Node { .. } => 0,

@@ -79,7 +79,7 @@ async fn take(
     };
     tell_duty(conn, entry, &row).await?;
     tell_reporter(conn, entry, &row, ReportNews::Taken).await?;
-    Ok(Outcome::Applied(Receipt::Count(row.number)))
+    Ok(Outcome::Applied(Receipt::Number(row.number)))
 }
 
 async fn decide(

@@ -60,7 +60,7 @@ async fn told(world: &mut World) -> String {
 async fn a_report_waits_comes_back_is_convened_and_its_reporter_hears_of_it_to_the_end() {
     let mut world = world().await;
     let taken = world.ask(Command::Reports(Reports::Take(smoke()))).await;
-    assert_eq!(taken, Outcome::Applied(Receipt::Count(1)));
+    assert_eq!(taken, Outcome::Applied(Receipt::Number(1)));
     let duty = alerts::list(&mut world.conn, None, None, 1).await.unwrap();
     assert_eq!(
         duty[0].texts[0].1,
