@@ -8,7 +8,7 @@ use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, conversations, deliveries, escalation, inbound, islands, nodes,
-    recipients, requests,
+    recipients, requests, templates,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -229,6 +229,7 @@ async fn apply_one(
         Command::Alerts(command) => alerts::apply(conn, &context, command).await,
         Command::Inbound(command) => inbound::apply(conn, &context, command).await,
         Command::Islands(command) => islands::apply(conn, &context, command).await,
+        Command::Templates(command) => templates::apply(conn, &context, command).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, recipients,
-    requests,
+    requests, templates,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -24,6 +24,7 @@ pub enum Command {
     Alerts(alerts::Command),
     Inbound(inbound::Command),
     Islands(islands::Command),
+    Templates(templates::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -42,7 +43,8 @@ impl Command {
             | Self::Escalation(_)
             | Self::Alerts(_)
             | Self::Inbound(_)
-            | Self::Islands(_) => 1,
+            | Self::Islands(_)
+            | Self::Templates(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -68,6 +70,9 @@ impl Command {
                 recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
             )
             | Self::Access(access::Command::CreateKey(_))
+            | Self::Templates(
+                templates::Command::Put(_) | templates::Command::InstallStarter { .. },
+            )
             | Self::Nodes(nodes::Command::IssueInvite { .. }) => true,
             Self::Requests(_)
             | Self::Nodes(_)
@@ -78,7 +83,8 @@ impl Command {
             | Self::Escalation(_)
             | Self::Alerts(_)
             | Self::Inbound(_)
-            | Self::Islands(_) => false,
+            | Self::Islands(_)
+            | Self::Templates(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

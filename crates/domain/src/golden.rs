@@ -2,6 +2,8 @@
 //! failing line means a released struct or the order of variants was touched. New forms add lines.
 //! `HOLDFAST_BLESS=1` writes the file anew, for lines that are new.
 
+mod templates;
+
 use std::fmt::Write as _;
 
 use crate::envelope::{Actor, Envelope, LeaderStamp};
@@ -78,6 +80,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_deliveries());
     all.extend(of_alerts());
     all.extend(of_islands());
+    all.extend(templates::samples());
     all
 }
 
@@ -402,6 +405,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             counter: 7,
         }],
         plan: Some(plan),
+        template: Some(Box::new(templates::from_template())),
     };
     let standing = StandingFact {
         alert,
@@ -591,6 +595,7 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         status,
         texts: vec![("en".to_owned(), "Fire".to_owned())],
         gather: "Gate 2".to_owned(),
+        gather_in: vec![("fi".to_owned(), "Portti 2".to_owned())],
         aware_at: Some(Timestamp(8)),
         steps: vec![alerts::Step {
             delay_ms: 60_000,
@@ -600,8 +605,11 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         repeat_every_ms: 300_000,
         repeats: 2,
         validity_ms: 3_600_000,
+        channels: vec!["sms".to_owned()],
+        answers: vec![Answer::Coming, Answer::Cannot],
         dedup_key: Some("pump-4".to_owned()),
         source: "scada".to_owned(),
+        template: Some(Box::new(templates::from_template())),
     };
     let note = || "note".to_owned();
     let mut all = vec![

@@ -29,6 +29,7 @@ pub mod recipients;
 pub mod requests;
 mod rows;
 mod script;
+pub mod templates;
 pub mod texts;
 pub mod time;
 #[cfg(test)]

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_epochs.sql"),
     include_str!("migrations/0007_validity.sql"),
     include_str!("migrations/0008_machines.sql"),
+    include_str!("migrations/0012_templates.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

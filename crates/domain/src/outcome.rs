@@ -39,6 +39,8 @@ pub enum Receipt {
         id: AlertId,
         label: String,
     },
+    /// The version of a template that is the newest now.
+    Version(u32),
 }
 
 impl Receipt {
@@ -47,7 +49,7 @@ impl Receipt {
         match self {
             Self::Alert { id, number } => Some((*id, number.to_string())),
             Self::IslandAlert { id, label } => Some((*id, label.clone())),
-            Self::None | Self::Node { .. } | Self::Count(_) => None,
+            Self::None | Self::Node { .. } | Self::Count(_) | Self::Version(_) => None,
         }
     }
 }
@@ -102,4 +104,8 @@ pub enum Refusal {
         "nothing leaves while the outbox is held back; look at `holdfast outbox show`, then release it"
     )]
     OutboxPaused,
+    #[error("there is no template {0}; see `holdfast template list --archived`")]
+    UnknownTemplate(String),
+    #[error("template {0} is out of use; take it back with `holdfast template restore {0}` first")]
+    TemplateArchived(String),
 }

@@ -333,6 +333,7 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
         status: Status::Actual,
         texts: vec![("en".to_owned(), "Fire in hall 2".to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps: steps
             .iter()
@@ -346,8 +347,11 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
         repeat_every_ms: 60_000,
         repeats: 1,
         validity_ms: 3_600_000,
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
+        template: None,
     }
 }
 

@@ -113,14 +113,18 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         status: Status::Actual,
         texts: vec![("en".to_owned(), words.to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None::<Timestamp>,
         steps,
         needed: chance.random_range(1..=2),
         repeat_every_ms: chance.random_range(60_000..150_000),
         repeats: chance.random_range(0..=2),
         validity_ms: [60_000, 180_000, 600_000][chance.random_range(0..3)],
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
+        template: None,
     }
 }
 

@@ -32,6 +32,7 @@ const SLICES: &[&str] = &[
     "nodes",
     "access",
     "recipients",
+    "templates",
     "deliveries",
     "conversations",
     "escalation",

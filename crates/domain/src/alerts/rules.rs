@@ -2,25 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Raise;
+use super::{Raise, Step};
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
-
-/// The longest alert text taken, in characters. Six SMS parts carry about 900; mail carries all of it.
-pub const TEXT_LEN_MAX: usize = 2_000;
-
-/// Pause between rounds of paging the silent, unless the raise says otherwise: 5 minutes.
-pub const DEFAULT_REPEAT_EVERY_MS: u64 = 5 * 60_000;
-
-/// Rounds after the last step, unless the raise says otherwise.
-pub const DEFAULT_REPEATS: u16 = 2;
-
-/// How long a text may wait or travel, unless the raise says otherwise: 1 hour. An alarm that arrives tomorrow harms.
-pub const DEFAULT_VALIDITY_MS: u64 = 60 * 60_000;
-
-const GATHER_LEN_MAX: usize = 200;
-const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 3_600_000;
-const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
+use crate::vocabulary::{DELAY_MS_MAX, GATHER_LEN_MAX, TEXT_LEN_MAX, VALIDITY_MS};
 
 /// Where an alert stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,25 +63,25 @@ pub(super) fn plan(raise: &Raise) -> Result<Steps, Refusal> {
     if raise.steps.iter().any(|step| step.delay_ms > DELAY_MS_MAX) {
         return invalid("a step starts at most 7 days after the alert".to_owned());
     }
-    let mut seen = BTreeSet::new();
-    let mut steps: Steps = raise
-        .steps
-        .iter()
-        .map(|step| {
-            let fresh = step
-                .recipients
-                .iter()
-                .copied()
-                .filter(|id| seen.insert(*id))
-                .collect();
-            (step.delay_ms, fresh)
-        })
-        .filter(|(_, people): &(u64, Vec<RecipientId>)| !people.is_empty())
-        .collect();
-    steps.sort_by_key(|(delay, _)| *delay);
+    let mut steps = in_order(&raise.steps);
+    steps.retain(|(_, people)| !people.is_empty());
     if steps.is_empty() {
         Err(Refusal::NoRecipients)
     } else {
         Ok(steps)
     }
+}
+
+/// Steps by their delay, each person in the first one that names them. A step may come out empty.
+pub(super) fn in_order(steps: &[Step]) -> Steps {
+    let mut seen = BTreeSet::new();
+    let mut steps: Steps = steps
+        .iter()
+        .map(|step| {
+            let named = step.recipients.iter().copied();
+            (step.delay_ms, named.filter(|id| seen.insert(*id)).collect())
+        })
+        .collect();
+    steps.sort_by_key(|(delay, _)| *delay);
+    steps
 }

@@ -4,11 +4,11 @@
 use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 
-use super::rules::SUMMARISED;
+use super::rules::{SUMMARISED, ways};
 use super::{Lane, NONE, Purpose, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::recipients::{ContactMethod, PersonRow};
+use crate::recipients::PersonRow;
 use crate::rows;
 use crate::texts::Language;
 
@@ -23,6 +23,8 @@ pub(crate) struct NewPage<'a> {
     pub(crate) lane: Lane,
     pub(crate) critical: bool,
     pub(crate) validity_ms: i64,
+    /// Kinds of contact method the alert asks for; empty: each person's own order.
+    pub(crate) wished: &'a [String],
     /// Another history may have owed and sent the same.
     pub(crate) possible_repeat: bool,
     pub(crate) people: &'a [Paged<'a>],
@@ -36,8 +38,7 @@ pub(crate) struct Paged<'a> {
     pub(crate) person: Option<&'a PersonRow>,
 }
 
-/// Owes each person a text per contact method: at critical over all at once, otherwise over the first, with the others
-/// standing by (DESIGN C4). Somebody who cannot be reached at all gets a failed delivery, so that it is seen.
+/// Owes each person a text per contact method, as [`ways`] says. Somebody who cannot be reached at all gets a failed delivery, so that it is seen.
 pub(crate) async fn create_pages(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -70,17 +71,14 @@ pub(crate) async fn create_pages(
                 paged.code
             ]));
         };
-        for (position, method) in methods.iter().enumerate() {
-            let (kind, address) = match method {
-                ContactMethod::Sms(number) => ("sms", number),
-                ContactMethod::Email(address) => ("email", address),
-            };
-            let state = if position == 0 || page.critical {
+        let ways = ways(methods, page.wished, page.critical);
+        for (position, (method, at_once)) in ways.into_iter().enumerate() {
+            let state = if at_once {
                 State::Pending
             } else {
                 State::Standby
             };
-            row(position, kind, address, state, "");
+            row(position, method.kind(), method.address(), state, "");
         }
         if methods.is_empty() {
             row(

@@ -14,4 +14,5 @@ pub use self::command::{Command, ContactMethod, Group, Person};
 pub use self::query::{
     GroupRow, Named, PersonRow, by_address, by_ids, group, groups, people, person, resolve,
 };
+pub(crate) use self::rules::check_key;
 pub use self::rules::{check_group, check_person};
