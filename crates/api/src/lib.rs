@@ -31,6 +31,8 @@ mod scopes;
 mod server;
 mod state;
 mod submit;
+mod templates;
+mod text_policy;
 mod time;
 mod watch;
 

@@ -110,9 +110,12 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
         .responses
         .insert("default".to_owned(), RefOr::T(problem));
     let parameters = operation.parameters.get_or_insert_default();
-    if method != Method::GET {
+    let changes_nothing = matches!(path, "/v1/alerts/preview" | "/v1/templates/check");
+    if method != Method::GET && !changes_nothing {
         parameters.push(RefOr::T(idempotency_key()));
-    } else if !matches!(path, "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics") {
+    } else if method == Method::GET
+        && !matches!(path, "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics")
+    {
         parameters.push(RefOr::T(consistency()));
     }
 }

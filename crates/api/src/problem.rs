@@ -297,6 +297,10 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
                 NamedIn::Body => Kind::UnknownRecipient,
             }
         }
+        Refusal::UnknownTemplate(_) => match named_in {
+            NamedIn::Path => Kind::NotFound,
+            NamedIn::Body => Kind::InvalidInput,
+        },
         Refusal::UnknownDelivery | Refusal::UnknownKey | Refusal::UnknownRoom => Kind::NotFound,
         Refusal::CannotJoin
         | Refusal::StaleLeadership
@@ -308,7 +312,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::NotOnIsland(_)
         | Refusal::EvictedKey
         | Refusal::StaleEpoch
-        | Refusal::OutboxPaused => Kind::Conflict,
+        | Refusal::OutboxPaused
+        | Refusal::TemplateArchived(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

@@ -389,7 +389,8 @@ fn counted(done: Done) -> Result<Response, Problem> {
         Receipt::None
         | Receipt::Alert { .. }
         | Receipt::IslandAlert { .. }
-        | Receipt::Node { .. } => 0,
+        | Receipt::Node { .. }
+        | Receipt::Version(_) => 0,
     };
     Ok((
         StatusCode::OK,

@@ -18,7 +18,7 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, alerts, clocks, cluster, conversations, headers, health, inbound, island, metrics,
-    nodes, outbox, recipients, watch,
+    nodes, outbox, recipients, templates, text_policy, watch,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -29,6 +29,8 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(alerts::routes())
         .merge(recipients::routes())
+        .merge(templates::routes())
+        .merge(text_policy::routes())
         .merge(conversations::routes())
         .merge(inbound::routes())
         .merge(nodes::routes())

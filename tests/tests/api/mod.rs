@@ -13,6 +13,7 @@ mod document;
 mod listeners;
 mod people;
 mod problems;
+mod templates;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

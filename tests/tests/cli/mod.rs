@@ -12,6 +12,7 @@ mod imports;
 mod islands;
 mod service;
 mod settings;
+mod templates;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use domain::alerts::{
-    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
-    TEXT_LEN_MAX,
+    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, STEPS_MAX, Said,
+    Severity, Status, Step, TEXT_LEN_MAX,
 };
 use domain::ports::ReadView;
 use domain::recipients::{self, Named};
-use domain::{Actor, CivilTime, nodes};
+use domain::templates::Mistake;
+use domain::{Actor, CivilTime, alerts, nodes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::fields::Fields;
 use crate::problem::{NamedIn, Problem, of_query, of_refusal};
+use crate::templates;
 use crate::time::parse_rfc3339;
 
 /// Language of a text whose language nobody named (BCP 47 "undetermined").
@@ -24,19 +26,29 @@ const FALLBACK: &str = "en";
 
 const SOURCE_LEN_MAX: usize = 100;
 const DEDUP_KEY_LEN_MAX: usize = 200;
-const STEPS_MAX: usize = 16;
+const EXTRA_LEN_MAX: usize = 200;
 
 /// A new alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RaiseBody {
-    /// `critical`, `high`, `normal` or `low`.
+    /// `critical`, `high`, `normal` or `low`; needed without `template`.
     #[schema(example = "critical")]
-    severity: String,
-    /// `actual`, `exercise` or `test`.
-    #[serde(default = "actual")]
-    #[schema(default = "actual")]
-    status: String,
+    severity: Option<String>,
+    /// `actual`, `exercise` or `test`. Without it: the template's, else `actual`.
+    status: Option<String>,
+    /// Key of the template to raise it from: everything that is not said here is the template's.
+    #[schema(example = "mail-down")]
+    template: Option<String>,
+    /// What the template's placeholders stand for, by name.
+    #[serde(default)]
+    placeholders: BTreeMap<String, String>,
+    /// Words behind the template's, the same in every language.
+    #[serde(default)]
+    extra: String,
+    /// Send the real texts to this person only, as a test: `person:anna`.
+    #[schema(example = "person:anna")]
+    only: Option<String>,
     /// What happened, at most 2,000 characters; serves every language that `texts` lacks.
     #[schema(example = "Pump 3 has tripped, water is rising in the turbine hall")]
     text: Option<String>,
@@ -45,9 +57,8 @@ pub(crate) struct RaiseBody {
     #[serde(default)]
     #[schema(example = json!({"fi": "Pumppu 3 on pysähtynyt", "en": "Pump 3 has tripped"}))]
     texts: BTreeMap<String, String>,
-    /// Where to gather: place, bridge number and PIN.
-    #[serde(default)]
-    gather: String,
+    /// Where to gather: place, bridge number and PIN. In place of the template's in every language.
+    gather: Option<String>,
     /// When the organisation became aware, if not now (RFC 3339).
     aware_at: Option<String>,
     /// Whom to call at once.
@@ -56,9 +67,8 @@ pub(crate) struct RaiseBody {
     #[serde(default)]
     steps: Vec<StepBody>,
     /// How many "coming" answers stop the next steps.
-    #[serde(default = "one")]
     #[schema(default = 1)]
-    needed: u16,
+    needed: Option<u16>,
     /// Seconds between rounds of paging the silent.
     repeat_every_s: Option<u64>,
     /// Rounds after the last step.
@@ -94,91 +104,154 @@ pub(crate) struct StepBody {
     groups: Vec<String>,
 }
 
-fn actual() -> String {
-    Status::Actual.name().to_owned()
-}
-
-fn one() -> u16 {
-    1
-}
-
 /// A raise whose recipients still go by their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
+    /// With its own words, or empty where the template's come.
     raise: Raise,
+    template: Option<(String, Said)>,
+    over: Over,
     aware_at: Option<CivilTime>,
-    /// Delay in milliseconds, and whom.
-    steps: Vec<(u64, Vec<Named>)>,
+    /// Delay in milliseconds, and whom; `None`: whom the template names.
+    steps: Option<Vec<(u64, Vec<Named>)>>,
+}
+
+/// What a raise says in place of a template or of what holds without one.
+#[derive(Clone, Debug)]
+struct Over {
+    gather: Option<String>,
+    needed: Option<u16>,
+    repeat_every_ms: Option<u64>,
+    repeats: Option<u16>,
+    validity_ms: Option<u64>,
 }
 
 /// Checks a body on its own, without looking anything up.
 pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
     let mut fields = Fields::default();
-    let severity = one_of(
-        &mut fields,
-        "/severity",
-        &body.severity,
-        Severity::parse,
-        &Severity::ALL.map(Severity::name),
-    );
-    let status = one_of(
-        &mut fields,
-        "/status",
-        &body.status,
-        Status::parse,
-        &Status::ALL.map(Status::name),
-    );
-    let texts = texts(&mut fields, body.text, body.texts);
+    let known = &Severity::ALL.map(Severity::name);
+    let severity = body
+        .severity
+        .as_deref()
+        .and_then(|word| fields.one_of("/severity", word, Severity::parse, known));
+    if body.severity.is_none() && body.template.is_none() {
+        let detail = format!("is missing; write one of {}", known.join(", "));
+        fields.add("/severity", detail);
+    }
+    let known = &Status::ALL.map(Status::name);
+    let status = body
+        .status
+        .as_deref()
+        .and_then(|word| fields.one_of("/status", word, Status::parse, known));
+    let only = only(&mut fields, body.only, status);
+    let status = match only {
+        Some(_) => Some(Status::Test),
+        None => status,
+    };
     let aware_at = body
         .aware_at
         .and_then(|text| fields.take("/aware_at", parse_rfc3339(&text)));
-    let source = body.source.unwrap_or_else(|| actor.label());
+    let mut source = body.source.unwrap_or_else(|| actor.label());
     fields.at_most("/source", &source, SOURCE_LEN_MAX);
     if let Some(key) = &body.dedup_key {
         fields.at_most("/dedup_key", key, DEDUP_KEY_LEN_MAX);
     }
-    let steps = steps(&mut fields, body.to, body.steps);
-    let (Some(severity), Some(status)) = (severity, status) else {
-        return Err(fields.into_problem());
+    fields.at_most("/extra", &body.extra, EXTRA_LEN_MAX);
+    let texts = match &body.template {
+        None => texts(&mut fields, body.text, body.texts),
+        Some(_) => {
+            if body.text.is_some() || !body.texts.is_empty() {
+                let detail = "stands beside `template`; say words of your own in `extra`";
+                fields.add("/text", detail);
+            }
+            Vec::new()
+        }
+    };
+    if body.template.is_none() && !(body.placeholders.is_empty() && body.extra.is_empty()) {
+        let detail = "stands without `template`; name the template to fill";
+        fields.add("/placeholders", detail);
+    }
+    let milliseconds = |seconds: u64| seconds.saturating_mul(1_000);
+    let mut over = Over {
+        gather: body.gather,
+        needed: body.needed,
+        repeat_every_ms: body.repeat_every_s.map(milliseconds),
+        repeats: body.repeats,
+        validity_ms: body.validity_s.map(milliseconds),
+    };
+    let steps = match only {
+        Some(person) => {
+            if body.to.is_some() || !body.steps.is_empty() {
+                fields.add("/to", "stands beside `only`; give one of them");
+            }
+            source = format!("{source}, only to {person}");
+            // Whoever tries a text out is not paged again and again.
+            over.repeats = Some(0);
+            Some(vec![(0, vec![Named::Person(person)])])
+        }
+        None => steps(&mut fields, body.to, body.steps, body.template.is_some()),
     };
     fields.finish()?;
-    let milliseconds = |seconds: u64| seconds.saturating_mul(1_000);
-    let raise = Raise {
+    let said = Said {
+        values: body.placeholders,
+        extra: body.extra,
         severity,
         status,
+    };
+    let raise = Raise {
+        severity: severity.unwrap_or(Severity::Low),
+        status: status.unwrap_or(Status::Actual),
         texts,
-        gather: body.gather,
+        gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps: Vec::new(),
-        needed: body.needed,
-        repeat_every_ms: body
-            .repeat_every_s
-            .map_or(DEFAULT_REPEAT_EVERY_MS, milliseconds),
-        repeats: body.repeats.unwrap_or(DEFAULT_REPEATS),
-        validity_ms: body.validity_s.map_or(DEFAULT_VALIDITY_MS, milliseconds),
+        needed: 1,
+        repeat_every_ms: DEFAULT_REPEAT_EVERY_MS,
+        repeats: DEFAULT_REPEATS,
+        validity_ms: DEFAULT_VALIDITY_MS,
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: body.dedup_key,
         source,
+        template: None,
     };
     Ok(Wanted {
         raise,
+        template: body.template.map(|key| (key, said)),
+        over,
         aware_at,
         steps,
     })
 }
 
 impl Wanted {
-    /// Turns keys into people as they are known now; from here on the raise is frozen.
+    /// Fills in the template and turns keys into people as they are known now; from here on the raise is frozen.
     pub(super) async fn resolve(self, view: &mut ReadView) -> Result<Raise, Problem> {
         let Self {
             mut raise,
+            template,
+            over,
             aware_at,
             steps,
         } = self;
+        let mut by_template = Vec::new();
+        if let Some((key, said)) = template {
+            let version = templates::in_use(view, &key).await?;
+            let made = alerts::from_template(&version, &said).map_err(of_mistakes)?;
+            by_template = made.steps;
+            raise = Raise {
+                dedup_key: raise.dedup_key,
+                source: raise.source,
+                ..made.raise
+            };
+        }
+        over.apply(&mut raise);
         if let Some(aware_at) = aware_at {
             let civil = nodes::civil(view).await.map_err(of_query)?;
             raise.aware_at = Some(civil.moment(aware_at));
         }
-        for (delay_ms, named) in steps {
+        for (delay_ms, named) in steps.unwrap_or(by_template) {
             let found = recipients::resolve(view, &named).await.map_err(of_query)?;
             let recipients = found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
             raise.steps.push(Step {
@@ -195,21 +268,42 @@ impl Wanted {
     }
 }
 
-fn one_of<T>(
-    fields: &mut Fields,
-    pointer: &str,
-    name: &str,
-    parse: impl Fn(&str) -> Option<T>,
-    known: &[&str],
-) -> Option<T> {
-    let parsed = parse(name);
-    if parsed.is_none() {
-        fields.add(
-            pointer,
-            format!("{name:?} is not known; write one of {}", known.join(", ")),
-        );
+impl Over {
+    fn apply(self, raise: &mut Raise) {
+        if let Some(gather) = self.gather {
+            raise.gather = gather;
+            raise.gather_in.clear();
+        }
+        raise.needed = self.needed.unwrap_or(raise.needed);
+        raise.repeat_every_ms = self.repeat_every_ms.unwrap_or(raise.repeat_every_ms);
+        raise.repeats = self.repeats.unwrap_or(raise.repeats);
+        raise.validity_ms = self.validity_ms.unwrap_or(raise.validity_ms);
     }
-    parsed
+}
+
+/// What was said for a template and is not as it should be.
+fn of_mistakes(mistakes: Vec<Mistake>) -> Problem {
+    let mut fields = Fields::default();
+    for mistake in mistakes {
+        fields.add(mistake.at, mistake.problem);
+    }
+    fields.into_problem()
+}
+
+/// Key of the one person who gets the texts.
+fn only(fields: &mut Fields, only: Option<String>, status: Option<Status>) -> Option<String> {
+    let name = only?;
+    if status.is_some_and(|status| status != Status::Test) {
+        let detail = "stands beside `only`, which sends a test; leave it out";
+        fields.add("/status", detail);
+    }
+    match Named::parse(&name) {
+        Some(Named::Person(key)) => Some(key),
+        Some(Named::Group(_)) | None => {
+            fields.add("/only", "is not one person; write person:KEY");
+            None
+        }
+    }
 }
 
 /// The texts in the order the domain wants them: the one that serves missing languages first.
@@ -246,12 +340,21 @@ fn check_text(fields: &mut Fields, pointer: &str, text: &str) {
     fields.at_most(pointer, text, TEXT_LEN_MAX);
 }
 
-fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(u64, Vec<Named>)> {
+/// Whom to call; `None` leaves it to the template.
+fn steps(
+    fields: &mut Fields,
+    to: Option<ToBody>,
+    steps: Vec<StepBody>,
+    from_template: bool,
+) -> Option<Vec<(u64, Vec<Named>)>> {
     if to.is_some() && !steps.is_empty() {
         fields.add("/steps", "stands beside `to`; give one of them");
     }
     if to.is_none() && steps.is_empty() {
-        fields.add("/to", "is missing; name people or groups to call");
+        if !from_template {
+            fields.add("/to", "is missing; name people or groups to call");
+        }
+        return None;
     }
     if steps.len() > STEPS_MAX {
         fields.add(
@@ -264,16 +367,15 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<(
         people: to.people,
         groups: to.groups,
     });
-    let all = at_once.into_iter().chain(steps);
-    all.map(|step| {
+    let all = at_once.into_iter().chain(steps).map(|step| {
         let people = step.people.into_iter().map(Named::Person);
         let groups = step.groups.into_iter().map(Named::Group);
         (
             step.after_s.saturating_mul(1_000),
             people.chain(groups).collect(),
         )
-    })
-    .collect()
+    });
+    Some(all.collect())
 }
 
 #[cfg(test)]
@@ -298,7 +400,7 @@ mod tests {
             (Status::Actual, 1, "operator:n1")
         );
         assert_eq!(
-            steps,
+            steps.unwrap(),
             [(
                 0,
                 vec![
@@ -349,6 +451,57 @@ mod tests {
             "#/to",
         ] {
             assert!(problem.contains(expected), "{expected} in {problem}");
+        }
+    }
+
+    #[test]
+    fn a_raise_from_a_template_needs_nothing_else_and_takes_no_second_text() {
+        let Wanted {
+            template, steps, ..
+        } = parsed(json!({"template": "mail", "placeholders": {"what": "Mail"}})).unwrap();
+        assert_eq!(template.unwrap().1.values["what"], "Mail");
+        assert_eq!(steps, None);
+        for (body, place) in [
+            (json!({"template": "mail", "text": "Fire"}), "#/text"),
+            (
+                json!({"severity": "low", "text": "Fire", "placeholders": {"a": "b"}, "to": {}}),
+                "#/placeholders",
+            ),
+            (
+                json!({"template": "mail", "extra": "x".repeat(201)}),
+                "#/extra",
+            ),
+        ] {
+            let problem = parsed(body).unwrap_err();
+            assert!(problem.contains(place), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_trial_goes_to_one_person_as_a_test() {
+        let Wanted {
+            raise, steps, over, ..
+        } = parsed(json!({"severity": "critical", "text": "Fire", "only": "person:anna"})).unwrap();
+        assert_eq!((raise.status, over.repeats), (Status::Test, Some(0)));
+        assert_eq!(raise.source, "operator:n1, only to anna");
+        assert_eq!(
+            steps.unwrap(),
+            [(0, vec![Named::Person("anna".to_owned())])]
+        );
+        for (body, place) in [
+            (json!({"template": "mail", "only": "group:duty"}), "#/only"),
+            (json!({"template": "mail", "only": "anna"}), "#/only"),
+            (
+                json!({"template": "mail", "only": "person:anna", "status": "actual"}),
+                "#/status",
+            ),
+            (
+                json!({"template": "mail", "only": "person:anna", "to": {"groups": ["duty"]}}),
+                "#/to",
+            ),
+        ] {
+            let problem = parsed(body).unwrap_err();
+            assert!(problem.contains(place), "{problem}");
         }
     }
 

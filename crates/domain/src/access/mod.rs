@@ -18,6 +18,8 @@ pub enum Scope {
     AlertAnswer,
     PeopleRead,
     PeopleWrite,
+    TemplateRead,
+    TemplateWrite,
     ClusterRead,
     ClusterAdmin,
     KeysAdmin,
@@ -25,12 +27,14 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
         Self::PeopleRead,
         Self::PeopleWrite,
+        Self::TemplateRead,
+        Self::TemplateWrite,
         Self::ClusterRead,
         Self::ClusterAdmin,
         Self::KeysAdmin,
@@ -45,6 +49,8 @@ impl Scope {
             Self::AlertAnswer => "alert:answer",
             Self::PeopleRead => "people:read",
             Self::PeopleWrite => "people:write",
+            Self::TemplateRead => "template:read",
+            Self::TemplateWrite => "template:write",
             Self::ClusterRead => "cluster:read",
             Self::ClusterAdmin => "cluster:admin",
             Self::KeysAdmin => "keys:admin",

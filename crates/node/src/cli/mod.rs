@@ -13,6 +13,8 @@ mod outbox;
 mod people;
 mod recover;
 mod settings;
+mod template;
+mod texts;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
@@ -50,6 +52,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Alert(command) => on_core(alert::alert(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
+        Command::Template(command) => on_core(template::template(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),
