@@ -19,7 +19,7 @@ const RANSOMWARE: Scenario = Scenario {
     ],
     holes: &[Hole {
         name: "what",
-        example: ["levy", "filer", "file server"],
+        example: ["levypalvelin", "filservern", "file server"],
         default: None,
     }],
     answers: COME,
@@ -138,7 +138,7 @@ const OVERLOAD: Scenario = Scenario {
     ],
     holes: &[Hole {
         name: "what",
-        example: ["asiointi", "e-tjänsten", "web portal"],
+        example: ["verkkokauppa", "e-tjänsten", "web portal"],
         default: Some(["verkko", "nätet", "network"]),
     }],
     answers: COME,
@@ -237,7 +237,7 @@ const DATA_LOSS: Scenario = Scenario {
     ],
     holes: &[Hole {
         name: "what",
-        example: ["arkisto", "arkivet", "customer files"],
+        example: ["asiakirjat", "kundregistret", "customer files"],
         default: None,
     }],
     answers: COME,

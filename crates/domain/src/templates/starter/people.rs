@@ -20,7 +20,7 @@ const SUPPLIER_OUT: Scenario = Scenario {
     ],
     holes: &[Hole {
         name: "supplier",
-        example: ["DataOy", "Drift AB", "Cloud Ltd"],
+        example: ["Datatalo Oy", "Driftbolaget AB", "Cloudworks Ltd"],
         default: None,
     }],
     answers: COME,
