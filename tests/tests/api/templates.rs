@@ -3,7 +3,7 @@
 use domain::Command;
 use domain::NodeId;
 use domain::access::Scope;
-use domain::nodes::{ChannelReport, Command as Nodes};
+use domain::nodes::{ChannelReport, Command as Nodes, Found};
 use serde_json::{Value, json};
 
 use super::World;
@@ -316,6 +316,15 @@ async fn what_an_alert_would_take_is_said_before_it_is_raised() {
         .expect(200);
     let held = operator.get("/v1/cluster/texts").await.expect(200);
     assert_eq!(held, policy);
+    world
+        .apply(Command::Nodes(Nodes::Found(Found {
+            cluster_id: [7; 16],
+            organisation: "Aurora Energy".to_owned(),
+            node_name: "alpha".to_owned(),
+            pin: [1; 32],
+            addresses: vec![],
+        })))
+        .await;
     let node = NodeId(1);
     let channels = vec![
         channel("modem", "sms", "Elisa", 6),
