@@ -48,9 +48,11 @@ pub(super) async fn texts(context: &Context, texts: &Texts) -> Done {
             .await?;
     }
     context.output.data(&policy, || {
-        let price = match &policy["price_per_part"] {
-            Value::Null => "not known".to_owned(),
-            price => format!("{} {}", cell(&price["amount"]), cell(&price["currency"])),
+        let price = &policy["price_per_part"];
+        let price = if price.is_null() {
+            "not known".to_owned()
+        } else {
+            format!("{} {}", cell(&price["amount"]), cell(&price["currency"]))
         };
         let hosts = match hosts.as_slice() {
             [] => "none".to_owned(),
