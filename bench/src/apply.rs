@@ -84,6 +84,7 @@ fn raise(index: u64) -> LogEntry {
         status: Status::Actual,
         texts: vec![("und".to_owned(), TEXT.to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps: vec![Step {
             delay_ms: u64::from(LATER_S) * 1_000,
@@ -96,8 +97,11 @@ fn raise(index: u64) -> LogEntry {
         repeats: 2,
         validity_ms: 3_600_000,
         fallback: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: None,
         source: "key:bench".to_owned(),
+        template: None,
     };
     LogEntry {
         index: index + 1,

@@ -33,6 +33,22 @@ impl Fields {
             .ok()
     }
 
+    /// Notes a word that is none of `known` and goes on with nothing.
+    pub(crate) fn one_of<T>(
+        &mut self,
+        pointer: &str,
+        word: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        known: &[&str],
+    ) -> Option<T> {
+        let parsed = parse(word);
+        if parsed.is_none() {
+            let detail = format!("{word:?} is not known; write one of {}", known.join(", "));
+            self.add(pointer, detail);
+        }
+        parsed
+    }
+
     /// Notes text that is longer than `max` characters.
     pub(crate) fn at_most(&mut self, pointer: impl Into<String>, text: &str, max: usize) {
         let found = text.chars().count();

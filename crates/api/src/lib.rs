@@ -34,6 +34,8 @@ mod server;
 mod sources;
 mod state;
 mod submit;
+mod templates;
+mod text_policy;
 mod time;
 mod watch;
 mod zones;

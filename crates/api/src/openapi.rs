@@ -118,11 +118,14 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
         .responses
         .insert("default".to_owned(), RefOr::T(problem));
     let parameters = operation.parameters.get_or_insert_default();
+    let changes_nothing = matches!(path, "/v1/alerts/preview" | "/v1/templates/check");
     if path.ends_with("/in") || path.ends_with("/beat") || path.ends_with("/try") {
         // What a source says twice is counted twice and told once; a trial changes nothing.
-    } else if method != Method::GET {
+    } else if method != Method::GET && !changes_nothing {
         parameters.push(RefOr::T(idempotency_key()));
-    } else if !matches!(path, "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics") {
+    } else if method == Method::GET
+        && !matches!(path, "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics")
+    {
         parameters.push(RefOr::T(consistency()));
     }
 }

@@ -298,6 +298,10 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
             NamedIn::Path => Kind::NotFound,
             NamedIn::Body => Kind::UnknownRecipient,
         },
+        Refusal::UnknownTemplate(_) => match named_in {
+            NamedIn::Path => Kind::NotFound,
+            NamedIn::Body => Kind::InvalidInput,
+        },
         Refusal::NoSuch(_)
         | Refusal::UnknownDelivery
         | Refusal::UnknownKey
@@ -315,7 +319,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::NotOnIsland(_)
         | Refusal::EvictedKey
         | Refusal::StaleEpoch
-        | Refusal::OutboxPaused => Kind::Conflict,
+        | Refusal::OutboxPaused
+        | Refusal::TemplateArchived(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

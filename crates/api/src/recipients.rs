@@ -387,10 +387,10 @@ fn counted(done: Done) -> Result<Response, Problem> {
     let count = match done.receipt {
         Receipt::Count(count) => count,
         Receipt::None
-        | Receipt::Number(_)
         | Receipt::Alert { .. }
         | Receipt::IslandAlert { .. }
-        | Receipt::Node { .. } => 0,
+        | Receipt::Node { .. }
+        | Receipt::Number(_) => 0,
     };
     Ok((
         StatusCode::OK,

@@ -294,6 +294,7 @@ async fn convene(
             status: Status::Actual,
             texts: vec![("und".to_owned(), body.text.unwrap_or(row.what))],
             gather: String::new(),
+            gather_in: Vec::new(),
             aware_at: Some(row.at),
             steps: vec![Step {
                 delay_ms: 0,
@@ -306,8 +307,11 @@ async fn convene(
             repeats: DEFAULT_REPEATS,
             validity_ms: DEFAULT_VALIDITY_MS,
             fallback: Vec::new(),
+            channels: Vec::new(),
+            answers: Vec::new(),
             dedup_key: None,
             source: by,
+            template: None,
         }),
     })
 }

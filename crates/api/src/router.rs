@@ -18,7 +18,7 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, alerts, clocks, cluster, conversations, headers, health, inbound, island, metrics,
-    nodes, outbox, recipients, reports, schedules, sources, watch, zones,
+    nodes, outbox, recipients, reports, schedules, sources, templates, text_policy, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -31,6 +31,8 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(recipients::routes())
         .merge(schedules::routes())
         .merge(zones::routes())
+        .merge(templates::routes())
+        .merge(text_policy::routes())
         .merge(conversations::routes())
         .merge(inbound::routes())
         .merge(nodes::routes())

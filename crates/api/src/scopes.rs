@@ -9,6 +9,7 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/healthz", None),
     (Method::GET, "/readyz", None),
     (Method::POST, "/v1/alerts", Some(Scope::AlertCreate)),
+    (Method::POST, "/v1/alerts/preview", Some(Scope::AlertCreate)),
     (Method::GET, "/v1/alerts", Some(Scope::AlertRead)),
     (Method::GET, "/v1/alerts/{alert}", Some(Scope::AlertRead)),
     (
@@ -137,6 +138,49 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::DELETE, "/v1/feeds/{id}", Some(Scope::PeopleWrite)),
     (Method::GET, "/v1/zones", Some(Scope::ClusterRead)),
     (Method::PUT, "/v1/zones", Some(Scope::ClusterAdmin)),
+    (Method::GET, "/v1/templates", Some(Scope::TemplateRead)),
+    (
+        Method::POST,
+        "/v1/templates/check",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/templates/starter",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/templates/{key}",
+        Some(Scope::TemplateRead),
+    ),
+    (
+        Method::PUT,
+        "/v1/templates/{key}",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/templates/{key}/versions",
+        Some(Scope::TemplateRead),
+    ),
+    (
+        Method::GET,
+        "/v1/templates/{key}/render",
+        Some(Scope::TemplateRead),
+    ),
+    (
+        Method::POST,
+        "/v1/templates/{key}/archive",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/templates/{key}/restore",
+        Some(Scope::TemplateWrite),
+    ),
+    (Method::GET, "/v1/cluster/texts", Some(Scope::ClusterRead)),
+    (Method::PUT, "/v1/cluster/texts", Some(Scope::ClusterAdmin)),
     (
         Method::GET,
         "/v1/rooms/{room}/messages",
@@ -324,6 +368,7 @@ mod tests {
                 Some(
                     Scope::AlertRead
                         | Scope::PeopleRead
+                        | Scope::TemplateRead
                         | Scope::ClusterRead
                         | Scope::MetricsRead
                         | Scope::SourceRead

@@ -324,6 +324,7 @@ impl Watcher {
                 .map(|language| (language.tag().to_owned(), trouble.text(language)))
                 .collect(),
             gather: String::new(),
+            gather_in: Vec::new(),
             aware_at: None,
             steps: vec![Step {
                 delay_ms: 0,
@@ -336,8 +337,11 @@ impl Watcher {
             repeats: alerts::DEFAULT_REPEATS,
             validity_ms: alerts::DEFAULT_VALIDITY_MS,
             fallback: Vec::new(),
+            channels: Vec::new(),
+            answers: Vec::new(),
             dedup_key: Some(trouble.key()),
             source: SOURCE.to_owned(),
+            template: None,
         };
         // Whichever node raises it, and however often: the next of its kind is one alert. Two histories that know nothing of
         // each other must not make the same one, though: they would differ under one id.

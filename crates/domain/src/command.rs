@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, oncall,
-    recipients, reports, requests, sources, zones,
+    recipients, reports, requests, sources, templates, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -28,6 +28,7 @@ pub enum Command {
     Reports(reports::Command),
     Zones(zones::Command),
     Oncall(oncall::Command),
+    Templates(templates::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -50,7 +51,8 @@ impl Command {
             | Self::Sources(_)
             | Self::Reports(_)
             | Self::Zones(_)
-            | Self::Oncall(_) => 1,
+            | Self::Oncall(_)
+            | Self::Templates(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -94,6 +96,9 @@ impl Command {
                 | oncall::Command::AddOverride { .. }
                 | oncall::Command::ProposeSwap { .. }
                 | oncall::Command::CreateFeed(_),
+            )
+            | Self::Templates(
+                templates::Command::Put(_) | templates::Command::InstallStarter { .. },
             ) => true,
             Self::Requests(_)
             | Self::Nodes(_)
@@ -107,7 +112,8 @@ impl Command {
             | Self::Islands(_)
             | Self::Sources(_)
             | Self::Reports(_)
-            | Self::Oncall(_) => false,
+            | Self::Oncall(_)
+            | Self::Templates(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

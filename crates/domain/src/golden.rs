@@ -2,6 +2,8 @@
 //! failing line means a released struct or the order of variants was touched. New forms add lines.
 //! `HOLDFAST_BLESS=1` writes the file anew, for lines that are new.
 
+mod templates;
+
 use std::fmt::Write as _;
 
 use crate::envelope::{Actor, Envelope, LeaderStamp};
@@ -82,6 +84,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_islands());
     all.extend(of_sources::samples());
     all.extend(of_schedules());
+    all.extend(templates::samples());
     all
 }
 
@@ -407,6 +410,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             counter: 7,
         }],
         plan: Some(plan),
+        template: Some(Box::new(templates::from_template())),
     };
     let standing = StandingFact {
         alert,
@@ -878,6 +882,7 @@ fn raise(severity: alerts::Severity, status: alerts::Status) -> alerts::Raise {
         status,
         texts: vec![("en".to_owned(), "Fire".to_owned())],
         gather: "Gate 2".to_owned(),
+        gather_in: vec![("fi".to_owned(), "Portti 2".to_owned())],
         aware_at: Some(Timestamp(8)),
         steps: vec![alerts::Step {
             delay_ms: 60_000,
@@ -894,7 +899,10 @@ fn raise(severity: alerts::Severity, status: alerts::Status) -> alerts::Raise {
         repeats: 2,
         validity_ms: 3_600_000,
         fallback: vec![RecipientId([2; 16])],
+        channels: vec!["sms".to_owned()],
+        answers: vec![alerts::Answer::Coming, alerts::Answer::Cannot],
         dedup_key: Some("pump-4".to_owned()),
         source: "scada".to_owned(),
+        template: Some(Box::new(templates::from_template())),
     }
 }

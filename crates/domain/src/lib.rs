@@ -32,6 +32,7 @@ pub mod requests;
 mod rows;
 mod script;
 pub mod sources;
+pub mod templates;
 pub mod texts;
 pub mod time;
 #[cfg(test)]

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
     include_str!("migrations/0010_oncall.sql"),
+    include_str!("migrations/0012_templates.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

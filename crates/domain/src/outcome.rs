@@ -39,7 +39,7 @@ pub enum Receipt {
         id: AlertId,
         label: String,
     },
-    /// Something people know by its number within something else: an override, a swap.
+    /// Something people know by its number within something else: an override, a swap, a template's newest version.
     Number(u64),
 }
 
@@ -116,4 +116,8 @@ pub enum Refusal {
     NoSuch(String),
     #[error("{0}; name people or groups, or put somebody on call with an override")]
     NobodyOnCall(String),
+    #[error("there is no template {0}; see `holdfast template list --archived`")]
+    UnknownTemplate(String),
+    #[error("template {0} is out of use; take it back with `holdfast template restore {0}` first")]
+    TemplateArchived(String),
 }

@@ -333,6 +333,7 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
         status: Status::Actual,
         texts: vec![("en".to_owned(), "Fire in hall 2".to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps: steps
             .iter()
@@ -349,8 +350,11 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
         repeats: 1,
         validity_ms: 3_600_000,
         fallback: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
+        template: None,
     }
 }
 

@@ -2,6 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The longest alert text taken, in characters. Six SMS parts carry about 900; mail carries all of it.
+pub const TEXT_LEN_MAX: usize = 2_000;
+
+/// Pause between rounds of paging the silent, unless the raise says otherwise: 5 minutes.
+pub const DEFAULT_REPEAT_EVERY_MS: u64 = 5 * 60_000;
+
+/// Rounds after the last step, unless the raise says otherwise.
+pub const DEFAULT_REPEATS: u16 = 2;
+
+/// How long a text may wait or travel, unless the raise says otherwise: 1 hour. An alarm that arrives tomorrow harms.
+pub const DEFAULT_VALIDITY_MS: u64 = 60 * 60_000;
+
+/// The longest place to gather, in characters.
+pub(crate) const GATHER_LEN_MAX: usize = 200;
+
+/// How long one text of an alert may wait or travel, milliseconds.
+pub(crate) const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 3_600_000;
+
+/// A step starts at most this long after its alert, milliseconds.
+pub(crate) const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
+
+/// Steps of one alert.
+pub const STEPS_MAX: usize = 16;
+
 /// How bad it is (CAP severity in four words).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Severity {
@@ -43,6 +67,16 @@ impl Answer {
 
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|answer| answer.name() == name)
+    }
+
+    /// What people type behind their code.
+    pub fn digit(self) -> u8 {
+        match self {
+            Self::Coming => 1,
+            Self::Cannot => 2,
+            Self::Received => 3,
+            Self::NeedHelp => 4,
+        }
     }
 }
 

@@ -352,6 +352,12 @@ pub(crate) fn succeed(answer: Answer) -> Result<Value, Failure> {
         || format!("the node answered {}", answer.status),
         str::to_owned,
     );
+    // Several mistakes are named one by one; a single one stands in the detail.
+    let named = answer.body["errors"].as_array().filter(|all| all.len() > 1);
+    let text = named.into_iter().flatten().fold(text, |text, error| {
+        let of = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
+        format!("{text}\n  {}: {}", of("pointer"), of("detail"))
+    });
     let refused = matches!(answer.status.as_u16(), 400 | 404 | 409 | 412 | 413 | 422);
     let failure = Failure::new(exit, text);
     Err(if refused { failure.refused() } else { failure })

@@ -103,6 +103,59 @@ pub fn count_parts(text: &str, transliterate_typographic: bool) -> usize {
     Coded::of(text, transliterate_typographic).bodies().len()
 }
 
+/// How much of its parts a text takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Measure {
+    /// The alphabet of all parts.
+    pub alphabet: Alphabet,
+    /// As [`segment`] would make, without a limit.
+    pub parts: usize,
+    /// Septets or UTF-16 units of the whole text.
+    pub units: usize,
+    /// Units that still fit without another part.
+    pub left: usize,
+}
+
+/// Measures a text as [`segment`] would cut it.
+pub fn measure(text: &str, transliterate_typographic: bool) -> Measure {
+    let coded = Coded::of(text, transliterate_typographic);
+    let (units, limits) = match &coded.units {
+        Units::Gsm7(septets) => (septets.len(), GSM7_LIMITS),
+        Units::Ucs2(units) => (units.len(), UCS2_LIMITS),
+    };
+    let bodies = coded.bodies();
+    let room = match bodies.len() {
+        1 => limits.alone,
+        _ => limits.among_several,
+    };
+    let last = bodies.last().map_or(0, |body| match body {
+        Body::Gsm7(septets) => septets.len(),
+        Body::Octets(octets) => octets.len(),
+        Body::Ucs2(units) => units.len(),
+    });
+    Measure {
+        alphabet: coded.alphabet(),
+        parts: bodies.len(),
+        units,
+        left: room.saturating_sub(last),
+    }
+}
+
+/// The characters for whose sake a text must be sent as UCS2, each once, in order; none when it need not.
+pub fn forcing_ucs2(text: &str, transliterate_typographic: bool) -> Vec<char> {
+    let plain = match transliterate_typographic {
+        true => alphabet::transliterate_typographic(text),
+        false => text.to_owned(),
+    };
+    let mut forcing = Vec::new();
+    for c in plain.chars() {
+        if !forcing.contains(&c) && alphabet::encode_gsm7(c.encode_utf8(&mut [0; 4])).is_none() {
+            forcing.push(c);
+        }
+    }
+    forcing
+}
+
 /// A text in the alphabet it will be sent in.
 struct Coded {
     text: String,
@@ -230,6 +283,30 @@ mod tests {
             segment(&text, &SegmentOptions::default()).unwrap().text,
             text.replace('–', "-")
         );
+    }
+
+    #[test]
+    fn a_text_is_measured_as_it_is_cut() {
+        let of = |text: &str| {
+            let found = measure(text, true);
+            (found.alphabet, found.parts, found.units, found.left)
+        };
+        assert_eq!(of(""), (Alphabet::Gsm7, 1, 0, 160));
+        assert_eq!(of(&"a".repeat(160)), (Alphabet::Gsm7, 1, 160, 0));
+        assert_eq!(of(&"a".repeat(161)), (Alphabet::Gsm7, 2, 161, 145));
+        assert_eq!(of("{€}"), (Alphabet::Gsm7, 1, 6, 154));
+        assert_eq!(of(&"ж".repeat(71)), (Alphabet::Ucs2, 2, 71, 63));
+        assert_eq!(of("a – b"), (Alphabet::Gsm7, 1, 5, 155));
+    }
+
+    #[test]
+    fn what_forces_ucs2_is_named_once() {
+        assert_eq!(
+            forcing_ucs2("Тест: жар – Т", true),
+            ['Т', 'е', 'с', 'т', 'ж', 'а', 'р']
+        );
+        assert_eq!(forcing_ucs2("Käpy – “ok” €", true), []);
+        assert_eq!(forcing_ucs2("a – b", false), ['–']);
     }
 
     #[test]

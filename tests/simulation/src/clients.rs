@@ -120,6 +120,7 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         status: Status::Actual,
         texts: vec![("en".to_owned(), words.to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None::<Timestamp>,
         steps,
         notes: Vec::new(),
@@ -128,8 +129,11 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         repeats: chance.random_range(0..=2),
         validity_ms: [60_000, 180_000, 600_000][chance.random_range(0..3)],
         fallback,
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
+        template: None,
     }
 }
 

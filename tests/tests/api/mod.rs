@@ -17,6 +17,7 @@ mod problems;
 mod reports;
 mod schedules;
 mod sources;
+mod templates;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

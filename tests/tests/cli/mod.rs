@@ -13,6 +13,7 @@ mod islands;
 mod schedules;
 mod service;
 mod settings;
+mod templates;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};

@@ -29,6 +29,7 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         status: Status::Actual,
         texts: vec![("und".to_owned(), text.to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         steps: vec![Step {
             delay_ms: 0,
             recipients: vec![domain::RecipientId::of_key("ana")],
@@ -40,9 +41,12 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         repeat_every_ms: 60_000,
         validity_ms: 3_600_000,
         fallback: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),
+        template: None,
     }));
     proposal(request, command)
 }

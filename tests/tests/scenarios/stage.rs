@@ -95,6 +95,7 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         status: Status::Actual,
         texts: vec![("en".to_owned(), "Fire in hall 2".to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps,
         notes: Vec::new(),
@@ -103,8 +104,11 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         repeats: 1,
         validity_ms: 3_600_000,
         fallback: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
+        template: None,
     };
     let outcome = ask(world, Command::Alerts(alerts::Command::Raise(raise))).await;
     let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {

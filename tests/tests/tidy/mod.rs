@@ -34,6 +34,7 @@ const SLICES: &[&str] = &[
     "recipients",
     "zones",
     "oncall",
+    "templates",
     "deliveries",
     "conversations",
     "escalation",

@@ -1,6 +1,7 @@
 //! Alerts over HTTP: raise, list, show, and everything that ends one.
 
 mod cap;
+mod preview;
 mod raise;
 mod view;
 
@@ -10,17 +11,21 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
-use domain::{AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, requests};
+use domain::{
+    AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, recipients, requests,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::preview::PreviewJson;
+pub(crate) use self::preview::WordsJson;
 use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::fields::Fields;
 use crate::input::{Input, Order, Params, Segment};
-use crate::problem::{Kind, NamedIn, Problem, of_query};
+use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
 use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
@@ -33,6 +38,7 @@ const SHOW_MAX: u32 = 5_000;
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
+        .routes(routes!(preview))
         .routes(routes!(show))
         .routes(routes!(show_cap))
         .routes(routes!(acknowledge))
@@ -192,6 +198,24 @@ async fn create(
         number,
     };
     Ok((StatusCode::CREATED, location, Json(body)).into_response())
+}
+
+/// Says what raising an alert would come to: whom it would reach, in how many texts, what they cost, and how long it takes
+/// with the channels that are up. Takes what a raise takes and changes nothing.
+#[utoipa::path(post, path = "/v1/alerts/preview", tag = "alerts", request_body = RaiseBody, responses((status = 200, body = PreviewJson)))]
+async fn preview(
+    Extract(shared): Extract<Shared>,
+    input: Input<RaiseBody>,
+) -> Result<Json<PreviewJson>, Problem> {
+    let wanted = raise::parse(input.value, &input.order.actor)?;
+    let raise = resolve_recipients(&shared, wanted, input.order.request).await?;
+    let mut view = reading::open(&shared, Freshness::Local).await?;
+    let preview = alerts::preview(&mut view, &raise).await.map_err(of_query)?;
+    let preview = preview.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+    let unreachable = recipients::by_ids(&mut view, &preview.unreachable)
+        .await
+        .map_err(of_query)?;
+    Ok(Json(PreviewJson::new(&raise, preview, unreachable)))
 }
 
 /// Turns keys into people. A key this node does not know may have been added at another one a moment ago; and a repeat

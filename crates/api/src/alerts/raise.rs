@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use domain::alerts::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, NOTE_LEN_MAX, NOTES_MAX, Raise,
-    Severity, Status, Step, TEXT_LEN_MAX,
+    STEPS_MAX, Said, Severity, Status, Step, TEXT_LEN_MAX,
 };
 use domain::escalation::{Among, Quota};
 use domain::oncall::{self, Called, Resolved};
 use domain::ports::ReadView;
 use domain::recipients::Named;
-use domain::{Actor, Civil, CivilTime, Refusal, Timestamp, nodes};
+use domain::templates::Mistake;
+use domain::{Actor, Civil, CivilTime, Refusal, Timestamp, alerts, nodes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::fields::Fields;
 use crate::problem::{NamedIn, Problem, of_query, of_refusal};
+use crate::templates;
 use crate::time::parse_rfc3339;
 
 /// Language of a text whose language nobody named (BCP 47 "undetermined").
@@ -26,19 +28,29 @@ const FALLBACK: &str = "en";
 
 const SOURCE_LEN_MAX: usize = 100;
 const DEDUP_KEY_LEN_MAX: usize = 200;
-const STEPS_MAX: usize = 16;
+const EXTRA_LEN_MAX: usize = 200;
 
 /// A new alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RaiseBody {
-    /// `critical`, `high`, `normal` or `low`.
+    /// `critical`, `high`, `normal` or `low`; needed without `template`.
     #[schema(example = "critical")]
-    severity: String,
-    /// `actual`, `exercise` or `test`.
-    #[serde(default = "actual")]
-    #[schema(default = "actual")]
-    status: String,
+    severity: Option<String>,
+    /// `actual`, `exercise` or `test`. Without it: the template's, else `actual`.
+    status: Option<String>,
+    /// Key of the template to raise it from: everything that is not said here is the template's.
+    #[schema(example = "mail-down")]
+    template: Option<String>,
+    /// What the template's placeholders stand for, by name.
+    #[serde(default)]
+    placeholders: BTreeMap<String, String>,
+    /// Words behind the template's, the same in every language.
+    #[serde(default)]
+    extra: String,
+    /// Send the real texts to this person only, as a test: `person:anna`.
+    #[schema(example = "person:anna")]
+    only: Option<String>,
     /// What happened, at most 2,000 characters; serves every language that `texts` lacks.
     #[schema(example = "Pump 3 has tripped, water is rising in the turbine hall")]
     text: Option<String>,
@@ -47,9 +59,8 @@ pub(crate) struct RaiseBody {
     #[serde(default)]
     #[schema(example = json!({"fi": "Pumppu 3 on pysähtynyt", "en": "Pump 3 has tripped"}))]
     texts: BTreeMap<String, String>,
-    /// Where to gather: place, bridge number and PIN.
-    #[serde(default)]
-    gather: String,
+    /// Where to gather: place, bridge number and PIN. In place of the template's in every language.
+    gather: Option<String>,
     /// When the organisation became aware, if not now (RFC 3339).
     aware_at: Option<String>,
     /// Whom to call at once.
@@ -60,9 +71,8 @@ pub(crate) struct RaiseBody {
     /// Whom to call beside everyone else, on every path at once, when all rounds are over and too few answered.
     fallback: Option<ToBody>,
     /// How many "coming" answers stop the next steps, where a step says nothing else.
-    #[serde(default = "one")]
     #[schema(default = 1)]
-    needed: u16,
+    needed: Option<u16>,
     /// Seconds between rounds of paging the silent.
     repeat_every_s: Option<u64>,
     /// Rounds after the last step.
@@ -75,7 +85,7 @@ pub(crate) struct RaiseBody {
     source: Option<String>,
 }
 
-/// People, groups and schedules by key.
+/// People and groups by key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToBody {
@@ -128,20 +138,16 @@ pub(crate) struct QuotaBody {
     schedules: Vec<String>,
 }
 
-fn actual() -> String {
-    Status::Actual.name().to_owned()
-}
-
-fn one() -> u16 {
-    1
-}
-
 /// A raise whose recipients still go by their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
+    /// With its own words, or empty where the template's come.
     raise: Raise,
+    template: Option<(String, Said)>,
+    over: Over,
     aware_at: Option<CivilTime>,
-    steps: Vec<WantedStep>,
+    /// `None`: whom the template names.
+    steps: Option<Vec<WantedStep>>,
     fallback: Vec<Called>,
 }
 
@@ -161,61 +167,119 @@ struct WantedQuota {
     among: Vec<Called>,
 }
 
+/// What a raise says in place of a template or of what holds without one.
+#[derive(Clone, Debug)]
+struct Over {
+    gather: Option<String>,
+    needed: Option<u16>,
+    repeat_every_ms: Option<u64>,
+    repeats: Option<u16>,
+    validity_ms: Option<u64>,
+}
+
 /// Checks a body on its own, without looking anything up.
 pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
     let mut fields = Fields::default();
-    let severity = one_of(
-        &mut fields,
-        "/severity",
-        &body.severity,
-        Severity::parse,
-        &Severity::ALL.map(Severity::name),
-    );
-    let status = one_of(
-        &mut fields,
-        "/status",
-        &body.status,
-        Status::parse,
-        &Status::ALL.map(Status::name),
-    );
-    let texts = texts(&mut fields, body.text, body.texts);
+    let known = &Severity::ALL.map(Severity::name);
+    let severity = body
+        .severity
+        .as_deref()
+        .and_then(|word| fields.one_of("/severity", word, Severity::parse, known));
+    if body.severity.is_none() && body.template.is_none() {
+        let detail = format!("is missing; write one of {}", known.join(", "));
+        fields.add("/severity", detail);
+    }
+    let known = &Status::ALL.map(Status::name);
+    let status = body
+        .status
+        .as_deref()
+        .and_then(|word| fields.one_of("/status", word, Status::parse, known));
+    let only = only(&mut fields, body.only, status);
+    let status = match only {
+        Some(_) => Some(Status::Test),
+        None => status,
+    };
     let aware_at = body
         .aware_at
         .and_then(|text| fields.take("/aware_at", parse_rfc3339(&text)));
-    let source = body.source.unwrap_or_else(|| actor.label());
+    let mut source = body.source.unwrap_or_else(|| actor.label());
     fields.at_most("/source", &source, SOURCE_LEN_MAX);
     if let Some(key) = &body.dedup_key {
         fields.at_most("/dedup_key", key, DEDUP_KEY_LEN_MAX);
     }
-    let steps = steps(&mut fields, body.to, body.steps);
+    fields.at_most("/extra", &body.extra, EXTRA_LEN_MAX);
+    let texts = match &body.template {
+        None => texts(&mut fields, body.text, body.texts),
+        Some(_) => {
+            if body.text.is_some() || !body.texts.is_empty() {
+                let detail = "stands beside `template`; say words of your own in `extra`";
+                fields.add("/text", detail);
+            }
+            Vec::new()
+        }
+    };
+    if body.template.is_none() && !(body.placeholders.is_empty() && body.extra.is_empty()) {
+        let detail = "stands without `template`; name the template to fill";
+        fields.add("/placeholders", detail);
+    }
+    let milliseconds = |seconds: u64| seconds.saturating_mul(1_000);
+    let mut over = Over {
+        gather: body.gather,
+        needed: body.needed,
+        repeat_every_ms: body.repeat_every_s.map(milliseconds),
+        repeats: body.repeats,
+        validity_ms: body.validity_s.map(milliseconds),
+    };
+    let steps = match only {
+        Some(person) => {
+            if body.to.is_some() || !body.steps.is_empty() {
+                fields.add("/to", "stands beside `only`; give one of them");
+            }
+            source = format!("{source}, only to {person}");
+            // Whoever tries a text out is not paged again and again.
+            over.repeats = Some(0);
+            Some(vec![WantedStep {
+                delay_ms: 0,
+                whom: vec![Called::Named(Named::Person(person))],
+                enough: Vec::new(),
+            }])
+        }
+        None => steps(&mut fields, body.to, body.steps, body.template.is_some()),
+    };
     let fallback = body
         .fallback
         .map_or_else(Vec::new, |to| called(to.people, to.groups, to.schedules));
-    let (Some(severity), Some(status)) = (severity, status) else {
-        return Err(fields.into_problem());
-    };
     fields.finish()?;
-    let milliseconds = |seconds: u64| seconds.saturating_mul(1_000);
-    let raise = Raise {
+    let said = Said {
+        values: body.placeholders,
+        extra: body.extra,
         severity,
         status,
+    };
+    let raise = Raise {
+        severity: severity.unwrap_or(Severity::Low),
+        status: status.unwrap_or(Status::Actual),
         texts,
-        gather: body.gather,
+        gather: String::new(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps: Vec::new(),
-        needed: body.needed,
-        repeat_every_ms: body
-            .repeat_every_s
-            .map_or(DEFAULT_REPEAT_EVERY_MS, milliseconds),
-        repeats: body.repeats.unwrap_or(DEFAULT_REPEATS),
-        validity_ms: body.validity_s.map_or(DEFAULT_VALIDITY_MS, milliseconds),
+        needed: 1,
+        repeat_every_ms: DEFAULT_REPEAT_EVERY_MS,
+        repeats: DEFAULT_REPEATS,
+        validity_ms: DEFAULT_VALIDITY_MS,
         fallback: Vec::new(),
+        notes: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: body.dedup_key,
         source,
-        notes: Vec::new(),
+        template: None,
     };
     Ok(Wanted {
         raise,
+        template: body.template.map(|key| (key, said)),
+        over,
         aware_at,
         steps,
         fallback,
@@ -223,10 +287,10 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
 }
 
 impl Wanted {
-    /// Turns keys into people as they are known now; from here on the raise is frozen.
+    /// Fills in the template and turns keys into people as they are known now; from here on the raise is frozen.
     ///
-    /// A step that reaches nobody is skipped at once (PRODUCT L-15): what follows moves up to its time, and where a
-    /// schedule had nobody on call the room is told. With nobody in any step the raise is refused.
+    /// A step that reaches nobody is skipped at once (PRODUCT L-15); where a schedule had nobody on call the room is told.
+    /// With nobody in any step the raise is refused.
     pub(super) async fn resolve(
         self,
         view: &mut ReadView,
@@ -234,10 +298,26 @@ impl Wanted {
     ) -> Result<Raise, Problem> {
         let Self {
             mut raise,
+            template,
+            over,
             aware_at,
             steps,
             fallback,
         } = self;
+        let mut by_template = Vec::new();
+        if let Some((key, said)) = template {
+            let version = templates::in_use(view, &key).await?;
+            let made = alerts::from_template(&version, &said).map_err(of_mistakes)?;
+            by_template = made.steps;
+            raise = Raise {
+                dedup_key: raise.dedup_key,
+                source: raise.source,
+                ..made.raise
+            };
+        }
+        over.apply(&mut raise);
+        let steps =
+            steps.unwrap_or_else(|| by_template.into_iter().map(WantedStep::from).collect());
         let on_call = (steps.iter().flat_map(WantedStep::called).chain(&fallback))
             .any(|called| matches!(called, Called::OnCall(_)));
         // Most raises name neither, and need not wait for one more read.
@@ -323,21 +403,52 @@ fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> V
     named.map(Called::Named).chain(on_call).collect()
 }
 
-fn one_of<T>(
-    fields: &mut Fields,
-    pointer: &str,
-    name: &str,
-    parse: impl Fn(&str) -> Option<T>,
-    known: &[&str],
-) -> Option<T> {
-    let parsed = parse(name);
-    if parsed.is_none() {
-        fields.add(
-            pointer,
-            format!("{name:?} is not known; write one of {}", known.join(", ")),
-        );
+impl From<(u64, Vec<Named>)> for WantedStep {
+    fn from((delay_ms, named): (u64, Vec<Named>)) -> Self {
+        Self {
+            delay_ms,
+            whom: named.into_iter().map(Called::Named).collect(),
+            enough: Vec::new(),
+        }
     }
-    parsed
+}
+
+impl Over {
+    fn apply(self, raise: &mut Raise) {
+        if let Some(gather) = self.gather {
+            raise.gather = gather;
+            raise.gather_in.clear();
+        }
+        raise.needed = self.needed.unwrap_or(raise.needed);
+        raise.repeat_every_ms = self.repeat_every_ms.unwrap_or(raise.repeat_every_ms);
+        raise.repeats = self.repeats.unwrap_or(raise.repeats);
+        raise.validity_ms = self.validity_ms.unwrap_or(raise.validity_ms);
+    }
+}
+
+/// What was said for a template and is not as it should be.
+fn of_mistakes(mistakes: Vec<Mistake>) -> Problem {
+    let mut fields = Fields::default();
+    for mistake in mistakes {
+        fields.add(mistake.at, mistake.problem);
+    }
+    fields.into_problem()
+}
+
+/// Key of the one person who gets the texts.
+fn only(fields: &mut Fields, only: Option<String>, status: Option<Status>) -> Option<String> {
+    let name = only?;
+    if status.is_some_and(|status| status != Status::Test) {
+        let detail = "stands beside `only`, which sends a test; leave it out";
+        fields.add("/status", detail);
+    }
+    match Named::parse(&name) {
+        Some(Named::Person(key)) => Some(key),
+        Some(Named::Group(_)) | None => {
+            fields.add("/only", "is not one person; write person:KEY");
+            None
+        }
+    }
 }
 
 /// The texts in the order the domain wants them: the one that serves missing languages first.
@@ -374,15 +485,24 @@ fn check_text(fields: &mut Fields, pointer: &str, text: &str) {
     fields.at_most(pointer, text, TEXT_LEN_MAX);
 }
 
-fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<WantedStep> {
+/// Whom to call; `None` leaves it to the template.
+fn steps(
+    fields: &mut Fields,
+    to: Option<ToBody>,
+    steps: Vec<StepBody>,
+    from_template: bool,
+) -> Option<Vec<WantedStep>> {
     if to.is_some() && !steps.is_empty() {
         fields.add("/steps", "stands beside `to`; give one of them");
     }
     if to.is_none() && steps.is_empty() {
-        fields.add(
-            "/to",
-            "is missing; name people, groups or schedules to call",
-        );
+        if !from_template {
+            fields.add(
+                "/to",
+                "is missing; name people, groups or schedules to call",
+            );
+        }
+        return None;
     }
     if steps.len() > STEPS_MAX {
         fields.add(
@@ -397,19 +517,22 @@ fn steps(fields: &mut Fields, to: Option<ToBody>, steps: Vec<StepBody>) -> Vec<W
         schedules: to.schedules,
         enough: Vec::new(),
     });
-    let all = at_once.into_iter().chain(steps).enumerate();
-    all.map(|(at, step)| {
-        let quotas = step.enough.into_iter().enumerate();
-        let enough = quotas.filter_map(|(number, body)| {
-            quota(fields, &format!("/steps/{at}/enough/{number}"), body)
+    let all = at_once
+        .into_iter()
+        .chain(steps)
+        .enumerate()
+        .map(|(at, step)| {
+            let quotas = step.enough.into_iter().enumerate();
+            let enough = quotas.filter_map(|(number, body)| {
+                quota(fields, &format!("/steps/{at}/enough/{number}"), body)
+            });
+            WantedStep {
+                delay_ms: step.after_s.saturating_mul(1_000),
+                enough: enough.collect(),
+                whom: called(step.people, step.groups, step.schedules),
+            }
         });
-        WantedStep {
-            delay_ms: step.after_s.saturating_mul(1_000),
-            enough: enough.collect(),
-            whom: called(step.people, step.groups, step.schedules),
-        }
-    })
-    .collect()
+    Some(all.collect())
 }
 
 fn quota(fields: &mut Fields, pointer: &str, body: QuotaBody) -> Option<WantedQuota> {
@@ -451,15 +574,14 @@ mod tests {
     #[test]
     fn a_short_raise_takes_its_defaults() {
         let Wanted { raise, steps, .. } =
-            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"], "schedules": ["net"]}}))
-                .unwrap();
+            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"], "schedules": ["net"]}})).unwrap();
         assert_eq!(raise.texts, [("und".to_owned(), "Fire".to_owned())]);
         assert_eq!(
             (raise.status, raise.needed, raise.source.as_str()),
             (Status::Actual, 1, "operator:n1")
         );
         assert_eq!(
-            steps,
+            steps.unwrap(),
             [WantedStep {
                 delay_ms: 0,
                 whom: vec![
@@ -531,7 +653,7 @@ mod tests {
             among: among.to_vec(),
         };
         assert_eq!(
-            wanted.steps[0].enough,
+            wanted.steps.as_ref().unwrap()[0].enough,
             [
                 quota(2, false, "", &[]),
                 quota(u32::MAX, true, "", &[]),
@@ -550,6 +672,61 @@ mod tests {
         ] {
             let problem = parsed(step(bad)).unwrap_err();
             assert!(problem.contains(words), "{words} in {problem}");
+        }
+    }
+
+    #[test]
+    fn a_raise_from_a_template_needs_nothing_else_and_takes_no_second_text() {
+        let Wanted {
+            template, steps, ..
+        } = parsed(json!({"template": "mail", "placeholders": {"what": "Mail"}})).unwrap();
+        assert_eq!(template.unwrap().1.values["what"], "Mail");
+        assert_eq!(steps, None);
+        for (body, place) in [
+            (json!({"template": "mail", "text": "Fire"}), "#/text"),
+            (
+                json!({"severity": "low", "text": "Fire", "placeholders": {"a": "b"}, "to": {}}),
+                "#/placeholders",
+            ),
+            (
+                json!({"template": "mail", "extra": "x".repeat(201)}),
+                "#/extra",
+            ),
+        ] {
+            let problem = parsed(body).unwrap_err();
+            assert!(problem.contains(place), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_trial_goes_to_one_person_as_a_test() {
+        let Wanted {
+            raise, steps, over, ..
+        } = parsed(json!({"severity": "critical", "text": "Fire", "only": "person:anna"})).unwrap();
+        assert_eq!((raise.status, over.repeats), (Status::Test, Some(0)));
+        assert_eq!(raise.source, "operator:n1, only to anna");
+        assert_eq!(
+            steps.unwrap(),
+            [WantedStep {
+                delay_ms: 0,
+                whom: vec![Called::Named(Named::Person("anna".to_owned()))],
+                enough: vec![],
+            }]
+        );
+        for (body, place) in [
+            (json!({"template": "mail", "only": "group:duty"}), "#/only"),
+            (json!({"template": "mail", "only": "anna"}), "#/only"),
+            (
+                json!({"template": "mail", "only": "person:anna", "status": "actual"}),
+                "#/status",
+            ),
+            (
+                json!({"template": "mail", "only": "person:anna", "to": {"groups": ["duty"]}}),
+                "#/to",
+            ),
+        ] {
+            let problem = parsed(body).unwrap_err();
+            assert!(problem.contains(place), "{problem}");
         }
     }
 

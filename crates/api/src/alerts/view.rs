@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::alerts::{AlertRow, Answer};
+use domain::alerts::{self, AlertRow, Answer, FromTemplate};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
 use domain::escalation::{self, Called, PlanRow};
 use domain::recipients::{self, PersonRow};
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::problem::{Problem, of_query};
 use crate::reading::View;
+use crate::templates::{AttachmentBody, DocumentBody, GatherBody, ItemBody};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Alerts)]
@@ -82,8 +83,46 @@ pub(crate) struct AlertJson {
     /// People called so far, in calling order.
     called: Vec<CalledJson>,
     deliveries: Vec<DeliveryJson>,
+    /// What it was prepared as, as that stood when it was raised; null without a template.
+    template: Option<FromTemplateJson>,
     /// There are more people or deliveries than shown: ask with `skip`.
     more: bool,
+}
+
+/// What a template gave an alert, frozen at the raise.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FromTemplate)]
+pub(crate) struct FromTemplateJson {
+    key: String,
+    version: u32,
+    /// The scenario.
+    name: String,
+    /// What was said for its placeholders.
+    placeholders: BTreeMap<String, String>,
+    /// Where to gather, by language.
+    gather: BTreeMap<String, GatherBody>,
+    /// What has to be done, in order.
+    checklist: Vec<ItemBody>,
+    documents: Vec<DocumentBody>,
+    attachments: Vec<AttachmentBody>,
+}
+
+impl From<FromTemplate> for FromTemplateJson {
+    fn from(from: FromTemplate) -> Self {
+        let gather = from.gather.into_iter();
+        Self {
+            key: from.key,
+            version: from.version,
+            name: from.name,
+            placeholders: from.values,
+            gather: gather
+                .map(|(language, words)| (language, words.into()))
+                .collect(),
+            checklist: from.checklist.into_iter().map(Into::into).collect(),
+            documents: from.documents.into_iter().map(Into::into).collect(),
+            attachments: from.attachments.into_iter().map(Into::into).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -176,6 +215,15 @@ pub(crate) struct AttemptJson {
     reported_at: Option<String>,
 }
 
+impl From<PersonRow> for NameJson {
+    fn from(person: PersonRow) -> Self {
+        Self {
+            key: person.key,
+            name: person.name,
+        }
+    }
+}
+
 /// Reads everything shown about an alert, in one snapshot.
 pub(super) async fn read(
     View(view, civil): &mut View,
@@ -191,6 +239,7 @@ pub(super) async fn read(
     let deliveries = deliveries::of_alert(view, id, skip, limit)
         .await
         .map_err(of_query)?;
+    let template = alerts::template_of(view, id).await.map_err(of_query)?;
     let counts = deliveries::counts(view, Some(id)).await.map_err(of_query)?;
     let ids: Vec<RecipientId> = called.iter().map(|call| call.recipient).collect();
     let people = recipients::by_ids(view, &ids).await.map_err(of_query)?;
@@ -214,6 +263,7 @@ pub(super) async fn read(
             .into_iter()
             .map(|(state, count)| (state.name(), count))
             .collect(),
+        template: template.map(Into::into),
         more: full(called.len()) || full(deliveries.len()),
         called: called
             .into_iter()

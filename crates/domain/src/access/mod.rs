@@ -18,6 +18,8 @@ pub enum Scope {
     AlertAnswer,
     PeopleRead,
     PeopleWrite,
+    TemplateRead,
+    TemplateWrite,
     ClusterRead,
     ClusterAdmin,
     KeysAdmin,
@@ -28,12 +30,14 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
         Self::PeopleRead,
         Self::PeopleWrite,
+        Self::TemplateRead,
+        Self::TemplateWrite,
         Self::ClusterRead,
         Self::ClusterAdmin,
         Self::KeysAdmin,
@@ -51,6 +55,8 @@ impl Scope {
             Self::AlertAnswer => "alert:answer",
             Self::PeopleRead => "people:read",
             Self::PeopleWrite => "people:write",
+            Self::TemplateRead => "template:read",
+            Self::TemplateWrite => "template:write",
             Self::ClusterRead => "cluster:read",
             Self::ClusterAdmin => "cluster:admin",
             Self::KeysAdmin => "keys:admin",

@@ -2,14 +2,14 @@
 
 use sqlx::SqliteConnection;
 
-use super::{AlertRow, Command, State, query, raise, rules};
+use super::{AlertRow, Command, State, query, raise};
 use crate::apply::Entry;
 use crate::conversations;
 use crate::escalation::{self, Over};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
-use crate::vocabulary::Answer;
+use crate::vocabulary::{Answer, TEXT_LEN_MAX};
 
 /// Joined alerts are followed this far; a chain cannot be longer without a circle, which `Join` refuses.
 const JOINS_MAX: usize = 64;
@@ -159,8 +159,8 @@ async fn end(
     if row.state != State::Open && !stand_down_after {
         return Ok(Outcome::Refused(Refusal::AlertClosed));
     }
-    if note.chars().count() > rules::TEXT_LEN_MAX {
-        let problem = format!("the note has at most {} characters", rules::TEXT_LEN_MAX);
+    if note.chars().count() > TEXT_LEN_MAX {
+        let problem = format!("the note has at most {} characters", TEXT_LEN_MAX);
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
     write_end(conn, entry, alert, to, note).await?;

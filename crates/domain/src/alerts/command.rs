@@ -1,9 +1,12 @@
 //! Commands about alerts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
+use crate::templates::{Attachment, ByLanguage, Document, Gather, Item};
 use crate::time::Timestamp;
 use crate::vocabulary::{Answer, Severity, Status};
 
@@ -47,6 +50,8 @@ pub struct Raise {
     pub texts: Vec<(String, String)>,
     /// Where to gather: place, bridge number and PIN. May be empty.
     pub gather: String,
+    /// The same by language; `gather` serves those that are missing.
+    pub gather_in: Vec<(String, String)>,
     /// When the organisation became aware (NIS2's clock), if that was not now.
     pub aware_at: Option<Timestamp>,
     /// Whom to call, in order. Delays count from the raise. Nobody is in two steps.
@@ -63,10 +68,32 @@ pub struct Raise {
     pub validity_ms: u64,
     /// Called beside everyone else, on every path, when all rounds are over and too few answered. May be empty.
     pub fallback: Vec<RecipientId>,
+    /// Kinds of contact method to call by (`sms`, `email`); empty: as each person prefers.
+    pub channels: Vec<String>,
+    /// The answers people are offered; empty: all.
+    pub answers: Vec<Answer>,
     /// Name of the source's own alarm; for finding and joining, never refused as a duplicate.
     pub dedup_key: Option<String>,
     /// Whoever or whatever raised it, as people should read it.
     pub source: String,
+    /// What it was prepared as, if it was.
+    pub template: Option<Box<FromTemplate>>,
+}
+
+/// What a template gave an alert beside its texts, filled in and frozen.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct FromTemplate {
+    pub key: String,
+    pub version: u32,
+    /// The scenario's name.
+    pub name: String,
+    /// What was said for the placeholders.
+    pub values: ByLanguage,
+    /// Where to gather, by language.
+    pub gather: BTreeMap<String, Gather>,
+    pub checklist: Vec<Item>,
+    pub documents: Vec<Document>,
+    pub attachments: Vec<Attachment>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

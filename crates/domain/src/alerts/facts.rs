@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 
-use super::{AlertRow, Label, Severity, State, Status, query};
+use super::{AlertRow, FromTemplate, Label, Severity, State, Status, query};
 use crate::escalation::{self, PlanFact, Progress};
 use crate::ids::{AlertId, NodeId};
 use crate::rows;
@@ -30,6 +30,8 @@ pub struct AlertFact {
     pub labels: Vec<Label>,
     /// Absent only in a damaged row.
     pub plan: Option<PlanFact>,
+    /// What it was prepared as, if it was.
+    pub template: Option<Box<FromTemplate>>,
 }
 
 /// What became of an alert so far.
@@ -121,6 +123,7 @@ pub(crate) async fn raised(conn: &mut SqliteConnection) -> Result<Vec<AlertFact>
             people: row.people,
             labels: row.labels,
             plan: escalation::plan_fact(conn, id).await?,
+            template: query::template_of(conn, id).await?.map(Box::new),
         });
     }
     Ok(facts)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use super::facts::{AlertFact, Closed, Ending, StandingFact, standing};
+use super::raise::keep_template;
 use super::{Label, State};
 use crate::apply::Entry;
 use crate::escalation::{self, Over};
@@ -52,6 +53,9 @@ pub(crate) async fn merge(
     }
     if made.rows_affected() > 0 {
         escalation::merge_plan(conn, entry, fact.alert, plan).await?;
+        if let Some(template) = &fact.template {
+            keep_template(conn, fact.alert, template).await?;
+        }
         return Ok(Joined::New);
     }
     Ok(if named {

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Label, Name, Severity, State, Status};
+use super::{FromTemplate, Label, Name, Severity, State, Status};
 use crate::ids::{AlertId, NodeId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -133,6 +133,26 @@ pub async fn list(
         }
     };
     found.iter().map(alert_row).collect()
+}
+
+/// What a template gave an alert, if it was raised from one.
+pub async fn template_of(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Option<FromTemplate>, sqlx::Error> {
+    let row = sqlx::query("select frozen from alert_template where alert_id = ?")
+        .bind(alert.as_bytes())
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| rows::json(&row, "frozen")).transpose()
+}
+
+/// The number the next alert would get here.
+pub async fn next_number(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let number: i64 = sqlx::query_scalar("select coalesce(max(number), 0) + 1 from alert")
+        .fetch_one(conn)
+        .await?;
+    Ok(number.cast_unsigned())
 }
 
 /// How many alerts a source has raised under this key.

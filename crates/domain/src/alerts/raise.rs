@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use sqlx::{Row, SqliteConnection};
 
 use super::merge::add_label;
-use super::{Command, Label, Raise, rules};
+use super::{Command, FromTemplate, Label, Raise, rules};
 use crate::apply::Entry;
 use crate::deliveries::Lane;
 use crate::escalation::{self, Begin, Content, NewPlan};
 use crate::ids::{AlertId, NodeId, RoomId};
 use crate::outcome::{Outcome, Receipt};
 use crate::script::Script;
-use crate::{conversations, nodes, requests, rows};
+use crate::{conversations, nodes, requests, rows, templates};
 
 /// A source is quiet when it raised nothing for this long; its next alarm leaves before the rest (DESIGN C5).
 const QUIET_MS: i64 = 10 * 60_000;
@@ -32,10 +32,11 @@ pub(crate) fn together(raises: usize) -> usize {
     }
 }
 
-/// The raise of an entry, when it can be applied together with its neighbours.
+/// The raise of an entry, when it can be applied together with its neighbours. People raise from templates, one at a
+/// time; what a template adds to an alert is written singly.
 pub(crate) fn as_raise(command: &crate::Command) -> Option<&Raise> {
     if let crate::Command::Alerts(Command::Raise(raise)) = command {
-        Some(raise)
+        Some(raise).filter(|raise| raise.template.is_none())
     } else {
         None
     }
@@ -168,7 +169,7 @@ pub(crate) async fn raise_as(
     escalation::insert_plans(&mut script, &[NewPlan::new(entry, &begin)?])?;
     let room = (*entry, RoomId::of_alert(id), &*new.source, said(new));
     conversations::open_all(&mut script, &[room]);
-    script.execute(conn).await?;
+    script.execute(&mut *conn).await?;
     let room = RoomId::of_alert(id);
     for note in &new.notes {
         conversations::post(conn, entry, room, NOTED_BY, "system", note).await?;
@@ -177,7 +178,29 @@ pub(crate) async fn raise_as(
         let note = format!("Step {step} had nobody to call and was skipped.");
         conversations::post(conn, entry, room, NOTED_BY, "system", &note).await?;
     }
+    if let Some(template) = &new.template {
+        keep_template(conn, id, template).await?;
+    }
     Ok(Outcome::Applied(receipt))
+}
+
+/// Keeps what a template gave an alert. The first one stays.
+pub(super) async fn keep_template(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    template: &FromTemplate,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into alert_template (alert_id, template, version, frozen) values (?, ?, ?, ?) \
+         on conflict (alert_id) do nothing",
+    )
+    .bind(alert.as_bytes())
+    .bind(&template.key)
+    .bind(i64::from(template.version))
+    .bind(rows::to_json(template)?)
+    .execute(&mut *conn)
+    .await?;
+    templates::mark_used(conn, &template.key, template.version).await
 }
 
 /// The number of the first of these alerts; `None` when one of them, or its request, is known, or this is an island.
@@ -254,13 +277,7 @@ fn begin<'a>(
 ) -> Begin<'a> {
     Begin {
         alert,
-        content: Content {
-            number: label,
-            severity: new.severity,
-            status: new.status,
-            texts: new.texts.clone(),
-            gather: new.gather.clone(),
-        },
+        content: content(new, label),
         lane,
         steps: &planned.steps,
         fallback: &planned.fallback,
@@ -268,6 +285,20 @@ fn begin<'a>(
         repeats: new.repeats,
         repeat_every_ms: new.repeat_every_ms,
         validity_ms: new.validity_ms,
+    }
+}
+
+/// What an alert's texts are made from.
+pub(super) fn content(new: &Raise, number: String) -> Content {
+    Content {
+        number,
+        severity: new.severity,
+        status: new.status,
+        texts: new.texts.clone(),
+        gather: new.gather.clone(),
+        gather_in: new.gather_in.clone(),
+        answers: new.answers.clone(),
+        channels: new.channels.clone(),
     }
 }
 

@@ -6,28 +6,13 @@ use super::{Raise, Step};
 use crate::escalation::{self, NewStep};
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
-
-/// The longest alert text taken, in characters. Six SMS parts carry about 900; mail carries all of it.
-pub const TEXT_LEN_MAX: usize = 2_000;
-
-/// Pause between rounds of paging the silent, unless the raise says otherwise: 5 minutes.
-pub const DEFAULT_REPEAT_EVERY_MS: u64 = 5 * 60_000;
-
-/// Rounds after the last step, unless the raise says otherwise.
-pub const DEFAULT_REPEATS: u16 = 2;
-
-/// How long a text may wait or travel, unless the raise says otherwise: 1 hour. An alarm that arrives tomorrow harms.
-pub const DEFAULT_VALIDITY_MS: u64 = 60 * 60_000;
+use crate::vocabulary::{DELAY_MS_MAX, GATHER_LEN_MAX, TEXT_LEN_MAX, VALIDITY_MS};
 
 /// Notes for the room of one raise.
 pub const NOTES_MAX: usize = 16;
 
 /// The longest note, in characters.
 pub const NOTE_LEN_MAX: usize = 1_000;
-
-const GATHER_LEN_MAX: usize = 200;
-const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 3_600_000;
-const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
 /// Where an alert stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,23 +84,14 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     if raise.steps.iter().any(|step| step.delay_ms > DELAY_MS_MAX) {
         return invalid("a step starts at most 7 days after the alert".to_owned());
     }
-    let mut seen = BTreeSet::new();
-    let mut in_order: Vec<&Step> = raise.steps.iter().collect();
-    in_order.sort_by_key(|step| step.delay_ms);
-    let (mut steps, mut skipped) = (Vec::with_capacity(in_order.len()), Vec::new());
+    let in_order = in_order(&raise.steps);
+    let delays: Vec<u64> = in_order.iter().map(|(step, _)| step.delay_ms).collect();
+    let (mut steps, mut skipped) = (Vec::with_capacity(delays.len()), Vec::new());
     let mut earlier_ms = 0;
-    for (at, step) in in_order.iter().enumerate() {
-        let people: Vec<RecipientId> = step
-            .recipients
-            .iter()
-            .copied()
-            .filter(|id| seen.insert(*id))
-            .collect();
+    for (at, (step, people)) in in_order.into_iter().enumerate() {
         if people.is_empty() {
             // Nobody waits for a step that has nobody: those after it come when it would have.
-            let next = in_order
-                .get(at + 1)
-                .map_or(step.delay_ms, |next| next.delay_ms);
+            let next = delays.get(at + 1).copied().unwrap_or(step.delay_ms);
             earlier_ms += next - step.delay_ms;
             skipped.push(at + 1);
             continue;
@@ -130,6 +106,11 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     if steps.is_empty() {
         return Err(Refusal::NoRecipients);
     }
+    let mut seen: BTreeSet<RecipientId> = raise
+        .steps
+        .iter()
+        .flat_map(|step| step.recipients.iter().copied())
+        .collect();
     let fallback = raise
         .fallback
         .iter()
@@ -141,4 +122,18 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
         fallback,
         skipped,
     })
+}
+
+/// Steps by their delay, each with the people no earlier one names. That may be nobody.
+pub(super) fn in_order(steps: &[Step]) -> Vec<(&Step, Vec<RecipientId>)> {
+    let mut seen = BTreeSet::new();
+    let mut in_order: Vec<&Step> = steps.iter().collect();
+    in_order.sort_by_key(|step| step.delay_ms);
+    in_order
+        .into_iter()
+        .map(|step| {
+            let named = step.recipients.iter().copied();
+            (step, named.filter(|id| seen.insert(*id)).collect())
+        })
+        .collect()
 }

@@ -4,11 +4,11 @@
 use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 
-use super::rules::SUMMARISED;
+use super::rules::{SUMMARISED, ways};
 use super::{Lane, NONE, Purpose, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::recipients::{ContactMethod, PersonRow};
+use crate::recipients::PersonRow;
 use crate::rows;
 use crate::texts::Language;
 
@@ -25,6 +25,8 @@ pub(crate) struct NewPage<'a> {
     /// Over every contact method at once.
     pub(crate) at_once: bool,
     pub(crate) validity_ms: i64,
+    /// Kinds of contact method the alert asks for; empty: each person's own order.
+    pub(crate) wished: &'a [String],
     /// Another history may have owed and sent the same.
     pub(crate) possible_repeat: bool,
     pub(crate) people: &'a [Paged<'a>],
@@ -38,8 +40,8 @@ pub(crate) struct Paged<'a> {
     pub(crate) person: Option<&'a PersonRow>,
 }
 
-/// Owes each person a text per contact method: over all at once, as at critical, or over the first, with the others
-/// standing by (DESIGN C4). Somebody who cannot be reached at all gets a failed delivery, so that it is seen.
+/// Owes each person a text per contact method, as [`ways`] says. Somebody who cannot be reached at all gets a failed
+/// delivery, so that it is seen.
 pub(crate) async fn create_pages(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -72,17 +74,14 @@ pub(crate) async fn create_pages(
                 paged.code
             ]));
         };
-        for (position, method) in methods.iter().enumerate() {
-            let (kind, address) = match method {
-                ContactMethod::Sms(number) => ("sms", number),
-                ContactMethod::Email(address) => ("email", address),
-            };
-            let state = if position == 0 || page.at_once {
+        let ways = ways(methods, page.wished, page.at_once);
+        for (position, (method, at_once)) in ways.into_iter().enumerate() {
+            let state = if at_once {
                 State::Pending
             } else {
                 State::Standby
             };
-            row(position, kind, address, state, "");
+            row(position, method.kind(), method.address(), state, "");
         }
         if methods.is_empty() {
             row(

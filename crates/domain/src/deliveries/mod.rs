@@ -28,13 +28,14 @@ pub(crate) use self::facts::{WATCH, changed, changed_attempts};
 pub(crate) use self::merge::{
     HOLD_CRITICAL_MS, HOLD_MS, alerts_of, hold_others, mend, merge, merge_attempt, not_called_off,
 };
-pub use self::outbox::{Waiting, waiting};
+pub use self::outbox::{Queued, Waiting, queued, waiting};
 pub(crate) use self::query::told_recipients;
 pub use self::query::{
     AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, awaited_at, counts, due,
     expired, failed_predecessor, known_attempts, load, many_untold, next_due, of_alert, stranded,
     superseded, told, under_way, under_way_on, untold, unwanted_on, work_for,
 };
+pub(crate) use self::rules::ways;
 pub use self::rules::{Lane, Purpose, State};
 
 /// The address in rows about nobody in particular: no alert, no known person.

@@ -3,9 +3,10 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use super::query::text_of;
 use crate::apply::Entry;
-use crate::rows;
 use crate::time::Timestamp;
+use crate::{rows, texts};
 
 /// Deliveries of one class that have not ended and have not left.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +43,42 @@ pub async fn waiting(conn: &mut SqliteConnection) -> Result<Vec<Waiting>, sqlx::
             })
         })
         .collect()
+}
+
+/// What waits for a channel or is given to one, and has not left.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Queued {
+    /// Parts of all SMS.
+    pub sms_parts: u64,
+    pub mails: u64,
+}
+
+/// How much waits to leave now. What stands by for another contact method to fail is not in it.
+pub async fn queued(conn: &mut SqliteConnection) -> Result<Queued, sqlx::Error> {
+    // The texts of one alert in one language differ in their codes only, which are of one length.
+    let found = sqlx::query(
+        "select d.kind, d.language, max(d.code) as code, d.possible_repeat, d.renumbered, count(*) as count, \
+         (select f.site from fork f) as site, \
+         case when d.body = '' then coalesce(t.body, '') else d.body end as body \
+         from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
+          and t.kind = d.kind and t.language = d.language \
+         where d.ended_at_ms is null and d.state in ('pending', 'assigned') \
+         group by d.kind, d.alert_id, d.purpose, d.language, d.body, d.possible_repeat, d.renumbered \
+         order by d.kind, d.alert_id, d.purpose, d.language, d.body, d.possible_repeat, d.renumbered",
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut queued = Queued::default();
+    for row in &found {
+        let count: u64 = rows::unsigned(row, "count")?;
+        match row.try_get("kind")? {
+            "sms" => {
+                queued.sms_parts += count * u64::from(texts::parts(&text_of(row)?));
+            }
+            _ => queued.mails += count,
+        }
+    }
+    Ok(queued)
 }
 
 /// Ends what is too old to send; what stays is marked, because it may have left before the history was cut.

@@ -596,7 +596,7 @@ pub(crate) async fn told_recipients(
 }
 
 /// The whole text as it leaves, with code and marks.
-fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
+pub(super) fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
     let marks = texts::Marks {
         possible_repeat: row.try_get("possible_repeat")?,
         renumbered: row.try_get("renumbered")?,

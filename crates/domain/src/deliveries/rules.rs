@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::SendOutcome;
+use crate::recipients::ContactMethod;
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -136,6 +137,25 @@ impl Purpose {
     }
 }
 
+/// Over which of a person's contact methods they are called, in order, and whether each leaves at once: at critical all
+/// do, otherwise the first, with the others standing by (DESIGN C4).
+///
+/// `wished` are the kinds the alert asks for. It is a wish: somebody who has none of them is called by what they have.
+pub(crate) fn ways<'a>(
+    methods: &'a [ContactMethod],
+    wished: &[String],
+    critical: bool,
+) -> Vec<(&'a ContactMethod, bool)> {
+    let fits = |method: &ContactMethod| wished.iter().any(|kind| kind == method.kind());
+    let any = !methods.iter().any(fits);
+    methods
+        .iter()
+        .filter(|method| any || fits(method))
+        .enumerate()
+        .map(|(order, method)| (method, critical || order == 0))
+        .collect()
+}
+
 /// Why a page ended that was told in a summary: whoever has it may have been told, so a call-off reaches them.
 pub(super) const SUMMARISED: &str = "told in a summary";
 
@@ -252,6 +272,27 @@ mod tests {
                 possible_repeat: true
             }
         );
+    }
+
+    #[test]
+    fn people_are_called_as_wished_as_far_as_they_can_be() {
+        let sms = ContactMethod::Sms("+358401234567".to_owned());
+        let mail = ContactMethod::Email("a@example.org".to_owned());
+        let check = |methods: &[ContactMethod], wished: &[&str], critical, expected: &str| {
+            let wished: Vec<String> = wished.iter().map(|kind| (*kind).to_owned()).collect();
+            let found: Vec<String> = ways(methods, &wished, critical)
+                .into_iter()
+                .map(|(method, at_once)| format!("{} {at_once}", method.kind()))
+                .collect();
+            assert_eq!(found.join(", "), expected);
+        };
+        let both = [sms.clone(), mail.clone()];
+        check(&both, &[], false, "sms true, email false");
+        check(&both, &[], true, "sms true, email true");
+        check(&both, &["email"], false, "email true");
+        check(&both, &["email", "sms"], true, "sms true, email true");
+        check(&[sms], &["email"], false, "sms true");
+        check(&[], &["sms"], true, "");
     }
 
     #[test]

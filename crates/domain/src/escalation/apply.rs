@@ -464,6 +464,7 @@ async fn expand_page(
         critical: row.critical,
         at_once: row.critical || row.plan.is_loud(),
         validity_ms: row.validity_ms,
+        wished: &content_of(row)?.channels,
         // Whoever was to do this while the island held back may have done it.
         possible_repeat: row.hold_until.0 > 0,
         people: &paged,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deliveries::FrozenText;
 use crate::texts::{self, Language};
-use crate::vocabulary::{Severity, Status};
+use crate::vocabulary::{Answer, Severity, Status};
 
 /// What an alert's texts are made from, frozen at the raise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,12 +17,26 @@ pub(crate) struct Content {
     /// By language; the first serves languages that are missing.
     pub(crate) texts: Vec<(String, String)>,
     pub(crate) gather: String,
+    /// Where to gather in languages that have words of their own for it.
+    #[serde(default)]
+    pub(crate) gather_in: Vec<(String, String)>,
+    /// The answers people are offered; empty: all.
+    #[serde(default)]
+    pub(crate) answers: Vec<Answer>,
+    /// Kinds of contact method people should be called by; empty: each person's own order.
+    #[serde(default)]
+    pub(crate) channels: Vec<String>,
 }
 
 impl Content {
-    fn text_in(&self, language: Language) -> &str {
+    pub(crate) fn text_in(&self, language: Language) -> &str {
         let own = self.texts.iter().find(|(tag, _)| tag == language.tag());
         own.or(self.texts.first()).map_or("", |(_, text)| text)
+    }
+
+    fn gather_for(&self, language: Language) -> &str {
+        let own = self.gather_in.iter().find(|(tag, _)| tag == language.tag());
+        own.map_or(&self.gather, |(_, words)| words)
     }
 
     fn page_text<'a>(&'a self, language: Language, organisation: &'a str) -> texts::PageText<'a> {
@@ -34,12 +48,16 @@ impl Content {
             high_assurance: false,
             number: &self.number,
             text: self.text_in(language),
-            gather: &self.gather,
+            gather: self.gather_for(language),
+            answers: match self.answers.as_slice() {
+                [] => &Answer::ALL,
+                offered => offered,
+            },
         }
     }
 
     /// The calls, in every language, for SMS and mail.
-    pub(super) fn pages(&self, organisation: &str) -> Vec<FrozenText> {
+    pub(crate) fn pages(&self, organisation: &str) -> Vec<FrozenText> {
         let both = |language| {
             let page = self.page_text(language, organisation);
             both_kinds(language, texts::page(page), texts::page_mail(page))

@@ -91,6 +91,10 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         Command::Zones(_) => {
             refused("rules of time zones are installed at a node that hears the others")
         }
+        Command::Templates(_) => refused(
+            "templates cannot be changed here until it is back; alerts from those known here can be raised. Change \
+             them at a node that hears the others",
+        ),
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
         ),

@@ -10,6 +10,8 @@ use crate::inbound::{self, Taken};
 use crate::nodes::Command as Nodes;
 use crate::recipients::Command as Recipients;
 use crate::requests::RequestFact;
+use crate::templates;
+use crate::texts::Language;
 use crate::transcript::{World, accepted, raise};
 use crate::{
     Actor, AlertId, Command as AnyCommand, NodeId, Outcome, Receipt, Refusal, RequestId, Timestamp,
@@ -104,6 +106,45 @@ async fn an_alert_raised_on_an_island_lives_on_in_the_cluster_under_its_number()
         .await
         .unwrap();
     assert_eq!(calls[0].alert, alert);
+}
+
+#[tokio::test]
+async fn an_alert_raised_from_a_template_on_an_island_keeps_its_checklist_in_the_cluster() {
+    let mut island = Island::new(3).await;
+    island.raise(Severity::High, &[1]).await;
+    let [kept] = &templates::pack(&[Language::En])[..1] else {
+        panic!("the starter pack is empty")
+    };
+    let version = templates::Version {
+        template: kept.clone(),
+        version: 4,
+        author: String::new(),
+        put_at: Timestamp(0),
+        starter: true,
+        used: false,
+        archived_at: None,
+    };
+    let mut new = alerts::example_of(&version);
+    new.steps = raise(Severity::High, 60, &[&["bela"]]).steps;
+    let raised = island
+        .run(
+            Actor::Operator { node: NodeId(3) },
+            AnyCommand::Alerts(Alerts::Raise(new.clone())),
+        )
+        .await;
+    let Outcome::Applied(receipt) = raised else {
+        panic!("not raised: {raised:?}")
+    };
+    let (alert, label) = receipt.alert().unwrap();
+    assert_eq!(label, "C-2");
+    let mut cluster = Cluster::new().await;
+    for batch in super::batches(island.journal.clone()) {
+        cluster.merge(NodeId(3), batch).await;
+    }
+    let found = alerts::template_of(&mut cluster.world.conn, alert)
+        .await
+        .unwrap();
+    assert_eq!(found.as_ref(), new.template.as_deref());
 }
 
 #[tokio::test]
@@ -533,7 +574,10 @@ fn what_a_lone_node_may_not_do_is_refused_with_what_to_do_instead() {
     let people = AnyCommand::Recipients(Recipients::RemoveGroup {
         key: "night".to_owned(),
     });
-    for command in [remove, people] {
+    let template = AnyCommand::Templates(templates::Command::Archive {
+        key: "mail".to_owned(),
+    });
+    for command in [remove, people, template] {
         let Err(Refusal::NotOnIsland(instead)) = safe(&command) else {
             panic!("a lone node may {command:?}");
         };

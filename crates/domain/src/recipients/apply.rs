@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Command, ContactMethod, Group, Person, check_group, check_person, query};
+use super::{Command, Group, Person, check_group, check_person, query};
 use crate::apply::Entry;
 use crate::ids::{GroupId, RecipientId};
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -60,15 +60,11 @@ async fn put_person(
         .execute(&mut *conn)
         .await?;
     for (method, position) in person.methods.iter().zip(0_i64..) {
-        let (kind, address) = match method {
-            ContactMethod::Sms(number) => ("sms", number),
-            ContactMethod::Email(address) => ("email", address),
-        };
         sqlx::query("insert into contact_method (recipient_id, position, kind, address) values (?, ?, ?, ?)")
             .bind(id.as_bytes())
             .bind(position)
-            .bind(kind)
-            .bind(address)
+            .bind(method.kind())
+            .bind(method.address())
             .execute(&mut *conn)
             .await?;
     }

@@ -42,6 +42,23 @@ pub enum ContactMethod {
     Email(String),
 }
 
+impl ContactMethod {
+    /// By which kind of channel it is reached: `sms` or `email`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sms(_) => "sms",
+            Self::Email(_) => "email",
+        }
+    }
+
+    /// The number or mailbox.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Sms(address) | Self::Email(address) => address,
+        }
+    }
+}
+
 /// A named, ordered set of people.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Group {

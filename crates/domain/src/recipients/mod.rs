@@ -15,4 +15,5 @@ pub(crate) use self::query::first_unknown_person;
 pub use self::query::{
     GroupRow, Named, PersonRow, by_address, by_ids, group, groups, people, person, resolve,
 };
+pub(crate) use self::rules::check_key;
 pub use self::rules::{check_group, check_person};

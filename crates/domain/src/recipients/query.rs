@@ -39,6 +39,18 @@ pub enum Named {
     Group(String),
 }
 
+impl Named {
+    /// Reads `person:anna` and `group:duty`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().split_once(':') {
+            Some((_, "")) | None => None,
+            Some(("person", key)) => Some(Self::Person(key.to_owned())),
+            Some(("group", key)) => Some(Self::Group(key.to_owned())),
+            Some(_) => None,
+        }
+    }
+}
+
 /// People after `after` (a key; empty: from the start) in order of key, at most `limit`.
 pub async fn people(
     conn: &mut SqliteConnection,

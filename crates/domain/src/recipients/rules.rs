@@ -59,7 +59,7 @@ pub fn check_group(group: &Group) -> Result<(), String> {
     Ok(())
 }
 
-fn check_key(key: &str) -> Result<(), String> {
+pub(crate) fn check_key(key: &str) -> Result<(), String> {
     let fits = (1..=KEY_LEN_MAX).contains(&key.len());
     if fits
         && key

@@ -115,6 +115,7 @@ pub(super) async fn raise(
         status: alarm.status,
         texts: alarm.texts.clone(),
         gather: alarm.source.gather.clone(),
+        gather_in: Vec::new(),
         aware_at: None,
         steps: vec![Step {
             delay_ms: 0,
@@ -127,8 +128,11 @@ pub(super) async fn raise(
         repeats: DEFAULT_REPEATS,
         validity_ms: DEFAULT_VALIDITY_MS,
         fallback: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         dedup_key: Some(alarm.key.clone()),
         source: alarm.source.name.clone(),
+        template: None,
     };
     Ok(match alerts::raise_as(conn, entry, id, &new).await? {
         Outcome::Applied(_) | Outcome::Unchanged => Some(id),

@@ -16,8 +16,22 @@ pub(super) trait Words: Sync {
     fn alert(&self, number: &str, organisation: &str) -> String;
     /// Label before the place to gather.
     fn gather(&self) -> &'static str;
-    /// The four answers behind `code`: `Reply 4711 1=coming …`.
-    fn how_to_answer(&self, code: &str) -> String;
+    /// Label before the place to go to when the first one cannot be used.
+    fn alternate(&self) -> &'static str;
+    /// Label before the number of a telephone conference.
+    fn bridge(&self) -> &'static str;
+    /// Asks for an answer by SMS: `Reply`, before a code.
+    fn reply(&self) -> &'static str;
+    /// What a person types a digit for, as short as can be.
+    fn hint(&self, answer: Answer) -> &'static str;
+    /// The answers offered, behind `code`: `Reply 4711 1=coming …`.
+    fn how_to_answer(&self, code: &str, offered: &[Answer]) -> String {
+        let mut text = format!("{} {code}", self.reply());
+        for answer in offered {
+            text.push_str(&format!(" {}={}", answer.digit(), self.hint(*answer)));
+        }
+        text
+    }
     /// How to ask whether a text is ours.
     fn how_to_check(&self) -> &'static str;
     /// Line of a mail that explains where answers go.

@@ -36,7 +36,7 @@ pub fn clip(text: &str, units_max: usize) -> String {
 pub(super) const ELLIPSIS: &str = "...";
 
 /// Marks that make a reader see the characters in another order than they were written, and invisible line ends.
-fn steers(c: char) -> bool {
+pub(crate) fn steers(c: char) -> bool {
     matches!(
         c,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'

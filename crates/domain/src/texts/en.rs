@@ -40,8 +40,25 @@ impl Words for English {
         "Gather"
     }
 
-    fn how_to_answer(&self, code: &str) -> String {
-        format!("Reply {code} 1=coming 2=cannot 3=received 4=need help")
+    fn alternate(&self) -> &'static str {
+        "alternate"
+    }
+
+    fn bridge(&self) -> &'static str {
+        "bridge"
+    }
+
+    fn reply(&self) -> &'static str {
+        "Reply"
+    }
+
+    fn hint(&self, answer: Answer) -> &'static str {
+        match answer {
+            Answer::Coming => "coming",
+            Answer::Cannot => "cannot",
+            Answer::Received => "received",
+            Answer::NeedHelp => "need help",
+        }
     }
 
     fn how_to_check(&self) -> &'static str {

@@ -40,8 +40,25 @@ impl Words for Finnish {
         "Kokoontuminen"
     }
 
-    fn how_to_answer(&self, code: &str) -> String {
-        format!("Vastaa {code} 1=tulossa 2=en pääse 3=saatu 4=apua")
+    fn alternate(&self) -> &'static str {
+        "varapaikka"
+    }
+
+    fn bridge(&self) -> &'static str {
+        "puhelinkokous"
+    }
+
+    fn reply(&self) -> &'static str {
+        "Vastaa"
+    }
+
+    fn hint(&self, answer: Answer) -> &'static str {
+        match answer {
+            Answer::Coming => "tulossa",
+            Answer::Cannot => "en pääse",
+            Answer::Received => "saatu",
+            Answer::NeedHelp => "apua",
+        }
     }
 
     fn how_to_check(&self) -> &'static str {

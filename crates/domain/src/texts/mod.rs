@@ -18,10 +18,12 @@ mod source;
 mod sv;
 mod watch;
 
+pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
 pub use self::page::{
-    CallOffText, Marks, PageText, call_off, call_off_mail, finish, page, page_mail,
+    CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
+    page_mail,
 };
 pub use self::reply::{
     About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
@@ -41,6 +43,32 @@ pub const SMS_PARTS_MAX: usize = 6;
 /// How many SMS parts a finished text takes.
 pub fn parts(text: &str) -> u16 {
     u16::try_from(sms::segment::count_parts(text, true)).unwrap_or(u16::MAX)
+}
+
+/// How a finished text looks to a modem.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Measure {
+    /// Whether every character has its place in GSM 7-bit; else the text is sent as UCS-2, which holds less than half.
+    pub gsm7: bool,
+    /// SMS parts.
+    pub parts: u16,
+    /// Septets or UTF-16 units that still fit without another part.
+    pub left: u16,
+    /// The characters that force UCS-2, each once.
+    pub forcing: Vec<char>,
+}
+
+/// Measures a finished text with the functions that cut it when it is sent.
+pub fn measure(text: &str) -> Measure {
+    let found = sms::segment::measure(text, true);
+    let forcing = sms::segment::forcing_ucs2(text, true);
+    let small = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+    Measure {
+        gsm7: forcing.is_empty(),
+        parts: small(found.parts),
+        left: small(found.left),
+        forcing,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::clean::{ELLIPSIS, clean, clip};
 use super::{CODE_MARK, Language, SMS_PARTS_MAX};
-use crate::vocabulary::{Severity, Status};
+use crate::vocabulary::{Answer, Severity, Status};
 
 /// What a page says.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct PageText<'a> {
     pub text: &'a str,
     /// Where to gather: place, bridge number and PIN. May be empty.
     pub gather: &'a str,
+    /// The answers people are offered, in this order.
+    pub answers: &'a [Answer],
     /// Codes have six digits.
     pub high_assurance: bool,
 }
@@ -55,7 +57,7 @@ pub fn page(page: PageText<'_>) -> String {
         empty if empty.is_empty() => empty,
         place => format!("\n{}: {place}", words.gather()),
     };
-    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]));
+    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]), page.answers);
     let check = words.how_to_check();
     let frozen = |text: &str| format!("{head} {text}{gather}\n{answer} {check}");
     let longest_code = if page.high_assurance {
@@ -71,6 +73,39 @@ pub fn page(page: PageText<'_>) -> String {
     ))
 }
 
+/// Where to gather, in parts. Each may be empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GatherText<'a> {
+    pub place: &'a str,
+    /// Where to go when the place cannot be used.
+    pub alternate: &'a str,
+    /// Number of a telephone conference.
+    pub bridge: &'a str,
+    pub pin: &'a str,
+}
+
+/// Where to gather on one line: `Gate 3, alternate: gate 5, bridge: +358 9 1234 PIN 77`.
+pub fn gather(language: Language, gather: GatherText<'_>) -> String {
+    let words = language.words();
+    let labelled = |label: &str, text: &str| match text {
+        "" => String::new(),
+        text => format!("{label}: {text}"),
+    };
+    let bridge = labelled(words.bridge(), gather.bridge);
+    let pin = match gather.pin {
+        "" => String::new(),
+        pin => format!("PIN {pin}"),
+    };
+    let by_phone = [bridge, pin].join(" ");
+    let parts = [
+        gather.place.to_owned(),
+        labelled(words.alternate(), gather.alternate),
+        by_phone.trim().to_owned(),
+    ];
+    let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    said.join(", ")
+}
+
 /// Subject and body of the mail that calls people.
 pub fn page_mail(page: PageText<'_>) -> (String, String) {
     let words = page.language.words();
@@ -82,7 +117,7 @@ pub fn page_mail(page: PageText<'_>) -> (String, String) {
     if !gather.is_empty() {
         body.push_str(&format!("\n{}: {gather}\n", words.gather()));
     }
-    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]));
+    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]), page.answers);
     body.push_str(&format!(
         "\n{}\n{answer} {}\n",
         words.answer_by_sms(),

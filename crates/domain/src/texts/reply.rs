@@ -197,7 +197,7 @@ pub fn room_posted(about: About<'_>, code: &str) -> String {
     format!(
         "{} {}",
         words.shown_in_room(&alert(about)),
-        words.how_to_answer(code)
+        words.how_to_answer(code, &Answer::ALL)
     )
 }
 
@@ -241,11 +241,5 @@ fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {
 
 /// What to type: `4711 1`.
 fn send(code: &str, answer: Answer) -> String {
-    let digit = match answer {
-        Answer::Coming => 1,
-        Answer::Cannot => 2,
-        Answer::Received => 3,
-        Answer::NeedHelp => 4,
-    };
-    format!("{code} {digit}")
+    format!("{code} {}", answer.digit())
 }

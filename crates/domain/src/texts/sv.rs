@@ -40,8 +40,25 @@ impl Words for Swedish {
         "Samling"
     }
 
-    fn how_to_answer(&self, code: &str) -> String {
-        format!("Svara {code} 1=kommer 2=kan inte 3=mottaget 4=hjälp")
+    fn alternate(&self) -> &'static str {
+        "reservplats"
+    }
+
+    fn bridge(&self) -> &'static str {
+        "telefonmöte"
+    }
+
+    fn reply(&self) -> &'static str {
+        "Svara"
+    }
+
+    fn hint(&self, answer: Answer) -> &'static str {
+        match answer {
+            Answer::Coming => "kommer",
+            Answer::Cannot => "kan inte",
+            Answer::Received => "mottaget",
+            Answer::NeedHelp => "hjälp",
+        }
     }
 
     fn how_to_check(&self) -> &'static str {

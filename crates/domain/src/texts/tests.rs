@@ -22,6 +22,7 @@ fn page_text(language: Language) -> PageText<'static> {
         number: "118",
         text: TEXT,
         gather: "",
+        answers: &Answer::ALL,
         high_assurance: false,
     }
 }
@@ -93,6 +94,52 @@ fn a_page_says_code_who_what_where_and_how_to_answer() {
             4711 Aurora Energy 118: Fire alarm in server room 2, power cut at once, gates closed
             Samling: Gate 3, bridge +358 9 1234 PIN 77
             Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp ?=äkta?"#]],
+    );
+}
+
+#[test]
+fn where_to_gather_is_one_line_without_what_is_not_known() {
+    let all = GatherText {
+        place: "Gate 3",
+        alternate: "Gate 5",
+        bridge: "+358 9 1234",
+        pin: "77",
+    };
+    let said = |language, parts| gather(language, parts);
+    for (language, expected) in [
+        (
+            Language::En,
+            "Gate 3, alternate: Gate 5, bridge: +358 9 1234 PIN 77",
+        ),
+        (
+            Language::Fi,
+            "Gate 3, varapaikka: Gate 5, puhelinkokous: +358 9 1234 PIN 77",
+        ),
+        (
+            Language::Sv,
+            "Gate 3, reservplats: Gate 5, telefonmöte: +358 9 1234 PIN 77",
+        ),
+    ] {
+        assert_eq!(said(language, all), expected);
+    }
+    let place = GatherText {
+        place: "Gate 3",
+        ..GatherText::default()
+    };
+    assert_eq!(said(Language::En, place), "Gate 3");
+    assert_eq!(said(Language::En, GatherText::default()), "");
+}
+
+#[test]
+fn only_the_answers_offered_are_named() {
+    let text = PageText {
+        answers: &[Answer::Received, Answer::NeedHelp],
+        ..page_text(Language::En)
+    };
+    let text = finished(&page(text), "4711");
+    assert!(
+        text.ends_with("\nReply 4711 3=received 4=need help ?=real?"),
+        "{text}"
     );
 }
 

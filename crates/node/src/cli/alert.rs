@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::args::{AlertCommand, AnswerWord, Raise, SeverityWord, StatusWord};
+use super::template::{checklist, rendered};
 use crate::client::{Client, new_key, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -79,9 +80,12 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
 }
 
 async fn raise(context: &Context, client: &Client, raise: &Raise) -> Done {
-    let text = context.argument(&raise.text)?;
+    let text = raise.text.as_deref().map(|text| context.argument(text));
+    let body = raise_body(text.transpose()?.as_deref(), raise)?;
+    if raise.dry_run {
+        return preview(context, client, &body).await;
+    }
     let key = raise.idempotency_key.clone().unwrap_or_else(new_key);
-    let body = raise_body(&text, raise)?;
     let answer = match client
         .change_as(&key, Method::POST, "/v1/alerts", Some(&body))
         .await
@@ -102,12 +106,15 @@ async fn raise(context: &Context, client: &Client, raise: &Raise) -> Done {
 }
 
 /// The body of `POST /v1/alerts`.
-fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
+fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
     let mut texts = Map::new();
     for (language, text) in &raise.text_in {
         texts.insert(language.clone(), json!(text));
     }
-    let mut steps = vec![whom(&raise.to)?];
+    let mut steps = match raise.to.as_slice() {
+        [] => Vec::new(),
+        to => vec![whom(to)?],
+    };
     for (after, to) in &raise.steps {
         let mut step = whom(std::slice::from_ref(to))?;
         step.insert("after_s".to_owned(), json!(seconds(*after)));
@@ -123,17 +130,26 @@ fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
             step.insert("enough".to_owned(), json!(enough));
         }
     }
-    let severity = match raise.severity {
+    let severity = raise.severity.map(|word| match word {
         SeverityWord::Low => "low",
         SeverityWord::Normal => "normal",
         SeverityWord::High => "high",
         SeverityWord::Critical => "critical",
+    });
+    let severity = match raise.template {
+        Some(_) => severity,
+        None => severity.or(Some("high")),
     };
-    let status = match raise.status {
+    let status = raise.status.map(|word| match word {
         StatusWord::Actual => "actual",
         StatusWord::Exercise => "exercise",
         StatusWord::Test => "test",
-    };
+    });
+    let values: Map<String, Value> = raise
+        .values
+        .iter()
+        .map(|(name, words)| (name.clone(), json!(words)))
+        .collect();
     let mut body = Map::new();
     let mut put = |key: &str, value: Value| {
         if !value.is_null() && value != "" {
@@ -144,7 +160,13 @@ fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
     put("status", json!(status));
     put("text", json!(text));
     put("texts", Value::Object(texts));
-    put("steps", json!(steps));
+    if !steps.is_empty() {
+        put("steps", json!(steps));
+    }
+    put("template", json!(raise.template));
+    put("placeholders", Value::Object(values));
+    put("extra", json!(raise.extra));
+    put("only", json!(raise.only));
     put("gather", json!(raise.gather));
     put("needed", json!(raise.needed));
     if !raise.fallback.is_empty() {
@@ -157,6 +179,77 @@ fn raise_body(text: &str, raise: &Raise) -> Result<Value, Failure> {
     put("dedup_key", json!(raise.dedup_key));
     put("source", json!(raise.source));
     Ok(Value::Object(body))
+}
+
+/// Says what a raise would come to.
+async fn preview(context: &Context, client: &Client, body: &Value) -> Done {
+    let answer = client
+        .change(Method::POST, "/v1/alerts/preview", Some(body))
+        .await?;
+    context.output.data(&answer, || {
+        let fields = [
+            "step",
+            "after_s",
+            "people",
+            "unreachable",
+            "sms",
+            "sms_parts",
+            "mails",
+            "reached_after_s",
+        ];
+        let row = |step: &Value| fields.map(|field| cell(&step[field])).to_vec();
+        let rows: Vec<_> = each(&answer["steps"]).map(row).collect();
+        let header = [
+            "step",
+            "after s",
+            "people",
+            "unreachable",
+            "sms",
+            "parts",
+            "mails",
+            "reached after s",
+        ];
+        let table = context.output.table(&header, &rows);
+        format!("{}\n{table}\n\n{}", estimate(&answer), rendered(&answer))
+    });
+    for warning in each(&answer["warnings"]) {
+        context.output.note(format!("warning: {}", cell(warning)));
+    }
+    Ok(())
+}
+
+/// `all 240 people sent a text within 31 min`, what that takes and costs.
+fn estimate(preview: &Value) -> String {
+    let count = |field: &str| cell(&preview[field]);
+    let reached = match preview["reached_after_s"].as_u64() {
+        Some(seconds) => format!("sent a text within {} min", seconds.div_ceil(60)),
+        None => "not all of them can be sent a text now".to_owned(),
+    };
+    let mut text = format!(
+        "nothing was raised; {} people, {reached}\n{} SMS in {} parts ({} if nobody answers), {} mails",
+        count("people"),
+        count("sms"),
+        count("sms_parts"),
+        count("sms_parts_max"),
+        count("mails"),
+    );
+    let cost = &preview["cost"];
+    if !cost.is_null() {
+        let of = |field: &str| cell(&cost[field]);
+        text.push_str(&format!(
+            ", {} {} (at most {})",
+            of("amount"),
+            of("currency"),
+            of("amount_max")
+        ));
+    }
+    let queued = &preview["queued"];
+    text.push_str(&format!(
+        "\nwaiting before it: {} parts, {} mails\n",
+        cell(&queued["sms_parts"]),
+        cell(&queued["mails"])
+    ));
+    text
 }
 
 /// The API counts in whole seconds; a part of one is never cut to nothing.
@@ -278,7 +371,8 @@ async fn show(context: &Context, client: &Client, alert: &str) -> Done {
             context.output.table(&people, &called),
             context.output.table(&sent, &deliveries),
         );
-        format!("{}\n{people}\n\n{sent}", summary(&answer))
+        let to_do = to_do(&answer["template"]);
+        format!("{}{to_do}\n{people}\n\n{sent}", summary(&answer))
     });
     Ok(())
 }
@@ -313,6 +407,31 @@ fn summary(alert: &Value) -> String {
             cell(&alert["next_action"]),
             cell(&alert["next_due"])
         ));
+    }
+    text
+}
+
+/// What the alert's template says has to be done, and where to read more.
+fn to_do(template: &Value) -> String {
+    if template.is_null() {
+        return String::new();
+    }
+    let mut text = format!(
+        "template: {} version {}\n",
+        cell(&template["key"]),
+        cell(&template["version"])
+    );
+    let first = &template["checklist"][0]["text"];
+    let language = match first.get("en") {
+        Some(_) => Some("en"),
+        None => first
+            .as_object()
+            .and_then(|words| words.keys().next())
+            .map(String::as_str),
+    };
+    text.push_str(&checklist(template, language.unwrap_or("en")));
+    for document in each(&template["documents"]) {
+        text.push_str(&format!("see: {}\n", cell(&document["url"])));
     }
     text
 }

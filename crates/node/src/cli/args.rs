@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::report::ReportCommand;
 use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
+use super::template::TemplateCommand;
+use super::texts::Texts;
 use super::zones::ZonesCommand;
 
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
@@ -102,6 +104,9 @@ pub(crate) enum Command {
     /// Rules of time zones
     #[command(subcommand)]
     Zones(ZonesCommand),
+    /// Prepared alerts, one per scenario
+    #[command(subcommand)]
+    Template(TemplateCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
@@ -222,23 +227,41 @@ pub(crate) enum AlertCommand {
 #[derive(Args, Debug)]
 pub(crate) struct Raise {
     /// What happened; "-" reads it from standard input
-    pub(crate) text: String,
+    #[arg(required_unless_present = "template", conflicts_with = "template")]
+    pub(crate) text: Option<String>,
+    /// Raise it from this template; everything not said here is the template's
+    #[arg(long, value_name = "KEY")]
+    pub(crate) template: Option<String>,
+    /// What a placeholder of the template stands for: what="mail server"; repeatable
+    #[arg(long = "set", value_name = "NAME=WORDS", value_parser = pair, requires = "template")]
+    pub(crate) values: Vec<(String, String)>,
+    /// Words behind the template's, the same in every language
+    #[arg(long, requires = "template")]
+    pub(crate) extra: Option<String>,
+    /// Send the real texts to this person only, as a test: person:anna
+    #[arg(long, value_name = "PERSON", conflicts_with_all = ["to", "steps", "status"])]
+    pub(crate) only: Option<String>,
+    /// Show whom it would reach, in how many texts, at what cost and how soon; raise nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// The same in another language: fi=Sähkökatko
-    #[arg(long, value_name = "LANGUAGE=TEXT", value_parser = pair)]
+    #[arg(long, value_name = "LANGUAGE=TEXT", value_parser = pair, conflicts_with = "template")]
     pub(crate) text_in: Vec<(String, String)>,
     /// Whom to call at once: group:duty, schedule:network (who is on call) or person:anna; repeatable
-    #[arg(long, value_name = "WHOM", required = true)]
+    #[arg(long, value_name = "WHOM", required_unless_present_any = ["template", "only"])]
     pub(crate) to: Vec<String>,
     /// Whom to call if too few have answered by then: 10m=group:managers; repeatable
     #[arg(long = "then", value_name = "AFTER=WHOM", value_parser = step)]
     pub(crate) steps: Vec<(Duration, String)>,
-    #[arg(long, value_enum, default_value_t = SeverityWord::High)]
-    pub(crate) severity: SeverityWord,
-    #[arg(long, value_enum, default_value_t = StatusWord::Actual)]
-    pub(crate) status: StatusWord,
+    /// [default: the template's, else high]
+    #[arg(long, value_enum)]
+    pub(crate) severity: Option<SeverityWord>,
+    /// [default: the template's, else actual]
+    #[arg(long, value_enum)]
+    pub(crate) status: Option<StatusWord>,
     /// Where to gather: place, bridge number and PIN
-    #[arg(long, default_value = "")]
-    pub(crate) gather: String,
+    #[arg(long)]
+    pub(crate) gather: Option<String>,
     /// How many must be coming before later steps are left out
     #[arg(long)]
     pub(crate) needed: Option<u16>,
@@ -402,6 +425,8 @@ pub(crate) enum ClusterCommand {
     Time,
     /// Say what time it is, where the members' clocks cannot: 2026-11-21T03:12:05Z; moves nothing that is due
     SetTime { civil: String },
+    /// Where texts may link to and what an SMS part costs; shows it, or changes it
+    Texts(Texts),
     /// Hand leadership to a node, or to the most current one
     Transfer { to: Option<String> },
     /// Give a node (without a name, this one) a new key, without a gap

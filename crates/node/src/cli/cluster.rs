@@ -93,6 +93,7 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
                 format!("{node} is evicted; if it was a voter, it held the issuing key: make a new authority next")
             });
         }
+        ClusterCommand::Texts(texts) => super::texts::texts(context, &texts).await?,
         ClusterCommand::Recover => {} // works on files, never through a running node
         ClusterCommand::Transfer { to } => {
             let to = to.as_deref().map(node_id).transpose()?;

@@ -16,6 +16,8 @@ mod report;
 mod schedule;
 mod settings;
 mod source;
+mod template;
+mod texts;
 mod zones;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -58,6 +60,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Source(command) => on_core(source::source(&context, command)),
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
         Command::Zones(command) => on_core(zones::zones(&context, command)),
+        Command::Template(command) => on_core(template::template(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),

@@ -47,6 +47,7 @@ fn raise() -> Proposal {
         status: Status::Actual,
         texts: vec![("und".to_owned(), "gas".to_owned())],
         gather: String::new(),
+        gather_in: Vec::new(),
         steps: vec![PlanStep {
             delay_ms: 0,
             recipients: vec![RecipientId::of_key("ana")],
@@ -58,9 +59,12 @@ fn raise() -> Proposal {
         repeat_every_ms: 60_000,
         validity_ms: 3_600_000,
         fallback: Vec::new(),
+        channels: Vec::new(),
+        answers: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),
+        template: None,
     })))
 }
 
