@@ -302,7 +302,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::UnknownRoom
         | Refusal::UnknownSource
         | Refusal::UnknownSilence
-        | Refusal::UnknownReport => Kind::NotFound,
+        | Refusal::UnknownReport
+        | Refusal::UnknownImport => Kind::NotFound,
         Refusal::CannotJoin
         | Refusal::StaleLeadership
         | Refusal::NotNextPage { .. }
@@ -313,7 +314,9 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::NotOnIsland(_)
         | Refusal::EvictedKey
         | Refusal::StaleEpoch
-        | Refusal::OutboxPaused => Kind::Conflict,
+        | Refusal::OutboxPaused
+        | Refusal::ImportsFrozen { .. }
+        | Refusal::ImportDecided(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

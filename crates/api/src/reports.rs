@@ -194,6 +194,7 @@ async fn take(State(shared): State<Shared>, input: Input<ReportBody>) -> Result<
         Receipt::None
         | Receipt::Alert { .. }
         | Receipt::IslandAlert { .. }
+        | Receipt::Import { .. }
         | Receipt::Node { .. } => 0,
     };
     let body = NewReportJson {

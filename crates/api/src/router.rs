@@ -17,8 +17,8 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, clocks, cluster, conversations, headers, health, inbound, island, metrics,
-    nodes, outbox, recipients, reports, sources, watch,
+    access, alerts, clocks, cluster, conversations, directory, headers, health, inbound, island,
+    metrics, nodes, outbox, recipients, reports, sources, watch,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -29,6 +29,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(alerts::routes())
         .merge(recipients::routes())
+        .merge(directory::routes())
         .merge(conversations::routes())
         .merge(inbound::routes())
         .merge(nodes::routes())

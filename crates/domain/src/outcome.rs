@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlertId, NodeId};
+use crate::ids::{AlertId, ImportId, NodeId};
 
 /// The result of one command (DESIGN A6: whatever a command can say ends in one of these).
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ pub enum Receipt {
         id: AlertId,
         label: String,
     },
+    /// An import of people: how many it added, changed or removed, and whether some of it waits for a person.
+    Import {
+        id: ImportId,
+        applied: u64,
+        waits: bool,
+    },
 }
 
 impl Receipt {
@@ -47,7 +53,7 @@ impl Receipt {
         match self {
             Self::Alert { id, number } => Some((*id, number.to_string())),
             Self::IslandAlert { id, label } => Some((*id, label.clone())),
-            Self::None | Self::Node { .. } | Self::Count(_) => None,
+            Self::None | Self::Node { .. } | Self::Count(_) | Self::Import { .. } => None,
         }
     }
 }
@@ -108,4 +114,10 @@ pub enum Refusal {
     UnknownSilence,
     #[error("there is no such report")]
     UnknownReport,
+    #[error("imports are frozen by {by}: {reason}; people can still be edited by hand")]
+    ImportsFrozen { by: String, reason: String },
+    #[error("there is no such import")]
+    UnknownImport,
+    #[error("the import does not wait any more: it is {0}")]
+    ImportDecided(String),
 }

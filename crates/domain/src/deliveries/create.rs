@@ -8,7 +8,7 @@ use super::rules::SUMMARISED;
 use super::{Lane, NONE, Purpose, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::recipients::{ContactMethod, PersonRow};
+use crate::recipients::{self, PersonRow};
 use crate::rows;
 use crate::texts::Language;
 
@@ -39,12 +39,14 @@ pub(crate) struct Paged<'a> {
 }
 
 /// Owes each person a text per contact method: over all at once, as at critical, or over the first, with the others
-/// standing by (DESIGN C4). Somebody who cannot be reached at all gets a failed delivery, so that it is seen.
+/// standing by (DESIGN C4). What cannot be sent at all becomes a failed delivery, so that it is seen: somebody without
+/// contact methods, a number whose beginning is not allowed.
 pub(crate) async fn create_pages(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     page: &NewPage<'_>,
 ) -> Result<u64, sqlx::Error> {
+    let prefixes = recipients::allowed_prefixes(conn).await?;
     let mut new = Vec::new();
     for paged in page.people {
         let methods = paged.person.map_or(&[][..], |person| &person.methods);
@@ -72,16 +74,19 @@ pub(crate) async fn create_pages(
                 paged.code
             ]));
         };
+        let mut first = true;
         for (position, method) in methods.iter().enumerate() {
-            let (kind, address) = match method {
-                ContactMethod::Sms(number) => ("sms", number),
-                ContactMethod::Email(address) => ("email", address),
-            };
-            let state = if position == 0 || page.at_once {
+            let (kind, address) = (method.kind(), method.address());
+            if let Err(reason) = recipients::check_prefix(&prefixes, method) {
+                row(position, kind, address, State::Failed, &reason);
+                continue;
+            }
+            let state = if first || page.at_once {
                 State::Pending
             } else {
                 State::Standby
             };
+            first = false;
             row(position, kind, address, state, "");
         }
         if methods.is_empty() {

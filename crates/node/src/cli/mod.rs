@@ -4,8 +4,9 @@ mod alert;
 pub(crate) mod args;
 mod backup;
 mod cluster;
+pub(crate) mod directory;
 mod doctor;
-pub(crate) mod import;
+mod import;
 mod island;
 mod key;
 mod modem;
@@ -54,6 +55,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Group(command) => on_core(people::group(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
+        Command::Directory(command) => on_core(directory::directory(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),
