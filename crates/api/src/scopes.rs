@@ -100,6 +100,16 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         Some(Scope::PeopleWrite),
     ),
     (
+        Method::POST,
+        "/v1/directory/checks",
+        Some(Scope::AlertCreate),
+    ),
+    (
+        Method::GET,
+        "/v1/directory/checks/{alert}",
+        Some(Scope::PeopleRead),
+    ),
+    (
         Method::GET,
         "/v1/rooms/{room}/messages",
         Some(Scope::AlertRead),

@@ -292,6 +292,47 @@ async fn groups_by_rule_and_within_groups_say_who_is_in_them_and_why() {
 }
 
 #[tokio::test]
+async fn a_check_asks_everyone_once_and_tells_who_answered() {
+    let world = World::start().await;
+    twenty(&world).await;
+    let operator = world.operator();
+    let group = json!({ "name": "First", "members": ["p01", "p02"] });
+    operator.put("/v1/groups/first", group).await.expect(200);
+    let body = json!({ "groups": ["first"], "people": ["p01"] });
+    let first = operator
+        .post("/v1/directory/checks", body)
+        .await
+        .expect(201);
+    assert_eq!(
+        (&first["asked"], &first["left_out"]),
+        (&json!(2), &json!([]))
+    );
+    let alert = first["alert"].as_str().unwrap();
+    let shown = operator
+        .get(&format!("/v1/alerts/{alert}"))
+        .await
+        .expect(200);
+    assert_eq!(shown["status"], "test");
+    let unknown = json!({ "groups": ["nobody"] });
+    operator
+        .post("/v1/directory/checks", unknown)
+        .await
+        .refusal(422, "unknown-recipient");
+    let soon = json!({ "people": ["p03"], "remind_after_s": 5 });
+    operator
+        .post("/v1/directory/checks", soon)
+        .await
+        .refusal(422, "invalid-input");
+    let path = format!("/v1/directory/checks/{}", first["number"].as_str().unwrap());
+    operator.get(&path).await.expect(200);
+    operator
+        .get("/v1/directory/checks/4711")
+        .await
+        .refusal(404, "not-found");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_found_out_about_a_number_is_shown_with_it() {
     let world = World::start().await;
     twenty(&world).await;

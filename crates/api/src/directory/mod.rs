@@ -1,5 +1,6 @@
 //! How files may change people, over HTTP: imports, those that wait for a person, the switch that freezes them, exports.
 
+mod check;
 mod decide;
 mod plan;
 mod upload;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(export))
         .merge(upload::routes())
         .merge(decide::routes())
+        .merge(check::routes())
 }
 
 /// Why imports are refused.

@@ -407,6 +407,28 @@ async fn note_found(
     })
 }
 
+/// Notes that a number reached its person: they sent back a code that stood in a text to it.
+pub(crate) async fn note_answered(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    person: RecipientId,
+    number: &str,
+    how: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update contact_method set found = ?, found_how = ?, found_at_ms = ? \
+         where recipient_id = ? and kind = 'sms' and address = ?",
+    )
+    .bind(Found::Verified.name())
+    .bind(how)
+    .bind(entry.at.0)
+    .bind(person.as_bytes())
+    .bind(number)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 async fn allow_prefixes(
     conn: &mut SqliteConnection,
     prefixes: &[String],

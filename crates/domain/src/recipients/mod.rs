@@ -12,7 +12,7 @@ mod rules;
 mod tests;
 mod words;
 
-pub(crate) use self::apply::apply;
+pub(crate) use self::apply::{apply, note_answered};
 pub use self::command::{
     Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
     PersonKind, Rule, Verify, Window, Wishes,

@@ -1,6 +1,7 @@
 //! `holdfast directory`, and the files that `holdfast person` takes in and writes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -48,6 +49,14 @@ pub(super) async fn directory(context: &Context, command: DirectoryCommand) -> D
             decide(context, &client, &id, "approve").await?;
         }
         DirectoryCommand::Reject { id } => decide(context, &client, &id, "reject").await?,
+        DirectoryCommand::Check { to, remind_after } => {
+            check(context, &client, &to, remind_after).await?;
+        }
+        DirectoryCommand::Checked { number } => {
+            let path = format!("/v1/directory/checks/{}", segment(&number));
+            let answer = client.get(&path).await?;
+            context.output.data(&answer, || checked(context, &answer));
+        }
         // Without any, --all was said.
         DirectoryCommand::Prefixes { prefix, all: _ } => {
             let body = json!({ "prefixes": prefix });
@@ -66,6 +75,55 @@ pub(super) async fn directory(context: &Context, command: DirectoryCommand) -> D
         }
     }
     Ok(())
+}
+
+/// Starts a contact check.
+async fn check(context: &Context, client: &Client, to: &[String], remind_after: Duration) -> Done {
+    let (mut people, mut groups) = (Vec::new(), Vec::new());
+    for whom in to {
+        match whom.split_once(':') {
+            Some(("group", key)) => groups.push(key),
+            Some(("person", key)) => people.push(key),
+            Some(_) | None => {
+                let problem = format!("{whom:?} is nobody; write group:duty or person:anna");
+                return Err(Failure::new(Exit::Usage, problem));
+            }
+        }
+    }
+    let body =
+        json!({ "people": people, "groups": groups, "remind_after_s": remind_after.as_secs() });
+    let path = "/v1/directory/checks";
+    let answer = client.change(Method::POST, path, Some(&body)).await?;
+    context.output.data(&answer, || {
+        let number = cell(&answer["number"]);
+        format!(
+            "{} people are asked; see `holdfast directory checked {number}`, end it with `holdfast alert resolve {number}`",
+            answer["asked"]
+        )
+    });
+    let left_out: Vec<String> = each(&answer["left_out"]).map(cell).collect();
+    if !left_out.is_empty() {
+        context.output.note(format!(
+            "left out, because another check is asking them: {}",
+            left_out.join(" ")
+        ));
+    }
+    Ok(())
+}
+
+/// Everyone a check asked, those nothing reached first.
+fn checked(context: &Context, answer: &Value) -> String {
+    let mut rows = Vec::new();
+    for result in ["unreachable", "silent", "answered"] {
+        rows.extend(each(&answer[result]).map(|one| {
+            let [key, name, at, detail] =
+                ["key", "name", "at", "detail"].map(|field| cell(&one[field]));
+            vec![key, name, result.to_owned(), at, detail]
+        }));
+    }
+    context
+        .output
+        .table(&["key", "name", "result", "at", "from or why"], &rows)
 }
 
 /// `person import`.

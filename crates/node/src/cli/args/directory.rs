@@ -153,6 +153,20 @@ pub(crate) enum DirectoryCommand {
     Approve { id: String },
     /// Give up an import that waits
     Reject { id: String },
+    /// Ask people by their first contact method whether it reaches them; an answer verifies the number
+    Check {
+        /// group:duty or person:anna; repeatable
+        #[arg(long, value_name = "WHOM", required = true)]
+        to: Vec<String>,
+        /// When the silent are asked once more: 1h to 7d
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = super::duration)]
+        remind_after: std::time::Duration,
+    },
+    /// Say who answered a check, who is silent, and whom nothing reached
+    Checked {
+        /// Number of the check, as `check` gave it
+        number: String,
+    },
     /// Say to which numbers texts may go, by their beginnings, such as +358
     Prefixes {
         #[arg(required_unless_present = "all")]
