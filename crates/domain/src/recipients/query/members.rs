@@ -49,7 +49,7 @@ type Step = (Vec<String>, bool);
 
 /// Whom a list of names means: each person once, in the order named, groups in calling order.
 ///
-/// The first unknown name is returned as the refusal to give. However large a group, it takes three statements.
+/// The first unknown name is returned as the refusal to give. However large a group, it takes two statements.
 pub async fn resolve(
     conn: &mut SqliteConnection,
     names: &[Named],
