@@ -116,7 +116,7 @@ fn separators_marks_and_encodings_are_found_out() {
         .flat_map(u16::to_le_bytes)
         .collect();
     assert_eq!(shown(&utf16), ["2 anna Väinö; Anna en sms:+358401234567"]);
-    let euro = read(b"key,name,sms\nanna,\x80\x99,+358401234567\n").unwrap();
+    let euro = read(b"key,name,sms\nanna,\x80\x92,+358401234567\n").unwrap();
     let person = euro.lines[0].entry.as_ref().unwrap().onto(None).unwrap();
     assert_eq!(person.name, "€’");
 }
