@@ -304,10 +304,12 @@ fn raise(recipients: Vec<RecipientId>, remind_after_s: u64) -> Raise {
         steps: vec![Step {
             delay_ms: 0,
             recipients,
+            enough: Vec::new(),
         }],
         repeat_every_ms: remind_after_s * 1_000,
         repeats: 1,
         validity_ms: VALIDITY_MS,
+        fallback: Vec::new(),
         dedup_key: None,
         source: SOURCE.to_owned(),
     }
