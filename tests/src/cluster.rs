@@ -16,7 +16,7 @@ use cluster::{
     Profile, Tuning, join,
 };
 use domain::ports::{Clock, Committed, Freshness, Proposal, ProposeError, Replica as _};
-use domain::recipients::{self, ContactMethod, Person};
+use domain::recipients::{self, ContactMethod, Details, Person};
 use domain::{Actor, Command, NodeId, Outcome, RequestId, Timestamp};
 use tempfile::TempDir;
 
@@ -334,6 +334,7 @@ pub fn add_person(request: RequestId, key: &str) -> Proposal {
         name: key.to_owned(),
         language: "en".to_owned(),
         methods,
+        details: Details::default(),
     };
     let mut body = [0; 32];
     for (slot, byte) in body.iter_mut().zip(key.bytes()) {

@@ -24,6 +24,9 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// How long a file may take to arrive.
+const UPLOAD_TIME: Duration = Duration::from_secs(40);
+
 /// The longest `Idempotency-Key`.
 const IDEMPOTENCY_KEY_LEN_MAX: usize = 255;
 
@@ -45,6 +48,13 @@ pub(crate) struct Order {
 pub(crate) struct Input<T> {
     pub(crate) order: Order,
     pub(crate) value: T,
+}
+
+/// A change whose body is a file.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) order: Order,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A change without a body.
@@ -80,6 +90,21 @@ impl FromRequest<Shared> for Bare {
     }
 }
 
+impl FromRequest<Shared> for Upload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_up_to(body, contacts::FILE_BYTES_MAX, UPLOAD_TIME).await?;
+        let mut order = order(&parts, &bytes)?;
+        // How a file is to be taken stands in the query.
+        let query = parts.uri.query().unwrap_or_default();
+        let whole = Sha256::new().chain_update(order.body).chain_update(query);
+        order.body = whole.finalize().into();
+        Ok(Self { order, bytes })
+    }
+}
+
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let value = headers
         .get(header::CONTENT_TYPE)
@@ -103,19 +128,23 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    read_up_to(body, BODY_BYTES_MAX, BODY_TIME).await
+}
+
+async fn read_up_to(body: Body, bytes_max: usize, time: Duration) -> Result<Vec<u8>, Problem> {
     let too_large = || {
         Problem::new(
             Kind::TooLarge,
-            format!("a body has at most {BODY_BYTES_MAX} bytes; send less at once"),
+            format!("a body has at most {bytes_max} bytes here; send less at once"),
         )
     };
     let slow = |_| {
         Problem::new(
             Kind::RequestTimeout,
-            format!("the body did not arrive within {} s", BODY_TIME.as_secs()),
+            format!("the body did not arrive within {} s", time.as_secs()),
         )
     };
-    match timeout(BODY_TIME, Limited::new(body, BODY_BYTES_MAX).collect())
+    match timeout(time, Limited::new(body, bytes_max).collect())
         .await
         .map_err(slow)?
     {

@@ -11,6 +11,7 @@ mod clocks;
 mod cluster;
 mod connection;
 mod conversations;
+mod directory;
 mod fields;
 mod guard;
 mod headers;

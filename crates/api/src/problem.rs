@@ -308,7 +308,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::UnknownRoom
         | Refusal::UnknownSource
         | Refusal::UnknownSilence
-        | Refusal::UnknownReport => Kind::NotFound,
+        | Refusal::UnknownReport
+        | Refusal::UnknownImport => Kind::NotFound,
         Refusal::CannotJoin
         | Refusal::StaleLeadership
         | Refusal::NotNextPage { .. }
@@ -320,7 +321,9 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::EvictedKey
         | Refusal::StaleEpoch
         | Refusal::OutboxPaused
-        | Refusal::TemplateArchived(_) => Kind::Conflict,
+        | Refusal::TemplateArchived(_)
+        | Refusal::ImportsFrozen { .. }
+        | Refusal::ImportDecided(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

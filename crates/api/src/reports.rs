@@ -9,7 +9,7 @@ use domain::alerts::{
 use domain::ports::Freshness;
 use domain::recipients::{self, Named};
 use domain::reports::{self, Command, Decision, Report, ReportRow};
-use domain::{Civil, Command as DomainCommand, Receipt};
+use domain::{Civil, Command as DomainCommand};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -189,14 +189,7 @@ async fn take(State(shared): State<Shared>, input: Input<ReportBody>) -> Result<
     fields.finish()?;
     let command = DomainCommand::Reports(Command::Take(report));
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
-    let number = match done.receipt {
-        Receipt::Number(number) => number,
-        Receipt::None
-        | Receipt::Count(_)
-        | Receipt::Alert { .. }
-        | Receipt::IslandAlert { .. }
-        | Receipt::Node { .. } => 0,
-    };
+    let number = done.receipt.number().unwrap_or(0);
     let body = NewReportJson {
         stored: done.stored,
         number,

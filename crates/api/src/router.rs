@@ -17,8 +17,9 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, clocks, cluster, conversations, headers, health, inbound, island, metrics,
-    nodes, outbox, recipients, reports, schedules, sources, templates, text_policy, watch, zones,
+    access, alerts, clocks, cluster, conversations, directory, headers, health, inbound, island,
+    metrics, nodes, outbox, recipients, reports, schedules, sources, templates, text_policy, watch,
+    zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -33,6 +34,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(zones::routes())
         .merge(templates::routes())
         .merge(text_policy::routes())
+        .merge(directory::routes())
         .merge(conversations::routes())
         .merge(inbound::routes())
         .merge(nodes::routes())

@@ -47,6 +47,11 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/people/{key}", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/people/{key}", Some(Scope::PeopleWrite)),
     (Method::DELETE, "/v1/people/{key}", Some(Scope::PeopleWrite)),
+    (
+        Method::POST,
+        "/v1/people/{key}/verification",
+        Some(Scope::PeopleWrite),
+    ),
     (Method::GET, "/v1/groups", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/groups", Some(Scope::PeopleWrite)),
     (Method::GET, "/v1/groups/{key}", Some(Scope::PeopleRead)),
@@ -181,6 +186,59 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     ),
     (Method::GET, "/v1/cluster/texts", Some(Scope::ClusterRead)),
     (Method::PUT, "/v1/cluster/texts", Some(Scope::ClusterAdmin)),
+    (
+        Method::GET,
+        "/v1/groups/{key}/members",
+        Some(Scope::PeopleRead),
+    ),
+    (Method::GET, "/v1/directory", Some(Scope::PeopleRead)),
+    (
+        Method::POST,
+        "/v1/directory/freeze",
+        Some(Scope::PeopleWrite),
+    ),
+    (Method::POST, "/v1/directory/thaw", Some(Scope::PeopleWrite)),
+    (
+        Method::PUT,
+        "/v1/directory/prefixes",
+        Some(Scope::ClusterAdmin),
+    ),
+    (Method::GET, "/v1/directory/export", Some(Scope::PeopleRead)),
+    (
+        Method::GET,
+        "/v1/directory/imports",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/directory/imports",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/directory/imports/{id}",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/directory/imports/{id}/approve",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/directory/imports/{id}/reject",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/directory/checks",
+        Some(Scope::AlertCreate),
+    ),
+    (
+        Method::GET,
+        "/v1/directory/checks/{alert}",
+        Some(Scope::PeopleRead),
+    ),
     (
         Method::GET,
         "/v1/rooms/{room}/messages",

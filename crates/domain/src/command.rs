@@ -85,7 +85,9 @@ impl Command {
             Self::Sources(sources::Command::Put { .. } | sources::Command::PutSilence(_))
             | Self::Reports(reports::Command::Take(_))
             | Self::Recipients(
-                recipients::Command::PutPeople { .. } | recipients::Command::PutGroups { .. },
+                recipients::Command::PutPeople { .. }
+                | recipients::Command::PutGroups { .. }
+                | recipients::Command::Import(_),
             )
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })

@@ -103,6 +103,10 @@ id16!(
     GroupId
 );
 id16!(
+    /// One import of people; derived from the request that brought it.
+    ImportId
+);
+id16!(
     /// One thing owed to one recipient over one contact method.
     DeliveryId
 );

@@ -45,7 +45,9 @@ pub use apply::{ApplyError, Entry, STAMP_OF_LAST, apply_batch, defects, stamp_of
 pub use command::Command;
 pub use digest::{DigestError, StateDigest, digest_of_state};
 pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
-pub use ids::{AlertId, DeliveryId, GroupId, MessageId, NodeId, RecipientId, RequestId, RoomId};
+pub use ids::{
+    AlertId, DeliveryId, GroupId, ImportId, MessageId, NodeId, RecipientId, RequestId, RoomId,
+};
 pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};
 pub use outcome::{Outcome, Receipt, Refusal};
 pub use time::{Civil, CivilTime, Timestamp};

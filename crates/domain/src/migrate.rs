@@ -14,10 +14,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_validity.sql"),
     include_str!("migrations/0008_machines.sql"),
     include_str!("migrations/0009_answers.sql"),
+    include_str!("migrations/0010_oncall.sql"),
+    include_str!("migrations/0011_directory.sql"),
+    include_str!("migrations/0012_templates.sql"),
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
-    include_str!("migrations/0010_oncall.sql"),
-    include_str!("migrations/0012_templates.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlertId, NodeId};
+use crate::ids::{AlertId, ImportId, NodeId};
 
 /// The result of one command (DESIGN A6: whatever a command can say ends in one of these).
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,12 @@ pub enum Receipt {
     },
     /// Something people know by its number within something else: an override, a swap, a template's newest version.
     Number(u64),
+    /// An import of people: how many it added, changed or removed, and whether some of it waits for a person.
+    Import {
+        id: ImportId,
+        applied: u64,
+        waits: bool,
+    },
 }
 
 impl Receipt {
@@ -49,7 +55,29 @@ impl Receipt {
         match self {
             Self::Alert { id, number } => Some((*id, number.to_string())),
             Self::IslandAlert { id, label } => Some((*id, label.clone())),
-            Self::None | Self::Node { .. } | Self::Count(_) | Self::Number(_) => None,
+            Self::None
+            | Self::Node { .. }
+            | Self::Count(_)
+            | Self::Number(_)
+            | Self::Import { .. } => None,
+        }
+    }
+
+    /// How many rows a batch changed.
+    pub fn count(&self) -> Option<u64> {
+        if let Self::Count(count) = self {
+            Some(*count)
+        } else {
+            None
+        }
+    }
+
+    /// The number of what was made.
+    pub fn number(&self) -> Option<u64> {
+        if let Self::Number(number) = self {
+            Some(*number)
+        } else {
+            None
         }
     }
 }
@@ -120,4 +148,10 @@ pub enum Refusal {
     UnknownTemplate(String),
     #[error("template {0} is out of use; take it back with `holdfast template restore {0}` first")]
     TemplateArchived(String),
+    #[error("imports are frozen by {by}: {reason}; people can still be edited by hand")]
+    ImportsFrozen { by: String, reason: String },
+    #[error("there is no such import")]
+    UnknownImport,
+    #[error("the import does not wait any more: it is {0}")]
+    ImportDecided(String),
 }

@@ -9,7 +9,7 @@ use crate::deliveries::{
 };
 use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 use crate::nodes::{Admit, ChannelReport, Command as Nodes, Found};
-use crate::recipients::{Command as Recipients, ContactMethod, Group, Person};
+use crate::recipients::{Command as Recipients, ContactMethod, Details, Group, Person, Rule};
 use crate::{
     AlertId, Command, NodeId, Outcome, Receipt, RecipientId, RequestId, Timestamp, apply_batch,
     deliveries, escalation, migrate,
@@ -92,6 +92,7 @@ impl World {
             key: "night".to_owned(),
             name: "Night".to_owned(),
             members: vec!["ana".into(), "bela".into()],
+            rule: Rule::default(),
         };
         world
             .run(Command::Recipients(Recipients::PutGroups {
@@ -383,6 +384,7 @@ pub(crate) fn person(key: &str, language: &str, methods: &[ContactMethod]) -> Pe
         name: key.to_uppercase(),
         language: language.to_owned(),
         methods: methods.to_vec(),
+        details: Details::default(),
     }
 }
 

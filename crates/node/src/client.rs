@@ -41,6 +41,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// Null when there was no body.
     pub(crate) body: Value,
+    /// The same as it came, for answers that are files.
+    pub(crate) bytes: Bytes,
     /// Set when the node is cut off: its letter and what people call it.
     island: Option<(String, String)>,
 }
@@ -60,6 +62,14 @@ pub(crate) struct Client {
 enum Target {
     Socket(PathBuf),
     Https { host: String, port: u16 },
+}
+
+/// What goes with a request.
+enum Body {
+    None,
+    Json(Bytes),
+    /// Takes its time; no node is given up after moments.
+    File(Bytes),
 }
 
 /// Why one node gave no answer.
@@ -138,6 +148,20 @@ impl Client {
         succeed(self.ask(Method::GET, path, None, None).await?)
     }
 
+    /// A file.
+    pub(crate) async fn download(&self, path: &str) -> Result<Bytes, Failure> {
+        let answer = self.ask(Method::GET, path, None, None).await?;
+        let bytes = answer.bytes.clone();
+        succeed(answer).map(|_| bytes)
+    }
+
+    /// Sends a file, once, however often it must be sent.
+    pub(crate) async fn upload(&self, path: &str, file: Vec<u8>) -> Result<Value, Failure> {
+        let key = new_key();
+        let body = Body::File(Bytes::from(file));
+        succeed(self.send(Method::POST, path, &body, Some(&key)).await?)
+    }
+
     /// Changes something, once, however often it must be asked.
     pub(crate) async fn change(
         &self,
@@ -167,15 +191,27 @@ impl Client {
         body: Option<&Value>,
         key: Option<&str>,
     ) -> Result<Answer, Failure> {
+        let body = body.map_or(Body::None, |value| {
+            Body::Json(Bytes::from(value.to_string()))
+        });
+        self.send(method, path, &body, key).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Body,
+        key: Option<&str>,
+    ) -> Result<Answer, Failure> {
         let deadline = Instant::now() + self.deadline;
         let mut may_have_happened = false;
         let mut last: Result<Answer, anyhow::Error> = Err(anyhow!("no node was asked"));
         while Instant::now() < deadline {
             for target in &self.targets {
-                let patience = if self.targets.len() > 1 {
-                    EXCHANGE_TIMEOUT
-                } else {
-                    self.deadline
+                let patience = match body {
+                    Body::None | Body::Json(_) if self.targets.len() > 1 => EXCHANGE_TIMEOUT,
+                    Body::None | Body::Json(_) | Body::File(_) => self.deadline,
                 };
                 let until = deadline.min(Instant::now() + patience);
                 match self.exchange(target, until, &method, path, body, key).await {
@@ -215,7 +251,7 @@ impl Client {
         until: Instant,
         method: &Method,
         path: &str,
-        body: Option<&Value>,
+        body: &Body,
         key: Option<&str>,
     ) -> Result<Answer, TryError> {
         let connected = timeout_at(until, timeout(CONNECT_TIMEOUT, self.connect(target))).await;
@@ -275,7 +311,7 @@ impl Client {
         target: &Target,
         method: &Method,
         path: &str,
-        body: Option<&Value>,
+        body: &Body,
         key: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, anyhow::Error> {
         let host = match target {
@@ -292,12 +328,16 @@ impl Client {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+        let (media_type, bytes) = match body {
+            Body::None => (None, Bytes::new()),
+            Body::Json(bytes) => (Some("application/json"), bytes.clone()),
+            Body::File(bytes) => (Some("application/octet-stream"), bytes.clone()),
+        };
+        if let Some(media_type) = media_type {
+            request = request.header(CONTENT_TYPE, media_type);
         }
-        let bytes = body.map(Value::to_string).unwrap_or_default();
         request
-            .body(Full::new(Bytes::from(bytes)))
+            .body(Full::new(bytes))
             .context("the request cannot be written")
     }
 }
@@ -376,7 +416,7 @@ async fn talk(io: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Answ
             .await
             .map_err(|e| anyhow!(e))?
             .to_bytes();
-        let body = if body.is_empty() {
+        let value = if body.is_empty() {
             Value::Null
         } else {
             serde_json::from_slice(&body)
@@ -384,7 +424,8 @@ async fn talk(io: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Answ
         };
         Ok(Answer {
             status,
-            body,
+            body: value,
+            bytes: body,
             island,
         })
     };
@@ -465,6 +506,7 @@ mod tests {
             let failure = succeed(Answer {
                 status: StatusCode::from_u16(status).unwrap(),
                 body,
+                bytes: Bytes::new(),
                 island: None,
             })
             .unwrap_err();

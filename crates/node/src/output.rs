@@ -112,6 +112,12 @@ impl Output {
         }
     }
 
+    /// A file on standard output.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Done {
+        let written = std::io::stdout().write_all(bytes);
+        written.map_err(|e| Failure::new(Exit::Failure, format!("cannot write: {e}")))
+    }
+
     /// A word to the person at the keyboard.
     pub(crate) fn note(self, text: impl fmt::Display) {
         if !self.quiet {

@@ -283,6 +283,7 @@ impl Member {
                     name: value.to_owned(),
                     language: "en".to_owned(),
                     methods: vec![recipients::ContactMethod::Email("a@b.example".to_owned())],
+                    details: recipients::Details::default(),
                 }],
             }),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::recipients::{ContactMethod, Person};
+use domain::recipients::{ContactMethod, Details, Person};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
@@ -33,6 +33,7 @@ pub(crate) fn persons() -> Vec<Person> {
             name: key.to_uppercase(),
             language: (*language).to_owned(),
             methods: addresses.iter().map(method).collect(),
+            details: Details::default(),
         })
         .collect()
 }

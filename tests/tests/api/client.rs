@@ -39,6 +39,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
+    /// The same as it came, for files.
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Client {
@@ -93,6 +95,11 @@ impl Client {
             Some(("application/json", body.to_string().into_bytes())),
         )
         .await
+    }
+
+    pub(super) async fn upload(&self, path: &str, file: Vec<u8>) -> Answer {
+        let body = ("application/octet-stream", file);
+        self.send(Method::POST, path, Some(body)).await
     }
 
     pub(super) async fn put(&self, path: &str, body: Value) -> Answer {
@@ -215,7 +222,8 @@ where
         Answer {
             status: parts.status,
             headers: parts.headers,
-            text: String::from_utf8(bytes.to_vec()).unwrap(),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes: bytes.to_vec(),
         }
     };
     // The server may close before it has read a body it refuses; the answer counts, not the end of the connection.

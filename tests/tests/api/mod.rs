@@ -9,6 +9,7 @@ mod access;
 mod alerts;
 mod cap;
 mod client;
+mod directory;
 mod disk;
 mod document;
 mod listeners;

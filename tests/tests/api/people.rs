@@ -12,7 +12,7 @@ async fn people_are_added_shown_listed_and_removed() {
     let anna = operator.get("/v1/people/anna").await.expect(200);
     assert_eq!(
         anna["methods"][0],
-        json!({"kind": "sms", "address": "+358401234567"}),
+        json!({"kind": "sms", "address": "+358401234567", "state": "unverified", "how": ""}),
         "stored in one form"
     );
     assert_eq!(anna["groups"], json!(["duty"]));

@@ -1,4 +1,5 @@
-//! CSV import: every line gets a verdict, good lines go in, and the exit code says whether all were good.
+//! Imports from the command line: every line gets a verdict, good lines go in, what is too much waits, and the exit code says
+//! whether all were good.
 
 use super::Lonely;
 
@@ -60,6 +61,7 @@ fn good_lines_go_in_and_bad_ones_are_reported() {
             .replace("040123,", "+358401234568,")
             .replace("Anna,fi", "Anna Virtanen,fi"),
     );
+    // One of two people is more than 5 %: a person looks at it first.
     let report = lonely
         .ask(&["person", "import", &repaired])
         .expect(0)
@@ -68,6 +70,11 @@ fn good_lines_go_in_and_bad_ones_are_reported() {
         (&report["added"], &report["changed"], &report["unchanged"]),
         (&1.into(), &1.into(), &1.into())
     );
+    assert_eq!(report["applied"], false);
+    let id = report["import"].as_str().unwrap();
+    let shown = lonely.ask(&["directory", "import", id]).expect(0).json();
+    assert_eq!(shown["changes"][0]["fields"][0]["after"], "Anna Virtanen");
+    lonely.ask(&["--yes", "directory", "approve", id]).expect(0);
     let again = lonely
         .ask(&["person", "import", &repaired])
         .expect(0)
@@ -108,4 +115,85 @@ fn groups_name_people_that_exist() {
         ])
         .expect(1);
     assert!(bad.stderr.contains("unknown column \"phone\""), "{bad:?}");
+}
+
+#[test]
+fn an_export_comes_back_unchanged_and_a_freeze_stops_imports() {
+    let lonely = Lonely::start();
+    lonely
+        .ask(&[
+            "person",
+            "put",
+            "anna",
+            "--name",
+            "Anna",
+            "--sms",
+            "+358401234567",
+            "--skill",
+            "network",
+            "--hours",
+            "Mon-Fri 8:00-16:00",
+            "--note",
+            "=1+1",
+            "--never-voice",
+        ])
+        .expect(0);
+    lonely
+        .ask(&[
+            "group",
+            "put",
+            "net",
+            "--name",
+            "Network",
+            "--all-of",
+            "skill:network",
+        ])
+        .expect(0);
+    let members = lonely.ask(&["group", "members", "net"]).expect(0).json();
+    assert_eq!(
+        members["members"][0]["why"][0]["matches"][0],
+        "skill:network"
+    );
+    lonely
+        .ask(&[
+            "person",
+            "verify",
+            "anna",
+            "+358401234567",
+            "verified",
+            "--how",
+            "told by phone",
+        ])
+        .expect(0);
+    let anna = lonely.ask(&["person", "show", "anna"]).expect(0).json();
+    assert_eq!(anna["methods"][0]["state"], "verified");
+    for name in ["out.csv", "out.xlsx", "out.vcf"] {
+        let file = lonely.write(name, "");
+        lonely.ask(&["person", "export", &file]).expect(0);
+        let report = lonely
+            .ask(&["person", "import", &file, "--complete"])
+            .expect(0)
+            .json();
+        assert_eq!(
+            (&report["unchanged"], &report["refused"]),
+            (&1.into(), &0.into()),
+            "{name}: {report}"
+        );
+    }
+    lonely
+        .ask(&["directory", "freeze", "--reason", "HR moves house"])
+        .expect(0);
+    let file = lonely.write("more.csv", "key,name,sms\nbo,Bo,+358401234568\n");
+    let refused = lonely.ask(&["person", "import", &file]).expect(6);
+    assert!(refused.stderr.contains("HR moves house"), "{refused:?}");
+    lonely.ask(&["directory", "thaw"]).expect(0);
+    lonely.ask(&["directory", "prefixes", "+46"]).expect(0);
+    let report = lonely.ask(&["person", "import", &file]).expect(0).json();
+    assert!(
+        report["lines"][0]["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("no text may go")
+    );
+    assert_eq!(lonely.ask(&["directory", "show"]).json()["people"], 2);
 }

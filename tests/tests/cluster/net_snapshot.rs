@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cluster::Tuning;
 use domain::ports::{Freshness, Proposal, Replica as _};
-use domain::recipients::{self, ContactMethod, Person};
+use domain::recipients::{self, ContactMethod, Details, Person};
 use domain::{Command, NodeId};
 use tests::cluster::{Nodes, add_person, eventually, fresh_request, knows};
 use tests::relay::{Passes, Relay};
@@ -18,11 +18,15 @@ const BOTH: Passes = Passes {
 fn crowd(batch: u32) -> Proposal {
     let person = |i: u32| Person {
         key: format!("crowd-{batch}-{i}"),
-        name: format!("{batch} {i} {}", "of the very long name ".repeat(4)),
+        name: format!(
+            "{batch} {i} {}",
+            "of the very long name ".repeat(4).trim_end()
+        ),
         language: "en".to_owned(),
         methods: vec![ContactMethod::Email(format!(
             "crowd-{batch}-{i}@example.org"
         ))],
+        details: Details::default(),
     };
     Proposal {
         command: Command::Recipients(recipients::Command::PutPeople {

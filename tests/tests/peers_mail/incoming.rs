@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use channels::{MailIn, MailInSettings, SmtpTls};
 use domain::ports::{Freshness, Proposal, Replica};
-use domain::recipients::{Command as Recipients, ContactMethod, Named, Person};
+use domain::recipients::{Command as Recipients, ContactMethod, Details, Named, Person};
 use domain::sources::{Brake, Command as Sources, Kind, Mapping, OnResolve, Source};
 use domain::vocabulary::Severity;
 use domain::{Command, Outcome, RequestId, alerts};
@@ -39,6 +39,7 @@ impl Listener {
             name: "Anna".to_owned(),
             language: "en".to_owned(),
             methods: vec![ContactMethod::Sms("+358401234567".to_owned())],
+            details: Details::default(),
         };
         let people = Recipients::PutPeople { people: vec![anna] };
         apply(&replica, Command::Recipients(people)).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::alerts::{self, Raise, Severity, Status, Step};
 use domain::nodes::{Admit, Command as Nodes, Found};
 use domain::ports::{Freshness, Proposal, Replica};
-use domain::recipients::{Command as Recipients, ContactMethod, Person};
+use domain::recipients::{Command as Recipients, ContactMethod, Details, Person};
 use domain::{
     AlertId, Command, NodeId, Outcome, Receipt, RecipientId, RequestId, deliveries, escalation,
 };
@@ -49,6 +49,7 @@ pub(crate) async fn three_nodes() -> World {
         name: key.to_uppercase(),
         language: language.to_owned(),
         methods: vec![ContactMethod::Sms(number.to_owned())],
+        details: Details::default(),
     };
     let people = vec![
         person("ana", "fi", ANA),

@@ -10,7 +10,7 @@ use delivery::Watcher;
 use domain::alerts::{self, AlertRow, Severity};
 use domain::nodes::Command as Nodes;
 use domain::ports::{Channel, Freshness, Replica};
-use domain::recipients::{Command as Recipients, Group};
+use domain::recipients::{Command as Recipients, Group, Rule};
 use domain::watch::Board;
 use domain::{Command, NodeId};
 use tests::world::World;
@@ -39,7 +39,8 @@ async fn on_duty() -> World {
     let group = Group {
         key: "duty".to_owned(),
         name: "On duty".to_owned(),
-        members: vec!["dora".to_owned()],
+        members: vec!["dora".into()],
+        rule: Rule::default(),
     };
     let groups = vec![group];
     ask(

@@ -16,12 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("channels", &["domain", "sms"]),
     ("cluster", &["domain"]),
     ("delivery", &["domain"]),
-    ("api", &["domain"]),
+    ("contacts", &["domain"]),
+    ("api", &["contacts", "domain"]),
     ("emulator", &["sms"]),
     (
         "node",
         &[
-            "api", "channels", "cluster", "delivery", "domain", "emulator",
+            "api", "channels", "cluster", "contacts", "delivery", "domain", "emulator",
         ],
     ),
 ];
@@ -53,6 +54,8 @@ const ONLY: &[(&str, &str)] = &[
     ("axum::", "crates/api/"),
     ("anyhow::", "crates/node/"),
     ("lettre::", "crates/channels/"),
+    ("quick_xml::", "crates/contacts/"),
+    ("zip::", "crates/contacts/"),
     ("bincode::", "crates/domain/src/codec.rs"),
     ("jiff::", "crates/domain/src/zones/"),
 ];

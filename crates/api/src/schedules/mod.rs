@@ -14,7 +14,7 @@ use axum::response::Response;
 use domain::oncall::{self, Command, RedirectRow, ScheduleRow, Target};
 use domain::ports::ReadView;
 use domain::zones::{self, Zone};
-use domain::{Civil, CivilTime, Command as DomainCommand, Receipt};
+use domain::{Civil, CivilTime, Command as DomainCommand};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -203,14 +203,7 @@ async fn change(
 }
 
 fn numbered(done: Done) -> Json<Numbered> {
-    let number = match done.receipt {
-        Receipt::Number(number) => number,
-        Receipt::None
-        | Receipt::Count(_)
-        | Receipt::Alert { .. }
-        | Receipt::IslandAlert { .. }
-        | Receipt::Node { .. } => 0,
-    };
+    let number = done.receipt.number().unwrap_or(0);
     Json(Numbered {
         stored: done.stored,
         number,

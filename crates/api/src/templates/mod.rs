@@ -9,7 +9,7 @@ use axum::response::Response;
 use domain::ports::{Freshness, ReadView};
 use domain::templates::{self, Command, Mistake, Template, Version};
 use domain::texts::Language;
-use domain::{Command as DomainCommand, Receipt, alerts, nodes};
+use domain::{Command as DomainCommand, alerts, nodes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -224,14 +224,7 @@ async fn starter(
     let templates = templates::pack(&languages);
     let command = Command::InstallStarter { templates };
     let done = change(&shared, input.order, command).await?;
-    let installed = match done.receipt {
-        Receipt::Count(installed) => installed,
-        Receipt::None
-        | Receipt::Alert { .. }
-        | Receipt::IslandAlert { .. }
-        | Receipt::Node { .. }
-        | Receipt::Number(_) => 0,
-    };
+    let installed = done.receipt.count().unwrap_or(0);
     Ok(Json(InstalledStarter {
         stored: done.stored,
         installed,
@@ -350,8 +343,10 @@ async fn changed(
 
 /// The newest version after a change; one that changed nothing does not name it.
 async fn version_after(shared: &Shared, key: &str, done: &Done) -> Result<u32, Problem> {
-    if let Receipt::Number(version) = done.receipt
-        && let Ok(version) = u32::try_from(version)
+    if let Some(version) = done
+        .receipt
+        .number()
+        .and_then(|version| u32::try_from(version).ok())
     {
         return Ok(version);
     }

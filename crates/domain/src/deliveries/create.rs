@@ -8,7 +8,7 @@ use super::rules::{SUMMARISED, ways};
 use super::{Lane, NONE, Purpose, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::recipients::PersonRow;
+use crate::recipients::{self, ContactMethod, PersonRow};
 use crate::rows;
 use crate::texts::Language;
 
@@ -40,13 +40,14 @@ pub(crate) struct Paged<'a> {
     pub(crate) person: Option<&'a PersonRow>,
 }
 
-/// Owes each person a text per contact method, as [`ways`] says. Somebody who cannot be reached at all gets a failed
-/// delivery, so that it is seen.
+/// Owes each person a text per contact method, as [`ways`] says. What cannot be sent at all becomes a failed delivery, so
+/// that it is seen: somebody without contact methods, a number whose beginning is not allowed.
 pub(crate) async fn create_pages(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     page: &NewPage<'_>,
 ) -> Result<u64, sqlx::Error> {
+    let prefixes = recipients::allowed_prefixes(conn).await?;
     let mut new = Vec::new();
     for paged in page.people {
         let methods = paged.person.map_or(&[][..], |person| &person.methods);
@@ -74,7 +75,23 @@ pub(crate) async fn create_pages(
                 paged.code
             ]));
         };
-        let ways = ways(methods, page.wished, page.at_once);
+        let refused = |method: &ContactMethod| recipients::check_prefix(&prefixes, method).err();
+        let usable = methods.iter().filter(|method| refused(method).is_none());
+        let usable: Vec<ContactMethod> = usable.cloned().collect();
+        let ways = ways(&usable, page.wished, page.at_once);
+        let barred = methods
+            .iter()
+            .filter_map(|method| Some((method, refused(method)?)));
+        for (position, (method, reason)) in barred.enumerate() {
+            let behind = ways.len() + position;
+            row(
+                behind,
+                method.kind(),
+                method.address(),
+                State::Failed,
+                &reason,
+            );
+        }
         for (position, (method, at_once)) in ways.into_iter().enumerate() {
             let state = if at_once {
                 State::Pending

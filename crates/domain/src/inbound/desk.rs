@@ -14,6 +14,7 @@ use crate::conversations;
 use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::nodes::{self, Fork};
+use crate::recipients;
 use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
 use crate::time::Civil;
 use crate::vocabulary::Answer;
@@ -100,6 +101,7 @@ impl Desk<'_> {
         let Some(asked) = self.sender.find_call(self.conn, &code).await? else {
             return Ok(nothing);
         };
+        self.note_number(&asked).await?;
         let handled = self.answer(&asked, answer, "").await?;
         Ok(Handled {
             taken: Taken::AnswerInPart,
@@ -144,8 +146,22 @@ impl Desk<'_> {
                     ..about(&asked)
                 })
             }
-            Some(answer) => self.answer(&asked, answer, rest).await,
+            Some(answer) => {
+                self.note_number(&asked).await?;
+                self.answer(&asked, answer, rest).await
+            }
         }
+    }
+
+    /// A code that comes back from the person's own number proves that texts reach it. A word without code does not: a
+    /// sender's number can be forged, a code must have been read.
+    async fn note_number(&mut self, asked: &Asked) -> Result<(), sqlx::Error> {
+        let (person, number) = (asked.call.recipient, &self.sender.address);
+        if !self.sender.is(person) {
+            return Ok(());
+        }
+        let how = format!("answered alert {} by sms", asked.alert.label);
+        recipients::note_answered(self.conn, self.entry, person, number, &how).await
     }
 
     /// An answer that says no code: counts when it can mean one alert only, and that is not critical.

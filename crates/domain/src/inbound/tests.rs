@@ -588,3 +588,26 @@ async fn a_text_before_the_cluster_is_founded_is_kept() {
     story.text(STRANGER, "?").await;
     assert!(story.log.contains("to stranger"));
 }
+
+#[tokio::test]
+async fn a_code_that_comes_back_verifies_the_number_and_a_bare_word_does_not() {
+    let mut story = Story::new().await;
+    story.raise(Severity::High, &["ana", "bela", "dora"]).await;
+    story.text(ANA, "{ana 1} 1").await;
+    story.text(BELA, "1").await;
+    story.text(STRANGER, "{dora 1} 1").await;
+    let mut found = Vec::new();
+    for key in ["ana", "bela", "dora"] {
+        let person = crate::recipients::person(&mut story.world.conn, key).await;
+        let known = person.unwrap().unwrap().verification[0].clone();
+        found.push((known.found.name(), known.how));
+    }
+    assert_eq!(
+        found,
+        [
+            ("verified", "answered alert 1 by sms".to_owned()),
+            ("unverified", String::new()),
+            ("unverified", String::new()),
+        ]
+    );
+}

@@ -1,6 +1,8 @@
-//! People with language and contact methods, and groups of them.
+//! People with what is known of them, groups of them, and how files may change them.
 //!
-//! Invariants: keys name people and groups for ever; a removed person stays as a row, because alerts name them.
+//! Invariants: keys name people and groups for ever; a removed person stays as a row, because alerts name them. Groups
+//! never contain themselves. What an import would do to more than a few people, to a duty number or by removing somebody
+//! happens only once a person approved it.
 
 mod apply;
 mod command;
@@ -8,12 +10,20 @@ mod query;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod words;
 
-pub(crate) use self::apply::apply;
-pub use self::command::{Command, ContactMethod, Group, Person};
+pub(crate) use self::apply::{apply, note_answered};
+pub use self::command::{
+    Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
+    PersonKind, Rule, Verify, Window, Wishes,
+};
 pub(crate) use self::query::first_unknown_person;
 pub use self::query::{
-    GroupRow, Named, PersonRow, by_address, by_ids, group, groups, people, person, resolve,
+    Freeze, GroupRow, ImportRow, ImportState, Membership, Named, Occupancy, PersonRow,
+    Verification, allowed_prefixes, by_address, by_ids, by_keys, count, freeze, group, groups,
+    import, imports, keys, occupancy, people, person, resolve, waiting, weight,
 };
-pub(crate) use self::rules::check_key;
-pub use self::rules::{check_group, check_person};
+pub use self::rules::{
+    Change, Weight, changed_fields, check_group, check_import, check_key, check_person,
+    check_prefix, check_prefixes, check_reason, check_verify, parse_hours, write_hours,
+};

@@ -1,15 +1,24 @@
 //! Reads of people and groups.
 
+mod imports;
+mod members;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::ContactMethod;
+pub use self::imports::{Freeze, ImportRow, ImportState, freeze, import, imports, waiting, weight};
+#[cfg(test)]
+pub(super) use self::members::FOUND_BY_RULES;
+pub use self::members::{Membership, Named, Occupancy, occupancy, resolve};
+pub(super) use self::members::{first_unknown_group, inner_groups};
+use super::{
+    ContactMethod, Criterion, Details, Found, Member, Person, PersonKind, Rule, Wishes, parse_hours,
+};
 use crate::ids::{GroupId, RecipientId};
-use crate::outcome::Refusal;
 use crate::rows;
+use crate::time::Timestamp;
 
 /// A person with contact methods in order.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,24 +28,46 @@ pub struct PersonRow {
     pub name: String,
     pub language: String,
     pub methods: Vec<ContactMethod>,
-    /// Keys of the groups the person is in, by key.
+    /// What is known of each of the methods, in their order.
+    pub verification: Vec<Verification>,
+    pub details: Details,
+    /// Keys of the groups that name the person, by key.
     pub groups: Vec<String>,
+    /// When the person was last put.
+    pub updated_at: Timestamp,
 }
 
-/// A group with its members' keys in calling order.
+/// What was last found out about a contact method.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verification {
+    pub found: Found,
+    /// By which path; empty when unverified.
+    pub how: String,
+    /// Absent when unverified.
+    pub at: Option<Timestamp>,
+}
+
+/// A group with those it names in calling order, and its rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupRow {
     pub id: GroupId,
     pub key: String,
     pub name: String,
-    pub members: Vec<String>,
+    pub members: Vec<Member>,
+    pub rule: Rule,
 }
 
-/// Somebody or some group named by key, as an alert names whom it calls.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub enum Named {
-    Person(String),
-    Group(String),
+impl PersonRow {
+    /// The person as it would be put.
+    pub fn into_person(self) -> Person {
+        Person {
+            key: self.key,
+            name: self.name,
+            language: self.language,
+            methods: self.methods,
+            details: self.details,
+        }
+    }
 }
 
 impl Named {
@@ -85,6 +116,37 @@ pub async fn by_ids(
     load(conn, rows::hex_array(ids.iter().map(RecipientId::as_bytes))).await
 }
 
+/// The people with these keys, in order of key; unknown and removed ones are absent.
+pub async fn by_keys(
+    conn: &mut SqliteConnection,
+    keys: &[&str],
+) -> Result<Vec<PersonRow>, sqlx::Error> {
+    let ids: Vec<RecipientId> = keys.iter().map(|key| RecipientId::of_key(key)).collect();
+    by_ids(conn, &ids).await
+}
+
+/// Every person's key, in order.
+pub async fn keys(conn: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("select key from person where removed_at_ms is null order by key")
+        .fetch_all(conn)
+        .await
+}
+
+/// How many people there are.
+pub async fn count(conn: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar("select count(*) from person where removed_at_ms is null")
+        .fetch_one(conn)
+        .await?;
+    Ok(count.cast_unsigned())
+}
+
+/// The beginnings of numbers that texts may go to; none: all.
+pub async fn allowed_prefixes(conn: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("select prefix from allowed_prefix order by prefix")
+        .fetch_all(conn)
+        .await
+}
+
 /// Everyone who has this address among their contact methods, in order of key.
 pub async fn by_address(
     conn: &mut SqliteConnection,
@@ -104,16 +166,32 @@ pub async fn by_address(
     load(conn, rows::hex_array(ids.iter().map(Vec::as_slice))).await
 }
 
+/// A group with its members and criteria; where to look and in which order follow.
+macro_rules! group_select {
+    ($tail:literal) => {
+        concat!(
+            "select g.group_id, g.key, g.name, \
+             (select json_group_array(member) from (select member from (\
+              select m.position, p.key as member from group_member m join person p on p.recipient_id = m.recipient_id \
+              where m.group_id = g.group_id union all \
+              select i.position, 'group:' || n.key from group_inner i join person_group n on n.group_id = i.inner_id \
+              where i.group_id = g.group_id) order by position)) as members, \
+             (select json_group_array(json_array(part, criterion)) from (\
+              select part, kind || ':' || value as criterion from group_criterion c where c.group_id = g.group_id \
+              order by part, position)) as rule \
+             from person_group g ",
+            $tail
+        )
+    };
+}
+
+use group_select;
+
 /// All groups by key.
 pub async fn groups(conn: &mut SqliteConnection) -> Result<Vec<GroupRow>, sqlx::Error> {
-    let found = sqlx::query(
-        "select g.group_id, g.key, g.name, \
-         (select json_group_array(key) from (select p.key as key from group_member m \
-          join person p on p.recipient_id = m.recipient_id where m.group_id = g.group_id order by m.position)) as members \
-         from person_group g order by g.key",
-    )
-    .fetch_all(conn)
-    .await?;
+    let found = sqlx::query(group_select!("order by g.key"))
+        .fetch_all(conn)
+        .await?;
     found.iter().map(group_row).collect()
 }
 
@@ -122,52 +200,22 @@ pub async fn group(
     conn: &mut SqliteConnection,
     key: &str,
 ) -> Result<Option<GroupRow>, sqlx::Error> {
-    let row = sqlx::query(
-        "select g.group_id, g.key, g.name, \
-         (select json_group_array(key) from (select p.key as key from group_member m \
-          join person p on p.recipient_id = m.recipient_id where m.group_id = g.group_id order by m.position)) as members \
-         from person_group g where g.group_id = ?",
-    )
-    .bind(GroupId::of_key(key).as_bytes())
-    .fetch_optional(conn)
-    .await?;
+    let row = sqlx::query(group_select!("where g.group_id = ?"))
+        .bind(GroupId::of_key(key).as_bytes())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(group_row).transpose()
-}
-
-/// Whom a list of names means: each person once, in the order named, groups in calling order.
-///
-/// The first unknown name is returned as the refusal to give.
-pub async fn resolve(
-    conn: &mut SqliteConnection,
-    names: &[Named],
-) -> Result<Result<Vec<RecipientId>, Refusal>, sqlx::Error> {
-    let mut seen = std::collections::BTreeSet::new();
-    let mut order = Vec::new();
-    for name in names {
-        let ids: Vec<RecipientId> = match name {
-            Named::Person(key) => {
-                let id = RecipientId::of_key(key);
-                if !known(conn, id).await? {
-                    return Ok(Err(Refusal::UnknownRecipient(key.clone())));
-                }
-                vec![id]
-            }
-            Named::Group(key) => match members(conn, key).await? {
-                Some(ids) => ids,
-                None => return Ok(Err(Refusal::UnknownGroup(key.clone()))),
-            },
-        };
-        order.extend(ids.into_iter().filter(|id| seen.insert(*id)));
-    }
-    Ok(Ok(order))
 }
 
 /// The first of these keys that names nobody.
 pub(crate) async fn first_unknown_person(
     conn: &mut SqliteConnection,
-    keys: &[String],
+    keys: &[impl AsRef<str>],
 ) -> Result<Option<String>, sqlx::Error> {
-    let ids: Vec<RecipientId> = keys.iter().map(|key| RecipientId::of_key(key)).collect();
+    let ids: Vec<RecipientId> = keys
+        .iter()
+        .map(|key| RecipientId::of_key(key.as_ref()))
+        .collect();
     let position: Option<i64> = sqlx::query_scalar(
         "select j.key from json_each(?) j left join person p on p.recipient_id = unhex(j.value) \
          and p.removed_at_ms is null where p.recipient_id is null order by j.key limit 1",
@@ -177,56 +225,22 @@ pub(crate) async fn first_unknown_person(
     .await?;
     Ok(position
         .and_then(|at| usize::try_from(at).ok())
-        .and_then(|at| keys.get(at).cloned()))
-}
-
-async fn known(conn: &mut SqliteConnection, id: RecipientId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "select exists (select 1 from person where recipient_id = ? and removed_at_ms is null)",
-    )
-    .bind(id.as_bytes())
-    .fetch_one(conn)
-    .await
-}
-
-async fn members(
-    conn: &mut SqliteConnection,
-    key: &str,
-) -> Result<Option<Vec<RecipientId>>, sqlx::Error> {
-    let id = GroupId::of_key(key);
-    let exists: bool =
-        sqlx::query_scalar("select exists (select 1 from person_group where group_id = ?)")
-            .bind(id.as_bytes())
-            .fetch_one(&mut *conn)
-            .await?;
-    if !exists {
-        return Ok(None);
-    }
-    let found: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select recipient_id from group_member where group_id = ? order by position",
-    )
-    .bind(id.as_bytes())
-    .fetch_all(conn)
-    .await?;
-    found
-        .iter()
-        .map(|bytes| RecipientId::from_row(bytes))
-        .collect::<Result<_, _>>()
-        .map(Some)
+        .and_then(|at| keys.get(at).map(|key| key.as_ref().to_owned())))
 }
 
 /// Loads the people whose ids are in a JSON array, with methods and groups, in three statements whatever their number.
 async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>, sqlx::Error> {
     let found = sqlx::query(
-        "select recipient_id, key, name, language from person \
+        "select recipient_id, key, name, language, updated_at_ms, kind, duty, more_languages, zone, tags, skills, sites, \
+         hours, never_voice, wake_by, answer_minutes, note from person \
          where recipient_id in (select unhex(value) from json_each(?)) and removed_at_ms is null order by key",
     )
     .bind(&ids)
     .fetch_all(&mut *conn)
     .await?;
-    let mut methods: BTreeMap<Vec<u8>, Vec<ContactMethod>> = BTreeMap::new();
+    let mut methods: BTreeMap<Vec<u8>, Vec<(ContactMethod, Verification)>> = BTreeMap::new();
     let method_rows = sqlx::query(
-        "select recipient_id, kind, address from contact_method \
+        "select recipient_id, kind, address, found, found_how, found_at_ms from contact_method \
          where recipient_id in (select unhex(value) from json_each(?)) order by recipient_id, position",
     )
     .bind(&ids)
@@ -238,7 +252,15 @@ async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>
             "email" => ContactMethod::Email(address),
             _ => ContactMethod::Sms(address),
         };
-        methods.entry(row.try_get(0)?).or_default().push(method);
+        let verification = Verification {
+            found: Found::parse(row.try_get(3)?).unwrap_or(Found::Unverified),
+            how: row.try_get(4)?,
+            at: rows::time_opt(row, "found_at_ms")?,
+        };
+        methods
+            .entry(row.try_get(0)?)
+            .or_default()
+            .push((method, verification));
     }
     let mut groups: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
     let group_rows = sqlx::query(
@@ -258,23 +280,60 @@ async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>
         .iter()
         .map(|row| {
             let id: Vec<u8> = row.try_get("recipient_id")?;
+            let (methods, verification) =
+                methods.remove(&id).unwrap_or_default().into_iter().unzip();
             Ok(PersonRow {
                 id: RecipientId::from_row(&id)?,
                 key: row.try_get("key")?,
                 name: row.try_get("name")?,
                 language: row.try_get("language")?,
-                methods: methods.remove(&id).unwrap_or_default(),
+                methods,
+                verification,
+                details: details(row)?,
                 groups: groups.remove(&id).unwrap_or_default(),
+                updated_at: rows::time(row, "updated_at_ms")?,
             })
         })
         .collect()
 }
 
+fn details(row: &SqliteRow) -> Result<Details, sqlx::Error> {
+    let waker: String = row.try_get("wake_by")?;
+    let minutes: Option<i64> = row.try_get("answer_minutes")?;
+    Ok(Details {
+        kind: PersonKind::parse(row.try_get("kind")?).unwrap_or_default(),
+        duty: row.try_get("duty")?,
+        more_languages: rows::json(row, "more_languages")?,
+        zone: row.try_get("zone")?,
+        tags: rows::json(row, "tags")?,
+        skills: rows::json(row, "skills")?,
+        sites: rows::json(row, "sites")?,
+        hours: parse_hours(row.try_get("hours")?).map_err(|e| sqlx::Error::Decode(e.into()))?,
+        wishes: Wishes {
+            never_voice: row.try_get("never_voice")?,
+            wake_by: Some(waker).filter(|key| !key.is_empty()),
+            answer_minutes: minutes.and_then(|m| u16::try_from(m).ok()),
+        },
+        note: row.try_get("note")?,
+    })
+}
+
 fn group_row(row: &SqliteRow) -> Result<GroupRow, sqlx::Error> {
+    let members: Vec<String> = rows::json(row, "members")?;
+    let criteria: Vec<(String, String)> = rows::json(row, "rule")?;
+    let mut rule = Rule::default();
+    for (part, text) in criteria {
+        let criterion = Criterion::parse(&text).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        match part.as_str() {
+            "all" => rule.all_of.push(criterion),
+            _ => rule.any_of.push(criterion),
+        }
+    }
     Ok(GroupRow {
         id: GroupId::from_row(row.try_get("group_id")?)?,
         key: row.try_get("key")?,
         name: row.try_get("name")?,
-        members: rows::json(row, "members")?,
+        members: members.iter().map(|text| Member::parse(text)).collect(),
+        rule,
     })
 }

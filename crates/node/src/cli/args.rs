@@ -1,10 +1,16 @@
 //! The grammar of the command line.
 
+mod directory;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::directory::{
+    DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
+    PutPerson, StateWord,
+};
 use super::report::ReportCommand;
 use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
@@ -107,6 +113,9 @@ pub(crate) enum Command {
     /// Prepared alerts, one per scenario
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// How files may change people: imports that wait, the switch that freezes them, numbers texts may go to
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
@@ -315,60 +324,6 @@ pub(crate) enum AnswerWord {
     Cannot,
     Received,
     NeedHelp,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PersonCommand {
-    /// List people
-    List,
-    /// Add a person or replace one with the same key
-    Put {
-        key: String,
-        #[arg(long)]
-        name: String,
-        /// fi, sv, en
-        #[arg(long, default_value = "en")]
-        language: String,
-        /// Phone number with country code; repeatable, tried in order
-        #[arg(long)]
-        sms: Vec<String>,
-        #[arg(long)]
-        email: Vec<String>,
-    },
-    /// Remove a person
-    Remove { key: String },
-    /// Take people from a CSV file with the columns key,name,language,sms,sms2,email,email2,groups
-    Import(Import),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum GroupCommand {
-    /// List groups
-    List,
-    /// Add a group or replace one with the same key
-    Put {
-        key: String,
-        #[arg(long)]
-        name: String,
-        /// Key of a member; repeatable, in calling order
-        #[arg(long)]
-        member: Vec<String>,
-    },
-    /// Remove a group; its people stay
-    Remove { key: String },
-    /// Take groups from a CSV file with the columns key,name,members (members separated by semicolons)
-    Import(Import),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Import {
-    pub(crate) file: PathBuf,
-    /// Say what would happen and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Change nothing if any line is refused
-    #[arg(long)]
-    pub(crate) all_or_nothing: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,16 +1,17 @@
-//! `person import` and `group import`: what is known is fetched, what is new is sent, and every line is reported.
+//! `group import`: what is known is fetched, what is new is sent, and every line is reported.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use hyper::Method;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::args::Import;
 use crate::client::{Client, segment};
-use crate::import::{self, Group, Line, Person, PersonLine, Plan, Row, Verdict};
+use crate::import::{self, Group, Line, Plan, Row, Verdict};
 use crate::output::{Done, Exit, Failure};
 
 /// People or groups in one request.
@@ -18,13 +19,6 @@ const BATCH_LEN: usize = 200;
 
 /// People in one answer.
 const PAGE_LEN: usize = 1_000;
-
-pub(super) async fn people(context: &Context, import: &Import) -> Done {
-    let client = context.client()?;
-    let csv = read(&import.file)?;
-    let plan = import_people(&client, &csv, Mode::of(import)).await?;
-    report(context, import, &plan.report)
-}
 
 pub(super) async fn groups(context: &Context, import: &Import) -> Done {
     let client = context.client()?;
@@ -35,7 +29,7 @@ pub(super) async fn groups(context: &Context, import: &Import) -> Done {
 
 /// How far an import goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
+enum Mode {
     /// Good lines go in even if others are refused.
     Lines,
     AllOrNothing,
@@ -44,7 +38,7 @@ pub(crate) enum Mode {
 
 impl Mode {
     fn of(import: &Import) -> Self {
-        match (import.dry_run, import.all_or_nothing) {
+        match (import.dry_run, import.strict) {
             (true, _) => Self::DryRun,
             (false, true) => Self::AllOrNothing,
             (false, false) => Self::Lines,
@@ -60,49 +54,16 @@ impl Mode {
     }
 }
 
-/// Brings people in from CSV.
-pub(crate) async fn import_people(
-    client: &Client,
-    csv: &[u8],
-    mode: Mode,
-) -> Result<Plan<PersonLine>, Failure> {
-    let known: Vec<Person> = fetch(client, "people").await?;
-    let groups: Vec<Group> = fetch(client, "groups").await?;
-    let mut plan = import::plan_people(csv, &known, &groups)?;
-    if !mode.sends(&plan) {
-        return Ok(plan);
-    }
-    let rows: Vec<Row<Value>> = plan
-        .send
-        .iter()
-        .map(|r| Row {
-            at: r.at,
-            item: json!(r.item.person),
-        })
-        .collect();
-    let refused = send(client, "people", &rows, &mut plan, mode).await?;
-    let grown = import::grown_groups(
-        &groups,
-        plan.send
-            .iter()
-            .filter(|r| !refused.contains(&r.at))
-            .map(|r| &r.item),
-    );
-    for batch in grown.chunks(BATCH_LEN) {
-        client
-            .change(Method::PUT, "/v1/groups", Some(&json!({ "groups": batch })))
-            .await?;
-    }
-    Ok(plan)
+/// As much of a person as a group asks for.
+#[derive(Debug, Deserialize)]
+struct Keyed {
+    key: String,
 }
 
 /// Brings groups in from CSV.
-pub(crate) async fn import_groups(
-    client: &Client,
-    csv: &[u8],
-    mode: Mode,
-) -> Result<Plan<Group>, Failure> {
-    let people: Vec<Person> = fetch(client, "people").await?;
+async fn import_groups(client: &Client, csv: &[u8], mode: Mode) -> Result<Plan<Group>, Failure> {
+    let people: Vec<Keyed> = fetch(client, "people").await?;
+    let people = people.into_iter().map(|person| person.key).collect();
     let known: Vec<Group> = fetch(client, "groups").await?;
     let mut plan = import::plan_groups(csv, &known, &people)?;
     if mode.sends(&plan) {
@@ -194,7 +155,7 @@ async fn fetch<T: DeserializeOwned>(client: &Client, what: &str) -> Result<Vec<T
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|e| {
         Failure::new(
             Exit::Failure,
@@ -207,7 +168,7 @@ fn report(context: &Context, import: &Import, lines: &[Line]) -> Done {
     let count = |verdict| lines.iter().filter(|l| l.verdict == verdict).count();
     let (added, changed) = (count(Verdict::Added), count(Verdict::Changed));
     let (unchanged, refused) = (count(Verdict::Unchanged), count(Verdict::Refused));
-    let nothing = import.dry_run || (import.all_or_nothing && refused > 0);
+    let nothing = import.dry_run || (import.strict && refused > 0);
     let object = json!({
         "ok": refused == 0, "applied": !nothing, "added": added, "changed": changed, "unchanged": unchanged,
         "refused": refused, "lines": lines,

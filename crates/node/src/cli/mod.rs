@@ -4,8 +4,9 @@ mod alert;
 pub(crate) mod args;
 mod backup;
 mod cluster;
+pub(crate) mod directory;
 mod doctor;
-pub(crate) mod import;
+mod import;
 mod island;
 mod key;
 mod modem;
@@ -61,6 +62,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
         Command::Zones(command) => on_core(zones::zones(&context, command)),
         Command::Template(command) => on_core(template::template(&context, command)),
+        Command::Directory(command) => on_core(directory::directory(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),

@@ -1,11 +1,12 @@
 //! `holdfast person` and `holdfast group`.
 
 use domain::phone::{MailAddress, PhoneNumber};
+use domain::recipients::ContactMethod;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::args::{GroupCommand, PersonCommand};
-use super::{Context, import};
+use super::args::{GroupCommand, KindWord, PersonCommand, PutPerson, StateWord};
+use super::{Context, directory, import};
 use crate::client::segment;
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -31,57 +32,183 @@ pub(super) async fn person(context: &Context, command: PersonCommand) -> Done {
             );
             Ok(())
         }
-        PersonCommand::Put {
-            key,
-            name,
-            language,
-            sms,
-            email,
-        } => {
-            let mut methods = Vec::new();
-            for text in sms {
-                let number = PhoneNumber::parse(&text).map_err(|e| Failure::new(Exit::Usage, e))?;
-                methods.push(json!({ "kind": "sms", "address": number.as_str() }));
-            }
-            for text in email {
-                let address =
-                    MailAddress::parse(&text).map_err(|e| Failure::new(Exit::Usage, e))?;
-                methods.push(json!({ "kind": "email", "address": address.as_str() }));
-            }
-            let body = json!({ "name": name, "language": language, "methods": methods });
-            change(context, Method::PUT, "people", &key, Some(&body)).await
+        PersonCommand::Show { key } => {
+            let path = format!("/v1/people/{}", segment(&key));
+            let answer = context.client()?.get(&path).await?;
+            context.output.data(&answer, || shown(context, &answer));
+            Ok(())
+        }
+        PersonCommand::Put(put) => {
+            let body = person_body(&put)?;
+            change(context, Method::PUT, "people", &put.key, Some(&body)).await
         }
         PersonCommand::Remove { key } => {
             context.confirm(&format!("Remove person {key}?"))?;
             change(context, Method::DELETE, "people", &key, None).await
         }
-        PersonCommand::Import(file) => import::people(context, &file).await,
+        PersonCommand::Verify {
+            key,
+            address,
+            state,
+            how,
+        } => {
+            let method =
+                ContactMethod::parse(&address).map_err(|e| Failure::new(Exit::Usage, e))?;
+            let state = match state {
+                StateWord::Unverified => "unverified",
+                StateWord::Verified => "verified",
+                StateWord::Failed => "failed",
+            };
+            let method = json!({ "kind": method.kind(), "address": method.address() });
+            let body = json!({ "method": method, "state": state, "how": how });
+            let path = format!("/v1/people/{}/verification", segment(&key));
+            let answer = context
+                .client()?
+                .change(Method::POST, &path, Some(&body))
+                .await?;
+            context.output.data(&answer, || format!("{key}: {state}"));
+            Ok(())
+        }
+        PersonCommand::Import(wanted) => directory::import_people(context, &wanted).await,
+        PersonCommand::Export { file, format } => directory::export(context, &file, format).await,
     }
+}
+
+fn person_body(put: &PutPerson) -> Result<Value, Failure> {
+    let mut methods = Vec::new();
+    for text in &put.sms {
+        let number = PhoneNumber::parse(text).map_err(|e| Failure::new(Exit::Usage, e))?;
+        methods.push(json!({ "kind": "sms", "address": number.as_str() }));
+    }
+    for text in &put.email {
+        let address = MailAddress::parse(text).map_err(|e| Failure::new(Exit::Usage, e))?;
+        methods.push(json!({ "kind": "email", "address": address.as_str() }));
+    }
+    let kind = match put.kind {
+        KindWord::Internal => "internal",
+        KindWord::Supplier => "supplier",
+        KindWord::Authority => "authority",
+    };
+    Ok(json!({
+        "name": put.name, "languages": put.language, "methods": methods, "kind": kind, "duty": put.duty,
+        "zone": put.zone, "tags": put.tag, "skills": put.skill, "sites": put.site, "hours": put.hours,
+        "wishes": {
+            "never_voice": put.never_voice, "wake_by": put.wake_by, "answer_minutes": put.answer_minutes,
+        },
+        "note": put.note,
+    }))
+}
+
+/// All that is known of a person, a line each; what is empty is left out.
+fn shown(context: &Context, person: &Value) -> String {
+    let mut rows = Vec::new();
+    let mut row = |what: &str, value: String| {
+        if !value.is_empty() {
+            rows.push(vec![what.to_owned(), value]);
+        }
+    };
+    for field in ["key", "name", "kind", "languages"] {
+        row(field, cell(&person[field]));
+    }
+    for method in each(&person["methods"]) {
+        let parts = ["address", "state", "how", "at"].map(|part| cell(&method[part]));
+        row(&cell(&method["kind"]), parts.join(" ").trim().to_owned());
+    }
+    if person["duty"] == true {
+        row("duty", "no import changes these by itself".to_owned());
+    }
+    for field in ["zone", "hours", "tags", "skills", "sites"] {
+        row(field, cell(&person[field]));
+    }
+    let wishes = &person["wishes"];
+    if wishes["never_voice"] == true {
+        row("never", "by voice".to_owned());
+    }
+    row("woken by", cell(&wishes["wake_by"]));
+    row("minutes to answer", cell(&wishes["answer_minutes"]));
+    row("note", cell(&person["note"]));
+    row("groups", cell(&person["groups"]));
+    context
+        .output
+        .table(&["", ""], &rows)
+        .trim_start()
+        .to_owned()
 }
 
 pub(super) async fn group(context: &Context, command: GroupCommand) -> Done {
     match command {
         GroupCommand::List => {
             let answer = context.client()?.get("/v1/groups").await?;
-            let row = |g: &Value| vec![cell(&g["key"]), cell(&g["name"]), cell(&g["members"])];
-            list(context, &answer, "groups", &["key", "name", "members"], row);
+            let row = |g: &Value| {
+                let rule = &g["rule"];
+                let parts = [
+                    &g["key"],
+                    &g["name"],
+                    &g["members"],
+                    &rule["all_of"],
+                    &rule["any_of"],
+                ];
+                parts.map(cell).to_vec()
+            };
+            let header = ["key", "name", "members", "all of", "any of"];
+            list(context, &answer, "groups", &header, row);
             Ok(())
         }
-        GroupCommand::Put { key, name, member } => {
-            change(
-                context,
-                Method::PUT,
-                "groups",
-                &key,
-                Some(&json!({ "name": name, "members": member })),
-            )
-            .await
+        GroupCommand::Members { key } => members(context, &key).await,
+        GroupCommand::Put(put) => {
+            let body = json!({
+                "name": put.name, "members": put.member,
+                "rule": { "all_of": put.all_of, "any_of": put.any_of },
+            });
+            change(context, Method::PUT, "groups", &put.key, Some(&body)).await
         }
         GroupCommand::Remove { key } => {
             context.confirm(&format!("Remove group {key}?"))?;
             change(context, Method::DELETE, "groups", &key, None).await
         }
         GroupCommand::Import(file) => import::groups(context, &file).await,
+    }
+}
+
+/// Who is in a group now, page by page, each with every reason.
+async fn members(context: &Context, key: &str) -> Done {
+    let client = context.client()?;
+    let (mut all, mut skip) = (Vec::new(), 0);
+    loop {
+        let path = format!("/v1/groups/{}/members?limit=1000&skip={skip}", segment(key));
+        let answer = client.get(&path).await?;
+        all.extend(each(&answer["members"]).cloned());
+        match answer["next"].as_u64() {
+            Some(next) => skip = next,
+            None => break,
+        }
+    }
+    let object = json!({ "count": all.len(), "members": all });
+    context.output.data(&object, || {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|one| {
+                let why: Vec<String> = each(&one["why"]).map(reason).collect();
+                vec![cell(&one["key"]), cell(&one["name"]), why.join("; ")]
+            })
+            .collect();
+        context.output.table(&["key", "name", "why"], &rows)
+    });
+    Ok(())
+}
+
+fn reason(why: &Value) -> String {
+    let through: Vec<String> = each(&why["through"]).map(cell).collect();
+    let matches: Vec<String> = each(&why["matches"]).map(cell).collect();
+    let how = if matches.is_empty() {
+        "named".to_owned()
+    } else {
+        matches.join(" ")
+    };
+    if through.is_empty() {
+        how
+    } else {
+        format!("{how} in {}", through.join(" > "))
     }
 }
 
@@ -103,6 +230,9 @@ async fn change(
             format!("{key}: done")
         }
     });
+    for warning in each(&answer["warnings"]) {
+        context.output.note(format!("warning: {}", cell(warning)));
+    }
     Ok(())
 }
 

@@ -1,41 +1,23 @@
-//! People and groups from CSV files: every line gets a verdict, none is passed over in silence.
+//! Groups from CSV files: every line gets a verdict, none is passed over in silence.
 //!
 //! The reading and the verdicts are here and know nothing of a network; [`crate::cli`] fetches what is known and sends
-//! what is new.
+//! what is new. People come in through the API, which reads files itself.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow};
-use domain::phone::{MailAddress, PhoneNumber};
-use domain::recipients::{self, ContactMethod};
+use domain::recipients::{self, Member};
 use serde::{Deserialize, Serialize};
-
-/// A person as files and the API know one.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Person {
-    pub(crate) key: String,
-    pub(crate) name: String,
-    pub(crate) language: String,
-    pub(crate) methods: Vec<Method>,
-}
-
-/// One way to reach a person.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Method {
-    /// `sms` or `email`.
-    pub(crate) kind: String,
-    pub(crate) address: String,
-}
 
 /// A group as files and the API know one.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Group {
     pub(crate) key: String,
     pub(crate) name: String,
-    /// Keys of people, in calling order.
+    /// Keys of people, or `group:` and the key of a group, in calling order.
     pub(crate) members: Vec<String>,
 }
 
@@ -76,37 +58,14 @@ pub(crate) struct Plan<T> {
     pub(crate) report: Vec<Line>,
 }
 
-/// A person's line: the person, and the groups to be a member of.
-#[derive(Clone, Debug)]
-pub(crate) struct PersonLine {
-    pub(crate) person: Person,
-    pub(crate) groups: Vec<String>,
-}
-
-impl Person {
-    /// As the domain checks and stores one.
-    fn as_command(&self) -> recipients::Person {
-        let method = |m: &Method| match m.kind.as_str() {
-            "sms" => ContactMethod::Sms(m.address.clone()),
-            _ => ContactMethod::Email(m.address.clone()),
-        };
-        let methods = self.methods.iter().map(method).collect();
-        recipients::Person {
-            key: self.key.clone(),
-            name: self.name.clone(),
-            language: self.language.clone(),
-            methods,
-        }
-    }
-}
-
 impl Group {
     /// As the domain checks and stores one.
     fn as_command(&self) -> recipients::Group {
         recipients::Group {
             key: self.key.clone(),
             name: self.name.clone(),
-            members: self.members.clone(),
+            members: self.members.iter().map(|m| Member::parse(m)).collect(),
+            rule: recipients::Rule::default(),
         }
     }
 }
@@ -123,45 +82,14 @@ impl<T> Plan<T> {
     }
 }
 
-/// Reads people and compares them with those known.
-///
-/// # Errors
-/// Only when the file as a whole cannot be read: no header, an unknown or missing column.
-pub(crate) fn plan_people(
-    csv: &[u8],
-    known: &[Person],
-    groups: &[Group],
-) -> Result<Plan<PersonLine>, anyhow::Error> {
-    let columns = [
-        "key", "name", "language", "sms", "sms2", "email", "email2", "groups",
-    ];
-    let known: BTreeMap<&str, &Person> = known.iter().map(|p| (p.key.as_str(), p)).collect();
-    plan(csv, &columns, &["key", "name"], |field| {
-        let line = person_line(field)?;
-        let is_member = |group: &String| {
-            groups
-                .iter()
-                .any(|g| g.key == *group && g.members.contains(&line.person.key))
-        };
-        let verdict = match known.get(line.person.key.as_str()) {
-            None => Verdict::Added,
-            Some(before) if **before == line.person && line.groups.iter().all(is_member) => {
-                Verdict::Unchanged
-            }
-            Some(_) => Verdict::Changed,
-        };
-        Ok((line, verdict))
-    })
-}
-
 /// Reads groups and compares them with those known.
 ///
 /// # Errors
-/// As [`plan_people`].
+/// Only when the file as a whole cannot be read: no header, an unknown or missing column.
 pub(crate) fn plan_groups(
     csv: &[u8],
     known: &[Group],
-    people: &[Person],
+    people: &BTreeSet<String>,
 ) -> Result<Plan<Group>, anyhow::Error> {
     let known: BTreeMap<&str, &Group> = known.iter().map(|g| (g.key.as_str(), g)).collect();
     plan(
@@ -175,11 +103,12 @@ pub(crate) fn plan_groups(
                 members: keys(field("members")),
             };
             recipients::check_group(&group.as_command())?;
-            if let Some(missing) = group
-                .members
-                .iter()
-                .find(|m| !people.iter().any(|p| p.key == **m))
-            {
+            let unknown = |member: &&String| match Member::parse(member) {
+                Member::Person(key) => !people.contains(&key),
+                // The cluster knows which groups there are, those of other lines included.
+                Member::Group(_) => false,
+            };
+            if let Some(missing) = group.members.iter().find(unknown) {
                 return Err(format!(
                     "there is no person {missing:?}; import people first, or correct the key"
                 ));
@@ -192,32 +121,6 @@ pub(crate) fn plan_groups(
             Ok((group, verdict))
         },
     )
-}
-
-/// What is known of `groups` after the lines in `people` are in: missing groups are made, members are added at the end.
-/// Gives only those that change.
-pub(crate) fn grown_groups<'a>(
-    groups: &[Group],
-    people: impl IntoIterator<Item = &'a PersonLine>,
-) -> Vec<Group> {
-    let mut all: BTreeMap<String, Group> =
-        groups.iter().map(|g| (g.key.clone(), g.clone())).collect();
-    for line in people {
-        for key in &line.groups {
-            let empty = || Group {
-                key: key.clone(),
-                name: key.clone(),
-                members: Vec::new(),
-            };
-            let group = all.entry(key.clone()).or_insert_with(empty);
-            if !group.members.contains(&line.person.key) {
-                group.members.push(line.person.key.clone());
-            }
-        }
-    }
-    all.into_values()
-        .filter(|group| !groups.contains(group))
-        .collect()
 }
 
 type Field<'a> = &'a dyn Fn(&str) -> &'a str;
@@ -323,49 +226,6 @@ fn plan<T>(
         }
     }
     Ok(plan)
-}
-
-fn person_line(field: Field<'_>) -> Result<PersonLine, String> {
-    let language = match field("language") {
-        "" => "en".to_owned(),
-        text => text.to_lowercase(),
-    };
-    let mut methods = Vec::new();
-    for column in ["sms", "sms2"] {
-        if !field(column).is_empty() {
-            let number = PhoneNumber::parse(field(column)).map_err(|e| format!("{column}: {e}"))?;
-            methods.push(Method {
-                kind: "sms".to_owned(),
-                address: number.to_string(),
-            });
-        }
-    }
-    for column in ["email", "email2"] {
-        if !field(column).is_empty() {
-            let address =
-                MailAddress::parse(field(column)).map_err(|e| format!("{column}: {e}"))?;
-            methods.push(Method {
-                kind: "email".to_owned(),
-                address: address.as_str().to_owned(),
-            });
-        }
-    }
-    if methods.is_empty() {
-        return Err(
-            "no phone number and no mail address; nobody could reach this person".to_owned(),
-        );
-    }
-    let person = Person {
-        key: field("key").to_owned(),
-        name: field("name").to_owned(),
-        language,
-        methods,
-    };
-    recipients::check_person(&person.as_command())?;
-    Ok(PersonLine {
-        person,
-        groups: keys(field("groups")),
-    })
 }
 
 /// Keys separated by semicolons or spaces, each once.

@@ -37,6 +37,7 @@ fn person(key: &str) -> Proposal {
             name: key.to_owned(),
             language: "en".to_owned(),
             methods: vec![recipients::ContactMethod::Email("a@b.example".to_owned())],
+            details: recipients::Details::default(),
         }],
     }))
 }

@@ -1,10 +1,10 @@
 //! The people of the story: who answered, and what their phones show.
 
 use anyhow::anyhow;
+use domain::recipients::ContactMethod;
 use emulator::event::Event;
 
 use crate::demo::world::{Outside, code_in};
-use crate::import::{PersonLine, Plan};
 
 /// Words that only a call-off has, one per language.
 const STAND_DOWN: [&str; 3] = ["CALLED OFF", "PERUTTU", "AVBLÅST"];
@@ -34,29 +34,29 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) fn of(plan: &Plan<PersonLine>) -> Result<Self, anyhow::Error> {
-        let is_first = |line: &PersonLine| !line.groups.iter().any(|g| g == "managers");
-        let first_step = plan.send.iter().filter(|row| is_first(&row.item)).count();
-        let player = |line: &PersonLine| {
-            let sms = line.person.methods.iter().find(|m| m.kind == "sms");
-            let number = sms
-                .ok_or_else(|| anyhow!("{} has no phone", line.person.name))?
-                .address
-                .clone();
-            Ok(Player {
-                key: line.person.key.clone(),
-                name: line.person.name.clone(),
+    /// Those a file names, in its order.
+    pub(super) fn of(csv: &str) -> Result<Self, anyhow::Error> {
+        let mut people = Self::default();
+        for line in contacts::read(csv.as_bytes())?.lines {
+            let entry = line.entry.map_err(|reason| anyhow!(reason))?;
+            let person = entry.onto(None).map_err(|reason| anyhow!(reason))?;
+            let number = person.methods.iter().find_map(|method| match method {
+                ContactMethod::Sms(number) => Some(number.clone()),
+                ContactMethod::Email(_) => None,
+            });
+            let number = number.ok_or_else(|| anyhow!("{} has no phone", person.name))?;
+            if !entry.groups().iter().any(|group| group == "managers") {
+                people.first_step += 1;
+            }
+            people.all.push(Player {
+                key: person.key,
+                name: person.name,
                 number,
                 confirmed: None,
                 coming: false,
-            })
-        };
-        let all = plan
-            .send
-            .iter()
-            .map(|row| player(&row.item))
-            .collect::<Result<Vec<_>, anyhow::Error>>()?;
-        Ok(Self { all, first_step })
+            });
+        }
+        Ok(people)
     }
 
     pub(super) fn number_of(&self, key: &str) -> Result<String, anyhow::Error> {
