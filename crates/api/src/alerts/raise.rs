@@ -487,7 +487,7 @@ mod tests {
             ]
         );
         for (bad, words) in [
-            (json!([{}]), "#/steps/0/enough/0 says not how many"),
+            (json!([{}]), "#/steps/0/enough/0: says not how many"),
             (json!([{"count": 0}]), "says not how many"),
             (json!([{"count": 1, "all": true}]), "beside `all`"),
         ] {
