@@ -61,15 +61,7 @@ pub(crate) async fn apply(
             judge(conn, entry, &mut row).await?;
             let people = people_of_step(conn, alert, next).await?;
             let note = format!("Step {} called: {people} people.", next + 1);
-            conversations::post(
-                conn,
-                entry,
-                RoomId::of_alert(alert),
-                "Holdfast",
-                "system",
-                &note,
-            )
-            .await?;
+            say(conn, entry, alert, &note).await?;
         }
         (Command::Repeat { round, .. }, Some(Action::Repeat(next))) if *round == next => {
             row.plan.round = next;
@@ -79,29 +71,13 @@ pub(crate) async fn apply(
                 row.plan.step =
                     u16::try_from(row.plan.last_pages.len().saturating_sub(1)).unwrap_or(u16::MAX);
                 let note = "Too few answered: everyone is called once more, on every path.";
-                conversations::post(
-                    conn,
-                    entry,
-                    RoomId::of_alert(alert),
-                    "Holdfast",
-                    "system",
-                    note,
-                )
-                .await?;
+                say(conn, entry, alert, note).await?;
             }
         }
         (Command::Review { round, .. }, Some(Action::Review(next))) if *round == next => {
             row.plan.review = next;
             let note = "Still open. Resolve it or call it off when it is over.";
-            conversations::post(
-                conn,
-                entry,
-                RoomId::of_alert(alert),
-                "Holdfast",
-                "system",
-                note,
-            )
-            .await?;
+            say(conn, entry, alert, note).await?;
         }
         (Command::ExpandPage { page, .. }, Some(Action::ExpandPage(next)))
         | (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next))) => {
@@ -121,6 +97,18 @@ pub(crate) async fn apply(
     }
     save(conn, &row, entry.at).await?;
     Ok(Outcome::Applied(Receipt::None))
+}
+
+/// Writes what the plan does by itself into the alert's room.
+async fn say(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    note: &str,
+) -> Result<(), sqlx::Error> {
+    let room = RoomId::of_alert(alert);
+    conversations::post(conn, entry, room, "Holdfast", "system", note).await?;
+    Ok(())
 }
 
 /// A plan as the raise gives it.

@@ -64,7 +64,7 @@ pub(super) async fn signal(
     let decision = rules::decide(&standing(source, &known, barred), signal, entry.at);
     source.signals += 1;
     match decision {
-        Decision::Alone { flapping } => {
+        Decision::Alone { flapping } | Decision::Bundle { flapping } => {
             let said = Said {
                 signal,
                 known,
@@ -76,25 +76,7 @@ pub(super) async fn signal(
                 source,
                 said,
                 Way {
-                    alone: true,
-                    flapping,
-                },
-            )
-            .await?;
-        }
-        Decision::Bundle { flapping } => {
-            let said = Said {
-                signal,
-                known,
-                place,
-            };
-            told(
-                conn,
-                entry,
-                source,
-                said,
-                Way {
-                    alone: false,
+                    alone: matches!(decision, Decision::Alone { .. }),
                     flapping,
                 },
             )
