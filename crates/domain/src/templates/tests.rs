@@ -309,8 +309,13 @@ fn every_mistake_names_its_place_and_language() {
             "/placeholders: \"what\" stands there twice",
         ),
         (
-            mistakes(|t| t.placeholders[0].name = "What".to_owned()),
-            "/placeholders/0/name: is not a name",
+            mistakes(|t| {
+                t.placeholders.push(Placeholder {
+                    name: "What".to_owned(),
+                    ..t.placeholders[0].clone()
+                });
+            }),
+            "/placeholders/1/name: is not a name",
         ),
         (
             mistakes(|t| t.placeholders[0].example.clear()),
