@@ -116,7 +116,7 @@ fn raise(index: u64) -> LogEntry {
                 id: "bench".to_owned(),
             },
             decided_under: None,
-            command: Command::Alerts(Alerts::Raise(raise)),
+            command: Command::Alerts(Alerts::Raise(Box::new(raise))),
         },
     }
 }

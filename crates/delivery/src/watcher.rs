@@ -352,7 +352,7 @@ impl Watcher {
             trouble.key().as_bytes(),
             &earlier.to_be_bytes(),
         ]);
-        let command = Command::Alerts(alerts::Command::Raise(raise));
+        let command = Command::Alerts(alerts::Command::Raise(Box::new(raise)));
         match self.propose(request, command).await {
             Some(Outcome::Applied(_)) => {
                 warn!(

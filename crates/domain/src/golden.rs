@@ -737,19 +737,28 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         ),
         (
             "alerts.raise.low",
-            Command::Alerts(Alerts::Raise(raise(Severity::Low, Status::Test))),
+            Command::Alerts(Alerts::Raise(Box::new(raise(Severity::Low, Status::Test)))),
         ),
         (
             "alerts.raise.normal",
-            Command::Alerts(Alerts::Raise(raise(Severity::Normal, Status::Exercise))),
+            Command::Alerts(Alerts::Raise(Box::new(raise(
+                Severity::Normal,
+                Status::Exercise,
+            )))),
         ),
         (
             "alerts.raise.high",
-            Command::Alerts(Alerts::Raise(raise(Severity::High, Status::Actual))),
+            Command::Alerts(Alerts::Raise(Box::new(raise(
+                Severity::High,
+                Status::Actual,
+            )))),
         ),
         (
             "alerts.raise.critical",
-            Command::Alerts(Alerts::Raise(raise(Severity::Critical, Status::Actual))),
+            Command::Alerts(Alerts::Raise(Box::new(raise(
+                Severity::Critical,
+                Status::Actual,
+            )))),
         ),
     ];
     for (name, answer) in [

@@ -189,9 +189,9 @@ impl World {
         steps: &[&[&str]],
     ) -> AlertId {
         let outcome = self
-            .ask(Command::Alerts(alerts::Command::Raise(raise(
+            .ask(Command::Alerts(alerts::Command::Raise(Box::new(raise(
                 severity, delay_s, steps,
-            ))))
+            )))))
             .await;
         let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
             panic!("not raised: {outcome:?}")

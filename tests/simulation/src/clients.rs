@@ -54,7 +54,7 @@ pub(crate) fn plan(chance: &mut StdRng, nodes: u64, from: Duration, to: Duration
     for number in 0..count {
         let words = format!("Fire in hall {number}");
         let at = from + (to - from).mul_f64(chance.random_range(0.0..0.9));
-        let command = Command::Alerts(alerts::Command::Raise(raise(chance, &words)));
+        let command = Command::Alerts(alerts::Command::Raise(Box::new(raise(chance, &words))));
         let raised = errand(chance, nodes, at, Asked::Raise, words, command);
         let alert = AlertId::derive(&[raised.request.as_bytes()]);
         errands.push(raised);

@@ -24,7 +24,7 @@ async fn start(count: u64) -> Nodes {
 }
 
 fn raise(request: RequestId, text: &str) -> Proposal {
-    let command = Command::Alerts(alerts::Command::Raise(Raise {
+    let command = Command::Alerts(alerts::Command::Raise(Box::new(Raise {
         severity: Severity::High,
         status: Status::Actual,
         texts: vec![("und".to_owned(), text.to_owned())],
@@ -47,7 +47,7 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         dedup_key: None,
         source: "test".to_owned(),
         template: None,
-    }));
+    })));
     proposal(request, command)
 }
 

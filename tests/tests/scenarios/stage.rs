@@ -111,7 +111,11 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         source: "control room".to_owned(),
         template: None,
     };
-    let outcome = ask(world, Command::Alerts(alerts::Command::Raise(raise))).await;
+    let outcome = ask(
+        world,
+        Command::Alerts(alerts::Command::Raise(Box::new(raise))),
+    )
+    .await;
     let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
         panic!("not raised: {outcome:?}");
     };

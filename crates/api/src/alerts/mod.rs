@@ -181,7 +181,7 @@ async fn create(
     let done = submit(
         &shared,
         input.order,
-        DomainCommand::Alerts(Command::Raise(raise)),
+        DomainCommand::Alerts(Command::Raise(Box::new(raise))),
         NamedIn::Body,
     )
     .await?;

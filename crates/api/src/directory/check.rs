@@ -152,7 +152,10 @@ async fn start(
         .map_err(of_query)?;
     drop(view);
     let asked = recipients.len();
-    let command = DomainCommand::Alerts(Command::Raise(raise(recipients, body.remind_after_s)));
+    let command = DomainCommand::Alerts(Command::Raise(Box::new(raise(
+        recipients,
+        body.remind_after_s,
+    ))));
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
     let Some((alert, number)) = done.receipt.alert() else {
         return Err(Problem::new(

@@ -157,7 +157,7 @@ async fn create(State(shared): State<Shared>, input: Input<FeedBody>) -> Result<
     let row = oncall::feed(&mut view, token.id())
         .await
         .map_err(of_query)?;
-    if !row.is_some_and(|row| row.secret_hash == token.secret_hash()) {
+    if row.is_none_or(|row| row.secret_hash != token.secret_hash()) {
         return Err(Problem::new(
             Kind::Conflict,
             "this request made a feed before, and its address was shown only then; find that feed in the list, revoke \

@@ -12,7 +12,7 @@ use crate::vocabulary::{Answer, Severity, Status};
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    Raise(Raise),
+    Raise(Box<Raise>),
     /// Records a person's answer given to an operator or through the API. Applying it again changes nothing.
     Answer {
         alert: AlertId,

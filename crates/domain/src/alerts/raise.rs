@@ -36,7 +36,7 @@ pub(crate) fn together(raises: usize) -> usize {
 /// time; what a template adds to an alert is written singly.
 pub(crate) fn as_raise(command: &crate::Command) -> Option<&Raise> {
     if let crate::Command::Alerts(Command::Raise(raise)) = command {
-        Some(raise).filter(|raise| raise.template.is_none())
+        Some(&**raise).filter(|raise| raise.template.is_none())
     } else {
         None
     }

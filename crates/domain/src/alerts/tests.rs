@@ -208,13 +208,16 @@ async fn a_raise_without_people_or_text_is_refused_in_words() {
     let mut world = World::new().await;
     let nobody = raise(Severity::High, 0, &[&[]]);
     assert_eq!(
-        world.ask(Command::Alerts(Alerts::Raise(nobody))).await,
+        world
+            .ask(Command::Alerts(Alerts::Raise(Box::new(nobody))))
+            .await,
         Outcome::Refused(Refusal::NoRecipients)
     );
     let mut endless = raise(Severity::High, 0, &[&["ana"]]);
     endless.texts[0].1 = "x".repeat(5_000);
-    let Outcome::Refused(Refusal::Invalid(why)) =
-        world.ask(Command::Alerts(Alerts::Raise(endless))).await
+    let Outcome::Refused(Refusal::Invalid(why)) = world
+        .ask(Command::Alerts(Alerts::Raise(Box::new(endless))))
+        .await
     else {
         panic!("a text of 5,000 characters was taken");
     };

@@ -13,7 +13,11 @@ use crate::transcript::{World, raise};
 use crate::{AlertId, DeliveryId, NodeId, Receipt, RequestId};
 
 fn raise_one() -> Command {
-    Command::Alerts(Alerts::Raise(raise(Severity::High, 0, &[&["ana"]])))
+    Command::Alerts(Alerts::Raise(Box::new(raise(
+        Severity::High,
+        0,
+        &[&["ana"]],
+    ))))
 }
 
 #[tokio::test]
@@ -91,8 +95,8 @@ async fn no_command_stops_the_log() {
         attempt: u32::MAX,
     };
     let commands = vec![
-        Command::Alerts(Alerts::Raise(endless)),
-        Command::Alerts(Alerts::Raise(steady)),
+        Command::Alerts(Alerts::Raise(Box::new(endless))),
+        Command::Alerts(Alerts::Raise(Box::new(steady))),
         Command::Alerts(Alerts::Join {
             alert: AlertId([1; 16]),
             into: AlertId([1; 16]),
@@ -240,7 +244,7 @@ fn burst(world: &mut World) -> Vec<LogEntry> {
             [body; 32],
             operator.clone(),
             None,
-            Command::Alerts(Alerts::Raise(new)),
+            Command::Alerts(Alerts::Raise(Box::new(new))),
         ));
     }
     entries

@@ -25,7 +25,7 @@ async fn only_the_next_page_is_expanded() {
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let new = raise(Severity::Normal, 0, &[&keys]);
     let Outcome::Applied(Receipt::Alert { id: alert, .. }) = world
-        .ask(AnyCommand::Alerts(alerts::Command::Raise(new)))
+        .ask(AnyCommand::Alerts(alerts::Command::Raise(Box::new(new))))
         .await
     else {
         panic!("not raised");
@@ -134,7 +134,7 @@ async fn raised(world: &mut World, steps: &[&[&str]], enough: &[&[Quota]]) -> Al
 
 async fn begun(world: &mut World, new: alerts::Raise) -> AlertId {
     let outcome = world
-        .ask(AnyCommand::Alerts(alerts::Command::Raise(new)))
+        .ask(AnyCommand::Alerts(alerts::Command::Raise(Box::new(new))))
         .await;
     let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
         panic!("not raised: {outcome:?}");

@@ -129,7 +129,7 @@ async fn an_alert_raised_from_a_template_on_an_island_keeps_its_checklist_in_the
     let raised = island
         .run(
             Actor::Operator { node: NodeId(3) },
-            AnyCommand::Alerts(Alerts::Raise(new.clone())),
+            AnyCommand::Alerts(Alerts::Raise(Box::new(new.clone()))),
         )
         .await;
     let Outcome::Applied(receipt) = raised else {
@@ -465,7 +465,11 @@ async fn two_islands_that_joined_two_alerts_crosswise_leave_one_open() {
 async fn a_request_answered_on_an_island_is_answered_the_same_in_the_cluster() {
     let mut island = Island::new(3).await;
     let request = RequestId([5; 16]);
-    let command = AnyCommand::Alerts(Alerts::Raise(raise(Severity::High, 0, &[&["ana"]])));
+    let command = AnyCommand::Alerts(Alerts::Raise(Box::new(raise(
+        Severity::High,
+        0,
+        &[&["ana"]],
+    ))));
     let actor = Actor::ApiKey { id: "k".to_owned() };
     let first = island.run_as(request, actor.clone(), command.clone()).await;
     let mut cluster = Cluster::new().await;
@@ -490,7 +494,11 @@ async fn what_nothing_can_be_made_of_is_shown_and_stops_nothing() {
     });
     let mut cluster = Cluster::new().await;
     let key = Actor::ApiKey { id: "k".to_owned() };
-    let command = AnyCommand::Alerts(Alerts::Raise(raise(Severity::High, 0, &[&["ana"]])));
+    let command = AnyCommand::Alerts(Alerts::Raise(Box::new(raise(
+        Severity::High,
+        0,
+        &[&["ana"]],
+    ))));
     let entry = cluster.world.entry(request, [0; 32], key, None, command);
     crate::apply_batch(&mut cluster.world.conn, &[entry])
         .await

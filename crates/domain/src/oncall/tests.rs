@@ -108,10 +108,10 @@ fn order(from: &str, to: &str, instead: &[&str], of: Option<&str>) -> Oncall {
 }
 
 fn refusal(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Refused(refusal) => refusal.to_string(),
-        other => panic!("not refused: {other:?}"),
-    }
+    let Outcome::Refused(refusal) = outcome else {
+        panic!("not refused: {outcome:?}")
+    };
+    refusal.to_string()
 }
 
 #[tokio::test]

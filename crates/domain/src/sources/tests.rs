@@ -522,7 +522,7 @@ async fn an_alert_that_an_island_raised_is_counted_and_closed_by_its_key() {
     let mut new = raise(Severity::High, 0, &[&["ana"]]);
     new.dedup_key = Some("source:prom:db1".to_owned());
     world
-        .ask(Command::Alerts(alerts::Command::Raise(new)))
+        .ask(Command::Alerts(alerts::Command::Raise(Box::new(new))))
         .await;
     say(&mut world, "prom", &[signal("db1", Severity::High)]).await;
     assert_eq!(shown(&mut world).await.lines().count(), 1);

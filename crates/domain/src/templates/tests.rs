@@ -133,7 +133,7 @@ async fn raise_from(world: &mut World, what: &str) -> crate::AlertId {
         enough: Vec::new(),
     }];
     let raised = world
-        .ask(Command::Alerts(alerts::Command::Raise(raise)))
+        .ask(Command::Alerts(alerts::Command::Raise(Box::new(raise))))
         .await;
     let Outcome::Applied(Receipt::Alert { id, .. }) = raised else {
         panic!("not raised: {raised:?}")

@@ -43,7 +43,7 @@ fn person(key: &str) -> Proposal {
 }
 
 fn raise() -> Proposal {
-    proposal(Command::Alerts(alerts::Command::Raise(Raise {
+    proposal(Command::Alerts(alerts::Command::Raise(Box::new(Raise {
         severity: Severity::High,
         status: Status::Actual,
         texts: vec![("und".to_owned(), "gas".to_owned())],
@@ -66,7 +66,7 @@ fn raise() -> Proposal {
         dedup_key: None,
         source: "test".to_owned(),
         template: None,
-    })))
+    }))))
 }
 
 /// A cut that works one way: what this node says reaches nobody, while it hears the cluster go on. Played on a member of

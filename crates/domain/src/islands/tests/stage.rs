@@ -62,16 +62,18 @@ impl Cluster {
         }
         let mut first = raise(Severity::High, 300, &[&["ana", "bela"], &["dora"]]);
         first.needed = 2;
-        let Outcome::Applied(Receipt::Alert { id, .. }) =
-            world.ask(AnyCommand::Alerts(Alerts::Raise(first))).await
+        let Outcome::Applied(Receipt::Alert { id, .. }) = world
+            .ask(AnyCommand::Alerts(Alerts::Raise(Box::new(first))))
+            .await
         else {
             panic!("not raised")
         };
         world.act().await;
         world.send_all(1, accepted()).await;
         let second = raise(Severity::Normal, 300, &[&["ana", "dora"]]);
-        let Outcome::Applied(Receipt::Alert { id: second, .. }) =
-            world.ask(AnyCommand::Alerts(Alerts::Raise(second))).await
+        let Outcome::Applied(Receipt::Alert { id: second, .. }) = world
+            .ask(AnyCommand::Alerts(Alerts::Raise(Box::new(second))))
+            .await
         else {
             panic!("not raised")
         };
@@ -219,7 +221,9 @@ impl Island {
     pub(in crate::islands) async fn raise(&mut self, severity: Severity, people: &[usize]) {
         let keys: Vec<&str> = people.iter().map(|place| PEOPLE[*place].0).collect();
         let new = raise(severity, 60, &[&keys[..1], &keys]);
-        let outcome = self.ask(AnyCommand::Alerts(Alerts::Raise(new))).await;
+        let outcome = self
+            .ask(AnyCommand::Alerts(Alerts::Raise(Box::new(new))))
+            .await;
         let Outcome::Applied(receipt) = outcome else {
             panic!("not raised: {outcome:?}")
         };
