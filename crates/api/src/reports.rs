@@ -6,10 +6,11 @@ use axum::{Json, http::StatusCode};
 use domain::alerts::{
     DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
 };
+use domain::oncall::{self, Called};
 use domain::ports::Freshness;
-use domain::recipients::{self, Named};
+use domain::recipients::Named;
 use domain::reports::{self, Command, Decision, Report, ReportRow};
-use domain::{Civil, Command as DomainCommand};
+use domain::{Civil, Command as DomainCommand, Refusal, nodes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -76,6 +77,9 @@ pub(crate) struct DecisionBody {
     /// Groups to call; only with `convene`.
     #[serde(default)]
     groups: Vec<String>,
+    /// Schedules whose people on call to call; only with `convene`.
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -274,13 +278,18 @@ async fn convene(
     let row = reports::report(&mut view, number).await.map_err(of_query)?;
     let row = row.ok_or_else(unknown)?;
     let people = body.people.into_iter().map(Named::Person);
-    let named: Vec<Named> = people
-        .chain(body.groups.into_iter().map(Named::Group))
-        .collect();
-    let found = recipients::resolve(&mut view, &named)
+    let named = people.chain(body.groups.into_iter().map(Named::Group));
+    let on_call = body.schedules.into_iter().map(Called::OnCall);
+    let called: Vec<Called> = named.map(Called::Named).chain(on_call).collect();
+    let civil = nodes::civil(&mut view).await.map_err(of_query)?;
+    let found = oncall::resolve(&mut view, &called, civil.at(shared.replica.now()))
         .await
-        .map_err(of_query)?;
-    let recipients = found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+        .map_err(of_query)?
+        .map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+    if found.people.is_empty() && !found.notes.is_empty() {
+        let refusal = Refusal::NobodyOnCall(found.notes.join("; "));
+        return Err(of_refusal(&refusal, NamedIn::Body));
+    }
     Ok(Decision::Convene {
         raise: Box::new(Raise {
             severity,
@@ -291,10 +300,10 @@ async fn convene(
             aware_at: Some(row.at),
             steps: vec![Step {
                 delay_ms: 0,
-                recipients,
+                recipients: found.people,
                 enough: Vec::new(),
             }],
-            notes: Vec::new(),
+            notes: found.notes,
             needed: 1,
             repeat_every_ms: DEFAULT_REPEAT_EVERY_MS,
             repeats: DEFAULT_REPEATS,

@@ -403,11 +403,11 @@ fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> V
     named.map(Called::Named).chain(on_call).collect()
 }
 
-impl From<(u64, Vec<Named>)> for WantedStep {
-    fn from((delay_ms, named): (u64, Vec<Named>)) -> Self {
+impl From<(u64, Vec<Called>)> for WantedStep {
+    fn from((delay_ms, whom): (u64, Vec<Called>)) -> Self {
         Self {
             delay_ms,
-            whom: named.into_iter().map(Called::Named).collect(),
+            whom,
             enough: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Civil;
+use domain::oncall::Called;
 use domain::recipients::Named;
 use domain::sources::{self, Beat, Brake, Kind, Mapping, OnResolve, SignalRow, Source, SourceRow};
 use domain::vocabulary::Severity;
@@ -54,7 +55,7 @@ pub(super) struct SourceBody {
     enabled: bool,
 }
 
-/// People and groups by key.
+/// People, groups and schedules by key; of a schedule whoever is on call at that moment.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallsJson {
@@ -62,6 +63,8 @@ pub(super) struct CallsJson {
     people: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 /// How a document becomes signals. Templates name places in it: `{labels.instance}` or `{/labels/instance}`; `{a|b}` is
@@ -204,20 +207,24 @@ pub(super) fn parse(key: String, body: SourceBody) -> Result<Source, Problem> {
     Ok(source)
 }
 
-/// People first, then groups, each in the order written.
-pub(super) fn named(calls: CallsJson) -> Vec<Named> {
+/// People first, then groups, then schedules, each in the order written.
+pub(super) fn named(calls: CallsJson) -> Vec<Called> {
     let people = calls.people.into_iter().map(Named::Person);
+    let groups = calls.groups.into_iter().map(Named::Group);
     people
-        .chain(calls.groups.into_iter().map(Named::Group))
+        .chain(groups)
+        .map(Called::Named)
+        .chain(calls.schedules.into_iter().map(Called::OnCall))
         .collect()
 }
 
-pub(super) fn calls(named: &[Named]) -> CallsJson {
+pub(super) fn calls(named: &[Called]) -> CallsJson {
     let mut calls = CallsJson::default();
     for name in named {
         match name {
-            Named::Person(key) => calls.people.push(key.clone()),
-            Named::Group(key) => calls.groups.push(key.clone()),
+            Called::Named(Named::Person(key)) => calls.people.push(key.clone()),
+            Called::Named(Named::Group(key)) => calls.groups.push(key.clone()),
+            Called::OnCall(key) => calls.schedules.push(key.clone()),
         }
     }
     calls

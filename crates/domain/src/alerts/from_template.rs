@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{FromTemplate, Raise};
-use crate::recipients::Named;
+use crate::oncall::Called;
 use crate::templates::{
     self, ByLanguage, Fill, Gather, Item, Mistake, Template, VALUE_LEN_MAX, Version,
 };
@@ -30,7 +30,7 @@ pub struct Templated {
     /// Complete but for its people, its source and whatever only the raise itself says.
     pub raise: Raise,
     /// Delay in milliseconds, and whom.
-    pub steps: Vec<(u64, Vec<Named>)>,
+    pub steps: Vec<(u64, Vec<Called>)>,
 }
 
 /// The raise of a version. Mistakes are in what was said: `/placeholders/what` is missing, unknown or too long.
@@ -173,12 +173,12 @@ fn texts_of(template: &Template, fill: &Fill<'_>, extra: &str) -> Vec<(String, S
 }
 
 /// The steps by name. Names were checked when the template was put; one of a newer version is passed over.
-fn steps_of(template: &Template) -> Vec<(u64, Vec<Named>)> {
+fn steps_of(template: &Template) -> Vec<(u64, Vec<Called>)> {
     template
         .steps
         .iter()
         .map(|step| {
-            let whom = step.to.iter().filter_map(|name| Named::parse(name));
+            let whom = step.to.iter().filter_map(|name| Called::parse(name));
             (step.delay_ms, whom.collect())
         })
         .collect()

@@ -1,7 +1,7 @@
 //! Commands of sources as the log holds them.
 
 use crate::vocabulary::{Severity, Status};
-use crate::{AlertId, Command, Timestamp, recipients, reports, sources};
+use crate::{AlertId, Command, Timestamp, oncall, recipients, reports, sources};
 
 /// One command of each form.
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
@@ -72,7 +72,7 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             "sources.set",
             Sources::Set(sources::Settings {
                 person_alarms: 5,
-                duty: vec![recipients::Named::Person(key())],
+                duty: vec![oncall::Called::OnCall(key())],
             }),
         ),
     ];
@@ -119,7 +119,9 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             key: key(),
             name: key(),
             kind,
-            calls: vec![recipients::Named::Group("duty".to_owned())],
+            calls: vec![oncall::Called::Named(recipients::Named::Group(
+                "duty".to_owned(),
+            ))],
             severity: Severity::High,
             severities: vec![("page".to_owned(), Severity::Critical)],
             gather: String::new(),

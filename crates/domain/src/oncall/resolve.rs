@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::query;
@@ -11,12 +12,31 @@ use crate::recipients::{self, Named};
 use crate::time::CivilTime;
 
 /// Whom an alert calls, as it was written.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Called {
     /// A person or a group.
     Named(Named),
     /// Whoever is on call in a schedule.
     OnCall(String),
+}
+
+impl Called {
+    /// Reads `person:anna`, `group:duty` and `schedule:night`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().split_once(':') {
+            Some(("schedule", key)) if !key.is_empty() => Some(Self::OnCall(key.to_owned())),
+            _ => Named::parse(text).map(Self::Named),
+        }
+    }
+
+    /// What it names (`person`, `group`, `schedule`), and its key.
+    pub fn words(&self) -> (&'static str, &str) {
+        match self {
+            Self::Named(Named::Person(key)) => ("person", key),
+            Self::Named(Named::Group(key)) => ("group", key),
+            Self::OnCall(key) => ("schedule", key),
+        }
+    }
 }
 
 /// People found, and what is to be said about those who were not.

@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::{Command as Reports, Decision, Report, State, due, report};
 use crate::alerts::{self, Severity};
+use crate::oncall::Called;
 use crate::recipients::Named;
 use crate::sources::{Command as Sources, Settings};
 use crate::transcript::{World, raise};
@@ -21,7 +22,7 @@ fn smoke() -> Report {
 
 async fn world() -> World {
     let mut world = World::new().await;
-    let duty = vec![Named::Person("dora".to_owned())];
+    let duty = vec![Called::Named(Named::Person("dora".to_owned()))];
     let settings = Settings {
         person_alarms: 5,
         duty,

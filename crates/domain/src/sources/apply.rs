@@ -7,7 +7,7 @@ use super::settings::{self, Stored};
 use super::{follow_up, query, rules, silences, take};
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::rows;
+use crate::{nodes, oncall, rows};
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -26,7 +26,7 @@ pub(crate) async fn apply(
             silences::stop_all(conn, entry, reason, *for_ms).await
         }
         Command::Resume => silences::resume(conn, entry).await,
-        Command::Set(settings) => set(conn, settings).await,
+        Command::Set(settings) => set(conn, entry, settings).await,
     }
 }
 
@@ -38,11 +38,9 @@ async fn put(
     if let Err(problem) = rules::check_source(source) {
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
-    for name in &source.calls {
-        let found = crate::recipients::resolve(conn, std::slice::from_ref(name)).await?;
-        if let Err(refusal) = found {
-            return Ok(Outcome::Refused(refusal));
-        }
+    let now = nodes::civil(conn).await?.at(entry.at);
+    if let Err(refusal) = oncall::resolve(conn, &source.calls, now).await? {
+        return Ok(Outcome::Refused(refusal));
     }
     let others: i64 = sqlx::query_scalar("select count(*) from source where source_key <> ?")
         .bind(&source.key)
@@ -117,15 +115,17 @@ async fn set_token(
     })
 }
 
-async fn set(conn: &mut SqliteConnection, settings: &Settings) -> Result<Outcome, sqlx::Error> {
+async fn set(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    settings: &Settings,
+) -> Result<Outcome, sqlx::Error> {
     if let Err(problem) = rules::check_settings(settings) {
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
-    for name in &settings.duty {
-        let found = crate::recipients::resolve(conn, std::slice::from_ref(name)).await?;
-        if let Err(refusal) = found {
-            return Ok(Outcome::Refused(refusal));
-        }
+    let now = nodes::civil(conn).await?.at(entry.at);
+    if let Err(refusal) = oncall::resolve(conn, &settings.duty, now).await? {
+        return Ok(Outcome::Refused(refusal));
     }
     if query::settings(conn).await? == *settings {
         return Ok(Outcome::Unchanged);

@@ -10,11 +10,12 @@ use crate::alerts::{
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, RecipientId, RoomId, digest16};
+use crate::oncall::{self, Called};
 use crate::outcome::Outcome;
-use crate::recipients::{self, Named};
 use crate::texts::{self, Language};
+use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
-use crate::{conversations, rows};
+use crate::{conversations, nodes, rows};
 
 /// What an alarm came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,9 +51,9 @@ pub(super) async fn alarm(
 ) -> Result<Told, sqlx::Error> {
     let settings = query::settings(conn).await?;
     let mut alarm = alarm;
-    let mut people = everyone(conn, &alarm.source.calls).await?;
+    let mut people = everyone(conn, &alarm.source.calls, entry.at).await?;
     if people.is_empty() {
-        people = everyone(conn, &settings.duty).await?;
+        people = everyone(conn, &settings.duty, entry.at).await?;
         alarm.texts = in_all(|language| texts::nobody(language, text_in(&alarm.texts, language)));
     }
     if people.is_empty() {
@@ -177,16 +178,19 @@ pub(crate) async fn call_duty(
     })
 }
 
-/// Everyone these names mean now, each once; a name that means nobody any more does not keep the others from being told.
+/// Everyone these names mean now, each once; a name that means nobody any more, or a schedule with nobody on call, does
+/// not keep the others from being told.
 pub(super) async fn everyone(
     conn: &mut SqliteConnection,
-    names: &[Named],
+    names: &[Called],
+    now: Timestamp,
 ) -> Result<Vec<RecipientId>, sqlx::Error> {
     let mut people: Vec<RecipientId> = Vec::new();
     let mut known = std::collections::BTreeSet::new();
+    let now = nodes::civil(conn).await?.at(now);
     for name in names {
-        let found = recipients::resolve(conn, std::slice::from_ref(name)).await?;
-        let found = found.unwrap_or_default();
+        let found = oncall::resolve(conn, std::slice::from_ref(name), now).await?;
+        let found = found.unwrap_or_default().people;
         people.extend(found.into_iter().filter(|id| known.insert(*id)));
     }
     Ok(people)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipients::Named;
+use crate::oncall;
 use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
 
@@ -39,7 +39,7 @@ pub struct Source {
     pub name: String,
     pub kind: Kind,
     /// Whom it calls; looked up when it alarms.
-    pub calls: Vec<Named>,
+    pub calls: Vec<oncall::Called>,
     /// How bad an alarm is when the source's own word for it is not in `severities`.
     pub severity: Severity,
     /// The source's own words for how bad it is.
@@ -247,7 +247,7 @@ pub struct Settings {
     /// At most so many automatic alarms of a severity or worse reach one person in 10 minutes, one by one: 1 to 100.
     pub person_alarms: u16,
     /// Called when whoever a source calls is gone.
-    pub duty: Vec<Named>,
+    pub duty: Vec<oncall::Called>,
 }
 
 impl Default for Settings {

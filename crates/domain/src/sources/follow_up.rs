@@ -113,7 +113,7 @@ async fn missed(
         let Some(mut row) = query::source(conn, &row.source.key).await? else {
             continue;
         };
-        let people = call::everyone(conn, &row.source.calls).await?;
+        let people = call::everyone(conn, &row.source.calls, entry.at).await?;
         let signal = take::of_heartbeat(&row.source, false);
         let foreseen = take::foresee(conn, &row, &signal, entry.at).await?;
         // What a silence or a stop holds is held one by one, so that each is listed.

@@ -3,7 +3,6 @@
 use super::command::{Brake, Matcher, Settings, Signal, Silence, SilenceKind, Source, Test};
 use super::{Kind, OnResolve, mapping};
 use crate::alerts::TEXT_LEN_MAX;
-use crate::recipients::Named;
 use crate::time::Timestamp;
 use crate::vocabulary::Severity;
 
@@ -292,7 +291,7 @@ pub fn check_source(source: &Source) -> Result<(), String> {
     check_key(&source.key)?;
     check_line("the name", &source.name, NAME_LEN_MAX)?;
     if source.calls.is_empty() {
-        return Err("the source calls nobody; name people or groups".to_owned());
+        return Err("the source calls nobody; name people, groups or schedules".to_owned());
     }
     if source.calls.len() > CALLS_MAX {
         return Err(format!(
@@ -445,14 +444,6 @@ pub fn check_settings(settings: &Settings) -> Result<(), String> {
         return Err(format!("duty is at most {CALLS_MAX} names; make a group"));
     }
     Ok(())
-}
-
-/// What a name names, and its key.
-pub(super) fn named_words(name: &Named) -> (&'static str, &str) {
-    match name {
-        Named::Person(key) => ("person", key),
-        Named::Group(key) => ("group", key),
-    }
 }
 
 fn check_key(key: &str) -> Result<(), String> {

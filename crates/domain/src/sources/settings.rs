@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{Brake, Mapping, OnResolve, Source};
-use super::rules;
+use crate::oncall::Called;
 use crate::recipients::Named;
 use crate::vocabulary::Severity;
 
@@ -106,24 +106,24 @@ impl Stored {
 }
 
 /// Names as they stand in rows: what it is, and its key.
-pub(super) fn stored_names(named: &[Named]) -> Vec<(String, String)> {
-    let stored = rules::named_words;
-    named
+pub(super) fn stored_names(names: &[Called]) -> Vec<(String, String)> {
+    names
         .iter()
         .map(|name| {
-            let (what, key) = stored(name);
+            let (what, key) = name.words();
             (what.to_owned(), key.to_owned())
         })
         .collect()
 }
 
 /// Reads those.
-pub(super) fn names(stored: Vec<(String, String)>) -> Vec<Named> {
+pub(super) fn names(stored: Vec<(String, String)>) -> Vec<Called> {
     stored
         .into_iter()
         .map(|(what, key)| match what.as_str() {
-            "person" => Named::Person(key),
-            _ => Named::Group(key),
+            "person" => Called::Named(Named::Person(key)),
+            "schedule" => Called::OnCall(key),
+            _ => Called::Named(Named::Group(key)),
         })
         .collect()
 }

@@ -218,7 +218,7 @@ pub async fn foresee(
     let known = query::signal(conn, &source.source.key, &signal.key).await?;
     let (barred, _) = barred(conn, now, &source.source, signal).await?;
     let decision = rules::decide(&standing(source, &known, barred), signal, now);
-    let people = call::everyone(conn, &source.source.calls).await?.len();
+    let people = call::everyone(conn, &source.source.calls, now).await?.len();
     let foreseen = |what, held, people| Foreseen { what, held, people };
     Ok(match decision {
         Decision::Alone { .. } => foreseen("alone", None, people),

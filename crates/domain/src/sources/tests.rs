@@ -8,6 +8,7 @@ use super::{
 };
 use crate::alerts::{self, State};
 use crate::conversations::messages;
+use crate::oncall::Called;
 use crate::recipients::Named;
 use crate::transcript::{START, World, accepted, raise};
 use crate::vocabulary::{Severity, Status};
@@ -19,7 +20,7 @@ pub(super) fn webhook(key: &str) -> Source {
         key: key.to_owned(),
         name: format!("Monitor {key}"),
         kind: Kind::Webhook,
-        calls: vec![Named::Group("night".to_owned())],
+        calls: vec![Called::Named(Named::Group("night".to_owned()))],
         severity: Severity::High,
         severities: Vec::new(),
         gather: String::new(),
@@ -467,7 +468,7 @@ async fn a_person_gets_so_many_alarms_one_by_one_and_the_rest_as_one_with_a_coun
         .await;
     }
     let own = Source {
-        calls: vec![Named::Person("carl".to_owned())],
+        calls: vec![Called::Named(Named::Person("carl".to_owned()))],
         ..webhook("m7")
     };
     put(&mut world, own).await;
@@ -508,7 +509,7 @@ async fn when_whoever_it_calls_is_gone_duty_is_called() {
     world
         .ask(Command::Sources(Sources::Set(Settings {
             person_alarms: 5,
-            duty: vec![Named::Person("dora".to_owned())],
+            duty: vec![Called::Named(Named::Person("dora".to_owned()))],
         })))
         .await;
     say(&mut world, "prom", &[signal("db1", Severity::High)]).await;
@@ -605,7 +606,7 @@ async fn a_source_that_cannot_work_is_refused_in_words() {
         assert!(why.contains(word), "{why}");
     }
     let stranger = Source {
-        calls: vec![Named::Group("nobody".to_owned())],
+        calls: vec![Called::Named(Named::Group("nobody".to_owned()))],
         ..webhook("x")
     };
     let source = Box::new(stranger);

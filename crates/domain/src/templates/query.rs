@@ -4,7 +4,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Mistake, Policy, Price, Template};
-use crate::recipients::{self, Named};
+use crate::oncall::{self, Called};
+use crate::outcome::Refusal;
+use crate::recipients;
 use crate::rows;
 use crate::time::Timestamp;
 
@@ -116,7 +118,7 @@ pub async fn policy(conn: &mut SqliteConnection) -> Result<Policy, sqlx::Error> 
     })
 }
 
-/// The names in a template that nobody and no group has now. People come and go, so this is a warning.
+/// The names in a template that nobody, no group and no schedule has now. People come and go, so this is a warning.
 pub async fn unknown_recipients(
     conn: &mut SqliteConnection,
     template: &Template,
@@ -124,10 +126,17 @@ pub async fn unknown_recipients(
     let mut unknown = Vec::new();
     for (index, step) in template.steps.iter().enumerate() {
         for (place, name) in step.to.iter().enumerate() {
-            let Some(named) = Named::parse(name) else {
+            let Some(called) = Called::parse(name) else {
                 continue;
             };
-            if let Err(refusal) = recipients::resolve(&mut *conn, &[named]).await? {
+            let refusal = match called {
+                Called::Named(named) => recipients::resolve(&mut *conn, &[named]).await?.err(),
+                Called::OnCall(key) => match oncall::schedule(&mut *conn, &key).await? {
+                    Some(_) => None,
+                    None => Some(Refusal::UnknownSchedule(key)),
+                },
+            };
+            if let Some(refusal) = refusal {
                 unknown.push(Mistake {
                     at: format!("/steps/{index}/to/{place}"),
                     problem: refusal.to_string(),

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fill::{Piece, is_name, pieces};
 use super::links::{check_host, check_url, is_host, links};
 use super::{Attachment, ByLanguage, Placeholder, Policy, Template};
-use crate::recipients::{Named, check_key};
+use crate::oncall::Called;
+use crate::recipients::check_key;
 use crate::texts::{Language, steers};
 use crate::vocabulary::{DELAY_MS_MAX, STEPS_MAX, TEXT_LEN_MAX, VALIDITY_MS};
 
@@ -298,9 +299,11 @@ impl Check<'_> {
             self.at_most(&format!("{at}/to"), step.to.len(), RECIPIENTS_MAX);
             self.once(&format!("{at}/to"), step.to.iter().map(String::as_str));
             for (place, name) in step.to.iter().enumerate().take(RECIPIENTS_MAX) {
-                if Named::parse(name).is_none() {
+                if Called::parse(name).is_none() {
                     let shown: String = name.chars().take(80).collect();
-                    let problem = format!("{shown:?} names nobody; write person:KEY or group:KEY");
+                    let problem = format!(
+                        "{shown:?} names nobody; write person:KEY, group:KEY or schedule:KEY"
+                    );
                     self.add(format!("{at}/to/{place}"), problem);
                 }
             }

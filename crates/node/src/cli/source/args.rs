@@ -68,7 +68,7 @@ pub(crate) enum SourceCommand {
         /// So many automatic alarms reach one person in 10 minutes one by one
         #[arg(long)]
         person_alarms: Option<u16>,
-        /// Called when whoever a source calls is gone: group:duty or person:anna; repeatable
+        /// Called when whoever a source calls is gone: group:duty, person:anna or schedule:night; repeatable
         #[arg(long, value_name = "WHOM")]
         duty: Vec<String>,
     },
@@ -83,7 +83,7 @@ pub(crate) struct PutSource {
     /// As people should read it [default: the key]
     #[arg(long)]
     pub(super) name: Option<String>,
-    /// Whom it calls: group:duty or person:anna; repeatable
+    /// Whom it calls: group:duty, person:anna or schedule:night; repeatable
     #[arg(long, value_name = "WHOM", required = true)]
     pub(super) to: Vec<String>,
     /// How bad an alarm is when the source does not say

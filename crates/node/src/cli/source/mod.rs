@@ -269,20 +269,23 @@ fn body_of(context: &Context, put: PutSource) -> Result<(String, Value), Failure
     Ok((path(&put.key, ""), body))
 }
 
-/// `group:duty` and `person:anna` as the API takes them.
+/// `group:duty`, `person:anna` and `schedule:night` as the API takes them.
 pub(super) fn calls(whom: &[String]) -> Result<Value, Failure> {
-    let (mut people, mut groups) = (Vec::new(), Vec::new());
+    let (mut people, mut groups, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
     for name in whom {
         match name.split_once(':') {
             Some(("person", key)) => people.push(key),
             Some(("group", key)) => groups.push(key),
+            Some(("schedule", key)) => schedules.push(key),
             Some(_) | None => {
-                let text = format!("{name:?} names nobody; write group:duty or person:anna");
+                let text = format!(
+                    "{name:?} names nobody; write group:duty, person:anna or schedule:night"
+                );
                 return Err(Failure::new(Exit::Usage, text));
             }
         }
     }
-    Ok(json!({ "people": people, "groups": groups }))
+    Ok(json!({ "people": people, "groups": groups, "schedules": schedules }))
 }
 
 async fn change(
