@@ -99,6 +99,8 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
     let requirement = match scopes::rule(method, path) {
         Rule::Scope(scope) => SecurityRequirement::new(SECURITY_SCHEME, [scope.name()]),
         Rule::SourceToken => SecurityRequirement::new(SOURCE_SCHEME, ["source"]),
+        // Needs no key and says so: its address is the secret.
+        Rule::Open if path.starts_with("/v1/") => SecurityRequirement::default(),
         Rule::Open | Rule::NoSuchMethod(_) => return,
     };
     operation.security = Some(vec![requirement]);

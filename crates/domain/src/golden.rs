@@ -706,6 +706,8 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
     let alert = AlertId([1; 16]);
     let recipient = RecipientId([2; 16]);
     let note = || "note".to_owned();
+    let raised =
+        |severity, status| Command::Alerts(Alerts::Raise(Box::new(raise(severity, status))));
     let mut all = vec![
         (
             "conversations.post",
@@ -735,30 +737,15 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
             "escalation.expand_call_off",
             Command::Escalation(Escalation::ExpandCallOff { alert, page: 3 }),
         ),
-        (
-            "alerts.raise.low",
-            Command::Alerts(Alerts::Raise(Box::new(raise(Severity::Low, Status::Test)))),
-        ),
+        ("alerts.raise.low", raised(Severity::Low, Status::Test)),
         (
             "alerts.raise.normal",
-            Command::Alerts(Alerts::Raise(Box::new(raise(
-                Severity::Normal,
-                Status::Exercise,
-            )))),
+            raised(Severity::Normal, Status::Exercise),
         ),
-        (
-            "alerts.raise.high",
-            Command::Alerts(Alerts::Raise(Box::new(raise(
-                Severity::High,
-                Status::Actual,
-            )))),
-        ),
+        ("alerts.raise.high", raised(Severity::High, Status::Actual)),
         (
             "alerts.raise.critical",
-            Command::Alerts(Alerts::Raise(Box::new(raise(
-                Severity::Critical,
-                Status::Actual,
-            )))),
+            raised(Severity::Critical, Status::Actual),
         ),
     ];
     for (name, answer) in [

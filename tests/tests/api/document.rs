@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::World;
 
@@ -40,8 +40,11 @@ fn every_operation_says_what_it_needs_and_how_it_fails() {
                 continue;
             }
             let security = &operation["security"][0];
+            let by_address = what == "get /v1/calendars/{feed}" && *security == json!({});
             assert!(
-                security["api_key"][0].is_string() || security["source_token"][0].is_string(),
+                security["api_key"][0].is_string()
+                    || security["source_token"][0].is_string()
+                    || by_address,
                 "{what} names no scope"
             );
             assert!(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use channels::{MailIn, MailInSettings, SmtpTls};
+use domain::oncall::Called;
 use domain::ports::{Freshness, Proposal, Replica};
 use domain::recipients::{Command as Recipients, ContactMethod, Details, Named, Person};
 use domain::sources::{Brake, Command as Sources, Kind, Mapping, OnResolve, Source};
@@ -47,7 +48,7 @@ impl Listener {
             key: "pumps".to_owned(),
             name: "Pumps".to_owned(),
             kind: Kind::Email,
-            calls: vec![Named::Person("anna".to_owned())],
+            calls: vec![Called::Named(Named::Person("anna".to_owned()))],
             severity: Severity::High,
             severities: Vec::new(),
             gather: String::new(),

@@ -3,6 +3,7 @@
 
 mod hand;
 mod nodes;
+mod organisation;
 mod report;
 mod story;
 mod world;
@@ -18,10 +19,9 @@ use tokio::time::{sleep, timeout};
 
 use self::nodes::Fleet;
 use self::report::Report;
-use self::world::{ORGANISATION_CSV, Outside};
+use self::world::Outside;
 use crate::cli::Context;
 use crate::cli::args::Demo;
-use crate::cli::directory::upload;
 use crate::output::{Done, Exit, Failure};
 
 /// The whole story, however it goes.
@@ -110,7 +110,7 @@ async fn once(
 /// Stays up and says how to try it by hand.
 async fn stay(context: &Context, fleet: &mut Fleet, outside: &Outside, stop: &mut Stop) -> Done {
     let client = fleet.client(Duration::from_secs(20))?;
-    upload(&client, "", ORGANISATION_CSV.as_bytes().to_vec()).await?;
+    organisation::set_up(&client).await?;
     fleet.channels_up(Duration::from_secs(40)).await?;
     let nodes: Vec<_> = fleet
         .nodes

@@ -15,9 +15,9 @@ use tokio::time::sleep;
 
 use self::people::People;
 use super::nodes::{Fleet, wait};
+use super::organisation::{self, FLOOD, PEOPLE_CSV};
 use super::report::Report;
-use super::world::{ORGANISATION_CSV, Outside, code_in};
-use crate::cli::directory::upload;
+use super::world::{Outside, code_in};
 use crate::client::{Client, new_key};
 use crate::output::{Output, each};
 
@@ -143,34 +143,28 @@ impl Story<'_> {
     }
 
     async fn bring_in_people(&mut self) -> Result<(), anyhow::Error> {
-        let report = upload(&self.client, "", ORGANISATION_CSV.as_bytes().to_vec())
-            .await
-            .map_err(|f| f.error)?;
-        let added = each(&report["lines"])
-            .filter(|line| line["verdict"] == "added")
-            .count();
-        self.people = People::of(ORGANISATION_CSV)?;
+        let added = organisation::set_up(&self.client).await?;
+        self.people = People::of(PEOPLE_CSV)?;
         self.report.people = added;
         self.report.check(added == self.people.all.len(), || {
             format!("only {added} people were imported")
         });
         self.say(format!(
-            "{added} people in three groups and three languages imported"
+            "{added} people in three groups and three languages, two schedules and a prepared alert are there"
         ));
         Ok(())
     }
 
     async fn raise_first(&mut self) -> Result<Alert, anyhow::Error> {
         let body = json!({
-            "severity": "critical",
+            "template": FLOOD,
+            "placeholders": { "pump": "P-3" },
             "status": "exercise",
-            "text": "Pump 3 has tripped, water is rising in the turbine hall",
-            "texts": {
-                "fi": "Pumppu 3 on pysähtynyt, vesi nousee turbiinisalissa",
-                "sv": "Pump 3 har stannat, vattnet stiger i turbinhallen",
-            },
-            "gather": "Control room, bridge +358 9 4245 0000 PIN 118",
-            "steps": [{ "groups": ["duty", "field"] }, { "after_s": SECOND_STEP_AFTER.as_secs(), "groups": ["managers"] }],
+            // As the template has them, but the second step sooner.
+            "steps": [
+                { "groups": ["duty", "field"], "schedules": ["control-room"] },
+                { "after_s": SECOND_STEP_AFTER.as_secs(), "groups": ["managers"], "schedules": ["managers"] },
+            ],
             "needed": NEEDED,
             "validity_s": 75,
             "source": "demo",

@@ -14,8 +14,7 @@ use emulator::{World, WorldConfig};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// The people of the demo, as a file the import reads.
-pub(super) const ORGANISATION_CSV: &str = include_str!("organisation.csv");
+use super::organisation::PEOPLE_CSV;
 
 /// Operator and number of each node's SIM.
 pub(super) const SIMS: [(&str, &str); 3] = [
@@ -169,7 +168,7 @@ pub(super) fn code_in(text: &str) -> Option<&str> {
 
 /// Everybody's number, in the order of the file.
 fn numbers() -> Vec<String> {
-    ORGANISATION_CSV
+    PEOPLE_CSV
         .lines()
         .skip(1)
         .filter_map(|line| line.split(',').nth(3))
@@ -202,7 +201,7 @@ mod tests {
 
     #[test]
     fn everybody_has_a_phone_and_a_group() {
-        let lines = contacts::read(ORGANISATION_CSV.as_bytes()).unwrap().lines;
+        let lines = contacts::read(PEOPLE_CSV.as_bytes()).unwrap().lines;
         assert_eq!(lines.len(), 20);
         let (mut groups, mut languages) = (BTreeSet::new(), BTreeSet::new());
         for line in lines {
