@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use domain::oncall::{self, Command as Oncall, Layer, Override, Rotation, Schedule, Window};
-use domain::recipients::{Command as Recipients, ContactMethod, Person};
+use domain::recipients::{Command as Recipients, ContactMethod, Details, Person};
 use domain::zones::{self, Command as Zones, WallTime, ZoneFile};
 use domain::{
     Actor, CivilTime, Command, Envelope, LeaderStamp, LogEntry, NodeId, Outcome, RequestId,
@@ -117,6 +117,7 @@ fn people() -> Command {
         name: format!("Person {index}"),
         language: "en".to_owned(),
         methods: vec![ContactMethod::Email(format!("p{index}@example.org"))],
+        details: Details::default(),
     });
     Command::Recipients(Recipients::PutPeople {
         people: people.collect(),
