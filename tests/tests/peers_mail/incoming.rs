@@ -56,6 +56,7 @@ impl Listener {
             brake: Brake::default(),
             beat: None,
             enabled: true,
+            answers: false,
         });
         apply(&replica, Command::Sources(Sources::Put { source })).await;
         let made = rcgen::generate_simple_self_signed(["alpha".to_owned()]).unwrap();

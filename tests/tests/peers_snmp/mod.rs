@@ -87,6 +87,7 @@ impl Listener {
             brake: Brake::default(),
             beat: None,
             enabled: true,
+            answers: false,
         });
         apply(&replica, Command::Sources(Sources::Put { source })).await;
         let folder = tempfile::tempdir().unwrap();

@@ -52,6 +52,9 @@ pub(super) struct SourceBody {
     #[serde(default = "yes")]
     #[schema(default = true)]
     enabled: bool,
+    /// Its documents are answered with a CAP `Ack` or `Error` instead of JSON; sources of kind `cap` only.
+    #[serde(default)]
+    answers: bool,
 }
 
 /// People and groups by key.
@@ -198,6 +201,7 @@ pub(super) fn parse(key: String, body: SourceBody) -> Result<Source, Problem> {
             grace_ms: ms(beat.grace_s),
         }),
         enabled: body.enabled,
+        answers: body.answers,
     };
     fields.take("", sources::check_source(&source));
     fields.finish()?;
@@ -261,6 +265,8 @@ pub(super) struct SourceJson {
     flap: FlapJson,
     beat: Option<BeatJson>,
     enabled: bool,
+    /// Its documents are answered in their own language.
+    answers: bool,
     /// Whether it has a token, without which nobody can reach it from outside.
     token: bool,
     token_set_at: Option<String>,
@@ -324,6 +330,7 @@ pub(super) fn source_json(row: SourceRow, civil: &Civil) -> SourceJson {
             silent_since: shown(row.beat_lost_at),
         }),
         enabled: source.enabled,
+        answers: source.answers,
         token: row.token_hash.is_some(),
         token_set_at: shown(row.token_set_at),
         signals: row.signals,

@@ -1,5 +1,8 @@
 //! Transcripts of sources.
 
+mod drills;
+mod words;
+
 use expect_test::expect;
 
 use super::{
@@ -28,6 +31,7 @@ pub(super) fn webhook(key: &str) -> Source {
         brake: Brake::default(),
         beat: None,
         enabled: true,
+        answers: false,
     }
 }
 
