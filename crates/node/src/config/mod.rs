@@ -39,6 +39,8 @@ pub(crate) struct MailInConfig {
     pub(crate) listen: SocketAddr,
     /// The part after the @ of addresses that are taken.
     pub(crate) domain: String,
+    /// The part before the @ where anybody may report something.
+    pub(crate) reports: Option<String>,
     /// Whence mail is taken; empty: from this machine only.
     pub(crate) from: Vec<(std::net::IpAddr, u8)>,
 }

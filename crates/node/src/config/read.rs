@@ -475,6 +475,19 @@ fn read_mail_in(mut section: Section<'_>) -> MailInConfig {
     if !domain.is_empty() && (!domain.chars().all(host) || domain.len() > 253) {
         section.problem("domain", "write a host name without the @".to_owned());
     }
+    let reports = section.text("reports");
+    let fits = |local: &str| {
+        (1..=64).contains(&local.len())
+            && local
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+    };
+    if reports.as_ref().is_some_and(|local| !fits(local)) {
+        section.problem(
+            "reports",
+            "write the part before the @ in small letters, such as \"report\"".to_owned(),
+        );
+    }
     let from = networks(&mut section, "from");
     if from.is_empty() && !listen.ip().is_loopback() {
         section.problem(
@@ -486,6 +499,7 @@ fn read_mail_in(mut section: Section<'_>) -> MailInConfig {
     MailInConfig {
         listen,
         domain,
+        reports,
         from,
     }
 }

@@ -265,6 +265,7 @@ impl Parts {
                 address: mail_in.listen,
                 name: config.node.name.clone(),
                 domain: mail_in.domain.clone(),
+                reports: mail_in.reports.clone(),
                 from: mail_in.from.clone(),
                 tls: watch::channel(tls).1,
             };
