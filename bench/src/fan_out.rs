@@ -4,15 +4,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use hyper::Method;
 use hyper::body::Bytes;
-use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::client::Endpoint;
 use crate::fleet::{Fleet, NODES};
+use crate::others::Others;
 use crate::report::{Report, load, load_text, milliseconds, percentile};
 use crate::workload::{self, Paging, alert, run_id};
 
@@ -23,9 +22,6 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 const GIVE_UP: Duration = Duration::from_secs(300);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Others raise an alert this often.
-const OTHERS_EVERY: Duration = Duration::from_millis(20);
-
 /// Before the large alert, for comparison.
 const CALM: Duration = Duration::from_secs(3);
 
@@ -34,11 +30,11 @@ pub(crate) async fn measure(fleet: &Fleet, people: u32, report: &mut Report) -> 
     let groups = put_groups(fleet, people).await?;
     fleet.settled().await?;
     let before = load()?;
-    let calm = Others::start(fleet, people);
+    let calm = others(fleet, people);
     sleep(CALM).await;
     let calm = calm.end().await?;
 
-    let others = Others::start(fleet, people);
+    let others = others(fleet, people);
     let body = json!({ "severity": "high", "text": "Everyone: the site is closed until further notice.", "to": { "groups": groups } });
     let started = Instant::now();
     let raised = raise(fleet.endpoint(0), body).await?;
@@ -71,6 +67,10 @@ pub(crate) async fn measure(fleet: &Fleet, people: u32, report: &mut Report) -> 
         load_text(before, after),
     ];
     report.put(&object, row)
+}
+
+fn others(fleet: &Fleet, people: u32) -> Others {
+    Others::start(fleet, move |count| alert(Paging::Later, count % people))
 }
 
 async fn put_groups(fleet: &Fleet, people: u32) -> Result<Vec<String>> {
@@ -118,53 +118,5 @@ async fn all_owed(endpoint: &Endpoint, id: &str, people: u32, since: Instant) ->
             bail!("{owed} of {people} were owed after {} s", GIVE_UP.as_secs());
         }
         sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Somebody else who raises small alerts, one after another.
-struct Others {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<Result<Vec<u64>>>,
-}
-
-impl Others {
-    fn start(fleet: &Fleet, people: u32) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let endpoints: Vec<Endpoint> = (0..NODES).map(|i| fleet.endpoint(i).clone()).collect();
-        let run = run_id();
-        let task = tokio::spawn(async move {
-            let mut connections = Vec::new();
-            for endpoint in &endpoints {
-                connections.push(endpoint.connect().await?);
-            }
-            let mut latencies = Vec::new();
-            let mut count: u32 = 0;
-            while !*stopped.borrow() {
-                let body = Some(alert(Paging::Later, count % people));
-                let key = format!("{run}-{count}");
-                let asked = Instant::now();
-                let connection = &mut connections[count as usize % NODES];
-                let answer = connection.ask(Method::POST, "/v1/alerts", body, Some(&key));
-                let answer = timeout(REQUEST_TIME, answer)
-                    .await
-                    .context("a small alert got no answer")??;
-                if answer.status != StatusCode::CREATED {
-                    bail!("a small alert was answered {}", answer.status);
-                }
-                latencies.push(asked.elapsed().as_micros() as u64);
-                count += 1;
-                sleep(OTHERS_EVERY).await;
-            }
-            Ok(latencies)
-        });
-        Self { stop, task }
-    }
-
-    /// Ends it; gives sorted latencies in microseconds.
-    async fn end(self) -> Result<Vec<u64>> {
-        self.stop.send_replace(true);
-        let mut latencies = self.task.await??;
-        latencies.sort_unstable();
-        Ok(latencies)
     }
 }

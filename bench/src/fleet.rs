@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Endpoint, trust};
+use crate::outside::Sim;
 use crate::{report, workload};
 
 /// How many nodes a cluster here has.
@@ -85,11 +86,12 @@ struct Member {
 
 impl Fleet {
     /// Founds a cluster on the first node and lets the others join it, all on loopback, with files below `disk`.
-    pub(crate) async fn start(holdfast: &Path, disk: &Path) -> Result<Self> {
+    /// `sims` are the nodes' modems in their order; there may be none.
+    pub(crate) async fn start(holdfast: &Path, disk: &Path, sims: &[Sim]) -> Result<Self> {
         let dir = TemporaryDir::new(disk)?;
         let mut nodes = Vec::new();
-        for (id, ports) in (1..).zip(free_ports()?) {
-            nodes.push(Node::write(&dir.0, holdfast, id, &ports)?);
+        for ((id, ports), index) in (1..).zip(free_ports()?).zip(0..) {
+            nodes.push(Node::write(&dir.0, holdfast, id, &ports, sims.get(index))?);
         }
         let founded = nodes[0].command(&["init"], "").await?;
         let text = |field: &str| {
@@ -289,15 +291,27 @@ async fn view(endpoint: &Endpoint) -> Result<View> {
 }
 
 impl Node {
-    fn write(dir: &Path, holdfast: &Path, id: u64, ports: &Ports) -> Result<Self> {
+    fn write(
+        dir: &Path,
+        holdfast: &Path,
+        id: u64,
+        ports: &Ports,
+        sim: Option<&Sim>,
+    ) -> Result<Self> {
         let home = dir.join(format!("n{id}"));
         std::fs::create_dir(&home).with_context(|| format!("cannot make {}", home.display()))?;
-        // Production settings throughout; no modem and no smarthost, so that what is to be sent just waits.
+        // Production settings throughout; no smarthost, and mostly no modem, so that what is to be sent just waits.
+        let modem = sim.map_or_else(String::new, |sim| {
+            format!(
+                "\n[[modem]]\nname = \"m\"\ndevice = {:?}\nnumber = {:?}\n",
+                sim.port, sim.number
+            )
+        });
         let text = format!(
             "[node]\nname = \"n{id}\"\ndata_dir = {:?}\norganisation = \"Aurora Energy\"\n\n\
              [cluster]\nlisten = \"127.0.0.1:{}\"\n\n\
              [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n\n\
-             [log]\nformat = \"json\"\n",
+             [log]\nformat = \"json\"\n{modem}",
             home.join("data"),
             ports.cluster,
             ports.https,

@@ -15,9 +15,12 @@ mod fan_out;
 mod fleet;
 mod memory;
 mod on_call;
+mod others;
+mod outside;
 mod peers;
 mod rejoin;
 mod report;
+mod storm;
 mod transfer;
 mod usage;
 mod workload;
@@ -32,7 +35,9 @@ use tokio::select;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::fleet::Fleet;
+use crate::outside::{Outside, Sim};
 use crate::report::Report;
+use crate::storm::Storm;
 use crate::workload::Paging;
 
 /// Measures three Holdfast nodes on this machine.
@@ -87,6 +92,17 @@ enum Command {
         schedules: u32,
         /// Length of the measurement
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+        seconds: u64,
+    },
+    /// Many programs that alarm at once, and a person who raises alerts meanwhile
+    Storm {
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        webhooks: u32,
+        /// How many sources they come from; each number is a storm of its own
+        #[arg(long, value_delimiter = ',', default_value = "300,1", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        sources: Vec<u32>,
+        /// Time over which they are sent
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
         seconds: u64,
     },
     /// A follower killed, entries written without it, started again: until it answers, until it has caught up
@@ -201,8 +217,12 @@ struct Site {
 
 impl Site {
     async fn fleet(&self, people: u32) -> Result<Fleet> {
+        self.fleet_with(people, &[]).await
+    }
+
+    async fn fleet_with(&self, people: u32, sims: &[Sim]) -> Result<Fleet> {
         report::note("starting three nodes ...");
-        let fleet = Fleet::start(&self.holdfast, &self.disk).await?;
+        let fleet = Fleet::start(&self.holdfast, &self.disk, sims).await?;
         workload::import(&fleet, people).await?;
         Ok(fleet)
     }
@@ -233,6 +253,14 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
         Command::OnCall { schedules, seconds } => {
             let time = Duration::from_secs(*seconds);
             on_call::measure(&site.disk, *schedules, time, report).await
+        }
+        Command::Storm {
+            webhooks,
+            sources,
+            seconds,
+        } => {
+            let over = Duration::from_secs(*seconds);
+            storms(site, *webhooks, sources, over, report).await
         }
         Command::Rejoin { entries } => {
             let mut fleet = site.fleet(PEOPLE).await?;
@@ -284,6 +312,30 @@ async fn commit_levels(
             let seconds = Duration::from_secs(wanted.seconds);
             commits::measure(fleet, *clients, seconds, *paging, people, report).await?;
         }
+    }
+    Ok(())
+}
+
+/// One storm after the other, each on a cluster and a network of its own: nobody is quiet again within minutes.
+async fn storms(
+    site: &Site,
+    webhooks: u32,
+    sources: &[u32],
+    over: Duration,
+    report: &mut Report,
+) -> Result<()> {
+    for sources in sources.iter().copied() {
+        let outside = Outside::start(&site.disk).await?;
+        let fleet = site.fleet_with(PEOPLE, &outside.sims()).await?;
+        let storm = Storm {
+            sources,
+            webhooks,
+            over,
+        };
+        let done = storm::measure(&fleet, &outside, storm, report).await;
+        fleet.explained(done)?;
+        drop(fleet);
+        outside.stop().await;
     }
     Ok(())
 }

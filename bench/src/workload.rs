@@ -84,8 +84,13 @@ fn person(index: u32) -> Value {
         "key": key(index),
         "name": format!("Person {index}"),
         "language": "en",
-        "methods": [{ "kind": "sms", "address": format!("+35840{index:07}") }],
+        "methods": [{ "kind": "sms", "address": number(index) }],
     })
+}
+
+/// A person's phone.
+pub(crate) fn number(index: u32) -> String {
+    format!("+35840{index:07}")
 }
 
 /// A person's key.

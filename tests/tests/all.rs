@@ -8,6 +8,9 @@ mod peers_mail;
 #[path = "peers/mod.rs"]
 mod peers;
 
+#[path = "peers_snmp/mod.rs"]
+mod peers_snmp;
+
 #[path = "api/mod.rs"]
 mod http_api;
 #[path = "cluster/net_commit.rs"]

@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     path_rtt_us: Family<PathLabels, Gauge>,
     path_loss_permille: Family<PathLabels, Gauge>,
     refused: Family<ReasonLabels, Gauge>,
+    intake: Family<IntakeLabels, Gauge>,
     findings: Family<FindingLabels, Gauge>,
     clocks: Clocks,
     machines: Machines,
@@ -107,6 +108,12 @@ struct PathLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ReasonLabels {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct IntakeLabels {
+    listener: &'static str,
+    what: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -204,6 +211,7 @@ impl Metrics {
             path_rtt_us: Family::default(),
             path_loss_permille: Family::default(),
             refused: Family::default(),
+            intake: Family::default(),
             findings: Family::default(),
             clocks: Clocks::default(),
             machines: Machines::default(),
@@ -280,6 +288,11 @@ impl Metrics {
             "peers_refused",
             "Connections, frames and newcomers turned away since start",
             metrics.refused.clone(),
+        );
+        registry.register(
+            "intake",
+            "What listeners for sources took and turned away since start",
+            metrics.intake.clone(),
         );
         registry.register(
             "watch_findings",
@@ -441,6 +454,13 @@ fn render_paths(shared: &Shared) {
             .path_loss_permille
             .get_or_create(&labels)
             .set(path.loss_permille.into());
+    }
+    for (listener, what, count) in shared.intake.counts() {
+        let labels = IntakeLabels { listener, what };
+        metrics
+            .intake
+            .get_or_create(&labels)
+            .set(count.cast_signed());
     }
     for (reason, count) in shared.admin.refusals() {
         metrics

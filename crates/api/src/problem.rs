@@ -227,6 +227,11 @@ impl Problem {
         }
     }
 
+    /// What went wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.body.detail
+    }
+
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.body.errors = errors;
         self

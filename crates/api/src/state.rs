@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use domain::ports::{Clock, ClusterAdmin, Machine, Replica};
+use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
 use crate::guard::KeyCache;
@@ -19,6 +19,8 @@ pub struct ApiState {
     pub machine: Arc<dyn Machine>,
     /// What this node's watcher sees.
     pub board: Board,
+    /// What this node's other listeners took and turned away.
+    pub intake: IntakeTally,
 }
 
 impl fmt::Debug for ApiState {
@@ -37,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) machine: Arc<dyn Machine>,
     pub(crate) board: Board,
+    pub(crate) intake: IntakeTally,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
@@ -50,6 +53,7 @@ impl Shared {
             clock: state.clock,
             machine: state.machine,
             board: state.board,
+            intake: state.intake,
             keys: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),

@@ -1,8 +1,9 @@
 //! What the domain asks of the world: a replicated log, channels that carry words, and clocks. Implemented elsewhere.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -434,6 +435,26 @@ pub trait Journal: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use this node's journal; check the disk: {0}")]
 pub struct JournalError(pub String);
+
+/// What listeners of this node took and turned away since its start. Listeners write, metrics read; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct IntakeTally(Arc<Mutex<BTreeMap<(&'static str, &'static str), u64>>>);
+
+impl IntakeTally {
+    /// One more of `what`, a word from a closed set, at this listener.
+    pub fn count(&self, listener: &'static str, what: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((listener, what)).or_default() += 1;
+    }
+
+    /// Listener, what, and how often, in order.
+    pub fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = counts.iter();
+        rows.map(|((listener, what), count)| (*listener, *what, *count))
+            .collect()
+    }
+}
 
 /// One member as the answering node sees it.
 #[derive(Clone, Debug, Eq, PartialEq)]

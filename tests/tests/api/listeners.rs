@@ -204,6 +204,7 @@ async fn api_at(socket: &std::path::Path) -> Result<::api::Server, ::api::BindEr
         clock: std::sync::Arc::new(tests::fake_replica::ReplicaClock(replica)),
         machine: std::sync::Arc::new(domain::ports::UnknownMachine),
         board: domain::watch::Board::default(),
+        intake: domain::ports::IntakeTally::default(),
     };
     ::api::Server::bind(config, state).await
 }

@@ -102,6 +102,7 @@ impl World {
             clock: Arc::new(ReplicaClock(replica.clone())),
             machine: machine.clone(),
             board: domain::watch::Board::default(),
+            intake: domain::ports::IntakeTally::default(),
         };
         let server = Server::bind(config, state).await.unwrap();
         let (https, admin) = (

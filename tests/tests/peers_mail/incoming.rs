@@ -11,7 +11,7 @@ use domain::ports::{Freshness, Proposal, Replica};
 use domain::recipients::{Command as Recipients, ContactMethod, Details, Named, Person};
 use domain::sources::{Brake, Command as Sources, Kind, Mapping, OnResolve, Source};
 use domain::vocabulary::Severity;
-use domain::{Command, Outcome, RequestId, alerts};
+use domain::{Command, Outcome, RequestId, alerts, reports};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tests::fake_replica::{FakeReplica, Fault};
 use tests::require::require_program;
@@ -57,6 +57,7 @@ impl Listener {
             brake: Brake::default(),
             beat: None,
             enabled: true,
+            answers: false,
         });
         apply(&replica, Command::Sources(Sources::Put { source })).await;
         let made = rcgen::generate_simple_self_signed(["alpha".to_owned()]).unwrap();
@@ -72,6 +73,7 @@ impl Listener {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             name: "alpha".to_owned(),
             domain: "alarm.example.org".to_owned(),
+            reports: Some("report".to_owned()),
             from: Vec::new(),
             tls: watch::channel(Arc::new(tls)).1,
         };
@@ -182,6 +184,56 @@ async fn swaks_raises_and_closes_by_mail_and_relays_nothing() {
         let (code, said) = swaks(listener.address, &["--to", stranger]).await.unwrap();
         assert!(code != 0 && said.contains("550 5."), "{said}");
     }
+    listener.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_reports_by_mail_is_told_and_told_again_when_it_is_over() {
+    let listener = Listener::start().await;
+    let duty = domain::sources::Settings {
+        duty: vec![Named::Person("anna".to_owned())],
+        ..domain::sources::Settings::default()
+    };
+    apply(&listener.replica, Command::Sources(Sources::Set(duty))).await;
+    let mail = [
+        "--to",
+        "report@alarm.example.org",
+        "--h-From",
+        "Matti <matti@example.org>",
+        "--header",
+        "Subject: Smoke",
+        "--body",
+        "From the transformer at gate 2.",
+        "--header",
+        "Date: Sun, 22 Nov 2026 18:00:00 +0000",
+        "--header",
+        "Message-Id: <1@example.org>",
+    ];
+    // Sent twice, as a relay does that missed the answer: one report.
+    for _ in 0..2 {
+        let Some((code, said)) = swaks(listener.address, &mail).await else {
+            return;
+        };
+        assert_eq!(code, 0, "{said}");
+    }
+    let told = listener.alerts(1).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains("Smoke From the transformer"), "{told:?}");
+    let over = reports::Command::Decide {
+        number: 1,
+        decision: reports::Decision::NoAction,
+        reason: "steam".to_owned(),
+    };
+    apply(&listener.replica, Command::Reports(over)).await;
+    let mut view = listener.replica.read(Freshness::Local).await.unwrap();
+    let bodies: Vec<String> =
+        sqlx::query_scalar("select body from delivery where address = ? order by delivery_id")
+            .bind("matti@example.org")
+            .fetch_all(&mut *view)
+            .await
+            .unwrap();
+    assert_eq!(bodies.len(), 2, "taken, and what became of it: {bodies:?}");
+    drop(view);
     listener.stop().await;
 }
 

@@ -1,6 +1,5 @@
 //! Alerts over HTTP: raise, list, show, and everything that ends one.
 
-mod cap;
 mod preview;
 mod raise;
 mod view;
@@ -23,6 +22,7 @@ use self::preview::PreviewJson;
 pub(crate) use self::preview::WordsJson;
 use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
+use crate::cap;
 use crate::fields::Fields;
 use crate::input::{Input, Order, Params, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};

@@ -53,6 +53,9 @@ pub(super) struct SourceBody {
     #[serde(default = "yes")]
     #[schema(default = true)]
     enabled: bool,
+    /// Its documents are answered with a CAP `Ack` or `Error` instead of JSON; sources of kind `cap` only.
+    #[serde(default)]
+    answers: bool,
 }
 
 /// People, groups and schedules by key; of a schedule whoever is on call at that moment.
@@ -201,6 +204,7 @@ pub(super) fn parse(key: String, body: SourceBody) -> Result<Source, Problem> {
             grace_ms: ms(beat.grace_s),
         }),
         enabled: body.enabled,
+        answers: body.answers,
     };
     fields.take("", sources::check_source(&source));
     fields.finish()?;
@@ -268,6 +272,8 @@ pub(super) struct SourceJson {
     flap: FlapJson,
     beat: Option<BeatJson>,
     enabled: bool,
+    /// Its documents are answered in their own language.
+    answers: bool,
     /// Whether it has a token, without which nobody can reach it from outside.
     token: bool,
     token_set_at: Option<String>,
@@ -331,6 +337,7 @@ pub(super) fn source_json(row: SourceRow, civil: &Civil) -> SourceJson {
             silent_since: shown(row.beat_lost_at),
         }),
         enabled: source.enabled,
+        answers: source.answers,
         token: row.token_hash.is_some(),
         token_set_at: shown(row.token_set_at),
         signals: row.signals,

@@ -2,10 +2,14 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request, State};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::nodes;
 use domain::ports::Freshness;
-use domain::sources::{self, Arrival, Arrived, Kind as SourceKind, Signal, Source, SourceRow};
+use domain::sources::{
+    self, Arrival, Arrived, Kind as SourceKind, Signal, Source, SourceRow, Word,
+};
 use serde::Serialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -14,11 +18,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cap;
 use super::token::SourceToken;
+use crate::cap;
 use crate::input;
 use crate::problem::{Kind, Problem, of_query};
-use crate::reading;
+use crate::reading::{self, View};
 use crate::state::Shared;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -125,7 +129,7 @@ async fn receive(
     State(shared): State<Shared>,
     proven: Proven,
     raw: Raw,
-) -> Result<Json<Taken>, Problem> {
+) -> Result<Response, Problem> {
     take(&shared, proven.0, &raw.0).await
 }
 
@@ -135,7 +139,7 @@ async fn receive_at_address(
     State(shared): State<Shared>,
     proven: Proven,
     raw: Raw,
-) -> Result<Json<Taken>, Problem> {
+) -> Result<Response, Problem> {
     take(&shared, proven.0, &raw.0).await
 }
 
@@ -182,45 +186,85 @@ async fn alive(shared: &Shared, source: Source) -> Result<Json<Taken>, Problem> 
     Ok(Json(Taken { accepted: 1 }))
 }
 
-async fn take(shared: &Shared, source: Source, bytes: &[u8]) -> Result<Json<Taken>, Problem> {
-    match read(&source, bytes) {
-        Ok(signals) => {
-            let accepted = signals.len();
-            hand_in(shared, &source.key, signals).await?;
-            Ok(Json(Taken { accepted }))
+async fn take(shared: &Shared, source: Source, bytes: &[u8]) -> Result<Response, Problem> {
+    let head = source.answers.then(|| cap::head(bytes)).flatten();
+    match (read(&source, bytes), head) {
+        (Ok(said), head) => {
+            let accepted = said.signals.len() + said.words.len();
+            hand_in(shared, &source.key, said).await?;
+            match head {
+                Some(head) => answer(shared, StatusCode::OK, &head, None).await,
+                None => Ok(Json(Taken { accepted }).into_response()),
+            }
         }
-        Err(problem) => {
+        (Err(problem), head) => {
             // It may have been an alarm: people hear that something came, whoever sent it that it was not understood.
             warn!(source = source.key, "what a source sent cannot be read");
-            hand_in(shared, &source.key, vec![sources::unreadable(&source)]).await?;
-            Err(problem)
+            let unreadable = Said::one(sources::unreadable(&source));
+            hand_in(shared, &source.key, unreadable).await?;
+            match head {
+                Some(head) => {
+                    let refused = Some(problem.detail());
+                    answer(shared, StatusCode::UNPROCESSABLE_ENTITY, &head, refused).await
+                }
+                None => Err(problem),
+            }
         }
     }
 }
 
-/// Puts signals of a source through the log.
-pub(super) async fn hand_in(
+/// Answers a document in its own language.
+async fn answer(
     shared: &Shared,
-    source: &str,
-    signals: Vec<Signal>,
-) -> Result<(), Problem> {
-    let arrivals = signals.into_iter().map(|signal| Arrival {
+    status: StatusCode,
+    head: &cap::Head,
+    refused: Option<&str>,
+) -> Result<Response, Problem> {
+    let mut view = View::new(reading::open(shared, Freshness::Local).await?).await?;
+    let organisation = nodes::organisation(&mut view.0).await.map_err(of_query)?;
+    let document = cap::answer(head, refused, &organisation, &view.1, shared.replica.now());
+    Ok((status, [(header::CONTENT_TYPE, cap::MEDIA_TYPE)], document).into_response())
+}
+
+/// What is in something that a source sent.
+pub(super) struct Said {
+    pub(super) signals: Vec<Signal>,
+    words: Vec<Word>,
+}
+
+impl Said {
+    pub(super) fn one(signal: Signal) -> Self {
+        Self {
+            signals: vec![signal],
+            words: Vec::new(),
+        }
+    }
+}
+
+/// Puts what a source said through the log.
+pub(super) async fn hand_in(shared: &Shared, source: &str, said: Said) -> Result<(), Problem> {
+    let signals = said.signals.into_iter().map(Arrived::Signal);
+    let words = said.words.into_iter().map(Arrived::Word);
+    let arrivals = signals.chain(words).map(|what| Arrival {
         source: source.to_owned(),
-        what: Arrived::Signal(signal),
+        what,
     });
     shared.desk.take(shared, source, arrivals.collect()).await
 }
 
-/// The signals in what a source sent.
-pub(super) fn read(source: &Source, bytes: &[u8]) -> Result<Vec<Signal>, Problem> {
+/// Reads what a source sent.
+pub(super) fn read(source: &Source, bytes: &[u8]) -> Result<Said, Problem> {
+    let mut words = Vec::new();
     let document: Value = match source.kind {
         SourceKind::Cap => {
             let found = cap::read(bytes)
                 .map_err(|error| Problem::new(Kind::InvalidInput, error.to_string()))?;
-            if found.is_empty() {
-                return Ok(Vec::new()); // a draft, an acknowledgement: nothing to tell
+            words = found.words;
+            if found.signals.is_empty() {
+                let signals = Vec::new();
+                return Ok(Said { signals, words }); // a draft, an acknowledgement: nobody is called
             }
-            Value::Array(found)
+            Value::Array(found.signals)
         }
         SourceKind::Webhook
         | SourceKind::Alertmanager
@@ -231,8 +275,9 @@ pub(super) fn read(source: &Source, bytes: &[u8]) -> Result<Vec<Signal>, Problem
         | SourceKind::Contact => serde_json::from_slice(bytes)
             .map_err(|error| Problem::new(Kind::MalformedJson, error.to_string()))?,
     };
-    sources::signals(source, &document)
-        .map_err(|error| Problem::new(Kind::InvalidInput, error.to_string()))
+    let signals = sources::signals(source, &document)
+        .map_err(|error| Problem::new(Kind::InvalidInput, error.to_string()))?;
+    Ok(Said { signals, words })
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! themselves send comes in through `intake`.
 
 mod body;
-mod cap;
 mod desk;
 mod intake;
 mod quiet;
@@ -23,7 +22,7 @@ use utoipa_axum::routes;
 
 use self::body::{SignalJson, SourceBody, SourceJson, signal_json, source_json};
 pub(crate) use self::desk::Desk;
-use self::intake::Raw;
+use self::intake::{Raw, Said};
 pub(crate) use self::quiet::stopped;
 use self::token::SourceToken;
 use crate::access::system_rng;
@@ -259,7 +258,7 @@ async fn try_out(
     let row = row.ok_or_else(unknown)?;
     let now = shared.replica.now();
     let mut foreseen = Vec::new();
-    for signal in intake::read(&row.source, &raw.0)? {
+    for signal in intake::read(&row.source, &raw.0)?.signals {
         let what = sources::foresee(&mut view, &row, &signal, now).await;
         let what = what.map_err(of_query)?;
         foreseen.push(ForeseenJson {
@@ -308,7 +307,7 @@ async fn trigger(
         labels: Vec::new(),
         resolved: input.value.resolve,
     };
-    intake::hand_in(&shared, &source.key, vec![signal]).await?;
+    intake::hand_in(&shared, &source.key, Said::one(signal)).await?;
     Ok(Json(intake::Taken::one()))
 }
 

@@ -1,4 +1,5 @@
-//! Mail in: a small SMTP listener that takes mail for sources, one address each, `KEY@…`, and relays nothing.
+//! Mail in: a small SMTP listener that takes mail for sources, one address each, `KEY@…`, and reports by anybody at one
+//! address, and relays nothing.
 //!
 //! [`Session`] is the protocol, [`document`] reads a mail; this shell owns sockets, bounds and time. A mail is answered as
 //! taken only once its signals are in the log; until then its sender keeps it and tries again.
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use domain::ports::{Freshness, Proposal, Replica};
 use domain::sources::{self, Arrival, Arrived, Command, Kind, Source};
-use domain::{Command as DomainCommand, Outcome, RequestId};
+use domain::{Command as DomainCommand, Outcome, RequestId, reports};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,8 +26,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::parse::document;
+use self::parse::{document, report};
 use self::session::{IncomingMail, Session, SessionEvent, SessionRules, Verdict};
+use crate::networks;
 
 /// The largest mail (CHANNELS §5.2).
 const SIZE_MAX: usize = 256 * 1024;
@@ -50,6 +52,8 @@ pub struct MailInSettings {
     pub name: String,
     /// The part after the @ of addresses that are taken.
     pub domain: String,
+    /// The part before the @ where anybody may report something; stands before a source of this key.
+    pub reports: Option<String>,
     /// Whence mail is taken: addresses with the number of leading bits that count. Empty: from this machine only.
     pub from: Vec<(IpAddr, u8)>,
     /// The node's certificate; follows it when it is renewed.
@@ -131,25 +135,8 @@ impl MailIn {
                 .settings
                 .from
                 .iter()
-                .any(|(net, bits)| contains(*net, *bits, peer)),
+                .any(|(net, bits)| networks::contains(*net, *bits, peer)),
         }
-    }
-}
-
-/// Whether the first `bits` of both addresses are the same.
-fn contains(net: IpAddr, bits: u8, address: IpAddr) -> bool {
-    match (net, address) {
-        (IpAddr::V4(net), IpAddr::V4(address)) => {
-            let shift = 32_u32.saturating_sub(u32::from(bits));
-            let top = |ip: u32| ip.checked_shr(shift).unwrap_or(0);
-            top(net.to_bits()) == top(address.to_bits())
-        }
-        (IpAddr::V6(net), IpAddr::V6(address)) => {
-            let shift = 128_u32.saturating_sub(u32::from(bits));
-            let top = |ip: u128| ip.checked_shr(shift).unwrap_or(0);
-            top(net.to_bits()) == top(address.to_bits())
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }
 
@@ -229,11 +216,18 @@ impl Desk {
 
     /// Whether a source takes mail at this address.
     async fn knows(&self, local: &str) -> Verdict {
+        if self.is_for_reports(local) {
+            return Verdict::Taken;
+        }
         match self.source(local).await {
             Ok(Some(_)) => Verdict::Taken,
             Ok(None) => Verdict::Refused,
             Err(verdict) => verdict,
         }
+    }
+
+    fn is_for_reports(&self, local: &str) -> bool {
+        self.settings.reports.as_deref() == Some(local)
     }
 
     async fn source(&self, key: &str) -> Result<Option<Source>, Verdict> {
@@ -246,8 +240,42 @@ impl Desk {
             .filter(|source| source.kind == Kind::Email))
     }
 
-    /// Puts the signals of a mail through the log.
+    /// Puts what a mail says through the log: a report first, so that a mail that cannot be one is refused as a whole.
     async fn take(&self, mail: &IncomingMail) -> Verdict {
+        let reports = mail.to.iter().any(|local| self.is_for_reports(local));
+        if reports {
+            let verdict = self.take_report(mail).await;
+            if verdict != Verdict::Taken || mail.to.len() == 1 {
+                return verdict;
+            }
+        }
+        match self.take_signals(mail).await {
+            // The report is in the log; a second try would only repeat it.
+            Verdict::Refused if reports => Verdict::Taken,
+            verdict => verdict,
+        }
+    }
+
+    async fn take_report(&self, mail: &IncomingMail) -> Verdict {
+        let report = match report(&mail.bytes, &mail.from) {
+            Ok(report) => report,
+            Err(error) => {
+                info!(%error, "a mail was not taken");
+                return Verdict::Refused;
+            }
+        };
+        let command = DomainCommand::Reports(reports::Command::Take(report));
+        // The same mail sent again is the same report, at whichever node.
+        let request = RequestId::derive(&[b"mail report", &mail.bytes]);
+        match self.propose(request, command).await {
+            Some(Outcome::Applied(_) | Outcome::Unchanged) => Verdict::Taken,
+            // What cannot be taken now, for being cut off or for too many that wait, stays with its sender.
+            Some(Outcome::Refused(_)) | None => Verdict::Later,
+            Some(Outcome::Conflict | Outcome::Defect(_)) => Verdict::Refused,
+        }
+    }
+
+    async fn take_signals(&self, mail: &IncomingMail) -> Verdict {
         let document = match document(&mail.bytes, &mail.from) {
             Ok(document) => document,
             Err(error) => {
@@ -256,7 +284,7 @@ impl Desk {
             }
         };
         let mut arrivals = Vec::new();
-        for key in &mail.to {
+        for key in mail.to.iter().filter(|local| !self.is_for_reports(local)) {
             let source = match self.source(key).await {
                 Ok(Some(source)) => source,
                 Ok(None) => continue, // removed since its address was confirmed
@@ -289,37 +317,17 @@ impl Desk {
             &nth.to_be_bytes(),
             &mail.bytes,
         ]);
-        let proposal = Proposal::by_loop(request, command);
-        match timeout(PROPOSE_TIME, self.replica.propose(proposal)).await {
-            Ok(Ok(committed)) => match committed.outcome {
-                Outcome::Applied(_) | Outcome::Unchanged => Verdict::Taken,
-                Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_) => Verdict::Refused,
-            },
-            Ok(Err(_)) | Err(_) => Verdict::Later,
+        match self.propose(request, command).await {
+            Some(Outcome::Applied(_) | Outcome::Unchanged) => Verdict::Taken,
+            Some(Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_)) => Verdict::Refused,
+            None => Verdict::Later,
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_are_told_by_their_leading_bits() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        for (net, bits, address, inside) in [
-            ("10.1.0.0", 16, "10.1.2.3", true),
-            ("10.1.0.0", 16, "10.2.2.3", false),
-            ("10.1.2.3", 32, "10.1.2.3", true),
-            ("0.0.0.0", 0, "192.0.2.1", true),
-            ("fd00::", 8, "fd12::1", true),
-            ("fd00::", 8, "10.1.2.3", false),
-        ] {
-            assert_eq!(
-                contains(ip(net), bits, ip(address)),
-                inside,
-                "{net}/{bits} {address}"
-            );
-        }
+    /// What a command came to, if that is known.
+    async fn propose(&self, request: RequestId, command: DomainCommand) -> Option<Outcome> {
+        let proposal = Proposal::by_loop(request, command);
+        let proposed = timeout(PROPOSE_TIME, self.replica.propose(proposal)).await;
+        Some(proposed.ok()?.ok()?.outcome)
     }
 }

@@ -1,11 +1,17 @@
-//! From the bytes of a mail to the document that a source's mapping reads.
+//! From the bytes of a mail to the document that a source's mapping reads, or to a person's report.
 
-use mail_parser::{Message, MessageParser};
+use domain::phone::MailAddress;
+use domain::reports::Report;
+use mail_parser::{Message, MessageParser, MimeHeaders as _};
 use serde_json::{Value, json};
 
 /// How much of a body becomes text for people, in characters.
 const TEXT_LEN_MAX: usize = 500;
 const SUBJECT_LEN_MAX: usize = 300;
+
+/// What a report holds of a mail, in characters.
+const REPORT_LEN_MAX: usize = 2_000;
+const WHO_LEN_MAX: usize = 100;
 
 /// Words at the front of a subject that say how a matter stands, not what it is.
 const STANDINGS: [&str; 18] = [
@@ -58,12 +64,7 @@ pub(super) enum MailInError {
 /// `subject`, `topic` (the subject without what says how it stands), `text` (the body's beginning, of HTML what can be
 /// read), `severity` (the first word in the subject that says how bad it is), `from`, `message_id`, `labels`.
 pub(super) fn document(bytes: &[u8], sender: &str) -> Result<Value, MailInError> {
-    let mail = MessageParser::default()
-        .parse(bytes)
-        .ok_or(MailInError::Unreadable)?;
-    if is_report(&mail) {
-        return Err(MailInError::Report);
-    }
+    let mail = parse(bytes)?;
     let subject = cut(
         &one_line(mail.subject().unwrap_or_default()),
         SUBJECT_LEN_MAX,
@@ -102,9 +103,62 @@ pub(super) fn document(bytes: &[u8], sender: &str) -> Result<Value, MailInError>
     }))
 }
 
+/// What a person reports by mail: the subject and the body. A program that answers mails by itself gets no answer
+/// (RFC 3834 §2), so that two of them never talk to each other.
+pub(super) fn report(bytes: &[u8], sender: &str) -> Result<Report, MailInError> {
+    let mail = parse(bytes)?;
+    let from = mail.from().and_then(|from| from.first());
+    let address = from.and_then(|from| from.address()).unwrap_or(sender);
+    let who = from.and_then(|from| from.name()).map(one_line);
+    let who = who.filter(|name| !name.is_empty());
+    let subject = one_line(mail.subject().unwrap_or_default());
+    let body = one_line(&mail.body_text(0).unwrap_or_default());
+    let what = [subject, body].join(" ");
+    let what = match what.trim() {
+        "" => "mail without words".to_owned(),
+        what => cut(what, REPORT_LEN_MAX),
+    };
+    let answered = !is_automatic(&mail, sender) && MailAddress::parse(address).is_ok();
+    let who = cut(who.as_deref().unwrap_or(address), WHO_LEN_MAX);
+    Ok(Report {
+        who: match who.is_empty() {
+            true => "somebody".to_owned(),
+            false => who,
+        },
+        contact: match answered {
+            true => address.to_owned(),
+            false => String::new(),
+        },
+        language: String::new(),
+        what,
+        via: "mail".to_owned(),
+    })
+}
+
+/// Whether a program sent it by itself: no return path, or a header that says so.
+fn is_automatic(mail: &Message<'_>, sender: &str) -> bool {
+    let says = |name: &str| {
+        mail.header_raw(name)
+            .map(|value| value.trim().to_lowercase())
+    };
+    sender.is_empty()
+        || says("Auto-Submitted").is_some_and(|value| value != "no")
+        || says("Precedence").is_some_and(|value| ["bulk", "junk", "list"].contains(&&*value))
+        || says("List-Id").is_some()
+}
+
+fn parse(bytes: &[u8]) -> Result<Message<'_>, MailInError> {
+    let mail = MessageParser::default()
+        .parse(bytes)
+        .ok_or(MailInError::Unreadable)?;
+    match is_report(&mail) {
+        true => Err(MailInError::Report),
+        false => Ok(mail),
+    }
+}
+
 /// Says of `multipart/report` (RFC 6522) that it is one.
 fn is_report(mail: &Message<'_>) -> bool {
-    use mail_parser::MimeHeaders as _;
     mail.content_type().is_some_and(|kind| {
         kind.ctype().eq_ignore_ascii_case("multipart")
             && kind
@@ -189,7 +243,54 @@ mod tests {
         assert_eq!(document(bounce.as_bytes(), ""), Err(MailInError::Report));
     }
 
+    fn reported(mail: &str, sender: &str) -> Report {
+        report(mail.replace('\n', "\r\n").as_bytes(), sender).unwrap()
+    }
+
+    #[test]
+    fn a_person_reports_and_is_answered_and_a_machine_is_not() {
+        let mail = "From: Matti Meik\u{e4}l\u{e4}inen <matti@example.org>\nSubject: Smoke\n\nAt gate 2,\nblack.\n";
+        let report = reported(mail, "bounce@example.org");
+        assert_eq!(report.what, "Smoke At gate 2, black.");
+        assert!(report.who.starts_with("Matti"), "{}", report.who);
+        assert_eq!(
+            (&*report.contact, &*report.via),
+            ("matti@example.org", "mail")
+        );
+        for automatic in [
+            "Auto-Submitted: auto-replied\n",
+            "Precedence: bulk\n",
+            "List-Id: <l.example.org>\n",
+        ] {
+            let report = reported(&format!("{automatic}{mail}"), "matti@example.org");
+            assert_eq!(
+                (&*report.contact, &*report.what),
+                ("", "Smoke At gate 2, black.")
+            );
+        }
+        assert_eq!(reported(mail, "").contact, "");
+        let plain = reported("Auto-Submitted: no\nFrom: matti@example.org\n\n", "x@y");
+        assert_eq!(
+            (&*plain.who, &*plain.contact, &*plain.what),
+            (
+                "matti@example.org",
+                "matti@example.org",
+                "mail without words"
+            )
+        );
+        assert_eq!(reported("Subject: x\n\n", "").who, "somebody");
+    }
+
     proptest! {
+        #[test]
+        fn no_bytes_make_a_report_that_is_not_taken(bytes in proptest::collection::vec(any::<u8>(), 0..3_000), head in "(From|Subject): .{0,80}\r\n", sender in ".{0,20}") {
+            let mut mail = head.into_bytes();
+            mail.extend(bytes);
+            if let Ok(report) = report(&mail, &sender) {
+                prop_assert_eq!(domain::reports::check_report(&report), Ok(()));
+            }
+        }
+
         #[test]
         fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), head in "[A-Za-z-]{1,12}: .{0,60}\r\n") {
             let mut mail = head.into_bytes();

@@ -62,9 +62,9 @@ pub enum SmsModemError {
     Zero { modem: String, what: &'static str },
 }
 
-/// The memory behind [`PinMemory`] or [`ReferenceCounter`] failed.
+/// The memory behind [`PinMemory`], [`ReferenceCounter`] or [`crate::SnmpMemory`] failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the modem's memory on this node failed")]
+#[error("what this node remembers for a channel cannot be read or written")]
 pub struct MemoryError(#[from] pub Box<dyn StdError + Send + Sync>);
 
 /// Which PINs were ever tried on which SIM. A wrong PIN tried three times blocks the SIM, so each is tried once, ever.

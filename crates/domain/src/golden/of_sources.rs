@@ -26,6 +26,14 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             Sources::Take {
                 arrivals: vec![
                     arrival(sources::Arrived::Beat),
+                    arrival(sources::Arrived::Word(sources::Word {
+                        about: sources::About::Alert(AlertId([1; 16])),
+                        text: key(),
+                    })),
+                    arrival(sources::Arrived::Word(sources::Word {
+                        about: sources::About::Key(key()),
+                        text: key(),
+                    })),
                     arrival(sources::Arrived::Signal(sources::Signal {
                         key: "db1".to_owned(),
                         texts: text(),
@@ -145,6 +153,7 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 grace_ms: 30_000,
             }),
             enabled: true,
+            answers: false,
         };
         let source = Box::new(source);
         all.push((name, Sources::Put { source }));

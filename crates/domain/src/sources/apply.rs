@@ -7,6 +7,7 @@ use super::settings::{self, Stored};
 use super::{follow_up, query, rules, silences, take};
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::vocabulary::Status;
 use crate::{nodes, oncall, rows};
 
 pub(crate) async fn apply(
@@ -87,11 +88,15 @@ async fn remove(conn: &mut SqliteConnection, key: &str) -> Result<Outcome, sqlx:
     if done.rows_affected() == 0 {
         return Ok(Outcome::Refused(Refusal::UnknownSource));
     }
-    for statement in [
-        "delete from source_signal where source_key = ?",
-        "delete from source_bundle where scope = 'source:' || ?",
-    ] {
-        sqlx::query(statement).bind(key).execute(&mut *conn).await?;
+    sqlx::query("delete from source_signal where source_key = ?")
+        .bind(key)
+        .execute(&mut *conn)
+        .await?;
+    for status in Status::ALL {
+        sqlx::query("delete from source_bundle where scope = ?")
+            .bind(super::scope(status, "source", key))
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(Outcome::Applied(Receipt::Count(1)))
 }

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::call::{self, Alarm, Told};
 use super::query::{self, BundleRow};
-use super::{OnResolve, Signal, SourceRow, alert_key};
+use super::{OnResolve, Signal, SourceRow, alert_key, scope};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, Update};
 use crate::escalation;
@@ -12,7 +12,7 @@ use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::recipients::{self, ContactMethod};
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, Severity};
+use crate::vocabulary::{Answer, Severity, Status};
 use crate::{alerts, conversations, nodes, rows};
 
 /// A bundle that waits for signals to end is looked at this often.
@@ -47,7 +47,7 @@ pub(super) async fn gather(
         return Ok(Some(bundle.alert));
     }
     let first = Alarm {
-        key: alert_key(gathering.scope, ""),
+        key: alert_key(alarm.status, gathering.scope, ""),
         texts: gathering.first.clone(),
         ..alarm.clone()
     };
@@ -67,7 +67,7 @@ pub(super) async fn of_source(
     alarm: Alarm<'_>,
 ) -> Result<Told, sqlx::Error> {
     let source = &row.source;
-    let scope = format!("source:{}", source.key);
+    let scope = scope(signal.status, "source", &source.key);
     if let Some(bundle) = fitting(conn, &scope, signal.severity).await? {
         add(conn, entry, bundle.alert, &alarm.texts, alarm.listed).await?;
         return Ok(Told::Gathered(bundle.alert));
@@ -80,7 +80,7 @@ pub(super) async fn of_source(
         )
     });
     let bundle = Alarm {
-        key: alert_key(&source.key, ""),
+        key: alert_key(signal.status, &source.key, ""),
         texts: first.clone(),
         ..alarm.clone()
     };
@@ -192,6 +192,7 @@ pub(super) async fn unlisted_over(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     source: &str,
+    status: Status,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update source_bundle set unlisted = unlisted - 1, due_ms = max(?1, last_at_ms + window_ms) \
@@ -199,7 +200,7 @@ pub(super) async fn unlisted_over(
           order by last_at_ms, alert_id limit 1)",
     )
     .bind(entry.at.0)
-    .bind(format!("source:{source}"))
+    .bind(scope(status, "source", source))
     .execute(conn)
     .await?;
     Ok(())
@@ -309,7 +310,14 @@ async fn tell_growth(
             critical: bundle.severity == Severity::Critical,
             code: call.code.clone(),
             subject: format!("{organisation} {}: {}", alert.label, bundle.count),
-            body: texts::grown(language, &organisation, &alert.label, bundle.count, newest),
+            body: texts::grown(
+                language,
+                &organisation,
+                alert.status,
+                &alert.label,
+                bundle.count,
+                newest,
+            ),
         });
     }
     deliveries::update(conn, entry, &updates).await?;

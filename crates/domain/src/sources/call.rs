@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::bundles::{self, Gathering};
 use super::command::{Brake, Kind, Mapping, OnResolve, Source};
-use super::{query, rules};
+use super::{query, rules, scope};
 use crate::alerts::{
     self, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Step,
 };
@@ -69,10 +69,8 @@ pub(super) async fn alarm(
     let (over, under): (Vec<_>, Vec<_>) = people.into_iter().partition(|id| crowded.contains(id));
     let mut told = Told::Nobody;
     if !over.is_empty() {
-        let scope = format!(
-            "people:{}",
-            data_encoding::HEXLOWER.encode(&digest_of(&over))
-        );
+        let these = data_encoding::HEXLOWER.encode(&digest_of(&over));
+        let scope = scope(alarm.status, "people", &these);
         let minutes = rules::PERSON_WINDOW_MS.unsigned_abs() / 60_000;
         let first = in_all(|language| {
             let newest = text_in(&alarm.texts, language);
@@ -93,7 +91,7 @@ pub(super) async fn alarm(
     if !under.is_empty()
         && let Some(alert) = raise(conn, entry, &alarm, &under).await?
     {
-        remember(conn, entry, alert, alarm.severity, &under).await?;
+        remember(conn, entry, alert, &alarm, &under).await?;
         told = Told::Alert(alert);
     }
     Ok(told)
@@ -162,6 +160,7 @@ pub(crate) async fn call_duty(
         brake: Brake::default(),
         beat: None,
         enabled: true,
+        answers: false,
     };
     let new = Alarm {
         source: &source,
@@ -196,7 +195,8 @@ pub(super) async fn everyone(
     Ok(people)
 }
 
-/// Those of `people` whom so many automatic alarms of this severity or worse called lately that no more may.
+/// Those of `people` whom so many automatic alarms of this severity or worse called lately that no more may. Drills are
+/// counted by themselves.
 async fn had_their_share(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -211,11 +211,12 @@ async fn had_their_share(
         .await?;
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "select t.recipient_id from json_each(?1) j join source_told t on t.recipient_id = unhex(j.value) \
-         where t.severity >= ?2 group by t.recipient_id having count(*) >= ?3 order by t.recipient_id",
+         where t.severity >= ?2 and t.status = ?4 group by t.recipient_id having count(*) >= ?3 order by t.recipient_id",
     )
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
     .bind(alarm.severity.rank())
     .bind(i64::from(most))
+    .bind(alarm.status.name())
     .fetch_all(conn)
     .await?;
     Ok(RecipientId::from_rows(&found)?.into_iter().collect())
@@ -225,15 +226,16 @@ async fn remember(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: AlertId,
-    severity: Severity,
+    alarm: &Alarm<'_>,
     people: &[RecipientId],
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into source_told (recipient_id, alert_id, severity, at_ms) \
-         select unhex(value), ?, ?, ? from json_each(?) where true order by value on conflict do nothing",
+        "insert into source_told (recipient_id, alert_id, severity, status, at_ms) \
+         select unhex(value), ?, ?, ?, ? from json_each(?) where true order by value on conflict do nothing",
     )
     .bind(alert.as_bytes())
-    .bind(severity.rank())
+    .bind(alarm.severity.rank())
+    .bind(alarm.status.name())
     .bind(entry.at.0)
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
     .execute(conn)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::AlertId;
 use crate::oncall;
 use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
@@ -53,6 +54,8 @@ pub struct Source {
     pub beat: Option<Beat>,
     /// One that is not is listened to, and nobody is called.
     pub enabled: bool,
+    /// Its documents are answered in its own language: a CAP `Ack` or `Error`; CAP only.
+    pub answers: bool,
 }
 
 /// What a source speaks.
@@ -154,7 +157,7 @@ impl Arrival {
     pub(crate) fn critical(&self) -> bool {
         match &self.what {
             Arrived::Signal(signal) => signal.severity == Severity::Critical && !signal.resolved,
-            Arrived::Beat => false,
+            Arrived::Beat | Arrived::Word(_) => false,
         }
     }
 }
@@ -164,6 +167,25 @@ pub enum Arrived {
     Signal(Signal),
     /// A sign of life.
     Beat,
+    /// What another system says of an alert.
+    Word(Word),
+}
+
+/// That another system has an alert of ours, or cannot use it; or what it says of a matter it told us of. It is written
+/// into the alert's room and calls nobody.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    pub about: About,
+    /// 1 to 500 characters.
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum About {
+    /// An alert it got from us.
+    Alert(AlertId),
+    /// The source's own key for what it told us.
+    Key(String),
 }
 
 /// A source's word that something began or is over.
@@ -194,7 +216,7 @@ pub enum DueWhat {
     /// A heartbeat's sign of life is missing.
     Beat { source: String },
     /// A bundle has grown, or is over.
-    Bundle { alert: crate::ids::AlertId },
+    Bundle { alert: AlertId },
     /// A key that flapped has been quiet.
     Settled { source: String, key: String },
     /// A silence or maintenance window is over.

@@ -144,7 +144,7 @@ async fn all_at_once(
         let signal = take::of_heartbeat(&source, false);
         let alarm = Alarm {
             source: &source,
-            key: alert_key(&source.key, HEARTBEAT),
+            key: alert_key(Status::Actual, &source.key, HEARTBEAT),
             texts: signal.texts.clone(),
             severity: source.severity,
             status: Status::Actual,

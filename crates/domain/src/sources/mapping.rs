@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::call::in_all;
 use super::command::{Mapping, Signal};
 use super::rules;
 use super::{Kind, Source};
-use crate::texts::clean;
+use crate::texts::{self, clean};
 use crate::vocabulary::{Severity, Status};
 
 /// Most signals in one document.
@@ -13,6 +14,8 @@ const SIGNALS_MAX: usize = 1_000;
 const TEMPLATE_LEN_MAX: usize = 500;
 const TEXTS_MAX: usize = 8;
 const WORDS_MAX: usize = 20;
+/// What the key of alerts that their sender left out begins with.
+const LEFT_OUT: &str = "left out: ";
 /// Names of fields shown to whoever wrote a template that matched nothing.
 const FIELDS_SHOWN: usize = 12;
 
@@ -54,7 +57,35 @@ pub fn signals(source: &Source, document: &Value) -> Result<Vec<Signal>, Mapping
     if list.len() > SIGNALS_MAX {
         return Err(MappingError::TooMany(list.len()));
     }
-    list.iter().map(|entry| signal(source, entry)).collect()
+    let told: Result<Vec<Signal>, MappingError> =
+        list.iter().map(|entry| signal(source, entry)).collect();
+    Ok(told?
+        .into_iter()
+        .chain(left_out(source, document))
+        .collect())
+}
+
+/// Alertmanager and Grafana say how many alerts of a group they left out; nobody may take a part for the whole.
+fn left_out(source: &Source, document: &Value) -> Option<Signal> {
+    match source.kind {
+        Kind::Alertmanager | Kind::Grafana => {}
+        Kind::Webhook | Kind::Email | Kind::Heartbeat | Kind::Cap | Kind::Snmp | Kind::Contact => {
+            return None;
+        }
+    }
+    let count = document
+        .get("truncatedAlerts")?
+        .as_u64()
+        .filter(|count| *count > 0)?;
+    let group = document.get("groupKey").map(text_of).unwrap_or_default();
+    Some(rules::bounded(Signal {
+        key: clean(&format!("{LEFT_OUT}{group}")),
+        texts: in_all(|language| texts::left_out(language, &source.name, count)),
+        severity: source.severity,
+        status: Status::Actual,
+        labels: labels(document.get("groupLabels")),
+        resolved: document.get("status").and_then(Value::as_str) == Some("resolved"),
+    }))
 }
 
 fn signal(source: &Source, entry: &Value) -> Result<Signal, MappingError> {
@@ -371,6 +402,100 @@ mod tests {
             (signals[1].severity, signals[1].resolved),
             (Severity::High, true)
         );
+    }
+
+    /// As Grafana's documentation shows its webhook, with a second alert and what it left out.
+    fn grafana() -> Value {
+        json!({
+            "receiver": "My Super Webhook",
+            "status": "firing",
+            "orgId": 1,
+            "alerts": [
+                {
+                    "status": "firing",
+                    "labels": {"alertname": "High memory usage", "team": "blue", "zone": "us-1", "severity": "critical"},
+                    "annotations": {
+                        "description": "The system has high memory usage",
+                        "runbook_url": "https://myrunbook.com/runbook/1234",
+                        "summary": "This alert was triggered for zone us-1"
+                    },
+                    "startsAt": "2021-10-12T09:51:03.157076+02:00",
+                    "endsAt": "0001-01-01T00:00:00Z",
+                    "generatorURL": "https://play.grafana.org/alerting/1afz29v7z/edit",
+                    "fingerprint": "c6eadffa33fcdf37",
+                    "silenceURL": "https://play.grafana.org/alerting/silence/new?alertmanager=grafana",
+                    "dashboardURL": "",
+                    "panelURL": "",
+                    "imageURL": "",
+                    "values": {"B": 44.23943737541908, "C": 1}
+                },
+                {
+                    "status": "resolved",
+                    "labels": {"alertname": "High CPU usage", "team": "blue", "zone": "eu-1"},
+                    "annotations": {"description": "The system has high CPU usage"},
+                    "startsAt": "2021-10-12T09:56:03.157076+02:00",
+                    "endsAt": "2021-10-12T09:57:03.157076+02:00",
+                    "generatorURL": "https://play.grafana.org/alerting/d1rdpdv7k/edit",
+                    "fingerprint": "bc97ff14869b13e3",
+                    "values": null
+                }
+            ],
+            "groupLabels": {"team": "blue"},
+            "commonLabels": {"team": "blue"},
+            "commonAnnotations": {},
+            "externalURL": "https://play.grafana.org/",
+            "version": "1",
+            "groupKey": "{}:{team=\"blue\"}",
+            "truncatedAlerts": 3,
+            "title": "[FIRING:2] | (team=blue)",
+            "state": "alerting",
+            "message": "**Firing** ..."
+        })
+    }
+
+    #[test]
+    fn grafana_is_read_without_a_word_of_configuration_and_what_it_left_out_is_told() {
+        let found = signals(&source(Kind::Grafana), &grafana()).unwrap();
+        let shown: Vec<_> = found
+            .iter()
+            .map(|s| {
+                (
+                    s.key.as_str(),
+                    s.texts[0].1.as_str(),
+                    s.severity,
+                    s.resolved,
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (
+                    "c6eadffa33fcdf37",
+                    "High memory usage: This alert was triggered for zone us-1",
+                    Severity::Critical,
+                    false
+                ),
+                (
+                    "bc97ff14869b13e3",
+                    "High CPU usage: The system has high CPU usage",
+                    Severity::High,
+                    true
+                ),
+                (
+                    "left out: {}:{team=\"blue\"}",
+                    "Monitor prom left out further alerts: 3. Look there.",
+                    Severity::High,
+                    false
+                ),
+            ]
+        );
+        assert_eq!(found[0].labels.len(), 4);
+        let mut over = grafana();
+        over["status"] = "resolved".into();
+        assert!(signals(&source(Kind::Grafana), &over).unwrap()[2].resolved);
+        over["truncatedAlerts"] = 0.into();
+        assert_eq!(signals(&source(Kind::Grafana), &over).unwrap().len(), 2);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! what a silence or a stop swallows, and what the storm brakes gather into one alert.
 //!
 //! Invariants: the first alarm of a quiet source is told alone and at once; an alarm is never held back by less severe
-//! ones; per source at most one bundle takes alarms; a silence and a stop always end; rows are bounded whatever comes.
+//! ones; per source at most one bundle takes alarms; a silence and a stop always end; rows are bounded whatever comes; a
+//! drill never counts with, holds back, or ends what is real.
 //!
 //! On an island signals work on its own copy: the alerts they raise are joined with the cluster's, the counting stays
 //! behind. A signal whose key is unknown here finds its open alert by that alert's key.
@@ -23,12 +24,13 @@ mod silences;
 mod take;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub(crate) use self::apply::apply;
 pub(crate) use self::call::call_duty;
 pub use self::command::{
-    Arrival, Arrived, Beat, Brake, Command, Due, DueWhat, Kind, Mapping, Matcher, OnResolve,
-    Settings, Signal, Silence, SilenceKind, Source, Test,
+    About, Arrival, Arrived, Beat, Brake, Command, Due, DueWhat, Kind, Mapping, Matcher, OnResolve,
+    Settings, Signal, Silence, SilenceKind, Source, Test, Word,
 };
 pub use self::mapping::{MappingError, signals};
 pub use self::query::{
@@ -39,14 +41,24 @@ pub use self::rules::{
     ARRIVALS_MAX, Held, KEY_LEN_MAX, STOP_MS_MAX, check_settings, check_silence, check_source,
 };
 pub use self::take::{Foreseen, foresee, unreadable};
+use crate::vocabulary::Status;
 
 /// The key of the signal that stands for a missing sign of life.
 pub const HEARTBEAT: &str = "heartbeat";
 
-/// What comes before a source's own key in the key of an alert it raised.
-const ALERT_KEY: &str = "source:";
+/// The key under which an alert about a source's signal is found. A drill's is its own, so that it never stands for what
+/// is real.
+fn alert_key(status: Status, source: &str, key: &str) -> String {
+    match status {
+        Status::Actual => format!("source:{source}:{key}"),
+        Status::Exercise | Status::Test => format!("{}:{source}:{key}", status.name()),
+    }
+}
 
-/// The key under which an alert about a source's signal is found.
-fn alert_key(source: &str, key: &str) -> String {
-    format!("{ALERT_KEY}{source}:{key}")
+/// Names what a bundle gathers: `kind` is `source` or `people`. Drills are gathered by themselves.
+fn scope(status: Status, kind: &str, name: &str) -> String {
+    match status {
+        Status::Actual => format!("{kind}:{name}"),
+        Status::Exercise | Status::Test => format!("{kind}:{name}:{}", status.name()),
+    }
 }

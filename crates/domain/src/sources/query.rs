@@ -68,6 +68,7 @@ pub struct SignalRow {
 impl SignalRow {
     pub(super) fn state(&self) -> KeyState {
         KeyState {
+            status: self.status,
             open: self.open,
             held: self.held,
             alert_open: self.alert_open,
@@ -421,6 +422,7 @@ fn source_row(row: &SqliteRow) -> Result<SourceRow, sqlx::Error> {
             grace_ms: grace.unwrap_or(0).unsigned_abs(),
         }),
         enabled: row.try_get("enabled")?,
+        answers: false,
     };
     rows::json::<Stored>(row, "settings")?.fill(&mut source);
     Ok(SourceRow {

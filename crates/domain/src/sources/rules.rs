@@ -1,10 +1,13 @@
 //! Decisions about sources without SQL.
 
-use super::command::{Brake, Matcher, Settings, Signal, Silence, SilenceKind, Source, Test};
+use super::command::{
+    About, Brake, Matcher, Settings, Signal, Silence, SilenceKind, Source, Test, Word,
+};
 use super::{Kind, OnResolve, mapping};
 use crate::alerts::TEXT_LEN_MAX;
+use crate::texts::clean;
 use crate::time::Timestamp;
-use crate::vocabulary::Severity;
+use crate::vocabulary::{Severity, Status};
 
 /// Most things said in one command.
 pub const ARRIVALS_MAX: usize = 100;
@@ -16,6 +19,8 @@ pub const STOP_MS_MAX: u64 = 30 * 60_000;
 pub(super) const SOURCES_MAX: i64 = 2_000;
 /// Most keys listed of one source. Beyond, those that are over go first; if all are open, new ones are only counted.
 pub(super) const SIGNALS_MAX: i64 = 500;
+/// Most words of one source in one alert's room.
+pub(super) const WORDS_KEPT_MAX: i64 = 50;
 /// Most silences and windows that are to come or hold.
 pub(super) const SILENCES_MAX: i64 = 500;
 /// In which time the alarms of one person are counted, milliseconds.
@@ -33,6 +38,8 @@ const LABEL_LEN_MAX: usize = 200;
 const MATCHERS_MAX: usize = 10;
 const REASON_LEN_MAX: usize = 500;
 const LANGUAGES_MAX: usize = 8;
+/// The longest word about an alert, in characters.
+const WORD_LEN_MAX: usize = 500;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 const BEAT_EVERY_MS: std::ops::RangeInclusive<u64> = 10_000..=31 * DAY_MS;
@@ -164,6 +171,8 @@ impl Held {
 /// What is known of a signal's key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct KeyState {
+    /// Whether what opened it was real.
+    pub(super) status: Status,
     /// It has not been resolved.
     pub(super) open: bool,
     /// Why it was not let through, if it was not.
@@ -174,6 +183,13 @@ pub(super) struct KeyState {
     pub(super) changes: u16,
     pub(super) changes_since: Timestamp,
     pub(super) last_at: Timestamp,
+}
+
+impl KeyState {
+    /// Only a drill is known under the key of what is real now.
+    fn became_real(&self, signal: &Signal) -> bool {
+        self.status != Status::Actual && signal.status == Status::Actual
+    }
 }
 
 /// Where a source stands when something comes from it.
@@ -212,8 +228,11 @@ pub(super) enum Decision {
 /// Decides what a signal becomes. The same on every node.
 pub(super) fn decide(standing: &Standing<'_>, signal: &Signal, now: Timestamp) -> Decision {
     let known = standing.key.as_ref();
+    // The end of a drill says nothing about what is real.
+    let real = |key: &KeyState| key.status == Status::Actual;
     if signal.resolved {
         return match known {
+            Some(key) if real(key) && signal.status != Status::Actual => Decision::Nothing,
             Some(key) if key.open && key.held == Some(Held::Flapping) => Decision::OverForNow,
             Some(key) if key.open => Decision::Over,
             Some(_) | None => Decision::Nothing,
@@ -222,17 +241,21 @@ pub(super) fn decide(standing: &Standing<'_>, signal: &Signal, now: Timestamp) -
     if let Some(held) = standing.barred {
         return match known {
             // People know of it already; the bar changes nothing about that.
-            Some(key) if key.open && key.held.is_none() && key.alert_open => Decision::Count,
+            Some(key)
+                if key.open && key.held.is_none() && key.alert_open && !key.became_real(signal) =>
+            {
+                Decision::Count
+            }
             Some(_) | None => Decision::Hold(held),
         };
     }
     if let Some(key) = known {
-        if key.held == Some(Held::Flapping) {
+        if key.held == Some(Held::Flapping) && !key.became_real(signal) {
             return Decision::Count;
         }
         let quiet = now.since(key.last_at).as_millis() >= u128::from(standing.brake.window_ms);
         // A program that never says that something is over must be heard again when it says it anew much later.
-        let anew = key.held.is_some() || !key.alert_open && quiet;
+        let anew = key.held.is_some() || !key.alert_open && quiet || key.became_real(signal);
         if key.open && !anew {
             return Decision::Count;
         }
@@ -319,6 +342,9 @@ pub fn check_source(source: &Source) -> Result<(), String> {
     if !(2..=100).contains(&brake.changes_max) {
         return Err("a key flaps when it opens more than 2 to 100 times".to_owned());
     }
+    if source.answers && source.kind != Kind::Cap {
+        return Err("only sources of kind cap are answered with documents of their own".to_owned());
+    }
     match (source.kind, &source.beat) {
         (Kind::Heartbeat, None) => {
             return Err("a heartbeat needs to say how often it is expected".to_owned());
@@ -383,6 +409,31 @@ pub(super) fn check_signal(signal: &Signal) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Says what is wrong with another system's word.
+pub(super) fn check_word(word: &Word) -> Result<(), String> {
+    check_line("a word about an alert", &word.text, WORD_LEN_MAX)?;
+    match &word.about {
+        About::Key(key) if key.is_empty() || key.chars().count() > KEY_LEN_MAX => {
+            Err(format!("a signal's key has 1 to {KEY_LEN_MAX} characters"))
+        }
+        About::Key(_) | About::Alert(_) => Ok(()),
+    }
+}
+
+impl Word {
+    /// What another system says, cut to what is taken. What is blank stays blank, and is refused.
+    pub fn new(about: About, text: &str) -> Self {
+        let about = match about {
+            About::Key(key) => About::Key(clean(&key).chars().take(KEY_LEN_MAX).collect()),
+            About::Alert(alert) => About::Alert(alert),
+        };
+        Self {
+            about,
+            text: clean(text).chars().take(WORD_LEN_MAX).collect(),
+        }
+    }
 }
 
 /// Cuts a signal to what [`check_signal`] takes.

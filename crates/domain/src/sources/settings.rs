@@ -17,6 +17,7 @@ pub(super) struct Stored {
     on_resolve: String,
     brake: StoredBrake,
     mapping: StoredMapping,
+    answers: bool,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -68,6 +69,7 @@ impl Stored {
                 labels: mapping.labels,
                 status: mapping.status,
             },
+            answers: source.answers,
         }
     }
 
@@ -102,6 +104,7 @@ impl Stored {
             labels: self.mapping.labels,
             status: self.mapping.status,
         };
+        source.answers = self.answers;
     }
 }
 

@@ -7,7 +7,7 @@ use super::call::{self, Alarm, Told};
 use super::command::{Arrival, Arrived, Signal, Source};
 use super::query::{self, SignalRow, SourceRow, Stop};
 use super::rules::{self, Decision, Held, Standing};
-use super::{HEARTBEAT, SilenceKind, alert_key};
+use super::{HEARTBEAT, SilenceKind, alert_key, word};
 use crate::apply::Entry;
 use crate::ids::AlertId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -42,6 +42,10 @@ pub(super) async fn take(
             }
             Arrived::Signal(_) => continue,
             Arrived::Beat => beat(conn, entry, &mut row, place).await?,
+            Arrived::Word(said) => match rules::check_word(said) {
+                Ok(()) => word::take(conn, entry, &mut row, said).await?,
+                Err(_) => continue,
+            },
         }
         taken += 1;
     }
@@ -126,7 +130,7 @@ pub(super) async fn signal(
         }
         Decision::Nothing => {
             if known.is_none() {
-                bundles::unlisted_over(conn, entry, &source.source.key).await?;
+                bundles::unlisted_over(conn, entry, &source.source.key, signal.status).await?;
             }
         }
     }
@@ -269,7 +273,7 @@ async fn told(
     let config = source.source.clone();
     let alarm = Alarm {
         source: &config,
-        key: alert_key(&config.key, &signal.key),
+        key: alert_key(signal.status, &config.key, &signal.key),
         texts,
         severity: signal.severity,
         status: signal.status,
@@ -392,7 +396,9 @@ async fn known(
     if let Some(row) = query::signal(conn, key, &signal.key).await? {
         return Ok(Some(row));
     }
-    let Some(alert) = alerts::open_with_key(conn, &alert_key(key, &signal.key)).await? else {
+    let Some(alert) =
+        alerts::open_with_key(conn, &alert_key(signal.status, key, &signal.key)).await?
+    else {
         return Ok(None);
     };
     let said = Said {

@@ -1,5 +1,8 @@
 //! Transcripts of sources.
 
+mod drills;
+mod words;
+
 use expect_test::expect;
 
 use super::{
@@ -29,6 +32,7 @@ pub(super) fn webhook(key: &str) -> Source {
         brake: Brake::default(),
         beat: None,
         enabled: true,
+        answers: false,
     }
 }
 

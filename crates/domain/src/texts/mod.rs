@@ -31,7 +31,7 @@ pub use self::reply::{
     unknown_code,
 };
 pub use self::report::{ReportNews, report, report_news};
-pub use self::source::{bundle, flapping, grown, nobody, overflow, silent, unreadable};
+pub use self::source::{bundle, flapping, grown, left_out, nobody, overflow, silent, unreadable};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

@@ -1,8 +1,9 @@
 //! What people are told on behalf of programs: bundles, silence where a sign of life was due, signals that come and go.
 
+use super::Language;
 use super::clean::{clean, clip};
-use super::page::ORGANISATION_UNITS_MAX;
-use super::{CODE_MARK, Language};
+use super::page::head;
+use crate::vocabulary::Status;
 
 /// The longest text of a program's own inside one of ours.
 const INNER_UNITS_MAX: usize = 120;
@@ -48,17 +49,27 @@ pub fn overflow(language: Language, most: u16, minutes: u64, newest: &str) -> St
 pub fn grown(
     language: Language,
     organisation: &str,
+    status: Status,
     number: &str,
     count: u64,
     newest: &str,
 ) -> String {
-    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
-    let head = format!("{CODE_MARK} {organisation} {number}:");
+    let head = head(language, organisation, status, number);
     let newest = inner(newest);
     match language {
         Language::En => format!("{head} {count} alarms by now, newest: {newest}"),
         Language::Fi => format!("{head} tähän mennessä {count} hälytystä, uusin: {newest}"),
         Language::Sv => format!("{head} {count} larm hittills, senaste: {newest}"),
+    }
+}
+
+/// A program said that it told only a part.
+pub fn left_out(language: Language, source: &str, count: u64) -> String {
+    let source = inner(source);
+    match language {
+        Language::En => format!("{source} left out further alerts: {count}. Look there."),
+        Language::Fi => format!("{source} jätti hälytyksiä pois: {count}. Katso sieltä."),
+        Language::Sv => format!("{source} utelämnade fler larm: {count}. Se där."),
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) smarthosts: Vec<SmarthostConfig>,
     pub(crate) mail: MailConfig,
     pub(crate) mail_in: Option<MailInConfig>,
+    pub(crate) snmp_in: Option<SnmpInConfig>,
     pub(crate) watch: WatchConfig,
     pub(crate) power: Option<PowerConfig>,
     pub(crate) log: LogConfig,
@@ -38,8 +39,20 @@ pub(crate) struct MailInConfig {
     pub(crate) listen: SocketAddr,
     /// The part after the @ of addresses that are taken.
     pub(crate) domain: String,
+    /// The part before the @ where anybody may report something.
+    pub(crate) reports: Option<String>,
     /// Whence mail is taken; empty: from this machine only.
     pub(crate) from: Vec<(std::net::IpAddr, u8)>,
+}
+
+/// `[snmp_in]`, `[[snmp_community]]` and `[[snmp_user]]`: whose traps may raise alerts.
+#[derive(Clone, Debug)]
+pub(crate) struct SnmpInConfig {
+    pub(crate) listen: SocketAddr,
+    /// Whence anything is taken; empty: v3 from everywhere, v2c from this machine only.
+    pub(crate) from: Vec<(std::net::IpAddr, u8)>,
+    pub(crate) communities: Vec<channels::SnmpCommunity>,
+    pub(crate) users: Vec<channels::SnmpUser>,
 }
 
 /// `[watch]`

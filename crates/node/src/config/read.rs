@@ -1,5 +1,7 @@
 //! What each key means, its default and its limits.
 
+mod snmp;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
@@ -31,12 +33,24 @@ const MODEM_RATE_PER_MIN_MAX: u32 = 600;
 pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     let mut notes = Notes::default();
     let mut top = Section::new("", super::Origin::Default, root, &mut notes);
-    let [node, cluster, api, mail, mail_in, watch, power, log, backup] = [
-        "node", "cluster", "api", "mail", "mail_in", "watch", "power", "log", "backup",
+    let [
+        node,
+        cluster,
+        api,
+        mail,
+        mail_in,
+        snmp_in,
+        watch,
+        power,
+        log,
+        backup,
+    ] = [
+        "node", "cluster", "api", "mail", "mail_in", "snmp_in", "watch", "power", "log", "backup",
     ]
     .map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
         ["modem", "smarthost", "uplink"].map(|key| top.sections(key));
+    let [communities, users] = ["snmp_community", "snmp_user"].map(|key| top.sections(key));
     top.finish();
 
     let node = read_node(Section::new("node", node.0, node.1, &mut notes));
@@ -57,6 +71,18 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     );
     let mail_in = (!mail_in.1.is_empty())
         .then(|| read_mail_in(Section::new("mail_in", mail_in.0, mail_in.1, &mut notes)));
+    let communities = named(
+        "snmp_community",
+        communities,
+        &mut notes,
+        snmp::read_community,
+    );
+    let users = named("snmp_user", users, &mut notes, snmp::read_user);
+    let snmp_in =
+        (!snmp_in.1.is_empty() || !communities.is_empty() || !users.is_empty()).then(|| {
+            let section = Section::new("snmp_in", snmp_in.0, snmp_in.1, &mut notes);
+            snmp::read(section, communities, users)
+        });
     let watch = read_watch(Section::new("watch", watch.0, watch.1, &mut notes));
     let power = (!power.1.is_empty())
         .then(|| read_power(Section::new("power", power.0, power.1, &mut notes)));
@@ -70,6 +96,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         smarthosts,
         mail,
         mail_in,
+        snmp_in,
         watch,
         power,
         log,
@@ -448,16 +475,20 @@ fn read_mail_in(mut section: Section<'_>) -> MailInConfig {
     if !domain.is_empty() && (!domain.chars().all(host) || domain.len() > 253) {
         section.problem("domain", "write a host name without the @".to_owned());
     }
-    let mut from = Vec::new();
-    for text in section.texts("from") {
-        match network(&text) {
-            Some(network) => from.push(network),
-            None => section.problem(
-                "from",
-                format!("{text:?} is not a network; write 10.1.0.0/16 or 10.1.2.3"),
-            ),
-        }
+    let reports = section.text("reports");
+    let fits = |local: &str| {
+        (1..=64).contains(&local.len())
+            && local
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+    };
+    if reports.as_ref().is_some_and(|local| !fits(local)) {
+        section.problem(
+            "reports",
+            "write the part before the @ in small letters, such as \"report\"".to_owned(),
+        );
     }
+    let from = networks(&mut section, "from");
     if from.is_empty() && !listen.ip().is_loopback() {
         section.problem(
             "from",
@@ -468,8 +499,23 @@ fn read_mail_in(mut section: Section<'_>) -> MailInConfig {
     MailInConfig {
         listen,
         domain,
+        reports,
         from,
     }
+}
+
+fn networks(section: &mut Section<'_>, key: &'static str) -> Vec<(IpAddr, u8)> {
+    let mut networks = Vec::new();
+    for text in section.texts(key) {
+        match network(&text) {
+            Some(network) => networks.push(network),
+            None => section.problem(
+                key,
+                format!("{text:?} is not a network; write 10.1.0.0/16 or 10.1.2.3"),
+            ),
+        }
+    }
+    networks
 }
 
 /// An address with the number of leading bits that count; all of them unless said otherwise.

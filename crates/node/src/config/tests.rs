@@ -92,6 +92,18 @@ fn each_mistake_is_named_with_file_line_and_cure() {
             "holdfast.toml:4: modem.m.number: \"0401234567\" has no country code; write it as +358401234567",
         ),
         (
+            "[snmp_in]\nlisten = \"0.0.0.0:1162\"\n[[snmp_community]]\nname = \"ups\"\nsource = \"power\"\ncommunity_file = \"/dev/null/x\"",
+            "holdfast.toml:1: snmp_in.from: missing; a community travels in clear, so say which addresses may use one, or use [[snmp_user]] alone",
+        ),
+        (
+            "[snmp_in]\nlisten = \"127.0.0.1:1162\"",
+            "holdfast.toml:2: snmp_in.listen: nobody may speak there; add an [[snmp_user]] or an [[snmp_community]]",
+        ),
+        (
+            "[[snmp_user]]\nname = \"core\"\nsource = \"net\"\nauth = \"md5\"\npassphrases_file = \"/dev/null/x\"",
+            "holdfast.toml:4: snmp_user.core.auth: \"md5\" is not one of sha256, sha512, sha1",
+        ),
+        (
             "[log]\nlevel = \"loud\"",
             "holdfast.toml:2: log.level: \"loud\" is not one of error, warn, info, debug, trace",
         ),

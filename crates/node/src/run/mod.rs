@@ -14,6 +14,7 @@ mod membership;
 mod modem_memory;
 mod node;
 mod power;
+mod snmp;
 mod tls;
 mod vitals;
 pub(crate) mod zones;

@@ -7,11 +7,11 @@ use anyhow::{Context as _, anyhow};
 use api::{ApiState, HttpsConfig, Limits, Server};
 use channels::{
     MailIn, MailInSettings, Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings,
-    SmtpTimeouts, SmtpTls,
+    SmtpTimeouts, SmtpTls, SnmpIn,
 };
 use cluster::{Cluster, Stopped};
 use delivery::{Scheduler, Watcher, Worker};
-use domain::ports::{Channel, Clock, ClusterAdmin, Replica};
+use domain::ports::{Channel, Clock, ClusterAdmin, IntakeTally, Replica};
 use domain::watch::Board;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -32,7 +32,7 @@ use super::membership::Admin;
 use super::modem_memory::ModemMemory;
 use super::power::{PowerParts, PowerWatch, wait_for_power};
 use super::vitals::Vitals;
-use super::{cluster_config, tls, zones};
+use super::{cluster_config, snmp, tls, zones};
 use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
 
 /// SMS taken by a modem and not yet ended, at most (DESIGN C3).
@@ -241,27 +241,53 @@ impl Parts {
             clock,
             machine: Arc::new(machine),
             board,
+            intake: IntakeTally::default(),
         };
+        parts.open_intake(config, cluster, &state, edge).await?;
+        let server = open_listeners(config, cluster, state, edge).await?;
+        let stop = parts.stop_intake.clone();
+        let serving = async move { ("API", server.run(stop).await.map_err(anyhow::Error::from)) };
+        parts.intake.spawn_on(serving, edge);
+        Ok(parts)
+    }
+
+    /// Opens the listeners through which sources raise alerts other than over HTTP.
+    async fn open_intake(
+        &mut self,
+        config: &Config,
+        cluster: &Cluster,
+        state: &ApiState,
+        edge: &Handle,
+    ) -> Result<(), anyhow::Error> {
         if let Some(mail_in) = &config.mail_in {
             let tls = tls::server_config(&config.api, cluster.identity())?;
             let settings = MailInSettings {
                 address: mail_in.listen,
                 name: config.node.name.clone(),
                 domain: mail_in.domain.clone(),
+                reports: mail_in.reports.clone(),
                 from: mail_in.from.clone(),
                 tls: watch::channel(tls).1,
             };
             let listener = MailIn::bind(settings, Arc::clone(&state.replica)).await;
             let listener =
                 listener.with_context(|| format!("cannot listen at {}", mail_in.listen))?;
-            let stop = parts.stop_intake.clone();
-            parts.intake.spawn(endless("mail in", listener.run(stop)));
+            let stop = self.stop_intake.clone();
+            self.intake.spawn(endless("mail in", listener.run(stop)));
         }
-        let server = open_listeners(config, cluster, state, edge).await?;
-        let stop = parts.stop_intake.clone();
-        let serving = async move { ("API", server.run(stop).await.map_err(anyhow::Error::from)) };
-        parts.intake.spawn_on(serving, edge);
-        Ok(parts)
+        if let Some(snmp_in) = &config.snmp_in {
+            let binding = SnmpIn::bind(
+                snmp::settings(snmp_in, cluster),
+                Arc::clone(&state.replica),
+                snmp::Memory::new(Arc::clone(cluster.node_db())),
+                state.intake.clone(),
+            );
+            let listener = bound_on(edge, binding).await?;
+            let stop = self.stop_intake.clone();
+            self.intake
+                .spawn_on(endless("SNMP in", listener.run(stop)), edge);
+        }
+        Ok(())
     }
 
     /// Sets up every modem and the mail path. A modem that is not there is tried again and again; a setting that cannot
@@ -343,9 +369,20 @@ async fn open_listeners(
         socket: Some(config.api.socket.clone()),
         limits: Limits::default(),
     };
-    // Bound on the edge runtime, so that its reactor carries the connections.
+    bound_on(edge, Server::bind(listen, state)).await
+}
+
+/// Binds on the edge runtime, so that its reactor carries the connections.
+async fn bound_on<T, E>(
+    edge: &Handle,
+    bind: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, anyhow::Error>
+where
+    T: Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let mut binding = JoinSet::new();
-    binding.spawn_on(Server::bind(listen, state), edge);
+    binding.spawn_on(bind, edge);
     let bound = binding.join_next().await.expect("one task was spawned");
     Ok(bound.context("the listeners could not be opened")??)
 }

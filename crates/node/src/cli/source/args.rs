@@ -92,6 +92,9 @@ pub(crate) struct PutSource {
     /// The source's own word for how bad it is: page=critical; repeatable
     #[arg(long = "severity-word", value_name = "WORD=SEVERITY", value_parser = pair)]
     pub(super) words: Vec<(String, String)>,
+    /// Answer its documents with a CAP Ack or Error; sources of kind cap only
+    #[arg(long)]
+    pub(super) answers: bool,
     /// Where to gather: place, bridge number and PIN
     #[arg(long, default_value = "")]
     pub(super) gather: String,

@@ -250,6 +250,7 @@ fn body_of(context: &Context, put: PutSource) -> Result<(String, Value), Failure
         "gather": put.gather,
         "on_resolve": if put.only_note_ends { "note" } else { "close" },
         "enabled": !put.disabled,
+        "answers": put.answers,
     });
     if let Some(file) = &put.mapping {
         body["mapping"] = parse(&read(file)?, file)?;

@@ -3,27 +3,27 @@
 use std::fmt::Write as _;
 
 use domain::alerts::{AlertRow, Severity, State, Status};
-use domain::{Civil, Timestamp};
+use domain::{Civil, RequestId, Timestamp};
+
+use super::{ENDED, Head, NAMESPACE, OURS};
 
 /// The registered media type of a CAP document.
-pub(super) const MEDIA_TYPE: &str = "application/cap+xml";
+pub(crate) const MEDIA_TYPE: &str = "application/cap+xml";
 
 /// The longest headline that displays take (CAP 1.2 §3.2.2).
 const HEADLINE_LEN_MAX: usize = 160;
 
 /// The document of an alert. What is over is a `Cancel` that refers to the `Alert` of before.
-pub(super) fn write(row: &AlertRow, organisation: &str, civil: &Civil) -> String {
+pub(crate) fn write(row: &AlertRow, organisation: &str, civil: &Civil) -> String {
     let sender = sender(organisation);
-    let identifier = format!("holdfast-{}", row.id);
+    let identifier = format!("{OURS}{}", row.id);
     let sent = moment(civil, row.raised_at);
-    let mut out = String::from(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<alert xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\">\n",
-    );
+    let mut out = begun();
     let over = row.state != State::Open;
     let ended = row.closed_at.unwrap_or(row.raised_at);
     match over {
         false => element(&mut out, 1, "identifier", &identifier),
-        true => element(&mut out, 1, "identifier", &format!("{identifier}-end")),
+        true => element(&mut out, 1, "identifier", &format!("{identifier}{ENDED}")),
     }
     element(&mut out, 1, "sender", &sender);
     match over {
@@ -71,6 +71,35 @@ pub(super) fn write(row: &AlertRow, organisation: &str, civil: &Civil) -> String
     }
     out.push_str("</alert>\n");
     out
+}
+
+/// Says to the sender of a document that it was taken, or why it was not. Said again, it says the same.
+pub(crate) fn answer(
+    head: &Head,
+    refused: Option<&str>,
+    organisation: &str,
+    civil: &Civil,
+    now: Timestamp,
+) -> String {
+    let message = if refused.is_some() { "Error" } else { "Ack" };
+    let reference = format!("{},{},{}", head.sender, head.identifier, head.sent);
+    let id = RequestId::derive(&[b"cap answer", message.as_bytes(), reference.as_bytes()]);
+    let mut out = begun();
+    element(&mut out, 1, "identifier", &format!("{OURS}answer-{id}"));
+    element(&mut out, 1, "sender", &sender(organisation));
+    element(&mut out, 1, "sent", &moment(civil, now));
+    element(&mut out, 1, "status", &head.status);
+    element(&mut out, 1, "msgType", message);
+    element(&mut out, 1, "scope", "Private");
+    element(&mut out, 1, "addresses", &head.sender);
+    element(&mut out, 1, "note", refused.unwrap_or("taken"));
+    element(&mut out, 1, "references", &reference);
+    out.push_str("</alert>\n");
+    out
+}
+
+fn begun() -> String {
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<alert xmlns=\"{NAMESPACE}\">\n")
 }
 
 fn info(out: &mut String, row: &AlertRow, organisation: &str, language: &str, text: &str) {

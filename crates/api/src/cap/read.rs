@@ -2,11 +2,12 @@
 //!
 //! No DTD is accepted, so no entity expands; size, nodes and depth are bounded before anything is built.
 
+use domain::AlertId;
+use domain::sources::{About, Word};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Map, Value, json};
 
-/// The namespace of CAP 1.2 §3.4.
-const NAMESPACE: &str = "urn:oasis:names:tc:emergency:cap:1.2";
+use super::{ENDED, NAMESPACE, OURS};
 
 /// The largest document; a body may be larger.
 const BYTES_MAX: usize = 256 * 1024;
@@ -18,7 +19,7 @@ const REFERENCES_MAX: usize = 50;
 
 /// Why a document is not taken.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum CapError {
+pub(crate) enum CapError {
     #[error("a CAP document has at most {BYTES_MAX} bytes")]
     TooLarge,
     #[error("the document is not text in UTF-8")]
@@ -36,20 +37,46 @@ pub(super) enum CapError {
     },
 }
 
-/// What a document says: one entry for what it announces, one for each matter it ends. Empty where there is nothing to
-/// tell people: drafts, acknowledgements, errors, and what systems say to systems.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Value>, CapError> {
-    if bytes.len() > BYTES_MAX {
-        return Err(CapError::TooLarge);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| CapError::NotText)?;
-    let options = ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: NODES_MAX,
-        ..ParsingOptions::default()
+/// What a document says. Drafts, and what systems say to systems, say nothing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Received {
+    /// For mappings: one entry for what it announces, one for each matter it ends.
+    pub(crate) signals: Vec<Value>,
+    /// What it says of alerts: that its sender has them, or cannot use them.
+    pub(crate) words: Vec<Word>,
+}
+
+/// What an answer to a document must name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) sender: String,
+    pub(crate) identifier: String,
+    pub(crate) sent: String,
+    /// As CAP writes it.
+    pub(crate) status: String,
+}
+
+/// Whose document this is, where it is one that is answered: answers are not, nor are drafts.
+pub(crate) fn head(bytes: &[u8]) -> Option<Head> {
+    const ANSWERED: [&str; 3] = ["Alert", "Update", "Cancel"];
+    const STATUSES: [&str; 4] = ["Actual", "Exercise", "System", "Test"];
+    let text = checked(bytes).ok()?;
+    let document = parsed(text).ok()?;
+    let alert = document.root_element();
+    let message = needed(alert, "msgType").ok()?;
+    let head = Head {
+        sender: needed(alert, "sender").ok()?,
+        identifier: needed(alert, "identifier").ok()?,
+        sent: needed(alert, "sent").ok()?,
+        status: needed(alert, "status").ok()?,
     };
-    let document = Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
-        .map_err(|error| CapError::NotXml(error.to_string()))?;
+    let answered = ANSWERED.contains(&message.as_str()) && STATUSES.contains(&head.status.as_str());
+    answered.then_some(head)
+}
+
+/// Reads a document.
+pub(crate) fn read(bytes: &[u8]) -> Result<Received, CapError> {
+    let document = parsed(checked(bytes)?)?;
     let alert = document.root_element();
     if !alert.has_tag_name((NAMESPACE, "alert")) {
         return Err(CapError::NotCap);
@@ -61,23 +88,67 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Value>, CapError> {
         "Actual" => "actual",
         "Exercise" => "exercise",
         "Test" => "test",
-        "System" | "Draft" => return Ok(Vec::new()),
+        "System" | "Draft" => return Ok(Received::default()),
         other => return Err(unknown("status", other)),
     };
     let references = references(alert);
-    let ends = |matter: &String| json!({ "matter": matter, "over": true, "sender": sender });
-    match needed(alert, "msgType")?.as_str() {
-        "Alert" => Ok(vec![announced(alert, &identifier, &sender, status)]),
+    let ends = |matter: &String| json!({ "matter": matter, "over": true, "sender": sender, "status": status });
+    let mut received = Received::default();
+    let message = needed(alert, "msgType")?;
+    match message.as_str() {
+        "Alert" => received
+            .signals
+            .push(announced(alert, &identifier, &sender, status)),
         // An update stands for what it refers to: that is over, and this is new.
-        "Update" => Ok(
-            std::iter::once(announced(alert, &identifier, &sender, status))
-                .chain(references.iter().map(ends))
-                .collect(),
-        ),
-        "Cancel" => Ok(references.iter().map(ends).collect()),
-        "Ack" | "Error" => Ok(Vec::new()),
-        other => Err(unknown("msgType", other)),
+        "Update" => {
+            let new = announced(alert, &identifier, &sender, status);
+            received.signals.push(new);
+            received.signals.extend(references.iter().map(ends));
+        }
+        "Cancel" => received.signals.extend(references.iter().map(ends)),
+        "Ack" | "Error" => {
+            let drill = if status == "actual" { "" } else { status };
+            let words = format!("{message} from {sender} {drill}");
+            let words = words.trim_end();
+            let said = match text(alert, "note") {
+                Some(note) => format!("{words}: {note}"),
+                None => words.to_owned(),
+            };
+            let word = |about| Word::new(about, &said);
+            received
+                .words
+                .extend(references.iter().map(|of| word(about(of))));
+        }
+        other => return Err(unknown("msgType", other)),
     }
+    Ok(received)
+}
+
+/// What the identifier of a document stands for: an alert of ours, or the sender's own matter.
+fn about(identifier: &str) -> About {
+    let ours = identifier.strip_prefix(OURS);
+    let id = ours.map(|id| id.strip_suffix(ENDED).unwrap_or(id));
+    match id.and_then(|id| AlertId::parse(id).ok()) {
+        Some(alert) => About::Alert(alert),
+        None => About::Key(identifier.to_owned()),
+    }
+}
+
+fn checked(bytes: &[u8]) -> Result<&str, CapError> {
+    if bytes.len() > BYTES_MAX {
+        return Err(CapError::TooLarge);
+    }
+    std::str::from_utf8(bytes).map_err(|_| CapError::NotText)
+}
+
+fn parsed(text: &str) -> Result<Document<'_>, CapError> {
+    let options = ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: NODES_MAX,
+        ..ParsingOptions::default()
+    };
+    Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
+        .map_err(|error| CapError::NotXml(error.to_string()))
 }
 
 fn unknown(element: &'static str, value: &str) -> CapError {
@@ -214,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_alert_speaks_in_the_languages_of_its_infos_and_is_as_bad_as_the_worst() {
-        let found = read(cap("Alert", INFO).as_bytes()).unwrap();
+        let found = read(cap("Alert", INFO).as_bytes()).unwrap().signals;
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0]["texts"],
@@ -228,15 +299,13 @@ mod tests {
     fn an_update_ends_what_it_refers_to_and_a_cancel_only_ends() {
         let refers = "<references>a@b,A0,2026-11-21T00:00:00-00:00 a@b,A1,2026-11-22T00:00:00-00:00</references>";
         let update = read(cap("Update", &format!("{refers}{INFO}")).as_bytes()).unwrap();
+        let update = update.signals;
         let matters: Vec<_> = update.iter().map(|v| (&v["matter"], &v["over"])).collect();
         let (yes, no) = (json!(true), json!(false));
         assert_eq!(matters[0], (&json!("A2"), &no));
         assert_eq!(matters[1..], [(&json!("A0"), &yes), (&json!("A1"), &yes)]);
         let cancel = read(cap("Cancel", refers).as_bytes()).unwrap();
-        assert_eq!(cancel.len(), 2);
-        for silent in ["Ack", "Error"] {
-            assert_eq!(read(cap(silent, refers).as_bytes()), Ok(Vec::new()));
-        }
+        assert_eq!(cancel.signals.len(), 2);
         assert!(matches!(
             read(cap("Shout", refers).as_bytes()),
             Err(CapError::Unknown {
@@ -249,9 +318,46 @@ mod tests {
     #[test]
     fn drills_are_marked_and_drafts_are_not_told() {
         let exercise = cap("Alert", INFO).replace(">Actual<", ">Exercise<");
-        assert_eq!(read(exercise.as_bytes()).unwrap()[0]["status"], "exercise");
+        let found = read(exercise.as_bytes()).unwrap().signals;
+        assert_eq!(found[0]["status"], "exercise");
+        let end = cap(
+            "Cancel",
+            "<references>a@b,A0,2026-11-21T00:00:00-00:00</references>",
+        );
+        let end = end.replace(">Actual<", ">Exercise<");
+        let found = read(end.as_bytes()).unwrap().signals;
+        assert_eq!(found[0]["status"], "exercise");
         let draft = cap("Alert", INFO).replace(">Actual<", ">Draft<");
-        assert_eq!(read(draft.as_bytes()), Ok(Vec::new()));
+        assert_eq!(read(draft.as_bytes()), Ok(Received::default()));
+        assert_eq!(head(draft.as_bytes()), None);
+    }
+
+    #[test]
+    fn acknowledgements_and_errors_are_words_about_what_they_refer_to() {
+        let id = AlertId([7; 16]);
+        let refers = format!(
+            "<note>wired</note><references>holdfast:x,holdfast-{id},2026-11-21T00:00:00-00:00 \
+             holdfast:x,holdfast-{id}-end,2026-11-21T00:01:00-00:00 a@b,A1,2026-11-22T00:00:00-00:00</references>"
+        );
+        let found = read(cap("Ack", &refers).as_bytes()).unwrap();
+        assert_eq!(found.signals, Vec::<Value>::new());
+        let told: Vec<_> = found.words.iter().map(|word| &word.about).collect();
+        let ours = About::Alert(id);
+        assert_eq!(told, [&ours, &ours, &About::Key("A1".to_owned())]);
+        assert_eq!(found.words[0].text, "Ack from smhi@example.org: wired");
+        let drill = cap(
+            "Error",
+            "<references>a@b,A1,2026-11-22T00:00:00-00:00</references>",
+        );
+        let drill = drill.replace(">Actual<", ">Exercise<");
+        let found = read(drill.as_bytes()).unwrap();
+        assert_eq!(found.words[0].text, "Error from smhi@example.org exercise");
+        // Two machines must not thank each other for ever.
+        assert_eq!(head(cap("Ack", &refers).as_bytes()), None);
+        assert_eq!(
+            head(cap("Cancel", &refers).as_bytes()).unwrap().identifier,
+            "A2"
+        );
     }
 
     #[test]
@@ -283,6 +389,7 @@ mod tests {
         let whole = cap("Update", INFO);
         for end in 0..whole.len() {
             drop(read(&whole.as_bytes()[..end]));
+            drop(head(&whole.as_bytes()[..end]));
         }
         for place in 0..whole.len() {
             let mut damaged = whole.clone().into_bytes();
