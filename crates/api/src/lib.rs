@@ -16,6 +16,7 @@ mod fields;
 mod guard;
 mod headers;
 mod health;
+mod held;
 mod inbound;
 mod input;
 mod island;

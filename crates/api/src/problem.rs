@@ -323,7 +323,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::OutboxPaused
         | Refusal::TemplateArchived(_)
         | Refusal::ImportsFrozen { .. }
-        | Refusal::ImportDecided(_) => Kind::Conflict,
+        | Refusal::ImportDecided(_)
+        | Refusal::NotNow(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

@@ -47,6 +47,10 @@ pub enum Receipt {
         applied: u64,
         waits: bool,
     },
+    /// An alert that waits for a second person, by the number it waits under ([`crate::approvals`]).
+    Held {
+        number: u64,
+    },
 }
 
 impl Receipt {
@@ -59,7 +63,8 @@ impl Receipt {
             | Self::Node { .. }
             | Self::Count(_)
             | Self::Number(_)
-            | Self::Import { .. } => None,
+            | Self::Import { .. }
+            | Self::Held { .. } => None,
         }
     }
 
@@ -154,4 +159,7 @@ pub enum Refusal {
     UnknownImport,
     #[error("the import does not wait any more: it is {0}")]
     ImportDecided(String),
+    /// As things stand, or from this side, it may not be done; the words say what can be.
+    #[error("{0}")]
+    NotNow(String),
 }

@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
 use domain::{
-    AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, recipients, requests,
+    AlertId, Command as DomainCommand, Receipt, RecipientId, RequestId, approvals, nodes,
+    recipients, requests,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,6 +25,7 @@ pub(crate) use self::preview::WordsJson;
 use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::fields::Fields;
+use crate::held::HeldJson;
 use crate::input::{Input, Order, Params, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
 use crate::reading::{self, View};
@@ -102,6 +104,14 @@ pub(crate) struct Raised {
     number: String,
 }
 
+/// Nobody is called yet: a second person must agree first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Held {
+    #[serde(flatten)]
+    stored: Stored,
+    held: HeldJson,
+}
+
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
@@ -170,8 +180,8 @@ pub(crate) struct JoinBody {
     into: String,
 }
 
-/// Raises an alert. Answered once it cannot be lost any more.
-#[utoipa::path(post, path = "/v1/alerts", tag = "alerts", request_body = RaiseBody, responses((status = 201, body = Raised)))]
+/// Raises an alert. Answered once it cannot be lost any more; 202 when it waits for a second person.
+#[utoipa::path(post, path = "/v1/alerts", tag = "alerts", request_body = RaiseBody, responses((status = 201, body = Raised), (status = 202, body = Held)))]
 async fn create(
     Extract(shared): Extract<Shared>,
     input: Input<RaiseBody>,
@@ -185,6 +195,9 @@ async fn create(
         NamedIn::Body,
     )
     .await?;
+    if let Receipt::Held { number } = done.receipt {
+        return held(&shared, done.stored, number).await;
+    }
     let Some((id, number)) = done.receipt.alert() else {
         return Err(Problem::new(
             Kind::Internal,
@@ -198,6 +211,21 @@ async fn create(
         number,
     };
     Ok((StatusCode::CREATED, location, Json(body)).into_response())
+}
+
+/// The answer for an alert that waits for a second person.
+async fn held(shared: &Shared, stored: Stored, number: u64) -> Result<Response, Problem> {
+    let mut view = View::new(reading::open(shared, Freshness::Local).await?).await?;
+    let row = approvals::approval(&mut view.0, number)
+        .await
+        .map_err(of_query)?;
+    let row = row.ok_or_else(|| Problem::not_found("there is no held alert with this number"))?;
+    let location = [(header::LOCATION, format!("/v1/held-alerts/{number}"))];
+    let body = Held {
+        stored,
+        held: HeldJson::new(row, &view.1),
+    };
+    Ok((StatusCode::ACCEPTED, location, Json(body)).into_response())
 }
 
 /// Says what raising an alert would come to: whom it would reach, in how many texts, what they cost, and how long it takes

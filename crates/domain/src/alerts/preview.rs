@@ -8,6 +8,7 @@ use super::estimate::{Channel, Facts, Person, Ways, estimate};
 use super::{Estimate, Raise, query, raise, rules};
 use crate::deliveries;
 use crate::ids::RecipientId;
+use crate::limits::{self, Weight};
 use crate::nodes;
 use crate::outcome::Refusal;
 use crate::recipients::{self, PersonRow};
@@ -37,6 +38,8 @@ pub struct Preview {
     pub estimate: Estimate,
     /// People without any contact method, the first of them.
     pub unreachable: Vec<RecipientId>,
+    /// Why it would wait for a second person; empty: it would not.
+    pub second_person: Vec<String>,
 }
 
 /// A code of the length people get.
@@ -85,10 +88,7 @@ pub async fn preview(
     let organisation = nodes::organisation(conn).await?;
     let number = query::next_number(conn).await?.to_string();
     let words = page_words(raise, &number, &organisation);
-    let parts: BTreeMap<Language, u16> = words
-        .iter()
-        .filter_map(|text| Some((text.language, text.measure.as_ref()?.parts)))
-        .collect();
+    let parts = parts_of(&words);
     let mut steps = Vec::with_capacity(raise.steps.len());
     let mut unreachable = Vec::new();
     for (step, ids) in rules::in_order(&raise.steps) {
@@ -127,11 +127,54 @@ pub async fn preview(
         price: templates::policy(conn).await?.price,
         held_back: nodes::outbox_pause(conn).await?.is_some(),
     };
+    let estimate = estimate(&facts);
+    let weight = Weight {
+        people: estimate.people,
+        sms_parts: estimate.sms_parts,
+        micros: estimate.cost.as_ref().map(|cost| cost.micros),
+    };
+    let setting = limits::second_person(conn).await?;
+    let second_person = setting.map_or_else(Vec::new, |set| limits::too_heavy(&set, &weight));
     Ok(Ok(Preview {
         words,
-        estimate: estimate(&facts),
+        estimate,
         unreachable,
+        second_person,
     }))
+}
+
+/// What a raise weighs: its people, and what its first round takes. As [`preview`], by the same functions.
+pub(crate) async fn weigh(
+    conn: &mut SqliteConnection,
+    raise: &Raise,
+) -> Result<Result<Weight, Refusal>, sqlx::Error> {
+    if let Err(refusal) = rules::plan(raise) {
+        return Ok(Err(refusal));
+    }
+    let organisation = nodes::organisation(conn).await?;
+    let number = query::next_number(conn).await?.to_string();
+    let parts = parts_of(&page_words(raise, &number, &organisation));
+    let mut weight = Weight::default();
+    for (_, ids) in rules::in_order(&raise.steps) {
+        weight.people += ids.len() as u64;
+        for person in people(conn, raise, &ids).await? {
+            if let Person::Reachable(ways) = person {
+                let each = parts.get(&ways.language).copied().unwrap_or(1);
+                weight.sms_parts += u64::from(ways.sms) * u64::from(each);
+            }
+        }
+    }
+    let price = templates::policy(conn).await?.price;
+    weight.micros = price.map(|price| weight.sms_parts.saturating_mul(price.micros));
+    Ok(Ok(weight))
+}
+
+/// SMS parts of the page in each language.
+fn parts_of(words: &[PageWords]) -> BTreeMap<Language, u16> {
+    words
+        .iter()
+        .filter_map(|text| Some((text.language, text.measure.as_ref()?.parts)))
+        .collect()
 }
 
 /// How each of these people would be called.

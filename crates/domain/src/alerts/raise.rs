@@ -13,7 +13,7 @@ use crate::escalation::{self, Begin, Content, NewPlan};
 use crate::ids::{AlertId, NodeId, RoomId};
 use crate::outcome::{Outcome, Receipt};
 use crate::script::Script;
-use crate::{conversations, nodes, requests, rows, templates};
+use crate::{conversations, limits, nodes, requests, rows, templates};
 
 /// A source is quiet when it raised nothing for this long; its next alarm leaves before the rest (DESIGN C5).
 const QUIET_MS: i64 = 10 * 60_000;
@@ -203,7 +203,8 @@ pub(super) async fn keep_template(
     templates::mark_used(conn, &template.key, template.version).await
 }
 
-/// The number of the first of these alerts; `None` when one of them, or its request, is known, or this is an island.
+/// The number of the first of these alerts; `None` when one of them, or its request, is known, something
+/// is limited, or this is an island.
 async fn next_number(
     conn: &mut SqliteConnection,
     raises: &[(Entry<'_>, &Raise)],
@@ -212,6 +213,7 @@ async fn next_number(
     let mut script = Script::default();
     script.add("select coalesce(max(number), 0) + 1 from alert");
     script.add("select 1 from fork where id = 1");
+    script.add(limits::ANY);
     script.select_in(
         "select 1 from alert where alert_id in",
         news.len(),

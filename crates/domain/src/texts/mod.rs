@@ -14,6 +14,7 @@ mod language;
 mod page;
 mod reply;
 mod report;
+mod second;
 mod source;
 mod sv;
 mod watch;
@@ -31,6 +32,10 @@ pub use self::reply::{
     unknown_code,
 };
 pub use self::report::{ReportNews, report, report_news};
+pub use self::second::{
+    AskedFor, second_person, second_person_noted, second_person_refused, second_person_said,
+    to_review,
+};
 pub use self::source::{bundle, flapping, grown, nobody, overflow, silent, unreadable};
 pub use self::watch::{going_dark, trouble};
 
