@@ -17,8 +17,8 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, clocks, cluster, conversations, directory, headers, health, held, inbound,
-    island, metrics, nodes, outbox, recipients, reports, schedules, sources, templates,
+    access, alerts, budgets, clocks, cluster, conversations, directory, headers, health, held,
+    inbound, island, metrics, nodes, outbox, recipients, reports, schedules, sources, templates,
     text_policy, watch, zones,
 };
 
@@ -30,6 +30,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(alerts::routes())
         .merge(held::routes())
+        .merge(budgets::routes())
         .merge(recipients::routes())
         .merge(schedules::routes())
         .merge(zones::routes())

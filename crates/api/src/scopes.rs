@@ -58,6 +58,22 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/held-alerts/{number}/review",
         Some(Scope::AlertCreate),
     ),
+    (Method::GET, "/v1/budgets", Some(Scope::ClusterRead)),
+    (
+        Method::PUT,
+        "/v1/budgets/{account}",
+        Some(Scope::ClusterAdmin),
+    ),
+    (
+        Method::DELETE,
+        "/v1/budgets/{account}",
+        Some(Scope::ClusterAdmin),
+    ),
+    (
+        Method::PUT,
+        "/v1/directory/barred",
+        Some(Scope::ClusterAdmin),
+    ),
     (Method::GET, "/v1/second-person", Some(Scope::ClusterRead)),
     (Method::PUT, "/v1/second-person", Some(Scope::ClusterAdmin)),
     (

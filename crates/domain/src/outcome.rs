@@ -162,4 +162,7 @@ pub enum Refusal {
     /// As things stand, or from this side, it may not be done; the words say what can be.
     #[error("{0}")]
     NotNow(String),
+    /// A budget does not allow it; the words say which, and what can be done.
+    #[error("{0}")]
+    OverBudget(String),
 }

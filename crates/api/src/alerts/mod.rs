@@ -235,10 +235,13 @@ async fn preview(
     Extract(shared): Extract<Shared>,
     input: Input<RaiseBody>,
 ) -> Result<Json<PreviewJson>, Problem> {
+    let account = input.order.actor.label();
     let wanted = raise::parse(input.value, &input.order.actor)?;
     let raise = resolve_recipients(&shared, wanted, input.order.request).await?;
     let mut view = reading::open(&shared, Freshness::Local).await?;
-    let preview = alerts::preview(&mut view, &raise).await.map_err(of_query)?;
+    let now = shared.replica.now();
+    let preview = alerts::preview(&mut view, &raise, &account, now).await;
+    let preview = preview.map_err(of_query)?;
     let preview = preview.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
     let unreachable = recipients::by_ids(&mut view, &preview.unreachable)
         .await

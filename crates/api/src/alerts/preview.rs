@@ -44,6 +44,8 @@ pub(crate) struct PreviewJson {
     warnings: Vec<String>,
     /// Why it would wait for a second person; empty: it would not.
     second_person: Vec<String>,
+    /// Why a budget would refuse it; null: none would.
+    over_budget: Option<String>,
     texts: Vec<WordsJson>,
 }
 
@@ -153,6 +155,7 @@ impl PreviewJson {
             reached_after_s: reached_after_ms.map(seconds),
             warnings: warnings.iter().map(Warning::to_string).collect(),
             second_person: preview.second_person,
+            over_budget: preview.over_budget,
             texts: preview.words.into_iter().map(WordsJson::from).collect(),
         }
     }

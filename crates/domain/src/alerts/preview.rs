@@ -11,9 +11,10 @@ use crate::ids::RecipientId;
 use crate::limits::{self, Weight};
 use crate::nodes;
 use crate::outcome::Refusal;
-use crate::recipients::{self, PersonRow};
+use crate::recipients::{self, ContactMethod, PersonRow, Prefixes};
 use crate::templates;
 use crate::texts::{self, Language, Marks, Measure};
+use crate::time::Timestamp;
 use crate::vocabulary::Severity;
 
 /// A text that calls people, as it would reach them.
@@ -40,6 +41,8 @@ pub struct Preview {
     pub unreachable: Vec<RecipientId>,
     /// Why it would wait for a second person; empty: it would not.
     pub second_person: Vec<String>,
+    /// Why a budget would refuse it; absent: none would.
+    pub over_budget: Option<String>,
 }
 
 /// A code of the length people get.
@@ -78,9 +81,13 @@ pub fn page_words(raise: &Raise, number: &str, organisation: &str) -> Vec<PageWo
 }
 
 /// What raising this would come to now, or why it would be refused.
+///
+/// `account` is whoever would raise it, `now` when.
 pub async fn preview(
     conn: &mut SqliteConnection,
     raise: &Raise,
+    account: &str,
+    now: Timestamp,
 ) -> Result<Result<Preview, Refusal>, sqlx::Error> {
     if let Err(refusal) = rules::plan(raise) {
         return Ok(Err(refusal));
@@ -135,11 +142,16 @@ pub async fn preview(
     };
     let setting = limits::second_person(conn).await?;
     let second_person = setting.map_or_else(Vec::new, |set| limits::too_heavy(&set, &weight));
+    let over_budget = match raise.severity == Severity::Critical {
+        true => None,
+        false => limits::refusal(conn, now, account, &weight).await?,
+    };
     Ok(Ok(Preview {
         words,
         estimate,
         unreachable,
         second_person,
+        over_budget,
     }))
 }
 
@@ -184,6 +196,7 @@ async fn people(
     ids: &[RecipientId],
 ) -> Result<Vec<Person>, sqlx::Error> {
     let critical = raise.severity == Severity::Critical;
+    let prefixes = recipients::prefixes(conn).await?;
     let mut found = Vec::with_capacity(ids.len());
     for some in ids.chunks(PEOPLE_AT_ONCE) {
         let known: BTreeMap<RecipientId, PersonRow> = recipients::by_ids(&mut *conn, some)
@@ -192,23 +205,29 @@ async fn people(
             .map(|person| (person.id, person))
             .collect();
         found.extend(some.iter().map(|id| match known.get(id) {
-            Some(person) => called(person, &raise.channels, critical),
+            Some(person) => called(person, &prefixes, &raise.channels, critical),
             None => Person::Unreachable,
         }));
     }
     Ok(found)
 }
 
-fn called(person: &PersonRow, wished: &[String], critical: bool) -> Person {
+fn called(person: &PersonRow, prefixes: &Prefixes, wished: &[String], critical: bool) -> Person {
     if person.methods.is_empty() {
         return Person::Unreachable;
     }
+    let (usable, barred): (Vec<ContactMethod>, Vec<ContactMethod>) = person
+        .methods
+        .iter()
+        .cloned()
+        .partition(|method| recipients::check_prefix(prefixes, method).is_ok());
     let mut ways = Ways {
         language: Language::parse(&person.language),
         sms: 0,
         mails: 0,
+        barred: u32::try_from(barred.len()).unwrap_or(u32::MAX),
     };
-    for (method, at_once) in deliveries::ways(&person.methods, wished, critical) {
+    for (method, at_once) in deliveries::ways(&usable, wished, critical) {
         match method.kind() {
             "sms" if at_once => ways.sms += 1,
             "email" if at_once => ways.mails += 1,

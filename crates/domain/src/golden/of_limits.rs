@@ -1,7 +1,7 @@
 //! Bytes of commands about limits and second persons.
 
 use crate::approvals::{Command as Approvals, Decision, Due, Said};
-use crate::limits::{Command as Limits, SecondPerson};
+use crate::limits::{Amount, Budget, Command as Limits, SecondPerson};
 use crate::recipients::Named;
 use crate::{Command, Timestamp};
 
@@ -32,6 +32,27 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
         (
             "limits.set_second_person",
             Command::Limits(Limits::SetSecondPerson(Some(setting))),
+        ),
+        (
+            "limits.set_budget",
+            Command::Limits(Limits::SetBudget(Budget {
+                account: "source:zabbix".to_owned(),
+                day: Amount {
+                    parts: Some(500),
+                    micros: Some(25_000_000),
+                },
+                month: Amount {
+                    parts: Some(5_000),
+                    micros: None,
+                },
+                reserve_percent: 20,
+            })),
+        ),
+        (
+            "limits.remove_budget",
+            Command::Limits(Limits::RemoveBudget {
+                account: "keys".to_owned(),
+            }),
         ),
         ("approvals.approve", decide(Decision::Approve)),
         ("approvals.refuse", decide(Decision::Refuse)),

@@ -1,8 +1,9 @@
-//! Writes to `second_person`.
+//! Writes to `second_person` and `budget`.
 
 use sqlx::SqliteConnection;
 
-use super::{Command, SecondPerson, check_second_person, query};
+use super::budgets::BUDGETS_MAX;
+use super::{Budget, Command, SecondPerson, check_budget, check_second_person, query};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::{recipients, rows};
 
@@ -12,6 +13,8 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     match command {
         Command::SetSecondPerson(setting) => set_second_person(conn, setting.as_ref()).await,
+        Command::SetBudget(budget) => set_budget(conn, budget).await,
+        Command::RemoveBudget { account } => remove_budget(conn, account).await,
     }
 }
 
@@ -48,4 +51,45 @@ async fn set_second_person(
     .execute(conn)
     .await?;
     Ok(Outcome::Applied(Receipt::None))
+}
+
+async fn set_budget(conn: &mut SqliteConnection, budget: &Budget) -> Result<Outcome, sqlx::Error> {
+    if let Err(problem) = check_budget(budget) {
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
+    let known = query::budgets(conn).await?;
+    if known.contains(budget) {
+        return Ok(Outcome::Unchanged);
+    }
+    let is_new = known.iter().all(|held| held.account != budget.account);
+    if is_new && i64::try_from(known.len()).is_ok_and(|count| count >= BUDGETS_MAX) {
+        let problem = format!("at most {BUDGETS_MAX} budgets are kept; remove one first");
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
+    sqlx::query(
+        "insert into budget (account, day_parts, day_micros, month_parts, month_micros, reserve_percent) \
+         values (?, ?, ?, ?, ?, ?) on conflict (account) do update set day_parts = excluded.day_parts, \
+         day_micros = excluded.day_micros, month_parts = excluded.month_parts, \
+         month_micros = excluded.month_micros, reserve_percent = excluded.reserve_percent",
+    )
+    .bind(&budget.account)
+    .bind(budget.day.parts.map(u64::cast_signed))
+    .bind(budget.day.micros.map(u64::cast_signed))
+    .bind(budget.month.parts.map(u64::cast_signed))
+    .bind(budget.month.micros.map(u64::cast_signed))
+    .bind(i64::from(budget.reserve_percent))
+    .execute(conn)
+    .await?;
+    Ok(Outcome::Applied(Receipt::None))
+}
+
+async fn remove_budget(conn: &mut SqliteConnection, account: &str) -> Result<Outcome, sqlx::Error> {
+    let done = sqlx::query("delete from budget where account = ?")
+        .bind(account)
+        .execute(conn)
+        .await?;
+    Ok(match done.rows_affected() {
+        0 => Outcome::Unchanged,
+        _ => Outcome::Applied(Receipt::None),
+    })
 }

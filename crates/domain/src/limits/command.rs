@@ -8,6 +8,10 @@ use crate::recipients::Named;
 pub enum Command {
     /// When a second person must agree before people are called, in place of what held before; `None`: never.
     SetSecondPerson(Option<SecondPerson>),
+    /// What an account may spend on SMS, in place of what held before.
+    SetBudget(Budget),
+    /// Nothing of its own limits an account any more.
+    RemoveBudget { account: String },
 }
 
 /// When a second person must agree, and who is asked. An alert that is above any of the thresholds waits.
@@ -23,4 +27,25 @@ pub struct SecondPerson {
     pub critical_at_once: bool,
     /// Who is asked, by SMS and mail.
     pub ask: Vec<Named>,
+}
+
+/// What an account may spend on SMS in a civil day and in a civil month (UTC).
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Whose: `cluster`, `key:3fa9`, `operator:n1`, `phone:+358…` or `source:zabbix`; `keys` and `sources` are for each
+    /// key and each source without one of its own.
+    pub account: String,
+    pub day: Amount,
+    pub month: Amount,
+    /// Percent of all of it that only critical alerts may use: 0 to 90.
+    pub reserve_percent: u8,
+}
+
+/// How much; what is absent is not limited.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Amount {
+    /// SMS parts.
+    pub parts: Option<u64>,
+    /// Millionths of the currency of the price per part. Counts only while there is a price.
+    pub micros: Option<u64>,
 }

@@ -1,5 +1,7 @@
 //! Rules and transcripts of limits.
 
+mod spending;
+
 use super::{Command as Limits, SecondPerson, Weight, second_person, too_heavy};
 use crate::recipients::Named;
 use crate::transcript::World;

@@ -1,4 +1,53 @@
--- 0020_limits.sql: when a second person must agree (domain::limits), and what waited or waits for one (domain::approvals).
+-- 0020_limits.sql: budgets of SMS and when a second person must agree (domain::limits), what waited or waits for one
+-- (domain::approvals), numbers no text goes to (domain::recipients).
+
+create table budget (
+    account         text    primary key,
+    day_parts       integer,
+    day_micros      integer,
+    month_parts     integer,
+    month_micros    integer,
+    reserve_percent integer not null
+) strict, without rowid;
+
+-- Sums over the tries that left or may have left, by the civil day and month in which they ended.
+create table budget_spent (
+    account      text    not null,
+    period       text    not null, -- day, month
+    number       integer not null,
+    parts        integer not null,
+    micros       integer not null,
+    alone_parts  integer not null, -- an island's own
+    alone_micros integer not null,
+    primary key (account, period, number)
+) strict, without rowid;
+
+create table budget_payer (
+    alert_id blob primary key,
+    account  text not null
+) strict, without rowid;
+
+create table barred_prefix (
+    prefix text primary key,
+    what   text not null -- as people read it
+) strict, without rowid;
+
+-- Satellite networks, international networks and premium rates: ITU-T E.164 assigned codes, and numbering plans of the
+-- countries whose languages are spoken here. Data like any other: people change it.
+insert into barred_prefix (prefix, what) values
+    ('+870', 'satellite (Inmarsat)'),
+    ('+878', 'universal personal'),
+    ('+881', 'satellite'),
+    ('+882', 'international network'),
+    ('+883', 'international network'),
+    ('+888', 'disaster relief'),
+    ('+979', 'international premium rate'),
+    ('+358600', 'premium rate'),
+    ('+358700', 'premium rate'),
+    ('+46900', 'premium rate'),
+    ('+46939', 'premium rate'),
+    ('+46944', 'premium rate'),
+    ('+449', 'premium rate');
 
 create table second_person (
     id               integer primary key, -- 1

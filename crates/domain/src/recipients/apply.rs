@@ -9,8 +9,8 @@ use sqlx::SqliteConnection;
 
 use super::rules::nesting_problem;
 use super::{
-    Command, Found, Group, Member, Person, Verify, check_group, check_person, check_prefixes,
-    check_verify, query, write_hours,
+    Barred, Command, Found, Group, Member, Person, Verify, check_barred, check_group, check_person,
+    check_prefixes, check_verify, query, write_hours,
 };
 use crate::apply::Entry;
 use crate::ids::{GroupId, RecipientId};
@@ -35,6 +35,7 @@ pub(crate) async fn apply(
         Command::FreezeImports { reason } => imports::freeze(conn, entry, reason).await,
         Command::ThawImports => imports::thaw(conn).await,
         Command::AllowPrefixes { prefixes } => allow_prefixes(conn, prefixes).await,
+        Command::BarPrefixes { barred } => bar_prefixes(conn, barred).await,
     }
 }
 
@@ -443,6 +444,29 @@ async fn allow_prefixes(
         "insert into allowed_prefix (prefix) select distinct value from json_each(?) order by value",
     )
     .bind(rows::to_json(&prefixes)?)
+    .execute(conn)
+    .await?;
+    Ok(Outcome::Applied(Receipt::Count(done.rows_affected())))
+}
+
+async fn bar_prefixes(
+    conn: &mut SqliteConnection,
+    barred: &[Barred],
+) -> Result<Outcome, sqlx::Error> {
+    if let Err(problem) = check_barred(barred) {
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
+    sqlx::query("delete from barred_prefix")
+        .execute(&mut *conn)
+        .await?;
+    let named: Vec<(&str, &str)> = barred
+        .iter()
+        .map(|bar| (bar.prefix.as_str(), bar.what.as_str()))
+        .collect();
+    let done = sqlx::query(
+        "insert into barred_prefix (prefix, what) select value ->> 0, value ->> 1 from json_each(?) order by key",
+    )
+    .bind(rows::to_json(&named)?)
     .execute(conn)
     .await?;
     Ok(Outcome::Applied(Receipt::Count(done.rows_affected())))

@@ -36,7 +36,9 @@ pub use self::second::{
     AskedFor, second_person, second_person_noted, second_person_refused, second_person_said,
     to_review,
 };
-pub use self::source::{bundle, flapping, grown, nobody, overflow, silent, unreadable};
+pub use self::source::{
+    bundle, flapping, grown, nobody, over_budget, overflow, silent, unreadable,
+};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

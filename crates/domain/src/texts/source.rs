@@ -44,6 +44,25 @@ pub fn overflow(language: Language, most: u16, minutes: u64, newest: &str) -> St
     }
 }
 
+/// The first text of an alert that stands for alarms of one source whose SMS budget is used up.
+pub fn over_budget(language: Language, source: &str, newest: &str) -> String {
+    let (source, newest) = (inner(source), inner(newest));
+    match language {
+        Language::En => format!(
+            "The SMS budget of {source} is used up. Its alarms are counted here unless critical, newest: {newest}. \
+             See: holdfast limits show"
+        ),
+        Language::Fi => format!(
+            "Lähteen {source} tekstiviestibudjetti on käytetty. Hälytykset lasketaan tähän, jos eivät ole kriittisiä, uusin: \
+             {newest}. Katso: holdfast limits show"
+        ),
+        Language::Sv => format!(
+            "SMS-budgeten för {source} är förbrukad. Larm som inte är kritiska räknas här, senaste: {newest}. \
+             Se: holdfast limits show"
+        ),
+    }
+}
+
 /// How far a bundle has grown, with its mark for the code that answers it.
 pub fn grown(
     language: Language,

@@ -224,6 +224,9 @@ async fn preview(context: &Context, client: &Client, body: &Value) -> Done {
     for warning in each(&answer["warnings"]) {
         context.output.note(format!("warning: {}", cell(warning)));
     }
+    if let Some(why) = answer["over_budget"].as_str() {
+        context.output.note(format!("it would be refused: {why}"));
+    }
     for why in each(&answer["second_person"]) {
         let text = format!("it would wait for a second person: {}", cell(why));
         context.output.note(text);

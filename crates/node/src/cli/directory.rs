@@ -73,7 +73,37 @@ pub(super) async fn directory(context: &Context, command: DirectoryCommand) -> D
                 }
             });
         }
+        DirectoryCommand::Barred { add, remove } => barred(context, &client, &add, &remove).await?,
     }
+    Ok(())
+}
+
+/// Changes which numbers no text goes to, and lists them.
+async fn barred(
+    context: &Context,
+    client: &Client,
+    add: &[(String, String)],
+    remove: &[String],
+) -> Done {
+    let directory = client.get("/v1/directory").await?;
+    let mut barred: Vec<Value> = each(&directory["barred_prefixes"]).cloned().collect();
+    let before = barred.clone();
+    barred.retain(|bar| !remove.contains(&cell(&bar["prefix"])));
+    for (prefix, what) in add {
+        barred.retain(|bar| bar["prefix"] != prefix.as_str());
+        barred.push(json!({ "prefix": prefix, "what": what }));
+    }
+    if barred != before {
+        let body = json!({ "barred": barred });
+        client
+            .change(Method::PUT, "/v1/directory/barred", Some(&body))
+            .await?;
+    }
+    context.output.data(&json!({ "barred": barred }), || {
+        let row = |bar: &Value| ["prefix", "what"].map(|field| cell(&bar[field])).to_vec();
+        let rows: Vec<_> = barred.iter().map(row).collect();
+        context.output.table(&["prefix", "what"], &rows)
+    });
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `holdfast limits`: when a second person must agree.
+//! `holdfast limits`: what may be spent on SMS, and when a second person must agree.
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::source::calls;
+use crate::client::segment;
 use crate::output::{Done, cell, each};
 
 #[derive(Debug, Subcommand)]
@@ -14,6 +15,32 @@ pub(crate) enum LimitsCommand {
     Show,
     /// Let alerts above a threshold wait until a second person agrees
     SecondPerson(SecondPerson),
+    /// Say what an account may spend on SMS a day and a month (UTC)
+    Budget(Budget),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Budget {
+    /// cluster, keys (each key), sources (each source), key:ID, operator:NODE, phone:NUMBER or source:KEY
+    account: String,
+    /// SMS parts a day
+    #[arg(long, value_name = "PARTS", required_unless_present_any = ["month", "day_cost", "month_cost", "remove"])]
+    day: Option<u64>,
+    /// SMS parts a month
+    #[arg(long, value_name = "PARTS")]
+    month: Option<u64>,
+    /// What they may cost a day, such as 25.00
+    #[arg(long, value_name = "AMOUNT")]
+    day_cost: Option<String>,
+    /// What they may cost a month
+    #[arg(long, value_name = "AMOUNT")]
+    month_cost: Option<String>,
+    /// Percent of all of it that only critical alerts may use
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    reserve: u8,
+    /// Remove the account's own budget
+    #[arg(long, conflicts_with_all = ["day", "month", "day_cost", "month_cost"])]
+    remove: bool,
 }
 
 #[derive(Args, Debug)]
@@ -42,6 +69,7 @@ pub(super) async fn limits(context: &Context, command: LimitsCommand) -> Done {
     match command {
         LimitsCommand::Show => show(context).await,
         LimitsCommand::SecondPerson(setting) => second_person(context, &setting).await,
+        LimitsCommand::Budget(budget) => set_budget(context, &budget).await,
     }
 }
 
@@ -65,11 +93,53 @@ async fn second_person(context: &Context, setting: &SecondPerson) -> Done {
     Ok(())
 }
 
-async fn show(context: &Context) -> Done {
-    let answer = context.client()?.get("/v1/second-person").await?;
+async fn set_budget(context: &Context, budget: &Budget) -> Done {
+    let path = format!("/v1/budgets/{}", segment(&budget.account));
+    let client = context.client()?;
+    let account = &budget.account;
+    if budget.remove {
+        let answer = client.change(Method::DELETE, &path, None).await?;
+        context
+            .output
+            .data(&answer, || format!("{account}: no budget of its own"));
+        return Ok(());
+    }
+    let body = json!({
+        "day_parts": budget.day,
+        "month_parts": budget.month,
+        "day_cost": budget.day_cost,
+        "month_cost": budget.month_cost,
+        "reserve_percent": budget.reserve,
+    });
+    let answer = client.change(Method::PUT, &path, Some(&body)).await?;
     context
         .output
-        .data(&answer, || sentence(&answer["second_person"]));
+        .data(&answer, || format!("{account}: budget set"));
+    Ok(())
+}
+
+async fn show(context: &Context) -> Done {
+    let client = context.client()?;
+    let mut answer = client.get("/v1/budgets").await?;
+    let setting = client.get("/v1/second-person").await?;
+    answer["second_person"] = setting["second_person"].clone();
+    context.output.data(&answer, || {
+        let fields = ["account", "period", "unit", "used", "open", "limit"];
+        let row = |standing: &Value| fields.map(|field| cell(&standing[field])).to_vec();
+        let rows: Vec<_> = each(&answer["standings"]).map(row).collect();
+        let header = ["account", "per", "in", "used", "open", "with the reserve"];
+        let standings = match rows.is_empty() {
+            true => "no budgets: nothing limits what is spent on SMS".to_owned(),
+            false => context.output.table(&header, &rows),
+        };
+        let spent = |period: &str| cell(&answer[period]["parts"]);
+        format!(
+            "{}\nspent: {} SMS parts today, {} this month\n{standings}",
+            sentence(&answer["second_person"]),
+            spent("today"),
+            spent("this_month"),
+        )
+    });
     Ok(())
 }
 
