@@ -27,6 +27,7 @@ mod nodes;
 mod openapi;
 mod outbox;
 mod problem;
+mod readiness;
 mod reading;
 mod recipients;
 mod reports;

@@ -18,8 +18,8 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, alerts, budgets, clocks, cluster, conversations, directory, headers, health, held,
-    inbound, island, metrics, nodes, outbox, recipients, reports, schedules, sources, templates,
-    text_policy, watch, zones,
+    inbound, island, metrics, nodes, outbox, readiness, recipients, reports, schedules, sources,
+    templates, text_policy, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -48,6 +48,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(access::routes())
         .merge(sources::routes())
         .merge(reports::routes())
+        .merge(readiness::routes())
         .merge(metrics::routes())
         .merge(health::routes())
 }

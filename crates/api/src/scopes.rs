@@ -58,6 +58,7 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/held-alerts/{number}/review",
         Some(Scope::AlertCreate),
     ),
+    (Method::GET, "/v1/readiness", Some(Scope::PeopleRead)),
     (Method::GET, "/v1/budgets", Some(Scope::ClusterRead)),
     (
         Method::PUT,

@@ -194,6 +194,12 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
                 disk_free_mb: 10_000,
                 power: "mains".to_owned(),
                 runtime_s: Some(3_600),
+                place: nodes::Place {
+                    provider: "Elisa".to_owned(),
+                    operator: "DNA".to_owned(),
+                    feed: "feed A".to_owned(),
+                    hypervisor: "host-3".to_owned(),
+                },
             }),
         ),
         command(

@@ -28,6 +28,7 @@ pub mod oncall;
 pub mod outcome;
 pub mod phone;
 pub mod ports;
+pub mod readiness;
 pub mod recipients;
 pub mod reports;
 pub mod requests;

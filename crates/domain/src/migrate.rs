@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
     include_str!("migrations/0020_limits.sql"),
+    include_str!("migrations/0021_readiness.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -488,6 +488,7 @@ mod tests {
             disk_free_mb: 200,
             power: "battery".to_owned(),
             runtime_s: Some(900),
+            place: nodes::Place::default(),
         };
         world
             .run(Command::Nodes(Nodes::ReportMachine(report)))
@@ -558,7 +559,7 @@ mod tests {
             Trouble::CutOff { node: node() },
             Trouble::HeldBack,
         ];
-        let keys: std::collections::BTreeSet<String> = all.iter().map(Trouble::key).collect();
+        let keys: BTreeSet<String> = all.iter().map(Trouble::key).collect();
         assert_eq!(keys.len(), all.len());
         for trouble in &all {
             for language in Language::ALL {

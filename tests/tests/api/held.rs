@@ -10,12 +10,12 @@ async fn an_alert_above_the_threshold_waits_until_another_key_agrees() {
     let world = World::start().await;
     world.add_people().await;
     let operator = world.operator();
-    let nobody = json!({"people_over": 1});
+    let nobody = json!({"people_over": 0});
     operator
         .put("/v1/second-person", nobody)
         .await
         .refusal(422, "invalid-input");
-    let setting = json!({"people_over": 1, "cost_over": "25.00", "people": ["anna"]});
+    let setting = json!({"people_over": 0, "cost_over": "25.00", "people": ["anna"]});
     operator.put("/v1/second-person", setting).await.expect(200);
     let set = operator.get("/v1/second-person").await.expect(200);
     assert_eq!(set["second_person"]["cost_over"], "25.00");
@@ -80,7 +80,7 @@ async fn what_went_at_once_stays_listed_until_somebody_else_reviewed_it() {
     let world = World::start().await;
     world.add_people().await;
     let operator = world.operator();
-    let setting = json!({"people_over": 1, "critical_at_once": true, "groups": ["duty"]});
+    let setting = json!({"people_over": 0, "critical_at_once": true, "groups": ["duty"]});
     operator.put("/v1/second-person", setting).await.expect(200);
     let raise =
         json!({"severity": "critical", "text": "Fire in hall 2", "to": {"groups": ["duty"]}});

@@ -7,6 +7,7 @@
 
 mod access;
 mod alerts;
+mod budgets;
 mod cap;
 mod client;
 mod directory;

@@ -14,7 +14,7 @@ use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
 use crate::limits::{self, Left};
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::{nodes, rows};
+use crate::{nodes, recipients, rows};
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -451,6 +451,9 @@ async fn record_reports(
             continue;
         };
         changed += 1;
+        if matches!(report, Report::Delivered { .. }) && row.kind == "sms" {
+            recipients::note_delivered(conn, entry.at, &row.recipient, &row.address).await?;
+        }
         let (node, channel) = (
             NodeId(rows::unsigned(&noted, "node_id")?),
             noted.try_get::<String, _>("channel")?,
@@ -622,6 +625,7 @@ struct Found {
     round: i64,
     method: i64,
     kind: String,
+    address: String,
     state: State,
     attempts: u32,
     /// It was cancelled because the person answered.
@@ -630,7 +634,7 @@ struct Found {
 
 async fn find(conn: &mut SqliteConnection, id: DeliveryId) -> Result<Option<Found>, sqlx::Error> {
     let row = sqlx::query(
-        "select alert_id, recipient_id, step, round, method, kind, state, attempts, (reason = 'answered') as answered \
+        "select alert_id, recipient_id, step, round, method, kind, address, state, attempts, (reason = 'answered') as answered \
          from delivery where delivery_id = ?",
     )
     .bind(id.as_bytes())
@@ -645,6 +649,7 @@ async fn find(conn: &mut SqliteConnection, id: DeliveryId) -> Result<Option<Foun
             round: row.try_get("round")?,
             method: row.try_get("method")?,
             kind: row.try_get("kind")?,
+            address: row.try_get("address")?,
             state: State::parse(row.try_get("state")?),
             attempts: rows::unsigned(&row, "attempts")?,
             awaited_answer_came: row.try_get("answered")?,

@@ -72,6 +72,16 @@ pub(crate) async fn spend(
             }
         }
     }
+    let newest = sums.keys().map(|(_, period)| match period {
+        Period::Day(day) => *day,
+        Period::Month(_) => i64::MIN,
+    });
+    let new_day: bool = sqlx::query_scalar(
+        "select not exists (select 1 from budget_spent where account = 'cluster' and period = 'day' and number >= ?)",
+    )
+    .bind(newest.max())
+    .fetch_one(&mut *conn)
+    .await?;
     let all: Vec<_> = sums
         .iter()
         .map(|((account, period), parts)| {
@@ -91,6 +101,14 @@ pub(crate) async fn spend(
     .bind(alone)
     .execute(&mut *conn)
     .await?;
+    match new_day {
+        true => prune(conn).await,
+        false => Ok(()),
+    }
+}
+
+/// Forgets days and months long past. Once a day, because it looks at all of them.
+async fn prune(conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "delete from budget_spent where (period = 'day' and number < (select max(number) from budget_spent \
          where period = 'day') - ?) or (period = 'month' and number < (select max(number) from budget_spent \

@@ -16,6 +16,7 @@ use crate::apply::Entry;
 use crate::ids::{GroupId, RecipientId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::rows;
+use crate::time::Timestamp;
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -159,9 +160,10 @@ async fn write_methods(
     methods: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into contact_method (recipient_id, position, kind, address, found, found_how, found_at_ms) \
+        "insert into contact_method (recipient_id, position, kind, address, found, found_how, found_at_ms, \
+         delivered_at_ms) \
          select unhex(j.value ->> 0), -1 - (j.value ->> 1), j.value ->> 2, j.value ->> 3, \
-         coalesce(o.found, 'unverified'), coalesce(o.found_how, ''), o.found_at_ms \
+         coalesce(o.found, 'unverified'), coalesce(o.found_how, ''), o.found_at_ms, o.delivered_at_ms \
          from json_each(?) j left join contact_method o on o.recipient_id = unhex(j.value ->> 0) \
          and o.kind = j.value ->> 2 and o.address = j.value ->> 3 and o.position >= 0 order by j.key",
     )
@@ -406,6 +408,24 @@ async fn note_found(
         ))),
         changed => Outcome::Applied(Receipt::Count(changed)),
     })
+}
+
+/// Notes that the network says a text reached a number of a person.
+pub(crate) async fn note_delivered(
+    conn: &mut SqliteConnection,
+    at: Timestamp,
+    person: &[u8],
+    number: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update contact_method set delivered_at_ms = ? where recipient_id = ? and kind = 'sms' and address = ?",
+    )
+    .bind(at.0)
+    .bind(person)
+    .bind(number)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Notes that a number reached its person: they sent back a code that stood in a text to it.

@@ -37,7 +37,7 @@ pub use self::second::{
     to_review,
 };
 pub use self::source::{
-    bundle, flapping, grown, nobody, over_budget, overflow, silent, unreadable,
+    all_stopped, bundle, flapping, grown, nobody, over_budget, overflow, silent, unreadable,
 };
 pub use self::watch::{going_dark, trouble};
 

@@ -63,6 +63,25 @@ pub fn over_budget(language: Language, source: &str, newest: &str) -> String {
     }
 }
 
+/// To those on duty: somebody stopped everything automatic.
+pub fn all_stopped(language: Language, by: &str, minutes: u64, reason: &str) -> String {
+    let (by, reason) = (inner(by), inner(reason));
+    match language {
+        Language::En => format!(
+            "All automatic alarms are stopped by {by} for {minutes} min: {reason}. People's own alerts go on. End it: \
+             holdfast source resume"
+        ),
+        Language::Fi => format!(
+            "{by} pysäytti kaikki automaattiset hälytykset, {minutes} min: {reason}. Ihmisten hälytykset lähtevät. Lopeta: \
+             holdfast source resume"
+        ),
+        Language::Sv => format!(
+            "{by} stoppade alla automatiska larm, {minutes} min: {reason}. Människors larm går ut. Avsluta: \
+             holdfast source resume"
+        ),
+    }
+}
+
 /// How far a bundle has grown, with its mark for the code that answers it.
 pub fn grown(
     language: Language,

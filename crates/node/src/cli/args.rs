@@ -13,6 +13,7 @@ pub(crate) use self::directory::{
 };
 use super::held::{HeldAct, ReviewsCommand};
 use super::limits::LimitsCommand;
+use super::readiness::ReadinessArgs;
 use super::report::ReportCommand;
 use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
@@ -99,6 +100,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<ReviewsCommand>,
     },
+    /// Whether people can be reached when it matters, why not, and what to do
+    Readiness(ReadinessArgs),
     /// How much may leave, and when a second person must agree
     #[command(subcommand)]
     Limits(LimitsCommand),

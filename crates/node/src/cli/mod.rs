@@ -14,6 +14,7 @@ mod limits;
 mod modem;
 mod outbox;
 mod people;
+mod readiness;
 mod recover;
 mod report;
 mod schedule;
@@ -58,6 +59,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Status => on_core(cluster::status(&context)),
         Command::Alert(command) => on_core(alert::alert(&context, command)),
         Command::Reviews { command } => on_core(held::reviews(&context, command)),
+        Command::Readiness(args) => on_core(readiness::readiness(&context, &args)),
         Command::Limits(command) => on_core(limits::limits(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
