@@ -1,10 +1,12 @@
 //! Alerts that need a second person, over HTTP: what waits, what went without one, and who says what about it.
 
-use axum::Json;
 use axum::extract::State as Extract;
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http::StatusCode};
 use domain::approvals::{self, ApprovalRow, Command, Decision, Said, Shown};
 use domain::limits::{self, Command as Limits, SecondPerson};
+use domain::ports::Freshness;
 use domain::recipients::Named;
 use domain::{Civil, Command as DomainCommand};
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use utoipa_axum::routes;
 use crate::fields::Fields;
 use crate::input::{Bare, Input, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
-use crate::reading::View;
+use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
 use crate::text_policy::{amount, micros};
@@ -110,6 +112,14 @@ enum ShowWord {
 
 fn list_default() -> u32 {
     LIST_DEFAULT
+}
+
+/// Nobody is called yet: a second person must agree first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Held {
+    #[serde(flatten)]
+    stored: Stored,
+    held: HeldJson,
 }
 
 /// What somebody says of an alert that waits.
@@ -310,6 +320,25 @@ async fn unset(Extract(shared): Extract<Shared>, input: Bare) -> Result<Json<Sto
     let command = DomainCommand::Limits(Limits::SetSecondPerson(None));
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
     Ok(Json(done.stored))
+}
+
+/// The answer for an alert that waits for a second person.
+pub(crate) async fn answer(
+    shared: &Shared,
+    stored: Stored,
+    number: u64,
+) -> Result<Response, Problem> {
+    let mut view = View::new(reading::open(shared, Freshness::Local).await?).await?;
+    let row = approvals::approval(&mut view.0, number)
+        .await
+        .map_err(of_query)?;
+    let row = row.ok_or_else(unknown)?;
+    let location = [(header::LOCATION, format!("/v1/held-alerts/{number}"))];
+    let body = Held {
+        stored,
+        held: HeldJson::new(row, &view.1),
+    };
+    Ok((StatusCode::ACCEPTED, location, Json(body)).into_response())
 }
 
 impl HeldJson {

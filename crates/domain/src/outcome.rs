@@ -77,6 +77,15 @@ impl Receipt {
         }
     }
 
+    /// The number under which an alert waits for a second person.
+    pub fn held(&self) -> Option<u64> {
+        if let Self::Held { number } = self {
+            Some(*number)
+        } else {
+            None
+        }
+    }
+
     /// The number of what was made.
     pub fn number(&self) -> Option<u64> {
         if let Self::Number(number) = self {

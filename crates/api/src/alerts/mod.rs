@@ -12,8 +12,7 @@ use axum::response::{IntoResponse, Response};
 use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
 use domain::{
-    AlertId, Command as DomainCommand, Receipt, RecipientId, RequestId, approvals, nodes,
-    recipients, requests,
+    AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, recipients, requests,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,7 +24,7 @@ pub(crate) use self::preview::WordsJson;
 use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::fields::Fields;
-use crate::held::HeldJson;
+use crate::held::{self, Held};
 use crate::input::{Input, Order, Params, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
 use crate::reading::{self, View};
@@ -102,14 +101,6 @@ pub(crate) struct Raised {
     id: String,
     /// What people say aloud: `118`, or `B-7` from a node that is cut off.
     number: String,
-}
-
-/// Nobody is called yet: a second person must agree first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Held {
-    #[serde(flatten)]
-    stored: Stored,
-    held: HeldJson,
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -195,8 +186,8 @@ async fn create(
         NamedIn::Body,
     )
     .await?;
-    if let Receipt::Held { number } = done.receipt {
-        return held(&shared, done.stored, number).await;
+    if let Some(number) = done.receipt.held() {
+        return held::answer(&shared, done.stored, number).await;
     }
     let Some((id, number)) = done.receipt.alert() else {
         return Err(Problem::new(
@@ -211,21 +202,6 @@ async fn create(
         number,
     };
     Ok((StatusCode::CREATED, location, Json(body)).into_response())
-}
-
-/// The answer for an alert that waits for a second person.
-async fn held(shared: &Shared, stored: Stored, number: u64) -> Result<Response, Problem> {
-    let mut view = View::new(reading::open(shared, Freshness::Local).await?).await?;
-    let row = approvals::approval(&mut view.0, number)
-        .await
-        .map_err(of_query)?;
-    let row = row.ok_or_else(|| Problem::not_found("there is no held alert with this number"))?;
-    let location = [(header::LOCATION, format!("/v1/held-alerts/{number}"))];
-    let body = Held {
-        stored,
-        held: HeldJson::new(row, &view.1),
-    };
-    Ok((StatusCode::ACCEPTED, location, Json(body)).into_response())
 }
 
 /// Says what raising an alert would come to: whom it would reach, in how many texts, what they cost, and how long it takes

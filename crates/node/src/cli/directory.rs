@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::args::{DirectoryCommand, FormatWord, PersonImport};
-use super::{Context, import};
+use super::{Context, held, import};
 use crate::client::{Client, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -125,6 +125,9 @@ async fn check(context: &Context, client: &Client, to: &[String], remind_after: 
     let path = "/v1/directory/checks";
     let answer = client.change(Method::POST, path, Some(&body)).await?;
     context.output.data(&answer, || {
+        if !answer["held"].is_null() {
+            return held::waits(&answer["held"]);
+        }
         let number = cell(&answer["number"]);
         format!(
             "{} people are asked; see `holdfast directory checked {number}`, end it with `holdfast alert resolve {number}`",
