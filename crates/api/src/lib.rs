@@ -7,6 +7,7 @@
 
 mod access;
 mod alerts;
+mod budgets;
 mod cap;
 mod clocks;
 mod cluster;
@@ -17,6 +18,7 @@ mod fields;
 mod guard;
 mod headers;
 mod health;
+mod held;
 mod inbound;
 mod input;
 mod island;
@@ -26,6 +28,7 @@ mod nodes;
 mod openapi;
 mod outbox;
 mod problem;
+mod readiness;
 mod reading;
 mod recipients;
 mod reports;

@@ -1,25 +1,30 @@
 //! What operators page on, in the OpenMetrics text format. Labels come from closed sets; nothing personal is counted by.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::nodes::{Agreement, MachineRow};
 use domain::ports::{Freshness, ReadView};
-use domain::{alerts, deliveries, nodes};
+use domain::{alerts, deliveries, nodes, readiness};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::{Kind, Problem, of_query};
 use crate::reading::{self, View};
 use crate::state::Shared;
+
+/// How often readiness is worked out for a collector.
+const READINESS_EVERY: Duration = Duration::from_secs(300);
 
 /// Open alerts are counted up to this many.
 const OPEN_ALERTS_MAX: u32 = 10_000;
@@ -51,6 +56,9 @@ pub(crate) struct Metrics {
     refused: Family<ReasonLabels, Gauge>,
     intake: Family<IntakeLabels, Gauge>,
     findings: Family<FindingLabels, Gauge>,
+    readiness: Family<KindLabels, Gauge>,
+    /// When readiness was last worked out: it looks at everybody, and changes slowly.
+    readiness_at: Mutex<Option<Instant>>,
     clocks: Clocks,
     machines: Machines,
 }
@@ -119,6 +127,11 @@ struct IntakeLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct FindingLabels {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct KindLabels {
+    about: &'static str,
 }
 
 impl Clocks {
@@ -213,6 +226,8 @@ impl Metrics {
             refused: Family::default(),
             intake: Family::default(),
             findings: Family::default(),
+            readiness: Family::default(),
+            readiness_at: Mutex::default(),
             clocks: Clocks::default(),
             machines: Machines::default(),
             scrape: Mutex::default(),
@@ -299,12 +314,46 @@ impl Metrics {
             "Troubles this node's watcher sees",
             metrics.findings.clone(),
         );
+        registry.register(
+            "readiness_score",
+            "Whether people can be reached when it matters, 0 to 100, by what it is about; worked out every five minutes",
+            metrics.readiness.clone(),
+        );
         metrics.clocks.register(&mut registry);
         metrics.machines.register(&mut registry);
         Self {
             registry,
             ..metrics
         }
+    }
+
+    /// Whether readiness should be worked out now; it counts as done from here on.
+    fn is_readiness_due(&self) -> bool {
+        let mut at = self
+            .readiness_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let lately = at.is_some_and(|at| at.elapsed() < READINESS_EVERY);
+        if !lately {
+            *at = Some(Instant::now());
+        }
+        !lately
+    }
+
+    /// Works out readiness, unless that was done a moment ago.
+    async fn look_at_readiness(&self, shared: &Shared) -> Result<(), Problem> {
+        if !self.is_readiness_due() {
+            return Ok(());
+        }
+        let mut view = reading::open(shared, Freshness::Local).await?;
+        let now = view.as_of;
+        let found = readiness::look(&mut view, now).await.map_err(of_query)?;
+        let all = ("all", found.score);
+        for (kind, score) in found.kinds.into_iter().chain([all]) {
+            let labels = KindLabels { about: kind };
+            self.readiness.get_or_create(&labels).set(score.into());
+        }
+        Ok(())
     }
 
     /// Counts an answered request. `route` is the route's pattern, never the path asked for.
@@ -322,6 +371,7 @@ impl Metrics {
 #[utoipa::path(get, path = "/v1/metrics", tag = "health", responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
 pub(crate) async fn show(State(shared): State<Shared>) -> Result<Response, Problem> {
     let rows = Rows::read(&shared).await?;
+    shared.metrics.look_at_readiness(&shared).await?;
     let text = render(&shared, &rows)
         .map_err(|_| Problem::new(Kind::Internal, "the metrics could not be written out"))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

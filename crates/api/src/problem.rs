@@ -54,6 +54,7 @@ pub(crate) enum Kind {
     Conflict,
     IdempotencyConflict,
     AlertClosed,
+    OverBudget,
     ClusterRefused,
     TooLarge,
     UnsupportedMediaType,
@@ -126,6 +127,11 @@ impl Kind {
                 "The Idempotency-Key was used for something else",
             ),
             Self::AlertClosed => (StatusCode::CONFLICT, "alert-closed", "The alert is closed"),
+            Self::OverBudget => (
+                StatusCode::CONFLICT,
+                "over-budget",
+                "The SMS budget does not allow it",
+            ),
             Self::ClusterRefused => (
                 StatusCode::CONFLICT,
                 "cluster-refused",
@@ -295,6 +301,7 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
     let kind = match refusal {
         Refusal::UnknownAlert => Kind::UnknownAlert,
         Refusal::AlertClosed => Kind::AlertClosed,
+        Refusal::OverBudget(_) => Kind::OverBudget,
         Refusal::NoRecipients | Refusal::NobodyOnCall(_) => Kind::NoRecipients,
         Refusal::UnknownRecipient(_)
         | Refusal::UnknownGroup(_)
@@ -328,7 +335,8 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::OutboxPaused
         | Refusal::TemplateArchived(_)
         | Refusal::ImportsFrozen { .. }
-        | Refusal::ImportDecided(_) => Kind::Conflict,
+        | Refusal::ImportDecided(_)
+        | Refusal::NotNow(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
     };
     Problem::new(kind, refusal.to_string())

@@ -97,6 +97,9 @@ pub(crate) struct DecidedJson {
     stored: Stored,
     /// Number of the alert it became.
     alert: Option<String>,
+    /// Number under which that waits for a second person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -220,6 +223,7 @@ async fn decide(
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
     Ok(Json(DecidedJson {
         alert: done.receipt.alert().map(|(_, number)| number),
+        held: done.receipt.held(),
         stored: done.stored,
     }))
 }

@@ -17,9 +17,9 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, clocks, cluster, conversations, directory, headers, health, inbound, island,
-    metrics, nodes, outbox, recipients, reports, schedules, sources, templates, text_policy, watch,
-    zones,
+    access, alerts, budgets, clocks, cluster, conversations, directory, headers, health, held,
+    inbound, island, metrics, nodes, outbox, readiness, recipients, reports, schedules, sources,
+    templates, text_policy, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -29,6 +29,8 @@ const REQUEST_TIME: Duration = Duration::from_secs(75);
 pub(crate) fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(alerts::routes())
+        .merge(held::routes())
+        .merge(budgets::routes())
         .merge(recipients::routes())
         .merge(schedules::routes())
         .merge(zones::routes())
@@ -46,6 +48,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(access::routes())
         .merge(sources::routes())
         .merge(reports::routes())
+        .merge(readiness::routes())
         .merge(metrics::routes())
         .merge(health::routes())
 }

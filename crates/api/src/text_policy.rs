@@ -101,7 +101,8 @@ pub(crate) fn amount(micros: u64) -> String {
     text[..len].to_owned()
 }
 
-fn micros(amount: &str) -> Result<u64, String> {
+/// Reads such a number.
+pub(crate) fn micros(amount: &str) -> Result<u64, String> {
     let bad = || "is not an amount; write it as 0.045".to_owned();
     let (whole, part) = amount.split_once('.').unwrap_or((amount, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

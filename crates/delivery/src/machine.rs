@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::nodes::MachineReport;
+use domain::nodes::{MachineReport, Place};
 use domain::ports::{ClockSource, DiskRoom, PowerSupply};
 use domain::{NodeId, Timestamp};
 
@@ -32,6 +32,7 @@ pub(crate) struct Seen {
     pub(crate) clock: ClockSource,
     pub(crate) disk: DiskRoom,
     pub(crate) power: PowerSupply,
+    pub(crate) place: Place,
 }
 
 /// Remembers what the cluster was told last.
@@ -72,6 +73,7 @@ impl Teller {
             disk_free_mb: seen.disk.free_bytes >> 20,
             power: seen.power.power.name().to_owned(),
             runtime_s: seen.power.runtime.map(|left| left.as_secs()),
+            place: seen.place.clone(),
         };
         let Some(told) = &self.last else {
             return Some(report);
@@ -115,7 +117,7 @@ fn changed(told: &MachineReport, now: &MachineReport) -> bool {
     };
     // On mains a battery's estimate wanders and matters to nobody.
     let power = told.power != now.power || (runtime && now.power != "mains");
-    offset || clock || disk || power
+    offset || clock || disk || power || told.place != now.place
 }
 
 #[cfg(test)]
@@ -140,6 +142,7 @@ mod tests {
                 power: Power::Mains,
                 runtime: Some(Duration::from_secs(3_000)),
             },
+            place: Place::default(),
         }
     }
 

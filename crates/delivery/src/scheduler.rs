@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::approvals;
 use domain::deliveries::{self, Command as Deliveries, Lane};
 use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
@@ -237,6 +238,11 @@ impl Scheduler {
                 plan.commands
                     .push(Command::Reports(reports::Command::FollowUp { due }));
             }
+            let due = approvals::due(&mut view, now, FOLLOW_UPS).await?;
+            if !due.is_empty() {
+                plan.commands
+                    .push(Command::Approvals(approvals::Command::FollowUp { due }));
+            }
         }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;
         if !expired.is_empty() {
@@ -315,6 +321,7 @@ impl Scheduler {
             deliveries::next_due(&mut view).await?,
             sources::next_due(&mut view).await?,
             reports::next_due(&mut view).await?,
+            approvals::next_due(&mut view).await?,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)

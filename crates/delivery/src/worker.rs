@@ -281,6 +281,7 @@ impl Worker {
             clock: self.machine.clock_source(),
             disk: self.machine.disk(),
             power: self.machine.power(),
+            place: self.machine.place(),
         };
         let Some(report) = self.told.due(self.replica.node(), &seen) else {
             return;

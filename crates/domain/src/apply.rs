@@ -7,8 +7,8 @@ use crate::outcome::{Outcome, Refusal};
 use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
-    Command, access, alerts, conversations, deliveries, escalation, inbound, islands, nodes,
-    oncall, recipients, reports, requests, sources, templates, zones,
+    Command, access, alerts, approvals, conversations, deliveries, escalation, inbound, islands,
+    limits, nodes, oncall, recipients, reports, requests, sources, templates, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -226,6 +226,9 @@ async fn apply_one(
         Command::Deliveries(command) => deliveries::apply(conn, &context, command).await,
         Command::Conversations(command) => conversations::apply(conn, &context, command).await,
         Command::Escalation(command) => escalation::apply(conn, &context, command).await,
+        Command::Alerts(alerts::Command::Raise(new)) if outside => {
+            approvals::raise(conn, &context, new).await
+        }
         Command::Alerts(command) => alerts::apply(conn, &context, command).await,
         Command::Inbound(command) => inbound::apply(conn, &context, command).await,
         Command::Islands(command) => islands::apply(conn, &context, command).await,
@@ -234,6 +237,8 @@ async fn apply_one(
         Command::Zones(command) => zones::apply(conn, &context, command).await,
         Command::Oncall(command) => oncall::apply(conn, &context, command).await,
         Command::Templates(command) => templates::apply(conn, &context, command).await,
+        Command::Limits(command) => limits::apply(conn, command).await,
+        Command::Approvals(command) => approvals::apply(conn, &context, command).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

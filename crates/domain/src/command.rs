@@ -7,8 +7,8 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, oncall,
-    recipients, reports, requests, sources, templates, zones,
+    access, alerts, approvals, conversations, deliveries, escalation, inbound, islands, limits,
+    nodes, oncall, recipients, reports, requests, sources, templates, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -29,6 +29,8 @@ pub enum Command {
     Zones(zones::Command),
     Oncall(oncall::Command),
     Templates(templates::Command),
+    Limits(limits::Command),
+    Approvals(approvals::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -52,7 +54,9 @@ impl Command {
             | Self::Reports(_)
             | Self::Zones(_)
             | Self::Oncall(_)
-            | Self::Templates(_) => 1,
+            | Self::Templates(_)
+            | Self::Limits(_)
+            | Self::Approvals(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -115,7 +119,9 @@ impl Command {
             | Self::Sources(_)
             | Self::Reports(_)
             | Self::Oncall(_)
-            | Self::Templates(_) => false,
+            | Self::Templates(_)
+            | Self::Limits(_)
+            | Self::Approvals(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

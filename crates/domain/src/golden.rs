@@ -12,6 +12,7 @@ use crate::{
     conversations, deliveries, escalation, inbound, islands, nodes, requests,
 };
 
+mod of_limits;
 mod of_people;
 mod of_schedules;
 mod of_sources;
@@ -86,6 +87,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_sources::samples());
     all.extend(of_schedules::samples());
     all.extend(templates::samples());
+    all.extend(of_limits::samples());
     all
 }
 
@@ -193,6 +195,12 @@ fn of_nodes() -> Vec<(&'static str, Command)> {
                 disk_free_mb: 10_000,
                 power: "mains".to_owned(),
                 runtime_s: Some(3_600),
+                place: nodes::Place {
+                    provider: "Elisa".to_owned(),
+                    operator: "DNA".to_owned(),
+                    feed: "feed A".to_owned(),
+                    hypervisor: "host-3".to_owned(),
+                },
             }),
         ),
         command(

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod alerts;
 mod apply;
+pub mod approvals;
 pub mod codec;
 mod command;
 pub mod conversations;
@@ -18,6 +19,7 @@ mod golden;
 pub mod ids;
 pub mod inbound;
 pub mod islands;
+pub mod limits;
 mod migrate;
 #[cfg(feature = "next-level")]
 pub mod next;
@@ -26,6 +28,7 @@ pub mod oncall;
 pub mod outcome;
 pub mod phone;
 pub mod ports;
+pub mod readiness;
 pub mod recipients;
 pub mod reports;
 pub mod requests;

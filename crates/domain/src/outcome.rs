@@ -47,6 +47,10 @@ pub enum Receipt {
         applied: u64,
         waits: bool,
     },
+    /// An alert that waits for a second person, by the number it waits under ([`crate::approvals`]).
+    Held {
+        number: u64,
+    },
 }
 
 impl Receipt {
@@ -59,7 +63,8 @@ impl Receipt {
             | Self::Node { .. }
             | Self::Count(_)
             | Self::Number(_)
-            | Self::Import { .. } => None,
+            | Self::Import { .. }
+            | Self::Held { .. } => None,
         }
     }
 
@@ -67,6 +72,15 @@ impl Receipt {
     pub fn count(&self) -> Option<u64> {
         if let Self::Count(count) = self {
             Some(*count)
+        } else {
+            None
+        }
+    }
+
+    /// The number under which an alert waits for a second person.
+    pub fn held(&self) -> Option<u64> {
+        if let Self::Held { number } = self {
+            Some(*number)
         } else {
             None
         }
@@ -154,4 +168,10 @@ pub enum Refusal {
     UnknownImport,
     #[error("the import does not wait any more: it is {0}")]
     ImportDecided(String),
+    /// As things stand, or from this side, it may not be done; the words say what can be.
+    #[error("{0}")]
+    NotNow(String),
+    /// A budget does not allow it; the words say which, and what can be done.
+    #[error("{0}")]
+    OverBudget(String),
 }

@@ -14,7 +14,7 @@ use crate::deliveries::{AttemptRef, SendOutcome};
 use crate::digest::StateDigest;
 use crate::envelope::{Actor, LeaderStamp};
 use crate::ids::{NodeId, RequestId};
-use crate::nodes::{ChannelReport, Disk, Power};
+use crate::nodes::{ChannelReport, Disk, Place, Power};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::{Command, deliveries};
@@ -289,6 +289,11 @@ pub trait Machine: Send + Sync + 'static {
 
     fn power(&self) -> PowerSupply {
         PowerSupply::default()
+    }
+
+    /// What its site hangs on, as the settings say.
+    fn place(&self) -> Place {
+        Place::default()
     }
 }
 

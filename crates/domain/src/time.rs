@@ -57,6 +57,17 @@ impl CivilTime {
         format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z")
     }
 
+    /// Days since 1970-01-01, in UTC.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(86_400_000)
+    }
+
+    /// Months since January of the year 0, in UTC.
+    pub fn month(self) -> i64 {
+        let (year, month, _) = civil_from_days(self.day());
+        year * 12 + month - 1
+    }
+
     /// `03:12`, the UTC wall time of day.
     pub fn to_hh_mm(self) -> String {
         let ms = self.0.rem_euclid(86_400_000);

@@ -1,6 +1,7 @@
 //! What is wrong, by another way of looking: plain SQL over the applied rows, none of the scheduler's own queries. So a
 //! fault in those cannot hide itself (PRODUCT L-13). Reads only; who is told is the watcher's matter.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::nodes::{self, DigestStanding, Disk, Power};
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
 use crate::vocabulary::Severity;
-use crate::{alerts, rows};
+use crate::{alerts, limits, rows};
 
 /// Alerts that the watchers raise carry this before their key.
 pub const KEY_PREFIX: &str = "watch:";
@@ -75,6 +76,10 @@ pub enum Trouble {
     Standstill,
     /// This node hears no majority and alerts by itself.
     CutOff { node: String },
+    /// Most of an account's SMS budget is used up.
+    BudgetNearlyUsed { account: String },
+    /// Only critical texts leave on an account any more.
+    BudgetUsed { account: String },
     /// The outbox is held back by a person or a restore: nothing leaves, this alarm neither.
     HeldBack,
 }
@@ -99,6 +104,8 @@ impl Trouble {
             Self::OnBattery { .. } => "on_battery",
             Self::Standstill => "standstill",
             Self::CutOff { .. } => "cut_off",
+            Self::BudgetNearlyUsed { .. } => "budget_nearly_used",
+            Self::BudgetUsed { .. } => "budget_used",
             Self::HeldBack => "held_back",
         }
     }
@@ -115,6 +122,7 @@ impl Trouble {
             | Self::DiskFull { node }
             | Self::OnBattery { node }
             | Self::CutOff { node } => node.clone(),
+            Self::BudgetNearlyUsed { account } | Self::BudgetUsed { account } => account.clone(),
             Self::ChannelDown { node, channel } => format!("{node}/{channel}"),
             Self::NotEnded
             | Self::StatesDiffer
@@ -152,12 +160,15 @@ impl Trouble {
             | Self::Standstill
             | Self::HeldBack
             | Self::NoChannel { .. }
+            // The reserve is there for this, too: otherwise nobody would hear why texts stay away.
+            | Self::BudgetUsed { .. }
             | Self::StatesDiffer => Severity::Critical,
             Self::SendsLate { .. }
             | Self::NodeSilent { .. }
             | Self::StateDiffers { .. }
             | Self::DiskFull { .. }
             | Self::OnBattery { .. }
+            | Self::BudgetNearlyUsed { .. }
             | Self::CutOff { .. } => Severity::High,
             Self::ReportsLate { .. } | Self::ChannelDown { .. } | Self::ClocksJumped => {
                 Severity::Normal
@@ -226,9 +237,33 @@ pub async fn look(
         Some(_) => {}
         None => of_states(conn, &mut all).await?,
     }
+    of_budgets(conn, now, &mut all).await?;
     all.sort();
     all.dedup();
     Ok(all)
+}
+
+async fn of_budgets(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    all: &mut Vec<Trouble>,
+) -> Result<(), sqlx::Error> {
+    let (mut used, mut nearly) = (BTreeSet::new(), BTreeSet::new());
+    for standing in limits::standings(conn, now).await? {
+        if standing.is_used_up() {
+            used.insert(standing.account);
+        } else if standing.is_nearly_used_up() {
+            nearly.insert(standing.account);
+        }
+    }
+    let most = usize::try_from(EACH_MAX).unwrap_or(usize::MAX);
+    let nearly = nearly.into_iter().filter(|account| !used.contains(account));
+    let nearly: Vec<String> = nearly.take(most).collect();
+    let used = used.into_iter().take(most);
+    all.extend(used.map(|account| Trouble::BudgetUsed { account }));
+    let nearly = nearly.into_iter();
+    all.extend(nearly.map(|account| Trouble::BudgetNearlyUsed { account }));
+    Ok(())
 }
 
 /// The watchers' own alerts are left out: one stuck alarm must not raise another.
@@ -453,6 +488,7 @@ mod tests {
             disk_free_mb: 200,
             power: "battery".to_owned(),
             runtime_s: Some(900),
+            place: nodes::Place::default(),
         };
         world
             .run(Command::Nodes(Nodes::ReportMachine(report)))
@@ -523,7 +559,7 @@ mod tests {
             Trouble::CutOff { node: node() },
             Trouble::HeldBack,
         ];
-        let keys: std::collections::BTreeSet<String> = all.iter().map(Trouble::key).collect();
+        let keys: BTreeSet<String> = all.iter().map(Trouble::key).collect();
         assert_eq!(keys.len(), all.len());
         for trouble in &all {
             for language in Language::ALL {

@@ -7,11 +7,13 @@
 
 mod access;
 mod alerts;
+mod budgets;
 mod cap;
 mod client;
 mod directory;
 mod disk;
 mod document;
+mod held;
 mod listeners;
 mod people;
 mod problems;

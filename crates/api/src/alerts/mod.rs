@@ -24,6 +24,7 @@ use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::cap;
 use crate::fields::Fields;
+use crate::held::{self, Held};
 use crate::input::{Input, Order, Params, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
 use crate::reading::{self, View};
@@ -170,8 +171,8 @@ pub(crate) struct JoinBody {
     into: String,
 }
 
-/// Raises an alert. Answered once it cannot be lost any more.
-#[utoipa::path(post, path = "/v1/alerts", tag = "alerts", request_body = RaiseBody, responses((status = 201, body = Raised)))]
+/// Raises an alert. Answered once it cannot be lost any more; 202 when it waits for a second person.
+#[utoipa::path(post, path = "/v1/alerts", tag = "alerts", request_body = RaiseBody, responses((status = 201, body = Raised), (status = 202, body = Held)))]
 async fn create(
     Extract(shared): Extract<Shared>,
     input: Input<RaiseBody>,
@@ -185,6 +186,9 @@ async fn create(
         NamedIn::Body,
     )
     .await?;
+    if let Some(number) = done.receipt.held() {
+        return held::answer(&shared, done.stored, number).await;
+    }
     let Some((id, number)) = done.receipt.alert() else {
         return Err(Problem::new(
             Kind::Internal,
@@ -207,10 +211,13 @@ async fn preview(
     Extract(shared): Extract<Shared>,
     input: Input<RaiseBody>,
 ) -> Result<Json<PreviewJson>, Problem> {
+    let account = input.order.actor.label();
     let wanted = raise::parse(input.value, &input.order.actor)?;
     let raise = resolve_recipients(&shared, wanted, input.order.request).await?;
     let mut view = reading::open(&shared, Freshness::Local).await?;
-    let preview = alerts::preview(&mut view, &raise).await.map_err(of_query)?;
+    let now = shared.replica.now();
+    let preview = alerts::preview(&mut view, &raise, &account, now).await;
+    let preview = preview.map_err(of_query)?;
     let preview = preview.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
     let unreachable = recipients::by_ids(&mut view, &preview.unreachable)
         .await

@@ -42,6 +42,10 @@ pub(crate) struct PreviewJson {
     /// Seconds until everyone has been sent a text, if nobody answers before; null when some have no channel to leave by.
     reached_after_s: Option<u64>,
     warnings: Vec<String>,
+    /// Why it would wait for a second person; empty: it would not.
+    second_person: Vec<String>,
+    /// Why a budget would refuse it; null: none would.
+    over_budget: Option<String>,
     texts: Vec<WordsJson>,
 }
 
@@ -150,6 +154,8 @@ impl PreviewJson {
             mails_per_min,
             reached_after_s: reached_after_ms.map(seconds),
             warnings: warnings.iter().map(Warning::to_string).collect(),
+            second_person: preview.second_person,
+            over_budget: preview.over_budget,
             texts: preview.words.into_iter().map(WordsJson::from).collect(),
         }
     }

@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::fields::Fields;
+use crate::held::{self, Held};
 use crate::input::{Input, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
 use crate::reading::{View, open};
@@ -119,8 +120,8 @@ pub(crate) struct CheckJson {
     unreachable: Vec<CheckedJson>,
 }
 
-/// Asks people whether this reaches them. Those another check is asking already are left out.
-#[utoipa::path(post, path = "/v1/directory/checks", operation_id = "start_check", tag = "people", request_body = CheckBody, responses((status = 201, body = CheckStarted)))]
+/// Asks people whether this reaches them; 202 when so many are asked that a second person must agree. Those another check is asking already are left out.
+#[utoipa::path(post, path = "/v1/directory/checks", operation_id = "start_check", tag = "people", request_body = CheckBody, responses((status = 201, body = CheckStarted), (status = 202, body = Held)))]
 async fn start(
     Extract(shared): Extract<Shared>,
     input: Input<CheckBody>,
@@ -157,6 +158,9 @@ async fn start(
         body.remind_after_s,
     ))));
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
+    if let Some(number) = done.receipt.held() {
+        return held::answer(&shared, done.stored, number).await;
+    }
     let Some((alert, number)) = done.receipt.alert() else {
         return Err(Problem::new(
             Kind::Internal,

@@ -182,6 +182,7 @@ async fn decide(
         Receipt::None
         | Receipt::Alert { .. }
         | Receipt::IslandAlert { .. }
+        | Receipt::Held { .. }
         | Receipt::Count(_)
         | Receipt::Number(_)
         | Receipt::Node { .. } => 0,

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use contacts::{Exported, Format};
 use domain::Command as DomainCommand;
-use domain::recipients::{self, Command, ImportState};
+use domain::recipients::{self, Barred, Command, ImportState};
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use tracing::info;
@@ -32,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(freeze))
         .routes(routes!(thaw))
         .routes(routes!(allow_prefixes))
+        .routes(routes!(bar_prefixes))
         .routes(routes!(export))
         .merge(upload::routes())
         .merge(decide::routes())
@@ -58,6 +59,28 @@ pub(crate) struct DirectoryJson {
     waiting: usize,
     /// The beginnings of numbers that texts may go to; none: all.
     allowed_prefixes: Vec<String>,
+    /// The beginnings of numbers that no text goes to.
+    barred_prefixes: Vec<BarredJson>,
+}
+
+/// Numbers that no text goes to.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Barred)]
+pub(crate) struct BarredJson {
+    /// `+` and up to ten digits.
+    #[schema(example = "+881")]
+    prefix: String,
+    /// What they are.
+    #[schema(example = "satellite")]
+    what: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BarredBody {
+    /// All of them; none: texts may go to every number that is allowed.
+    barred: Vec<BarredJson>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -102,6 +125,7 @@ async fn show(mut view: View) -> Result<Response, Problem> {
     let imports = recipients::imports(&mut view.0, now, decide::IMPORTS_SHOWN)
         .await
         .map_err(of_query)?;
+    let prefixes = recipients::prefixes(&mut view.0).await.map_err(of_query)?;
     let body = DirectoryJson {
         people: recipients::count(&mut view.0).await.map_err(of_query)?,
         frozen: frozen.map(|freeze| FreezeJson {
@@ -113,9 +137,12 @@ async fn show(mut view: View) -> Result<Response, Problem> {
             .iter()
             .filter(|import| import.state == ImportState::Waiting)
             .count(),
-        allowed_prefixes: recipients::allowed_prefixes(&mut view.0)
-            .await
-            .map_err(of_query)?,
+        allowed_prefixes: prefixes.allowed,
+        barred_prefixes: prefixes
+            .barred
+            .into_iter()
+            .map(|Barred { prefix, what }| BarredJson { prefix, what })
+            .collect(),
     };
     Ok(view.answer(&body))
 }
@@ -158,6 +185,25 @@ async fn allow_prefixes(
     fields.take("/prefixes", recipients::check_prefixes(&prefixes));
     fields.finish()?;
     let command = DomainCommand::Recipients(Command::AllowPrefixes { prefixes });
+    let done = submit(&shared, input.order, command, NamedIn::Body).await?;
+    Ok(Json(done.stored))
+}
+
+/// Says to which numbers no text goes, by their beginnings, in place of those before. A longer beginning that is allowed
+/// goes first. What would be called there fails with a reason, and is shown at import and before an alert is raised.
+#[utoipa::path(put, path = "/v1/directory/barred", operation_id = "bar_prefixes", tag = "people", request_body = BarredBody, responses((status = 200, body = Stored)))]
+async fn bar_prefixes(
+    State(shared): State<Shared>,
+    input: Input<BarredBody>,
+) -> Result<Json<Stored>, Problem> {
+    let barred = input.value.barred.into_iter();
+    let barred: Vec<Barred> = barred
+        .map(|BarredJson { prefix, what }| Barred { prefix, what })
+        .collect();
+    let mut fields = Fields::default();
+    fields.take("/barred", recipients::check_barred(&barred));
+    fields.finish()?;
+    let command = DomainCommand::Recipients(Command::BarPrefixes { barred });
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
     Ok(Json(done.stored))
 }

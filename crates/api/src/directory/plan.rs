@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contacts::{Line, Reading};
 use domain::ports::ReadView;
-use domain::recipients::{self, Import, Join, Person, PersonRow, changed_fields};
+use domain::recipients::{self, Import, Join, Person, PersonRow, Prefixes, changed_fields};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -64,7 +64,7 @@ pub(super) async fn plan(
     complete: bool,
 ) -> Result<Plan, Problem> {
     let known = known(view, &reading.lines).await?;
-    let prefixes = recipients::allowed_prefixes(view).await.map_err(of_query)?;
+    let prefixes = recipients::prefixes(view).await.map_err(of_query)?;
     let named: BTreeSet<String> = reading.lines.iter().map(|line| line.key.clone()).collect();
     let mut warnings = reading.warnings;
     let mut report = Vec::with_capacity(reading.lines.len());
@@ -103,7 +103,7 @@ async fn known(
 fn compare(
     line: Line,
     known: &BTreeMap<String, PersonRow>,
-    prefixes: &[String],
+    prefixes: &Prefixes,
     at: usize,
 ) -> (LineReport, Option<Taken>) {
     let mut report = LineReport {

@@ -192,9 +192,7 @@ async fn verify_method(
 /// Puts people, warning of numbers that no text may go to.
 async fn put(shared: &Shared, order: Order, people: Vec<Person>) -> Result<Response, Problem> {
     let mut view = open(shared, Freshness::Local).await?;
-    let prefixes = recipients::allowed_prefixes(&mut view)
-        .await
-        .map_err(of_query)?;
+    let prefixes = recipients::prefixes(&mut view).await.map_err(of_query)?;
     drop(view);
     let mut warnings = Vec::new();
     for person in &people {

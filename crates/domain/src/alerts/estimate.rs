@@ -15,6 +15,8 @@ pub(super) struct Ways {
     /// SMS and mails that leave at once.
     pub(super) sms: u32,
     pub(super) mails: u32,
+    /// Numbers that no text may go to.
+    pub(super) barred: u32,
 }
 
 /// Somebody to be called.
@@ -87,6 +89,8 @@ pub struct StepEstimate {
     pub sms: u64,
     pub sms_parts: u64,
     pub mails: u64,
+    /// Numbers that no text may go to.
+    pub barred: u64,
     /// From the raise until everyone in it has been sent a text; absent when some have no channel to leave by.
     pub reached_after_ms: Option<u64>,
 }
@@ -108,6 +112,8 @@ pub enum Warning {
     NobodyInStep(u16),
     /// People without any contact method.
     Unreachable(u64),
+    /// Numbers that no text may go to.
+    Barred(u64),
     /// No modem is up, and so many texts would wait.
     NoModem(u64),
     /// No mail path is up, and so many mails would wait.
@@ -124,6 +130,10 @@ impl fmt::Display for Warning {
             Self::NobodyInStep(step) => write!(f, "step {step} calls nobody"),
             Self::Unreachable(1) => write!(f, "1 person has no contact method"),
             Self::Unreachable(people) => write!(f, "{people} people have no contact method"),
+            Self::Barred(numbers) => write!(
+                f,
+                "{numbers} numbers get no text, by how they begin; see `holdfast directory barred`"
+            ),
             Self::NoModem(texts) => write!(f, "no modem is up: {texts} SMS would wait"),
             Self::NoMailPath(mails) => write!(f, "no mail path is up: {mails} mails would wait"),
             Self::OneOperator(operator) => {
@@ -233,6 +243,7 @@ fn step(
         sms: 0,
         sms_parts: 0,
         mails: 0,
+        barred: 0,
         reached_after_ms: None,
     };
     let (mut by_sms_only, mut by_mail_only, mut by_both) = (false, false, false);
@@ -245,6 +256,7 @@ fn step(
         step.sms += u64::from(ways.sms);
         step.sms_parts += u64::from(ways.sms) * parts_each;
         step.mails += u64::from(ways.mails);
+        step.barred += u64::from(ways.barred);
         by_both |= ways.sms > 0 && ways.mails > 0;
         by_sms_only |= ways.mails == 0;
         by_mail_only |= ways.sms == 0;
@@ -279,6 +291,10 @@ fn warnings(facts: &Facts, estimate: &Estimate) -> Vec<Warning> {
     }
     if estimate.unreachable > 0 {
         warnings.push(Warning::Unreachable(estimate.unreachable));
+    }
+    let barred = estimate.steps.iter().map(|step| step.barred).sum();
+    if barred > 0 {
+        warnings.push(Warning::Barred(barred));
     }
     let mut operators: Vec<&str> = facts
         .channels
@@ -315,6 +331,7 @@ mod tests {
             language,
             sms,
             mails,
+            barred: 0,
         })
     }
 

@@ -11,6 +11,7 @@ use crate::apply::Entry;
 use crate::escalation::{self, Over};
 use crate::facts::Joined;
 use crate::ids::AlertId;
+use crate::limits;
 use crate::rows;
 
 /// Joined alerts are followed this far.
@@ -56,6 +57,8 @@ pub(crate) async fn merge(
         if let Some(template) = &fact.template {
             keep_template(conn, fact.alert, template).await?;
         }
+        let account = limits::account_of(&fact.raised_by, &fact.dedup_key);
+        limits::pays(conn, fact.alert, &account).await?;
         return Ok(Joined::New);
     }
     Ok(if named {

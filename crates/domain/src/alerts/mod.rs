@@ -26,10 +26,13 @@ pub(crate) use self::facts::{WATCH, moved, raised};
 pub use self::from_template::{Said, Templated, example_of, from_template};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
+pub(crate) use self::preview::weigh;
 pub use self::preview::{PageWords, Preview, page_words, preview};
 pub use self::query::{AlertRow, count_with_key, find, find_named, list, next_number, template_of};
 pub(crate) use self::query::{is_open, open_with_key};
-pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
+pub(crate) use self::raise::{
+    Payer, TOGETHER_MAX, as_raise, raise_as, raise_for, raise_together, together,
+};
 pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};
 pub use crate::vocabulary::{
     Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, STEPS_MAX, Severity,

@@ -9,11 +9,13 @@ use super::merge::add_label;
 use super::{Command, FromTemplate, Label, Raise, rules};
 use crate::apply::Entry;
 use crate::deliveries::Lane;
+use crate::envelope::Actor;
 use crate::escalation::{self, Begin, Content, NewPlan};
 use crate::ids::{AlertId, NodeId, RoomId};
-use crate::outcome::{Outcome, Receipt};
+use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::script::Script;
-use crate::{conversations, nodes, requests, rows, templates};
+use crate::vocabulary::Severity;
+use crate::{conversations, limits, nodes, requests, rows, templates};
 
 /// A source is quiet when it raised nothing for this long; its next alarm leaves before the rest (DESIGN C5).
 const QUIET_MS: i64 = 10 * 60_000;
@@ -121,12 +123,31 @@ pub(super) async fn raise(
     raise_as(conn, entry, id, new).await
 }
 
-/// As [`raise`], under an id of the caller's: for entries that raise more than one alert.
+/// As [`raise`], under an id of the caller's: for entries that raise more than one alert. A budget may refuse it.
 pub(crate) async fn raise_as(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     id: AlertId,
     new: &Raise,
+) -> Result<Outcome, sqlx::Error> {
+    raise_for(conn, entry, id, new, &Payer::Asker).await
+}
+
+/// Whose budget an alert is counted for.
+pub(crate) enum Payer<'a> {
+    /// Whoever asks for it. What is not critical is refused when it does not fit; our own loops are never refused.
+    Asker,
+    /// This account, whose room the caller has looked at.
+    Account(&'a str),
+}
+
+/// As [`raise_as`], on somebody's account.
+pub(crate) async fn raise_for(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    id: AlertId,
+    new: &Raise,
+    payer: &Payer<'_>,
 ) -> Result<Outcome, sqlx::Error> {
     let planned = match rules::plan(new) {
         Ok(planned) => planned,
@@ -134,13 +155,19 @@ pub(crate) async fn raise_as(
     };
     let row = sqlx::query(
         "select exists (select 1 from alert where alert_id = ?) as known, \
-         (select coalesce(max(number), 0) + 1 from alert) as number",
+         (select coalesce(max(number), 0) + 1 from alert) as number, \
+         exists (select 1 from budget) as budgeted",
     )
     .bind(id.as_bytes())
     .fetch_one(&mut *conn)
     .await?;
     if row.try_get("known")? {
         return Ok(Outcome::Unchanged);
+    }
+    if row.try_get("budgeted")?
+        && let Some(words) = charge(conn, entry, id, new, payer).await?
+    {
+        return Ok(Outcome::Refused(Refusal::OverBudget(words)));
     }
     let lane = lane_of(conn, entry, new).await?;
     let (number, label, receipt) = match nodes::fork(conn).await? {
@@ -184,6 +211,32 @@ pub(crate) async fn raise_as(
     Ok(Outcome::Applied(receipt))
 }
 
+/// Notes who pays for a new alert; or says why it may not leave on that account.
+async fn charge(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    id: AlertId,
+    new: &Raise,
+    payer: &Payer<'_>,
+) -> Result<Option<String>, sqlx::Error> {
+    let actor = &entry.envelope.actor;
+    let asker = actor.label();
+    let account = match payer {
+        Payer::Asker => asker.as_str(),
+        Payer::Account(account) => account,
+    };
+    let asks = matches!(payer, Payer::Asker) && *actor != Actor::Loop;
+    if asks && new.severity != Severity::Critical {
+        // What cannot be weighed is refused by its own rule.
+        let weight = super::weigh(conn, new).await?.unwrap_or_default();
+        if let Some(words) = limits::refusal(conn, entry.at, account, &weight).await? {
+            return Ok(Some(words));
+        }
+    }
+    limits::pays(conn, id, account).await?;
+    Ok(None)
+}
+
 /// Keeps what a template gave an alert. The first one stays.
 pub(super) async fn keep_template(
     conn: &mut SqliteConnection,
@@ -203,7 +256,8 @@ pub(super) async fn keep_template(
     templates::mark_used(conn, &template.key, template.version).await
 }
 
-/// The number of the first of these alerts; `None` when one of them, or its request, is known, or this is an island.
+/// The number of the first of these alerts; `None` when one of them, or its request, is known, something
+/// is limited, or this is an island.
 async fn next_number(
     conn: &mut SqliteConnection,
     raises: &[(Entry<'_>, &Raise)],
@@ -212,6 +266,7 @@ async fn next_number(
     let mut script = Script::default();
     script.add("select coalesce(max(number), 0) + 1 from alert");
     script.add("select 1 from fork where id = 1");
+    script.add(limits::ANY);
     script.select_in(
         "select 1 from alert where alert_id in",
         news.len(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row, SqliteConnection};
 
+use super::budget::Budget;
 use super::outbox;
 use super::rules::{Transition, after_send};
 use super::{
@@ -11,8 +12,9 @@ use super::{
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
+use crate::limits::{self, Left};
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::{nodes, rows};
+use crate::{nodes, recipients, rows};
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -156,8 +158,16 @@ async fn assign(
     // An island numbers its tries in a block of its own, so that they never collide with the cluster's (DESIGN D3).
     let fork = nodes::fork(conn).await?;
     let block = nodes::attempt_block(fork.as_ref());
+    let mut budget = Budget::load(conn).await?;
     let mut changed = 0;
     for assignment in assignments {
+        if budget
+            .bars(conn, entry, assignment.attempt.delivery)
+            .await?
+        {
+            changed += 1;
+            continue;
+        }
         let Some(number) = numbers.get(&(assignment.node, assignment.channel.clone())) else {
             continue;
         };
@@ -200,9 +210,12 @@ async fn record_attempts(
     results: &[AttemptResult],
 ) -> Result<u64, sqlx::Error> {
     let mut changed = 0;
+    let mut left = Vec::new();
     for result in results {
-        changed += u64::from(record_attempt(conn, entry, node, result).await?);
+        changed += u64::from(record_attempt(conn, entry, node, result, &mut left).await?);
     }
+    let alone = nodes::fork(conn).await?.is_some();
+    limits::spend(conn, &left, alone).await?;
     Ok(changed)
 }
 
@@ -211,6 +224,7 @@ async fn record_attempt(
     entry: &Entry<'_>,
     node: NodeId,
     result: &AttemptResult,
+    left: &mut Vec<Left>,
 ) -> Result<bool, sqlx::Error> {
     let AttemptRef { delivery, attempt } = result.attempt;
     let (state, detail) = match &result.outcome {
@@ -239,6 +253,13 @@ async fn record_attempt(
     let Some(row) = find(conn, delivery).await? else {
         return Ok(false);
     };
+    if row.kind == "sms" && state != "refused" {
+        left.push(Left {
+            alert: AlertId::from_row(&row.alert)?,
+            at: entry.at,
+            parts: i64::from(result.parts),
+        });
+    }
     let latest = row.attempts == attempt;
     let accepted = matches!(result.outcome, SendOutcome::Accepted { .. });
     // Islands may have made several tries; where the newest has ended already, the last to end moves the delivery.
@@ -334,6 +355,28 @@ async fn move_to(
     }
 }
 
+/// Ends a delivery that waits and may not leave, with the reason; the person's next method is tried.
+pub(super) async fn bar(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    delivery: DeliveryId,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
+    let Some(row) = find(conn, delivery).await? else {
+        return Ok(false);
+    };
+    if row.state != State::Pending {
+        return Ok(false);
+    }
+    let nowhere = Place {
+        node: NodeId(0),
+        channel: "",
+    };
+    let failed = Transition::to(State::Failed);
+    move_to(conn, entry, &row, &failed, reason, &nowhere).await?;
+    Ok(true)
+}
+
 /// The first standing-by method after a failed one is tried now.
 async fn start_next_method(
     conn: &mut SqliteConnection,
@@ -408,6 +451,9 @@ async fn record_reports(
             continue;
         };
         changed += 1;
+        if matches!(report, Report::Delivered { .. }) && row.kind == "sms" {
+            recipients::note_delivered(conn, entry.at, &row.recipient, &row.address).await?;
+        }
         let (node, channel) = (
             NodeId(rows::unsigned(&noted, "node_id")?),
             noted.try_get::<String, _>("channel")?,
@@ -579,6 +625,7 @@ struct Found {
     round: i64,
     method: i64,
     kind: String,
+    address: String,
     state: State,
     attempts: u32,
     /// It was cancelled because the person answered.
@@ -587,7 +634,7 @@ struct Found {
 
 async fn find(conn: &mut SqliteConnection, id: DeliveryId) -> Result<Option<Found>, sqlx::Error> {
     let row = sqlx::query(
-        "select alert_id, recipient_id, step, round, method, kind, state, attempts, (reason = 'answered') as answered \
+        "select alert_id, recipient_id, step, round, method, kind, address, state, attempts, (reason = 'answered') as answered \
          from delivery where delivery_id = ?",
     )
     .bind(id.as_bytes())
@@ -602,6 +649,7 @@ async fn find(conn: &mut SqliteConnection, id: DeliveryId) -> Result<Option<Foun
             round: row.try_get("round")?,
             method: row.try_get("method")?,
             kind: row.try_get("kind")?,
+            address: row.try_get("address")?,
             state: State::parse(row.try_get("state")?),
             attempts: rows::unsigned(&row, "attempts")?,
             awaited_answer_came: row.try_get("answered")?,

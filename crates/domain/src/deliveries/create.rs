@@ -47,7 +47,7 @@ pub(crate) async fn create_pages(
     entry: &Entry<'_>,
     page: &NewPage<'_>,
 ) -> Result<u64, sqlx::Error> {
-    let prefixes = recipients::allowed_prefixes(conn).await?;
+    let prefixes = recipients::prefixes(conn).await?;
     let mut new = Vec::new();
     for paged in page.people {
         let methods = paged.person.map_or(&[][..], |person| &person.methods);

@@ -1,6 +1,6 @@
 //! Joins what islands tell of deliveries and attempts, and works out what follows from the joined rows.
 
-use sqlx::SqliteConnection;
+use sqlx::{Row, SqliteConnection};
 
 use super::facts::{
     ATTEMPT_STATES, AttemptFact, DeliveryFact, REPORTS, attempt_fact, delivery_fact,
@@ -9,6 +9,7 @@ use super::{Purpose, State};
 use crate::apply::Entry;
 use crate::facts::Joined;
 use crate::ids::{AlertId, DeliveryId, RecipientId};
+use crate::limits::{self, Left};
 use crate::nodes::Fork;
 use crate::rows;
 
@@ -81,6 +82,7 @@ pub(crate) async fn merge_attempt(
         ));
     };
     write_attempt(conn, &joined, state, report).await?;
+    count(conn, ours.as_ref(), &joined).await?;
     // The newest try is the one whose end moves the delivery.
     sqlx::query(
         "update delivery set attempts = (select a.attempt from attempt a where a.delivery_id = ?1 \
@@ -90,6 +92,34 @@ pub(crate) async fn merge_attempt(
     .execute(conn)
     .await?;
     Ok(came)
+}
+
+/// Counts what two histories together say of a try: as much as either alone would have, once.
+async fn count(
+    conn: &mut SqliteConnection,
+    before: Option<&AttemptFact>,
+    after: &AttemptFact,
+) -> Result<(), sqlx::Error> {
+    let row = sqlx::query("select alert_id from delivery where delivery_id = ? and kind = 'sms'")
+        .bind(after.delivery.as_bytes())
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let alert = AlertId::from_row(row.try_get("alert_id")?)?;
+    let counted = |fact: &AttemptFact, sign: i64| {
+        let may_have_left = matches!(
+            ATTEMPT_STATES.get(usize::from(fact.end.state)),
+            Some(&("unknown" | "accepted"))
+        );
+        may_have_left.then(|| Left {
+            alert,
+            at: fact.end.ended_at.unwrap_or(fact.assigned_at),
+            parts: sign * i64::from(fact.end.parts),
+        })
+    };
+    let before = before.and_then(|fact| counted(fact, -1));
+    let left: Vec<Left> = before.into_iter().chain(counted(after, 1)).collect();
+    limits::spend(conn, &left, false).await
 }
 
 /// What follows for joined deliveries: a try whose network gave up failed, a try nobody waits for is taken back, and work

@@ -5,6 +5,7 @@
 //! and, unless all went well, a reason.
 
 mod apply;
+mod budget;
 mod command;
 mod create;
 mod facts;

@@ -116,6 +116,15 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 prefixes: vec!["+358".to_owned()],
             }),
         ),
+        (
+            "recipients.bar_prefixes",
+            Command::Recipients(recipients::Command::BarPrefixes {
+                barred: vec![recipients::Barred {
+                    prefix: "+881".to_owned(),
+                    what: "satellite".to_owned(),
+                }],
+            }),
+        ),
     ]
 }
 

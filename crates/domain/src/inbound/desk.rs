@@ -10,6 +10,7 @@ use super::sender::Sender;
 use super::{Receive, Taken, query};
 use crate::alerts::{self, AlertRow, Answered, State};
 use crate::apply::Entry;
+use crate::approvals;
 use crate::conversations;
 use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
@@ -116,6 +117,9 @@ impl Desk<'_> {
         rest: &str,
     ) -> Result<Handled, sqlx::Error> {
         let Some(asked) = self.sender.find_call(self.conn, code).await? else {
+            if let Some(handled) = self.second_person(code, answer).await? {
+                return Ok(handled);
+            }
             // A longer text is a sentence with a number in it.
             let is_sentence = rest.split_whitespace().count() > rules::REST_WORDS_MAX;
             return if is_sentence {
@@ -151,6 +155,65 @@ impl Desk<'_> {
                 self.answer(&asked, answer, rest).await
             }
         }
+    }
+
+    /// The word of somebody who was asked whether an alert may go, with the code they were sent.
+    async fn second_person(
+        &mut self,
+        code: &str,
+        answer: Option<Answer>,
+    ) -> Result<Option<Handled>, sqlx::Error> {
+        let yes = match answer {
+            Some(Answer::Coming) => true,
+            Some(Answer::Cannot) => false,
+            Some(Answer::Received | Answer::NeedHelp) | None => return Ok(None),
+        };
+        // A number that guessed lately may have guessed this one. An island decides nothing that waits in the cluster.
+        if self.sender.is_guessing() || nodes::fork(self.conn).await?.is_some() {
+            return Ok(None);
+        }
+        for person in self.sender.people.clone() {
+            let from = self.sender.address.clone();
+            let word = approvals::Word {
+                person: person.id,
+                name: &person.name,
+                from: &from,
+                code,
+                yes,
+            };
+            let Some(done) = approvals::by_text(self.conn, self.now, &word).await? else {
+                continue;
+            };
+            let language = Language::parse(&person.language);
+            let row = &done.row;
+            let body = match (&done.refused, row.reviewed_at) {
+                (Some(_), _) => {
+                    texts::second_person_refused(language, &self.organisation, row.number)
+                }
+                (None, Some(_)) => {
+                    texts::second_person_noted(language, &self.organisation, row.number)
+                }
+                (None, None) => texts::second_person_said(
+                    language,
+                    &self.organisation,
+                    row.number,
+                    row.label.as_deref(),
+                    &row.decided_as,
+                ),
+            };
+            return Ok(Some(Handled {
+                taken: Taken::SecondPerson,
+                alert: row.label.as_ref().map(|_| row.alert),
+                recipient: Some(person.id),
+                reply: Some(Reply {
+                    body,
+                    language,
+                    critical: true,
+                    to_stranger: false,
+                }),
+            }));
+        }
+        Ok(None)
     }
 
     /// A code that comes back from the person's own number proves that texts reach it. A word without code does not: a

@@ -54,12 +54,14 @@ pub enum Taken {
     Question,
     /// Words for the person on duty.
     DutyInbox,
+    /// The word of somebody who was asked to be the second person of an alert.
+    SecondPerson,
     /// A code this island does not know: kept, and looked at again once somebody who does is heard.
     Elsewhere,
 }
 
 impl Taken {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -72,6 +74,7 @@ impl Taken {
         Self::RoomPost,
         Self::Question,
         Self::DutyInbox,
+        Self::SecondPerson,
         Self::Elsewhere,
     ];
 
@@ -90,6 +93,7 @@ impl Taken {
             Self::RoomPost => "room_post",
             Self::Question => "question",
             Self::DutyInbox => "duty_inbox",
+            Self::SecondPerson => "second_person",
             Self::Elsewhere => ELSEWHERE,
         }
     }

@@ -14,7 +14,8 @@ use crate::ids::{AlertId, DeliveryId, NodeId, RequestId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command as AnyCommand, alerts, conversations, deliveries, escalation, inbound, requests,
+    Command as AnyCommand, alerts, approvals, conversations, deliveries, escalation, inbound,
+    requests,
 };
 
 pub(crate) async fn apply(
@@ -141,7 +142,13 @@ async fn join_one(
     fact: &Fact,
 ) -> Result<Joined, sqlx::Error> {
     match fact {
-        Fact::Alert(fact) => alerts::merge(conn, entry, fact).await,
+        Fact::Alert(fact) => {
+            let joined = alerts::merge(conn, entry, fact).await?;
+            if joined == Joined::New {
+                approvals::note_from_island(conn, entry, fact).await?;
+            }
+            Ok(joined)
+        }
         Fact::Standing(fact) => alerts::merge_standing(conn, entry, fact).await,
         Fact::Call(fact) => escalation::merge_call(conn, fact).await,
         Fact::Delivery(fact) => {

@@ -95,6 +95,14 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "templates cannot be changed here until it is back; alerts from those known here can be raised. Change \
              them at a node that hears the others",
         ),
+        Command::Limits(_) => refused(
+            "limits cannot be changed here until it is back; what waits for a second person elsewhere does not wait here. \
+             Change them at a node that hears the others",
+        ),
+        Command::Approvals(_) => refused(
+            "what waits for a second person is decided at a node that hears the others. If it cannot wait, raise it anew \
+             here: on a node that is cut off it goes at once and is reviewed after",
+        ),
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
         ),

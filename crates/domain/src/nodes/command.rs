@@ -136,6 +136,20 @@ pub struct MachineReport {
     pub power: String,
     /// What the battery still gives, seconds.
     pub runtime_s: Option<u64>,
+    pub place: Place,
+}
+
+/// What a node's site hangs on, as its settings say: at most 100 characters each; empty: not said.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// Who carries its traffic to the others.
+    pub provider: String,
+    /// The mobile network its modem is in.
+    pub operator: String,
+    /// The electrical feed it hangs on.
+    pub feed: String,
+    /// The host it runs on as a virtual machine.
+    pub hypervisor: String,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::apply::is_member;
 use super::rules::JUMP_MAX_MS;
-use super::{Disk, MachineReport, Power, SetCivilOffset};
+use super::{Disk, MachineReport, Place, Power, SetCivilOffset};
 use crate::apply::Entry;
 use crate::envelope::Actor;
 use crate::ids::NodeId;
@@ -15,6 +15,9 @@ use crate::time::{Civil, Timestamp};
 
 /// Offsets read to show times by; what is older is shown by the oldest of them.
 const OFFSETS_MAX: i64 = 1_000;
+
+/// The longest name of what a site hangs on, in characters.
+const PLACE_LEN_MAX: usize = 100;
 
 /// What a node said last of the machine under it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,6 +41,7 @@ pub struct MachineRow {
     pub runtime_s: Option<u64>,
     /// Since when it runs on what it runs on.
     pub power_since: Timestamp,
+    pub place: Place,
     pub reported_at: Timestamp,
 }
 
@@ -113,8 +117,8 @@ pub(super) async fn report(
     }
     sqlx::query(
         "insert into machine (node_id, civil_offset_ms, moved_ms, resumed_at_ms, clock_source, synchronised, \
-         clock_since_ms, disk, disk_free_mb, power, runtime_s, power_since_ms, reported_at_ms) \
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?7, ?7) \
+         clock_since_ms, disk, disk_free_mb, power, runtime_s, power_since_ms, reported_at_ms, provider, operator, feed, \
+         hypervisor) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?7, ?7, ?12, ?13, ?14, ?15) \
          on conflict (node_id) do update set civil_offset_ms = excluded.civil_offset_ms, \
          moved_ms = moved_ms + excluded.moved_ms, resumed_at_ms = coalesce(resumed_at_ms, excluded.resumed_at_ms), \
          clock_since_ms = case when clock_source = excluded.clock_source \
@@ -122,7 +126,9 @@ pub(super) async fn report(
          clock_source = excluded.clock_source, synchronised = excluded.synchronised, disk = excluded.disk, \
          disk_free_mb = excluded.disk_free_mb, \
          power_since_ms = case when power = excluded.power then power_since_ms else excluded.power_since_ms end, \
-         power = excluded.power, runtime_s = excluded.runtime_s, reported_at_ms = excluded.reported_at_ms",
+         power = excluded.power, runtime_s = excluded.runtime_s, reported_at_ms = excluded.reported_at_ms, \
+         provider = excluded.provider, operator = excluded.operator, feed = excluded.feed, \
+         hypervisor = excluded.hypervisor",
     )
     .bind(report.node.0.cast_signed())
     .bind(report.civil_offset_ms)
@@ -135,6 +141,10 @@ pub(super) async fn report(
     .bind(report.disk_free_mb.cast_signed())
     .bind(&report.power)
     .bind(report.runtime_s.map(u64::cast_signed))
+    .bind(clipped(&report.place.provider))
+    .bind(clipped(&report.place.operator))
+    .bind(clipped(&report.place.feed))
+    .bind(clipped(&report.place.hypervisor))
     .execute(conn)
     .await?;
     Ok(Outcome::Applied(Receipt::None))
@@ -180,6 +190,11 @@ pub(super) async fn set_civil_offset(
     Ok(Outcome::Applied(Receipt::None))
 }
 
+/// A name of a place, no longer than one may be.
+fn clipped(name: &str) -> String {
+    name.chars().take(PLACE_LEN_MAX).collect()
+}
+
 fn machine_row(row: &SqliteRow) -> Result<MachineRow, sqlx::Error> {
     let runtime_s: Option<i64> = row.try_get("runtime_s")?;
     Ok(MachineRow {
@@ -195,6 +210,12 @@ fn machine_row(row: &SqliteRow) -> Result<MachineRow, sqlx::Error> {
         power: Power::parse(row.try_get("power")?),
         runtime_s: runtime_s.map(i64::cast_unsigned),
         power_since: rows::time(row, "power_since_ms")?,
+        place: Place {
+            provider: row.try_get("provider")?,
+            operator: row.try_get("operator")?,
+            feed: row.try_get("feed")?,
+            hypervisor: row.try_get("hypervisor")?,
+        },
         reported_at: rows::time(row, "reported_at_ms")?,
     })
 }

@@ -16,8 +16,8 @@ mod tests;
 
 pub(crate) use self::apply::{apply, pause_outbox, release_outbox};
 pub use self::command::{
-    Admit, ChannelReport, Command, DigestReport, Found, MachineReport, Recover, SetAuthorities,
-    SetCivilOffset,
+    Admit, ChannelReport, Command, DigestReport, Found, MachineReport, Place, Recover,
+    SetAuthorities, SetCivilOffset,
 };
 pub use self::digests::{DigestRow, DigestStanding, digest_mark, digests};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};

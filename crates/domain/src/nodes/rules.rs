@@ -197,6 +197,7 @@ mod tests {
             power: Power::Unknown,
             runtime_s: None,
             power_since: Timestamp(0),
+            place: crate::nodes::Place::default(),
             reported_at: Timestamp(0),
         }
     }

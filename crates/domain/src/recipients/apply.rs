@@ -9,13 +9,14 @@ use sqlx::SqliteConnection;
 
 use super::rules::nesting_problem;
 use super::{
-    Command, Found, Group, Member, Person, Verify, check_group, check_person, check_prefixes,
-    check_verify, query, write_hours,
+    Barred, Command, Found, Group, Member, Person, Verify, check_barred, check_group, check_person,
+    check_prefixes, check_verify, query, write_hours,
 };
 use crate::apply::Entry;
 use crate::ids::{GroupId, RecipientId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::rows;
+use crate::time::Timestamp;
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -35,6 +36,7 @@ pub(crate) async fn apply(
         Command::FreezeImports { reason } => imports::freeze(conn, entry, reason).await,
         Command::ThawImports => imports::thaw(conn).await,
         Command::AllowPrefixes { prefixes } => allow_prefixes(conn, prefixes).await,
+        Command::BarPrefixes { barred } => bar_prefixes(conn, barred).await,
     }
 }
 
@@ -158,9 +160,10 @@ async fn write_methods(
     methods: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into contact_method (recipient_id, position, kind, address, found, found_how, found_at_ms) \
+        "insert into contact_method (recipient_id, position, kind, address, found, found_how, found_at_ms, \
+         delivered_at_ms) \
          select unhex(j.value ->> 0), -1 - (j.value ->> 1), j.value ->> 2, j.value ->> 3, \
-         coalesce(o.found, 'unverified'), coalesce(o.found_how, ''), o.found_at_ms \
+         coalesce(o.found, 'unverified'), coalesce(o.found_how, ''), o.found_at_ms, o.delivered_at_ms \
          from json_each(?) j left join contact_method o on o.recipient_id = unhex(j.value ->> 0) \
          and o.kind = j.value ->> 2 and o.address = j.value ->> 3 and o.position >= 0 order by j.key",
     )
@@ -407,6 +410,24 @@ async fn note_found(
     })
 }
 
+/// Notes that the network says a text reached a number of a person.
+pub(crate) async fn note_delivered(
+    conn: &mut SqliteConnection,
+    at: Timestamp,
+    person: &[u8],
+    number: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update contact_method set delivered_at_ms = ? where recipient_id = ? and kind = 'sms' and address = ?",
+    )
+    .bind(at.0)
+    .bind(person)
+    .bind(number)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Notes that a number reached its person: they sent back a code that stood in a text to it.
 pub(crate) async fn note_answered(
     conn: &mut SqliteConnection,
@@ -443,6 +464,29 @@ async fn allow_prefixes(
         "insert into allowed_prefix (prefix) select distinct value from json_each(?) order by value",
     )
     .bind(rows::to_json(&prefixes)?)
+    .execute(conn)
+    .await?;
+    Ok(Outcome::Applied(Receipt::Count(done.rows_affected())))
+}
+
+async fn bar_prefixes(
+    conn: &mut SqliteConnection,
+    barred: &[Barred],
+) -> Result<Outcome, sqlx::Error> {
+    if let Err(problem) = check_barred(barred) {
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
+    sqlx::query("delete from barred_prefix")
+        .execute(&mut *conn)
+        .await?;
+    let named: Vec<(&str, &str)> = barred
+        .iter()
+        .map(|bar| (bar.prefix.as_str(), bar.what.as_str()))
+        .collect();
+    let done = sqlx::query(
+        "insert into barred_prefix (prefix, what) select value ->> 0, value ->> 1 from json_each(?) order by key",
+    )
+    .bind(rows::to_json(&named)?)
     .execute(conn)
     .await?;
     Ok(Outcome::Applied(Receipt::Count(done.rows_affected())))

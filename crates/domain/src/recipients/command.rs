@@ -41,6 +41,19 @@ pub enum Command {
     AllowPrefixes {
         prefixes: Vec<String>,
     },
+    /// The beginnings of phone numbers that no text goes to, in place of those before.
+    BarPrefixes {
+        barred: Vec<Barred>,
+    },
+}
+
+/// Numbers that no text goes to: satellite phones, premium rates, whatever costs more than it should.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Barred {
+    /// How they begin: `+881`.
+    pub prefix: String,
+    /// What they are, as people read it: `satellite`.
+    pub what: String,
 }
 
 /// A person who can be told something.

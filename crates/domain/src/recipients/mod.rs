@@ -12,18 +12,19 @@ mod rules;
 mod tests;
 mod words;
 
-pub(crate) use self::apply::{apply, note_answered};
+pub(crate) use self::apply::{apply, note_answered, note_delivered};
 pub use self::command::{
-    Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
+    Barred, Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
     PersonKind, Rule, Verify, Window, Wishes,
 };
 pub(crate) use self::query::first_unknown_person;
 pub use self::query::{
     Freeze, GroupRow, ImportRow, ImportState, Membership, Named, Occupancy, PersonRow,
     Verification, allowed_prefixes, by_address, by_ids, by_keys, count, freeze, group, groups,
-    import, imports, keys, occupancy, people, person, resolve, waiting, weight,
+    import, imports, keys, occupancy, people, person, prefixes, resolve, waiting, weight,
 };
 pub use self::rules::{
-    Change, Weight, changed_fields, check_group, check_import, check_key, check_person,
-    check_prefix, check_prefixes, check_reason, check_verify, parse_hours, write_hours,
+    Change, Prefixes, Weight, changed_fields, check_barred, check_group, check_import, check_key,
+    check_person, check_prefix, check_prefixes, check_reason, check_verify, parse_hours,
+    write_hours,
 };

@@ -14,7 +14,8 @@ pub(super) use self::members::FOUND_BY_RULES;
 pub use self::members::{Membership, Named, Occupancy, occupancy, resolve};
 pub(super) use self::members::{first_unknown_group, inner_groups};
 use super::{
-    ContactMethod, Criterion, Details, Found, Member, Person, PersonKind, Rule, Wishes, parse_hours,
+    Barred, ContactMethod, Criterion, Details, Found, Member, Person, PersonKind, Prefixes, Rule,
+    Wishes, parse_hours,
 };
 use crate::ids::{GroupId, RecipientId};
 use crate::rows;
@@ -145,6 +146,22 @@ pub async fn allowed_prefixes(conn: &mut SqliteConnection) -> Result<Vec<String>
     sqlx::query_scalar("select prefix from allowed_prefix order by prefix")
         .fetch_all(conn)
         .await
+}
+
+/// Which numbers texts may go to.
+pub async fn prefixes(conn: &mut SqliteConnection) -> Result<Prefixes, sqlx::Error> {
+    let allowed = allowed_prefixes(conn).await?;
+    let barred: Vec<(String, String)> =
+        sqlx::query_as("select prefix, what from barred_prefix order by prefix")
+            .fetch_all(conn)
+            .await?;
+    let barred = barred.into_iter();
+    Ok(Prefixes {
+        allowed,
+        barred: barred
+            .map(|(prefix, what)| Barred { prefix, what })
+            .collect(),
+    })
 }
 
 /// Everyone who has this address among their contact methods, in order of key.

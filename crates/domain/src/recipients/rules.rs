@@ -8,7 +8,9 @@ pub(super) use self::changes::weigh;
 pub use self::changes::{Change, Weight, changed_fields};
 pub use self::hours::{parse_hours, write_hours};
 pub(super) use self::nesting::{NESTING_MAX, nesting_problem};
-use super::{ContactMethod, Criterion, Details, Group, Import, Member, Person, Rule, Verify};
+use super::{
+    Barred, ContactMethod, Criterion, Details, Group, Import, Member, Person, Rule, Verify,
+};
 use crate::codec;
 use crate::phone::{MailAddress, PhoneNumber};
 
@@ -162,18 +164,57 @@ pub fn check_prefixes(prefixes: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Says why a contact method is not used: its number has none of the allowed beginnings. No list allows every number.
+/// Which numbers texts may go to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Prefixes {
+    /// Beginnings that are allowed; none: all.
+    pub allowed: Vec<String>,
+    /// Beginnings that are not, whatever is allowed. By prefix.
+    pub barred: Vec<Barred>,
+}
+
+/// Says what is wrong with a list of barred beginnings of numbers.
+///
+/// # Errors
+/// The first that is wrong, and how to write one.
+pub fn check_barred(barred: &[Barred]) -> Result<(), String> {
+    let prefixes: Vec<String> = barred.iter().map(|bar| bar.prefix.clone()).collect();
+    check_prefixes(&prefixes)?;
+    for (place, bar) in barred.iter().enumerate() {
+        check_label("word for such numbers", &bar.what)?;
+        if barred[..place]
+            .iter()
+            .any(|other| other.prefix == bar.prefix)
+        {
+            return Err(format!("{} is named twice", bar.prefix));
+        }
+    }
+    Ok(())
+}
+
+/// Says why a contact method is not used: its number begins like one of the barred, unless a longer beginning of it is
+/// allowed, or has none of the allowed beginnings. No list allows every number.
 ///
 /// # Errors
 /// The reason, without the number, because it stands beside it wherever it is shown.
-pub fn check_prefix(prefixes: &[String], method: &ContactMethod) -> Result<(), String> {
-    let allowed = match method {
-        ContactMethod::Sms(number) => {
-            prefixes.is_empty() || prefixes.iter().any(|prefix| number.starts_with(prefix))
-        }
-        ContactMethod::Email(_) => true,
+pub fn check_prefix(prefixes: &Prefixes, method: &ContactMethod) -> Result<(), String> {
+    let number = match method {
+        ContactMethod::Sms(number) => number,
+        ContactMethod::Email(_) => return Ok(()),
     };
-    if allowed {
+    let is_of = |prefix: &str| number.starts_with(prefix);
+    let allowed = prefixes.allowed.iter().filter(|prefix| is_of(prefix));
+    let allowed = allowed.map(String::len).max();
+    let barred = prefixes.barred.iter().filter(|bar| is_of(&bar.prefix));
+    if let Some(bar) = barred.max_by_key(|bar| bar.prefix.len())
+        && allowed.is_none_or(|len| len <= bar.prefix.len())
+    {
+        return Err(format!(
+            "no text goes to {} numbers ({}); see `holdfast directory barred`",
+            bar.what, bar.prefix
+        ));
+    }
+    if allowed.is_some() || prefixes.allowed.is_empty() {
         return Ok(());
     }
     Err(

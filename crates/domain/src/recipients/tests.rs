@@ -276,6 +276,33 @@ async fn what_was_found_out_about_a_number_stays_as_long_as_the_number_does() {
 }
 
 #[tokio::test]
+async fn premium_and_satellite_numbers_get_no_text_unless_a_longer_beginning_is_allowed() {
+    let mut world = World::new().await;
+    let methods = [sms("+881612345678"), mail("eve@example.org")];
+    put(&mut world, person("eve", "en", &methods)).await;
+    let alert = world.raise(Severity::High, 0, &[&["eve"]]).await;
+    let barred = "eve page 1.0 email pending\n\
+        eve page 1.0 sms failed (no text goes to satellite numbers (+881); see `holdfast directory barred`)\n";
+    assert_eq!(world.deliveries(alert).await, barred);
+    let prefixes = super::prefixes(&mut world.conn).await.unwrap();
+    let one = super::Prefixes {
+        allowed: vec!["+8816123".to_owned()],
+        ..prefixes
+    };
+    assert_eq!(super::check_prefix(&one, &sms("+881612345678")), Ok(()));
+    assert!(super::check_prefix(&one, &sms("+881712345678")).is_err());
+    let none = Recipients::BarPrefixes { barred: Vec::new() };
+    world.ask(Command::Recipients(none)).await;
+    let alert = world.raise(Severity::High, 0, &[&["eve"]]).await;
+    assert!(
+        world
+            .deliveries(alert)
+            .await
+            .contains("eve page 1.0 sms pending")
+    );
+}
+
+#[tokio::test]
 async fn a_number_that_is_not_allowed_fails_in_sight_and_the_next_method_is_tried() {
     let mut world = World::new().await;
     let allow = |prefixes: &[&str]| {

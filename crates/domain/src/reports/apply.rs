@@ -10,7 +10,7 @@ use crate::deliveries::{self, Lane, Update};
 use crate::ids::AlertId;
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::texts::{self, Language, ReportNews};
-use crate::{alerts, nodes, sources};
+use crate::{alerts, approvals, nodes, sources};
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -111,7 +111,7 @@ async fn decide(
         }
         Decision::Convene { raise } => {
             let id = AlertId::derive(&[entry.envelope.request.as_bytes()]);
-            match alerts::raise_as(conn, entry, id, raise).await? {
+            match approvals::raise_as(conn, entry, id, raise).await? {
                 Outcome::Applied(made) => receipt = made,
                 Outcome::Unchanged => {}
                 refused @ (Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_)) => {

@@ -6,7 +6,7 @@ use super::bundles::{self, Gathering};
 use super::command::{Brake, Kind, Mapping, OnResolve, Source};
 use super::{query, rules, scope};
 use crate::alerts::{
-    self, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Step,
+    self, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Payer, Raise, Step,
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, RecipientId, RoomId, digest16};
@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
-use crate::{conversations, nodes, rows};
+use crate::{conversations, limits, nodes, rows};
 
 /// What an alarm came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,6 +65,12 @@ pub(super) async fn alarm(
         say_to_duty(conn, entry, &said).await?;
         return Ok(Told::Nobody);
     }
+    let account = limits::account_of_source(&alarm.source.key);
+    if alarm.severity != Severity::Critical
+        && limits::used_up(conn, entry.at, &account).await?.is_some()
+    {
+        return over_budget(conn, entry, &alarm, &people).await;
+    }
     let crowded = had_their_share(conn, entry, &alarm, &people, settings.person_alarms).await?;
     let (over, under): (Vec<_>, Vec<_>) = people.into_iter().partition(|id| crowded.contains(id));
     let mut told = Told::Nobody;
@@ -95,6 +101,34 @@ pub(super) async fn alarm(
         told = Told::Alert(alert);
     }
     Ok(told)
+}
+
+/// The budget is used up: the alarms of this source are gathered in one alert. Its mails leave; texts that must not are
+/// failed deliveries with the reason.
+async fn over_budget(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alarm: &Alarm<'_>,
+    people: &[RecipientId],
+) -> Result<Told, sqlx::Error> {
+    let scope = format!("budget:{}", alarm.source.key);
+    let first = in_all(|language| {
+        texts::over_budget(
+            language,
+            &alarm.source.name,
+            text_in(&alarm.texts, language),
+        )
+    });
+    let gathering = Gathering {
+        scope: &scope,
+        source_name: &alarm.source.name,
+        first,
+        window_ms: rules::PERSON_WINDOW_MS,
+        tell_every_ms: rules::PERSON_WINDOW_MS,
+        closes: true,
+    };
+    let gathered = bundles::gather(conn, entry, &gathering, alarm, people).await?;
+    Ok(gathered.map_or(Told::Nobody, Told::Gathered))
 }
 
 /// Raises the alert itself. `None` when a rule of alerts says no.
@@ -133,10 +167,14 @@ pub(super) async fn raise(
         source: alarm.source.name.clone(),
         template: None,
     };
-    Ok(match alerts::raise_as(conn, entry, id, &new).await? {
-        Outcome::Applied(_) | Outcome::Unchanged => Some(id),
-        Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_) => None,
-    })
+    let account = limits::account_of_source(&alarm.source.key);
+    let payer = Payer::Account(&account);
+    Ok(
+        match alerts::raise_for(conn, entry, id, &new, &payer).await? {
+            Outcome::Applied(_) | Outcome::Unchanged => Some(id),
+            Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_) => None,
+        },
+    )
 }
 
 /// Calls those on duty to something that came in by itself, under a key of the caller's; `None`: there is nobody.

@@ -8,11 +8,14 @@ use super::query::{self, SignalRow};
 use super::{call, follow_up, rules, take};
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::rows;
 use crate::time::Timestamp;
+use crate::{alerts, rows, texts};
 
 /// Most signals that alarm at once when what held them is over; the others do when they are said again.
 const LET_THROUGH_MAX: i64 = 500;
+
+/// The key of the alert that tells those on duty of a stop.
+const STOP_KEY: &str = "stop";
 
 /// Ended silences kept for people to look at.
 const KEPT: i64 = 200;
@@ -162,6 +165,12 @@ pub(super) async fn stop_all(
         for_ms.div_ceil(60_000)
     );
     call::say_to_duty(conn, entry, &said).await?;
+    if !query::settings(conn).await?.duty.is_empty() {
+        // Whoever is on duty must not find out from the silence.
+        let minutes = for_ms.div_ceil(60_000);
+        let text = |language| texts::all_stopped(language, &by, minutes, reason);
+        call::call_duty(conn, entry, STOP_KEY, text).await?;
+    }
     Ok(Outcome::Applied(Receipt::None))
 }
 
@@ -198,6 +207,9 @@ pub(super) async fn stop_ended(
         open.len()
     );
     call::say_to_duty(conn, entry, &said).await?;
+    if let Some(alert) = alerts::open_with_key(conn, STOP_KEY).await? {
+        alerts::resolve(conn, entry, alert, "automatic sources run again").await?;
+    }
     let_through(conn, entry, open, place).await?;
     Ok(true)
 }

@@ -145,6 +145,34 @@ async fn count(world: &mut World, sql: &'static str) -> i64 {
 }
 
 #[tokio::test]
+async fn those_on_duty_are_told_of_a_stop_and_that_alert_ends_with_it() {
+    let mut world = with(webhook("zabbix")).await;
+    let settings = Settings {
+        duty: vec![Named::Person("dora".to_owned())],
+        ..Settings::default()
+    };
+    world.ask(Command::Sources(Sources::Set(settings))).await;
+    let stop = Sources::StopAll {
+        reason: "storm test".to_owned(),
+        for_ms: 600_000,
+    };
+    world.ask(Command::Sources(stop)).await;
+    let told = alerts::list(&mut world.conn, Some(State::Open), None, 9)
+        .await
+        .unwrap();
+    assert_eq!(
+        told[0].texts[0].1,
+        "All automatic alarms are stopped by operator:n1 for 10 min: storm test. People's own alerts go on. End it: \
+         holdfast source resume"
+    );
+    world.ask(Command::Sources(Sources::Resume)).await;
+    let told = alerts::list(&mut world.conn, Some(State::Open), None, 9)
+        .await
+        .unwrap();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[tokio::test]
 async fn an_alarm_is_raised_once_counted_again_and_closed_by_its_end() {
     let mut world = with(webhook("prom")).await;
     say(&mut world, "prom", &[signal("db1", Severity::High)]).await;

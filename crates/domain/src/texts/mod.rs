@@ -14,6 +14,7 @@ mod language;
 mod page;
 mod reply;
 mod report;
+mod second;
 mod source;
 mod sv;
 mod watch;
@@ -31,7 +32,14 @@ pub use self::reply::{
     unknown_code,
 };
 pub use self::report::{ReportNews, report, report_news};
-pub use self::source::{bundle, flapping, grown, left_out, nobody, overflow, silent, unreadable};
+pub use self::second::{
+    AskedFor, second_person, second_person_noted, second_person_refused, second_person_said,
+    to_review,
+};
+pub use self::source::{
+    all_stopped, bundle, flapping, grown, left_out, nobody, over_budget, overflow, silent,
+    unreadable,
+};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

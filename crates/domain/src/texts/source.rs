@@ -45,6 +45,44 @@ pub fn overflow(language: Language, most: u16, minutes: u64, newest: &str) -> St
     }
 }
 
+/// The first text of an alert that stands for alarms of one source whose SMS budget is used up.
+pub fn over_budget(language: Language, source: &str, newest: &str) -> String {
+    let (source, newest) = (inner(source), inner(newest));
+    match language {
+        Language::En => format!(
+            "The SMS budget of {source} is used up. Its alarms are counted here unless critical, newest: {newest}. \
+             See: holdfast limits show"
+        ),
+        Language::Fi => format!(
+            "Lähteen {source} tekstiviestibudjetti on käytetty. Hälytykset lasketaan tähän, jos eivät ole kriittisiä, uusin: \
+             {newest}. Katso: holdfast limits show"
+        ),
+        Language::Sv => format!(
+            "SMS-budgeten för {source} är förbrukad. Larm som inte är kritiska räknas här, senaste: {newest}. \
+             Se: holdfast limits show"
+        ),
+    }
+}
+
+/// To those on duty: somebody stopped everything automatic.
+pub fn all_stopped(language: Language, by: &str, minutes: u64, reason: &str) -> String {
+    let (by, reason) = (inner(by), inner(reason));
+    match language {
+        Language::En => format!(
+            "All automatic alarms are stopped by {by} for {minutes} min: {reason}. People's own alerts go on. End it: \
+             holdfast source resume"
+        ),
+        Language::Fi => format!(
+            "{by} pysäytti kaikki automaattiset hälytykset, {minutes} min: {reason}. Ihmisten hälytykset lähtevät. Lopeta: \
+             holdfast source resume"
+        ),
+        Language::Sv => format!(
+            "{by} stoppade alla automatiska larm, {minutes} min: {reason}. Människors larm går ut. Avsluta: \
+             holdfast source resume"
+        ),
+    }
+}
+
 /// How far a bundle has grown, with its mark for the code that answers it.
 pub fn grown(
     language: Language,

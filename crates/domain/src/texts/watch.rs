@@ -82,6 +82,14 @@ fn english(trouble: &Trouble) -> String {
                 "Site {node} is cut off from the others and alerts by itself. Check its network."
             )
         }
+        Trouble::BudgetNearlyUsed { account } => {
+            format!("{account} has used most of its SMS budget. See: holdfast limits show.")
+        }
+        Trouble::BudgetUsed { account } => {
+            format!(
+                "The SMS budget of {account} is used up: only critical texts leave. See: holdfast limits show."
+            )
+        }
         Trouble::HeldBack => {
             "The outbox is held back: nothing leaves. See: holdfast outbox show.".to_owned()
         }
@@ -129,6 +137,16 @@ fn finnish(trouble: &Trouble) -> String {
         }
         Trouble::CutOff { node } => {
             format!("Asema {node} on eristyksissä muista ja hälyttää yksin. Tarkista verkko.")
+        }
+        Trouble::BudgetNearlyUsed { account } => {
+            format!(
+                "{account} on käyttänyt lähes koko tekstiviestibudjettinsa. Katso: holdfast limits show."
+            )
+        }
+        Trouble::BudgetUsed { account } => {
+            format!(
+                "Tekstiviestibudjetti {account} on käytetty: vain kriittiset viestit lähtevät. Katso: holdfast limits show."
+            )
         }
         Trouble::HeldBack => {
             "Lähetys on pysäytetty: mitään ei lähde. Katso: holdfast outbox show.".to_owned()
@@ -178,6 +196,14 @@ fn swedish(trouble: &Trouble) -> String {
         }
         Trouble::CutOff { node } => {
             format!("Plats {node} är avskuren från de andra och larmar själv. Kontrollera nätet.")
+        }
+        Trouble::BudgetNearlyUsed { account } => {
+            format!("{account} har använt nästan hela sin SMS-budget. Se: holdfast limits show.")
+        }
+        Trouble::BudgetUsed { account } => {
+            format!(
+                "SMS-budgeten för {account} är slut: bara kritiska sms går ut. Se: holdfast limits show."
+            )
         }
         Trouble::HeldBack => {
             "Utskicken hålls inne: inget lämnar. Se: holdfast outbox show.".to_owned()

@@ -5,9 +5,9 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::Context;
 use super::args::{AlertCommand, AnswerWord, Raise, SeverityWord, StatusWord};
 use super::template::{checklist, rendered};
+use super::{Context, held};
 use crate::client::{Client, new_key, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -76,6 +76,11 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
         AlertCommand::Join { alert, into } => {
             act(context, &client, &alert, "join", &json!({ "into": into })).await
         }
+        AlertCommand::Held { all } => held::held(context, all).await,
+        AlertCommand::Approve(act) => held::decide(context, &act, "approve").await,
+        AlertCommand::Refuse(act) => held::decide(context, &act, "refuse").await,
+        AlertCommand::Release(act) => held::decide(context, &act, "release").await,
+        AlertCommand::Withdraw(act) => held::decide(context, &act, "withdraw").await,
     }
 }
 
@@ -100,7 +105,11 @@ async fn raise(context: &Context, client: &Client, raise: &Raise) -> Done {
         Err(failure) => return Err(failure),
     };
     context.output.data(&answer, || {
-        format!("alert {} raised", cell(&answer["number"]))
+        if answer["held"].is_null() {
+            format!("alert {} raised", cell(&answer["number"]))
+        } else {
+            held::waits(&answer["held"])
+        }
     });
     Ok(())
 }
@@ -214,6 +223,13 @@ async fn preview(context: &Context, client: &Client, body: &Value) -> Done {
     });
     for warning in each(&answer["warnings"]) {
         context.output.note(format!("warning: {}", cell(warning)));
+    }
+    if let Some(why) = answer["over_budget"].as_str() {
+        context.output.note(format!("it would be refused: {why}"));
+    }
+    for why in each(&answer["second_person"]) {
+        let text = format!("it would wait for a second person: {}", cell(why));
+        context.output.note(text);
     }
     Ok(())
 }

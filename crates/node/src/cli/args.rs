@@ -11,6 +11,9 @@ pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
     PutPerson, StateWord,
 };
+use super::held::{HeldAct, ReviewsCommand};
+use super::limits::LimitsCommand;
+use super::readiness::ReadinessArgs;
 use super::report::ReportCommand;
 use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
@@ -92,6 +95,16 @@ pub(crate) enum Command {
     /// Raise alerts and see what became of them
     #[command(subcommand)]
     Alert(AlertCommand),
+    /// Alerts that went without a second person, until somebody else has looked at them
+    Reviews {
+        #[command(subcommand)]
+        command: Option<ReviewsCommand>,
+    },
+    /// Whether people can be reached when it matters, why not, and what to do
+    Readiness(ReadinessArgs),
+    /// How much may leave, and when a second person must agree
+    #[command(subcommand)]
+    Limits(LimitsCommand),
     /// People who can be told something
     #[command(subcommand)]
     Person(PersonCommand),
@@ -231,6 +244,20 @@ pub(crate) enum AlertCommand {
     },
     /// ALERT is the same matter as INTO: answers carry over and ALERT stops
     Join { alert: String, into: String },
+    /// Alerts that wait for a second person
+    Held {
+        /// Also those that do not wait any more
+        #[arg(long)]
+        all: bool,
+    },
+    /// Agree, as a second person, to an alert that waits: people are called
+    Approve(HeldAct),
+    /// Say no, as a second person, to an alert that waits
+    Refuse(HeldAct),
+    /// Let an alert that has waited for three minutes go alone; somebody else must review it
+    Release(HeldAct),
+    /// Take back an alert that waits
+    Withdraw(HeldAct),
 }
 
 #[derive(Args, Debug)]

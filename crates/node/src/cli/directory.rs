@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::args::{DirectoryCommand, FormatWord, PersonImport};
-use super::{Context, import};
+use super::{Context, held, import};
 use crate::client::{Client, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -73,7 +73,37 @@ pub(super) async fn directory(context: &Context, command: DirectoryCommand) -> D
                 }
             });
         }
+        DirectoryCommand::Barred { add, remove } => barred(context, &client, &add, &remove).await?,
     }
+    Ok(())
+}
+
+/// Changes which numbers no text goes to, and lists them.
+async fn barred(
+    context: &Context,
+    client: &Client,
+    add: &[(String, String)],
+    remove: &[String],
+) -> Done {
+    let directory = client.get("/v1/directory").await?;
+    let mut barred: Vec<Value> = each(&directory["barred_prefixes"]).cloned().collect();
+    let before = barred.clone();
+    barred.retain(|bar| !remove.contains(&cell(&bar["prefix"])));
+    for (prefix, what) in add {
+        barred.retain(|bar| bar["prefix"] != prefix.as_str());
+        barred.push(json!({ "prefix": prefix, "what": what }));
+    }
+    if barred != before {
+        let body = json!({ "barred": barred });
+        client
+            .change(Method::PUT, "/v1/directory/barred", Some(&body))
+            .await?;
+    }
+    context.output.data(&json!({ "barred": barred }), || {
+        let row = |bar: &Value| ["prefix", "what"].map(|field| cell(&bar[field])).to_vec();
+        let rows: Vec<_> = barred.iter().map(row).collect();
+        context.output.table(&["prefix", "what"], &rows)
+    });
     Ok(())
 }
 
@@ -95,6 +125,9 @@ async fn check(context: &Context, client: &Client, to: &[String], remind_after: 
     let path = "/v1/directory/checks";
     let answer = client.change(Method::POST, path, Some(&body)).await?;
     context.output.data(&answer, || {
+        if !answer["held"].is_null() {
+            return held::waits(&answer["held"]);
+        }
         let number = cell(&answer["number"]);
         format!(
             "{} people are asked; see `holdfast directory checked {number}`, end it with `holdfast alert resolve {number}`",

@@ -6,12 +6,15 @@ mod backup;
 mod cluster;
 pub(crate) mod directory;
 mod doctor;
+mod held;
 mod import;
 mod island;
 mod key;
+mod limits;
 mod modem;
 mod outbox;
 mod people;
+mod readiness;
 mod recover;
 mod report;
 mod schedule;
@@ -55,6 +58,9 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Doctor => on_core(doctor::doctor(&context)),
         Command::Status => on_core(cluster::status(&context)),
         Command::Alert(command) => on_core(alert::alert(&context, command)),
+        Command::Reviews { command } => on_core(held::reviews(&context, command)),
+        Command::Readiness(args) => on_core(readiness::readiness(&context, &args)),
+        Command::Limits(command) => on_core(limits::limits(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),

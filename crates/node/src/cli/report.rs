@@ -168,7 +168,12 @@ async fn decide(context: &Context, number: u64, body: Value) -> Done {
         .output
         .data(&answer, || match answer["alert"].as_str() {
             Some(alert) => format!("report {number}: alert {alert}"),
-            None => format!("report {number}: noted"),
+            None => match answer["held"].as_u64() {
+                Some(held) => format!(
+                    "report {number}: nobody is called yet; held alert {held} waits for a second person"
+                ),
+                None => format!("report {number}: noted"),
+            },
         });
     Ok(())
 }

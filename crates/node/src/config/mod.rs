@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) mail_in: Option<MailInConfig>,
     pub(crate) snmp_in: Option<SnmpInConfig>,
     pub(crate) watch: WatchConfig,
+    /// `[site]`: what this node hangs on.
+    pub(crate) site: domain::nodes::Place,
     pub(crate) power: Option<PowerConfig>,
     pub(crate) log: LogConfig,
     pub(crate) backup: BackupConfig,

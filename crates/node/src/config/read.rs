@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use domain::nodes::Place;
 use domain::phone::{MailAddress, PhoneNumber};
 
 use super::section::{Notes, Section};
@@ -29,6 +30,9 @@ const HAND_OVER_MIN: u32 = 20;
 /// More than any GSM line carries, so a larger figure is a slip.
 const MODEM_RATE_PER_MIN_MAX: u32 = 600;
 
+/// The longest name of what a site hangs on, in characters.
+const SITE_NAME_LEN_MAX: usize = 100;
+
 /// Turns the merged layers into settings, or into the list of everything wrong with them.
 pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
     let mut notes = Notes::default();
@@ -41,11 +45,13 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         mail_in,
         snmp_in,
         watch,
+        site,
         power,
         log,
         backup,
     ] = [
-        "node", "cluster", "api", "mail", "mail_in", "snmp_in", "watch", "power", "log", "backup",
+        "node", "cluster", "api", "mail", "mail_in", "snmp_in", "watch", "site", "power", "log",
+        "backup",
     ]
     .map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
@@ -84,6 +90,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
             snmp::read(section, communities, users)
         });
     let watch = read_watch(Section::new("watch", watch.0, watch.1, &mut notes));
+    let site = read_site(Section::new("site", site.0, site.1, &mut notes));
     let power = (!power.1.is_empty())
         .then(|| read_power(Section::new("power", power.0, power.1, &mut notes)));
     let log = read_log(Section::new("log", log.0, log.1, &mut notes));
@@ -98,6 +105,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         mail_in,
         snmp_in,
         watch,
+        site,
         power,
         log,
         backup,
@@ -540,6 +548,26 @@ fn read_watch(mut section: Section<'_>) -> WatchConfig {
     }
     section.finish();
     WatchConfig { duty }
+}
+
+/// What two nodes share fails for both.
+fn read_site(mut section: Section<'_>) -> Place {
+    let mut name = |key: &'static str| {
+        let name = section.text(key).unwrap_or_default().trim().to_owned();
+        if name.chars().count() > SITE_NAME_LEN_MAX {
+            let problem = format!("has at most {SITE_NAME_LEN_MAX} characters");
+            section.problem(key, problem);
+        }
+        name
+    };
+    let place = Place {
+        provider: name("provider"),
+        operator: name("operator"),
+        feed: name("feed"),
+        hypervisor: name("hypervisor"),
+    };
+    section.finish();
+    place
 }
 
 fn read_power(mut section: Section<'_>) -> PowerConfig {

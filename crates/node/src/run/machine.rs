@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::nodes::Place;
 use domain::ports::{Clock, ClockSource, DiskRoom, Freshness, Machine, PowerSupply, Replica};
 use domain::{Timestamp, nodes};
 use tokio::time::sleep;
@@ -25,6 +26,7 @@ struct Seen {
     disk: DiskRoom,
     power: PowerSupply,
     civil_offset_ms: i64,
+    place: Place,
 }
 
 /// See the module's documentation. Cheap to clone.
@@ -57,6 +59,10 @@ impl HostMachine {
         self.with(|seen| seen.disk = disk);
     }
 
+    pub(super) fn set_place(&self, place: Place) {
+        self.with(|seen| seen.place = place);
+    }
+
     pub(super) fn set_power(&self, power: PowerSupply) {
         self.with(|seen| seen.power = power);
     }
@@ -73,6 +79,10 @@ impl Machine for HostMachine {
 
     fn power(&self) -> PowerSupply {
         self.with(|seen| seen.power)
+    }
+
+    fn place(&self) -> Place {
+        self.with(|seen| seen.place.clone())
     }
 }
 

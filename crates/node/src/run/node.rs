@@ -70,6 +70,7 @@ pub(super) async fn serve(config: &Config, edge: &Handle) -> Result<(), anyhow::
         }
     }
     let machine = HostMachine::default();
+    machine.set_place(config.site.clone());
     let disk = DiskWatch::begin(&config.node.data_dir, machine.clone());
     let cluster = Cluster::start(cluster_config(config)?)
         .await

@@ -175,6 +175,15 @@ pub(crate) enum DirectoryCommand {
         #[arg(long, conflicts_with = "prefix")]
         all: bool,
     },
+    /// Numbers that no text goes to, by their beginnings; without options, list them
+    Barred {
+        /// Bar numbers that begin like this: "+881=satellite"; repeatable
+        #[arg(long, value_name = "PREFIX=WHAT", value_parser = super::pair)]
+        add: Vec<(String, String)>,
+        /// No longer bar these; repeatable
+        #[arg(long, value_name = "PREFIX")]
+        remove: Vec<String>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

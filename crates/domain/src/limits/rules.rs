@@ -1,0 +1,83 @@
+//! Decisions about limits without SQL.
+
+use super::SecondPerson;
+use crate::recipients::Named;
+
+/// Names of those who are asked.
+const ASKED_MAX: usize = 20;
+
+/// What an alert weighs: what its first round takes if nobody answers before all steps are called.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Weight {
+    pub people: u64,
+    pub sms_parts: u64,
+    /// What those parts cost, in millionths of a currency; absent without a price.
+    pub micros: Option<u64>,
+}
+
+/// Says what is wrong with a setting, in words for the one who wrote it.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_second_person(setting: &SecondPerson) -> Result<(), String> {
+    let none = setting.people_over.is_none()
+        && setting.parts_over.is_none()
+        && setting.micros_over.is_none();
+    if none {
+        return Err(
+            "no threshold is named; say above how many people, SMS parts or what cost a second person must agree"
+                .to_owned(),
+        );
+    }
+    if setting.ask.is_empty() || setting.ask.len() > ASKED_MAX {
+        return Err(format!(
+            "name 1 to {ASKED_MAX} people or groups who are asked to agree"
+        ));
+    }
+    let key = |named: &Named| match named {
+        Named::Person(key) | Named::Group(key) => key.chars().count(),
+    };
+    if setting.ask.iter().any(|named| key(named) > 64) {
+        return Err("the key of a person or group has at most 64 characters".to_owned());
+    }
+    Ok(())
+}
+
+/// Why a second person must agree to something of this weight; empty: nobody must.
+pub(crate) fn too_heavy(setting: &SecondPerson, weight: &Weight) -> Vec<String> {
+    let mut why = Vec::new();
+    if let Some(most) = setting
+        .people_over
+        .filter(|most| weight.people > u64::from(*most))
+    {
+        why.push(format!(
+            "it calls {} people, more than {most}",
+            weight.people
+        ));
+    }
+    if let Some(most) = setting
+        .parts_over
+        .filter(|most| weight.sms_parts > u64::from(*most))
+    {
+        why.push(format!(
+            "it takes {} SMS parts, more than {most}",
+            weight.sms_parts
+        ));
+    }
+    if let (Some(most), Some(cost)) = (setting.micros_over, weight.micros)
+        && cost > most
+    {
+        why.push(format!(
+            "it costs {}, more than {}",
+            amount(cost),
+            amount(most)
+        ));
+    }
+    why
+}
+
+/// Millionths as people write them, rounded up to hundredths: `12.35`.
+fn amount(micros: u64) -> String {
+    let hundredths = micros.div_ceil(10_000);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
