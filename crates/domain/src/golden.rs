@@ -777,6 +777,7 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         wall_ms: 6,
         whole: true,
         damaged: false,
+        call: false,
     };
     all.extend([
         (

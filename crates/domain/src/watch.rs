@@ -265,7 +265,7 @@ async fn of_deliveries(
     now: Timestamp,
     all: &mut Vec<Trouble>,
 ) -> Result<(), sqlx::Error> {
-    // Many may wait for their turn; what matters is whether anything of the kind was given out lately.
+    // Rings wait for a modem that has no text to send. Many texts may wait for their turn; what matters is whether anything of the kind was given out lately.
     let waiting = sqlx::query(
         "select d.kind, \
          exists (select 1 from channel c join node n on n.node_id = c.node_id \
@@ -275,7 +275,7 @@ async fn of_deliveries(
           where c.kind = d.kind and c.up = 1 and n.removed_at_ms is null) as any_up, \
          exists (select 1 from attempt t join channel c on c.node_id = t.node_id and c.name = t.channel \
           where c.kind = d.kind and max(t.assigned_at_ms, coalesce(t.ended_at_ms, 0)) >= ?1) as moving \
-         from delivery d where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms < ?1 \
+         from delivery d where d.state = 'pending' and d.kind <> 'ring' and d.ended_at_ms is null and d.due_at_ms < ?1 \
          and d.expires_at_ms > ?2 group by d.kind order by d.kind",
     )
     .bind((now - DELIVERY_LATE).0)

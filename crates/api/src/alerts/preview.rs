@@ -41,6 +41,10 @@ pub(crate) struct PreviewJson {
     mails_per_min: u64,
     /// Seconds until everyone has been sent a text, if nobody answers before; null when some have no channel to leave by.
     reached_after_s: Option<u64>,
+    /// Phones that are rung twice to wake people, while they stay silent.
+    phones_rung: u64,
+    /// Seconds until all of them were rung, after the texts; null when none is, or no modem is up.
+    rung_after_s: Option<u64>,
     warnings: Vec<String>,
     texts: Vec<WordsJson>,
 }
@@ -126,6 +130,8 @@ impl PreviewJson {
             sms_parts_per_min,
             mails_per_min,
             reached_after_ms,
+            phones_rung,
+            rung_after_ms,
             warnings,
         } = preview.estimate;
         Self {
@@ -149,6 +155,8 @@ impl PreviewJson {
             sms_parts_per_min,
             mails_per_min,
             reached_after_s: reached_after_ms.map(seconds),
+            phones_rung,
+            rung_after_s: rung_after_ms.map(seconds),
             warnings: warnings.iter().map(Warning::to_string).collect(),
             texts: preview.words.into_iter().map(WordsJson::from).collect(),
         }

@@ -57,12 +57,40 @@ pub(super) struct Reply {
 
 impl Desk<'_> {
     pub(super) async fn whole(&mut self) -> Result<Handled, sqlx::Error> {
+        if self.text.call {
+            return self.call().await;
+        }
         match self.meaning() {
             Meaning::Question => self.question().await,
             Meaning::Code { code, answer, rest } => self.code(&code, answer, &rest).await,
             Meaning::BareAnswer(answer) => self.bare_answer(answer).await,
             Meaning::Free => self.words().await,
         }
+    }
+
+    /// Somebody called, most likely back: a phone that rang shows our number. Nothing is decided by it, for anybody can
+    /// show any number; who has something to answer is told how.
+    async fn call(&mut self) -> Result<Handled, sqlx::Error> {
+        let open = self.sender.list_open(self.conn).await?;
+        let language = self.sender.language();
+        let again = self.sender.repeats_itself("");
+        let alert = self.sender.open.first().map(|call| call.alert);
+        if let Some(alert) = alert.filter(|_| !again) {
+            self.post(alert, "(Called this number. A call is no answer.)")
+                .await?;
+        }
+        let reply = Reply {
+            body: texts::no_calls(language, &self.organisation, &open),
+            language,
+            critical: false,
+            to_stranger: open.is_empty(),
+        };
+        Ok(Handled {
+            taken: Taken::Call,
+            alert,
+            recipient: self.only_person(),
+            reply: (!again).then_some(reply),
+        })
     }
 
     /// What the text means; of a damaged one only what the damage cannot have made.

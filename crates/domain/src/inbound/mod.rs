@@ -56,10 +56,12 @@ pub enum Taken {
     DutyInbox,
     /// A code this island does not know: kept, and looked at again once somebody who does is heard.
     Elsewhere,
+    /// A call, which was turned down. Never an answer.
+    Call,
 }
 
 impl Taken {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -73,6 +75,7 @@ impl Taken {
         Self::Question,
         Self::DutyInbox,
         Self::Elsewhere,
+        Self::Call,
     ];
 
     /// The word in rows and lists.
@@ -91,6 +94,7 @@ impl Taken {
             Self::Question => "question",
             Self::DutyInbox => "duty_inbox",
             Self::Elsewhere => ELSEWHERE,
+            Self::Call => "call",
         }
     }
 

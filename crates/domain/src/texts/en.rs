@@ -177,6 +177,14 @@ impl Words for English {
         )
     }
 
+    fn wake(&self, alert: &str, name: &str) -> String {
+        format!("Please wake {name} NOW. {alert} needs them; they have a text from us.")
+    }
+
+    fn no_calls(&self, organisation: &str) -> String {
+        format!("{organisation}: this number takes no calls, and a call is no answer.")
+    }
+
     fn shown_in_room(&self, alert: &str) -> String {
         format!(
             "{alert}: your message is shown to those working on it. It is not counted as an answer."

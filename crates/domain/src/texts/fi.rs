@@ -183,6 +183,14 @@ impl Words for Finnish {
         )
     }
 
+    fn wake(&self, alert: &str, name: &str) -> String {
+        format!("Herätä {name} HETI. {alert} tarvitsee häntä; hänellä on meiltä viesti.")
+    }
+
+    fn no_calls(&self, organisation: &str) -> String {
+        format!("{organisation}: tähän numeroon ei voi soittaa, eikä soitto ole vastaus.")
+    }
+
     fn shown_in_room(&self, alert: &str) -> String {
         format!("{alert}: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi.")
     }

@@ -27,8 +27,8 @@ pub use self::page::{
 };
 pub use self::reply::{
     About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
-    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
-    unknown_code,
+    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, no_calls, not_counted,
+    room_posted, unknown_code, wake,
 };
 pub use self::report::{ReportNews, report, report_news};
 pub use self::source::{bundle, flapping, grown, nobody, overflow, silent, unreadable};

@@ -191,6 +191,27 @@ pub fn duty_inbox_reply(language: Language, organisation: &str) -> String {
         .duty_inbox(&clip(&clean(organisation), ORGANISATION_UNITS_MAX))
 }
 
+/// To somebody who called a modem: that this is no answer, and how to answer what is open.
+pub fn no_calls(language: Language, organisation: &str, open: &[OpenCode]) -> String {
+    let words = language.words();
+    let said = words.no_calls(&clip(&clean(organisation), ORGANISATION_UNITS_MAX));
+    if open.is_empty() {
+        return said;
+    }
+    let codes = list(language, Answer::Coming, open);
+    format!("{said} {} {codes}", words.reply())
+}
+
+/// Asks somebody to wake another person, who is called to an alert and asked for it.
+pub fn wake(language: Language, organisation: &str, number: &str, sleeper: &str) -> String {
+    let about = About {
+        language,
+        organisation,
+        number,
+    };
+    language.words().wake(&alert(about), &person(sleeper))
+}
+
 /// The message is in the alert's room, and how to answer for real.
 pub fn room_posted(about: About<'_>, code: &str) -> String {
     let words = about.language.words();

@@ -176,6 +176,14 @@ impl Words for Swedish {
         )
     }
 
+    fn wake(&self, alert: &str, name: &str) -> String {
+        format!("Väck {name} NU. {alert} behöver personen, som har ett sms från oss.")
+    }
+
+    fn no_calls(&self, organisation: &str) -> String {
+        format!("{organisation}: numret tar inte emot samtal, och ett samtal är inget svar.")
+    }
+
     fn shown_in_room(&self, alert: &str) -> String {
         format!(
             "{alert}: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar."
