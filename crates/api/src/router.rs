@@ -18,8 +18,8 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, alerts, clocks, cluster, conversations, directory, headers, health, inbound, island,
-    metrics, nodes, outbox, recipients, reports, schedules, sources, templates, text_policy, watch,
-    zones,
+    metrics, nodes, outbox, recipients, reports, schedules, sources, templates, text_policy,
+    waking, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -46,6 +46,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(access::routes())
         .merge(sources::routes())
         .merge(reports::routes())
+        .merge(waking::routes())
         .merge(metrics::routes())
         .merge(health::routes())
 }

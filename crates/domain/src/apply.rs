@@ -8,7 +8,7 @@ use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, conversations, deliveries, escalation, inbound, islands, nodes,
-    oncall, recipients, reports, requests, sources, templates, zones,
+    oncall, recipients, reports, requests, sources, templates, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -234,6 +234,7 @@ async fn apply_one(
         Command::Zones(command) => zones::apply(conn, &context, command).await,
         Command::Oncall(command) => oncall::apply(conn, &context, command).await,
         Command::Templates(command) => templates::apply(conn, &context, command).await,
+        Command::Waking(command) => waking::apply(conn, &context, command).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

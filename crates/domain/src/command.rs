@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, oncall,
-    recipients, reports, requests, sources, templates, zones,
+    recipients, reports, requests, sources, templates, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -29,6 +29,7 @@ pub enum Command {
     Zones(zones::Command),
     Oncall(oncall::Command),
     Templates(templates::Command),
+    Waking(waking::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -52,7 +53,8 @@ impl Command {
             | Self::Reports(_)
             | Self::Zones(_)
             | Self::Oncall(_)
-            | Self::Templates(_) => 1,
+            | Self::Templates(_)
+            | Self::Waking(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -89,6 +91,7 @@ impl Command {
                 | recipients::Command::PutGroups { .. }
                 | recipients::Command::Import(_),
             )
+            | Self::Waking(waking::Command::StartTest(_))
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -115,7 +118,8 @@ impl Command {
             | Self::Sources(_)
             | Self::Reports(_)
             | Self::Oncall(_)
-            | Self::Templates(_) => false,
+            | Self::Templates(_)
+            | Self::Waking(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

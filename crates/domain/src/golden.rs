@@ -14,6 +14,7 @@ use crate::{
 
 mod of_people;
 mod of_sources;
+mod of_waking;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
 
@@ -79,6 +80,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     )];
     all.extend(of_nodes());
     all.extend(of_people::samples());
+    all.extend(of_waking::samples());
     all.extend(of_deliveries());
     all.extend(of_alerts());
     all.extend(of_islands());

@@ -61,6 +61,8 @@ pub enum Trouble {
     ReportsLate { node: String },
     /// A channel is down and does not heal by itself.
     ChannelDown { node: String, channel: String },
+    /// A text from one node's modem did not come to the next one's.
+    TripMissing { node: String, to: String },
     /// A node's state differs from the others'.
     StateDiffers { node: String },
     /// The nodes' states differ and nobody knows which is right.
@@ -92,6 +94,7 @@ impl Trouble {
             Self::NodeSilent { .. } => "node_silent",
             Self::ReportsLate { .. } => "reports_late",
             Self::ChannelDown { .. } => "channel_down",
+            Self::TripMissing { .. } => "trip_missing",
             Self::StateDiffers { .. } => "state_differs",
             Self::StatesDiffer => "states_differ",
             Self::ClocksJumped => "clocks_jumped",
@@ -116,6 +119,7 @@ impl Trouble {
             | Self::OnBattery { node }
             | Self::CutOff { node } => node.clone(),
             Self::ChannelDown { node, channel } => format!("{node}/{channel}"),
+            Self::TripMissing { node, to } => format!("{node}/{to}"),
             Self::NotEnded
             | Self::StatesDiffer
             | Self::ClocksJumped
@@ -155,6 +159,7 @@ impl Trouble {
             | Self::StatesDiffer => Severity::Critical,
             Self::SendsLate { .. }
             | Self::NodeSilent { .. }
+            | Self::TripMissing { .. }
             | Self::StateDiffers { .. }
             | Self::DiskFull { .. }
             | Self::OnBattery { .. }
@@ -224,7 +229,10 @@ pub async fn look(
             all.push(Trouble::CutOff { node: fork.site });
         }
         Some(_) => {}
-        None => of_states(conn, &mut all).await?,
+        None => {
+            of_states(conn, &mut all).await?;
+            of_trips(conn, now, &mut all).await?;
+        }
     }
     all.sort();
     all.dedup();
@@ -360,6 +368,30 @@ async fn of_nodes(
     .await?;
     let down = down.into_iter();
     all.extend(down.map(|(node, channel)| Trouble::ChannelDown { node, channel }));
+    Ok(())
+}
+
+/// A modem that does not reach the next one: its newest trip did not arrive in time (PRODUCT L-5, W-4).
+async fn of_trips(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    all: &mut Vec<Trouble>,
+) -> Result<(), sqlx::Error> {
+    let found: Vec<(String, String)> = sqlx::query_as(
+        "select n.name, o.name from round_trip t join node n on n.node_id = t.node_id \
+         join node o on o.node_id = t.to_node where t.arrived_at_ms is null and t.due_ms < ? \
+         and n.removed_at_ms is null and o.removed_at_ms is null and t.started_at_ms = \
+          (select max(l.started_at_ms) from round_trip l where l.node_id = t.node_id) order by n.node_id limit ?",
+    )
+    .bind(now.0)
+    .bind(EACH_MAX)
+    .fetch_all(conn)
+    .await?;
+    all.extend(
+        found
+            .into_iter()
+            .map(|(node, to)| Trouble::TripMissing { node, to }),
+    );
     Ok(())
 }
 
@@ -513,6 +545,10 @@ mod tests {
             Trouble::ChannelDown {
                 node: node(),
                 channel: "m1".to_owned(),
+            },
+            Trouble::TripMissing {
+                node: node(),
+                to: "gamma".to_owned(),
             },
             Trouble::StateDiffers { node: node() },
             Trouble::StatesDiffer,

@@ -42,6 +42,7 @@ const SLICES: &[&str] = &[
     "alerts",
     "sources",
     "reports",
+    "waking",
     "inbound",
     "islands",
 ];

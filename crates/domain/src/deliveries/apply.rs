@@ -352,12 +352,12 @@ async fn move_to(
     .bind(row.id.as_bytes())
     .execute(&mut *conn)
     .await?;
+    let left = matches!(to, State::Sent | State::Delivered | State::HandedOver);
+    if left && row.kind == "sms" && matches!(row.purpose, Purpose::Page | Purpose::Wake) {
+        start_rings(conn, entry, row).await?;
+    }
     if row.purpose != Purpose::Page {
         return Ok(());
-    }
-    let left = matches!(to, State::Sent | State::Delivered | State::HandedOver);
-    if left && row.kind == "sms" {
-        start_rings(conn, entry, row).await?;
     }
     if to == State::Failed {
         start_next_method(conn, entry, row).await

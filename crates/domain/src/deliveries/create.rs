@@ -223,7 +223,7 @@ async fn wakes(
             .wake_by
             .as_deref()
             .and_then(|key| wakers.iter().find(|person| person.key == key));
-        for waker in waker.into_iter() {
+        if let Some(waker) = waker {
             let language = Language::parse(&waker.language);
             let ask = Owing {
                 body: texts::wake(language, waking.organisation, waking.number, &sleeper.name),

@@ -14,6 +14,7 @@ mod query;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 pub(crate) use self::apply::{apply, cancel_open, settle, settle_all};
 pub use self::command::{
@@ -37,6 +38,7 @@ pub use self::query::{
 };
 pub use self::rules::{Lane, Purpose, RING, State, carrier};
 pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};
+pub(crate) use self::trials::{Trial, end_trials, owe_trial};
 
 /// The address in rows about nobody in particular: no alert, no known person.
 pub(crate) const NONE: [u8; 16] = [0; 16];

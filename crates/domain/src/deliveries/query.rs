@@ -531,13 +531,14 @@ pub async fn of_alert(
     Ok(deliveries)
 }
 
-/// How many deliveries of an alert (of all when `None`) stand in each state.
+/// How many texts and mails of an alert (of all when `None`) stand in each state.
 pub async fn counts(
     conn: &mut SqliteConnection,
     alert: Option<AlertId>,
 ) -> Result<Vec<(State, u64)>, sqlx::Error> {
     let found = sqlx::query(
-        "select state, count(*) as n from delivery where ?1 is null or alert_id = ?1 group by state order by state",
+        "select state, count(*) as n from delivery where (?1 is null or alert_id = ?1) and kind <> 'ring' \
+         group by state order by state",
     )
     .bind(alert.map(|a| a.0.to_vec()))
     .fetch_all(conn)

@@ -152,6 +152,8 @@ pub enum Purpose {
     Update,
     /// Wakes a person called to a critical alert: lets a phone ring, or asks somebody to wake them.
     Wake,
+    /// Shows that one of our modems reaches another one.
+    Trip,
 }
 
 impl Purpose {
@@ -164,6 +166,7 @@ impl Purpose {
             Self::Summary => "summary",
             Self::Update => "update",
             Self::Wake => "wake",
+            Self::Trip => "trip",
         }
     }
 
@@ -175,6 +178,7 @@ impl Purpose {
             "summary" => Self::Summary,
             "update" => Self::Update,
             "wake" => Self::Wake,
+            "trip" => Self::Trip,
             _ => Self::Page,
         }
     }

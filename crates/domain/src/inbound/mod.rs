@@ -58,10 +58,14 @@ pub enum Taken {
     Elsewhere,
     /// A call, which was turned down. Never an answer.
     Call,
+    /// A text from one of our modems to another, which shows that both work.
+    Trip,
+    /// Whether a test woke somebody.
+    WakeAnswer,
 }
 
 impl Taken {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -76,6 +80,8 @@ impl Taken {
         Self::DutyInbox,
         Self::Elsewhere,
         Self::Call,
+        Self::Trip,
+        Self::WakeAnswer,
     ];
 
     /// The word in rows and lists.
@@ -95,6 +101,8 @@ impl Taken {
             Self::DutyInbox => "duty_inbox",
             Self::Elsewhere => ELSEWHERE,
             Self::Call => "call",
+            Self::Trip => "trip",
+            Self::WakeAnswer => "wake_answer",
         }
     }
 

@@ -56,7 +56,7 @@ async fn a_call_is_no_answer_and_its_caller_is_told_how_to_answer() {
         +0 s : 
           call
     "#]]);
-    assert_eq!(story.answer_of(alert, "ana").await, "");
+    assert_eq!(story.answer_of(alert, "ana").await, "silent ");
 }
 
 #[tokio::test]

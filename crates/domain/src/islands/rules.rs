@@ -95,6 +95,10 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "templates cannot be changed here until it is back; alerts from those known here can be raised. Change \
              them at a node that hears the others",
         ),
+        Command::Waking(_) => refused(
+            "tests of phones and modems wait until it is back: what came of them could not be joined. Alerts ring phones \
+             here as usual",
+        ),
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
         ),

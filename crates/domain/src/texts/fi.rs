@@ -187,6 +187,22 @@ impl Words for Finnish {
         format!("Herätä {name} HETI. {alert} tarvitsee häntä; hänellä on meiltä viesti.")
     }
 
+    fn wake_question(&self, organisation: &str, code: &str) -> String {
+        format!(
+            "TESTI {organisation}: puhelimesi soi nyt kahdesti. Heräsitkö? Vastaa {code} 1=kyllä {code} 2=ei"
+        )
+    }
+
+    fn wake_noted(&self, organisation: &str, woke: bool) -> String {
+        if woke {
+            format!("Kirjattu. {organisation} saa sinut hereille tällä puhelimella.")
+        } else {
+            format!(
+                "Kirjattu. Tallenna kaikki {organisation} numerot yhdeksi yhteystiedoksi, joka saa soida äänettömälläkin; kysymme uudelleen."
+            )
+        }
+    }
+
     fn no_calls(&self, organisation: &str) -> String {
         format!("{organisation}: tähän numeroon ei voi soittaa, eikä soitto ole vastaus.")
     }

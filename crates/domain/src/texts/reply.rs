@@ -202,6 +202,18 @@ pub fn no_calls(language: Language, organisation: &str, open: &[OpenCode]) -> St
     format!("{said} {} {codes}", words.reply())
 }
 
+/// Asks whether a test woke somebody.
+pub fn wake_question(language: Language, organisation: &str, code: &str) -> String {
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    language.words().wake_question(&organisation, code)
+}
+
+/// What was noted of a test.
+pub fn wake_noted(language: Language, organisation: &str, woke: bool) -> String {
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    language.words().wake_noted(&organisation, woke)
+}
+
 /// Asks somebody to wake another person, who is called to an alert and asked for it.
 pub fn wake(language: Language, organisation: &str, number: &str, sleeper: &str) -> String {
     let about = About {
