@@ -207,7 +207,7 @@ pub(crate) struct TripsBody {
 }
 
 /// The card with every number of ours, as a file for phones.
-#[utoipa::path(get, path = "/v1/vcard", tag = "waking", params(LanguageParams), responses((status = 200, body = String, content_type = "text/vcard")))]
+#[utoipa::path(get, path = "/v1/vcard", operation_id = "number_card_file", tag = "waking", params(LanguageParams), responses((status = 200, body = String, content_type = "text/vcard")))]
 async fn card_file(
     Params(params): Params<LanguageParams>,
     mut view: View,
@@ -227,7 +227,7 @@ async fn card_file(
 }
 
 /// Shows what stands on the card and how to set phones up.
-#[utoipa::path(get, path = "/v1/number-card", tag = "waking", params(LanguageParams), responses((status = 200, body = CardJson)))]
+#[utoipa::path(get, path = "/v1/number-card", operation_id = "show_number_card", tag = "waking", params(LanguageParams), responses((status = 200, body = CardJson)))]
 async fn card(Params(params): Params<LanguageParams>, mut view: View) -> Result<Response, Problem> {
     let card = found_card(&mut view).await?;
     let language = Language::parse(&params.language);
@@ -258,7 +258,7 @@ async fn found_card(view: &mut View) -> Result<Option<Card>, Problem> {
 }
 
 /// Sets the spare numbers on the card.
-#[utoipa::path(put, path = "/v1/number-card", tag = "waking", request_body = SparesBody, responses((status = 200, body = Stored)))]
+#[utoipa::path(put, path = "/v1/number-card", operation_id = "set_spare_numbers", tag = "waking", request_body = SparesBody, responses((status = 200, body = Stored)))]
 async fn set_spares(
     State(shared): State<Shared>,
     input: Input<SparesBody>,
@@ -273,7 +273,7 @@ async fn set_spares(
 }
 
 /// Lists every phone with what is known of it: whether a test woke its owner, and until when that counts.
-#[utoipa::path(get, path = "/v1/wake-proofs", tag = "waking", params(ProofParams), responses((status = 200, body = ProofsJson)))]
+#[utoipa::path(get, path = "/v1/wake-proofs", operation_id = "list_wake_proofs", tag = "waking", params(ProofParams), responses((status = 200, body = ProofsJson)))]
 async fn list_proofs(
     State(shared): State<Shared>,
     Params(page): Params<ProofParams>,
@@ -332,7 +332,7 @@ fn proof_json(row: &ProofRow, now: Timestamp, civil: &Civil) -> ProofJson {
 }
 
 /// Lists tests of phones, newest first.
-#[utoipa::path(get, path = "/v1/wake-tests", tag = "waking", responses((status = 200, body = TestsJson)))]
+#[utoipa::path(get, path = "/v1/wake-tests", operation_id = "list_wake_tests", tag = "waking", responses((status = 200, body = TestsJson)))]
 async fn list_tests(mut view: View) -> Result<Response, Problem> {
     let rows = waking::tests(&mut view.0, TESTS_MAX)
         .await
@@ -351,7 +351,7 @@ async fn list_tests(mut view: View) -> Result<Response, Problem> {
 }
 
 /// Plans a test: each phone gets a text that asks whether it woke its owner, and rings twice after it.
-#[utoipa::path(post, path = "/v1/wake-tests", tag = "waking", request_body = TestBody, responses((status = 201, body = NewTestJson)))]
+#[utoipa::path(post, path = "/v1/wake-tests", operation_id = "start_wake_test", tag = "waking", request_body = TestBody, responses((status = 201, body = NewTestJson)))]
 async fn start_test(
     State(shared): State<Shared>,
     input: Input<TestBody>,
@@ -382,7 +382,7 @@ async fn start_test(
 }
 
 /// Calls a test off that has not begun.
-#[utoipa::path(delete, path = "/v1/wake-tests/{number}", tag = "waking", params(("number" = u64, Path)), responses((status = 200, body = Stored)))]
+#[utoipa::path(delete, path = "/v1/wake-tests/{number}", operation_id = "call_off_wake_test", tag = "waking", params(("number" = u64, Path)), responses((status = 200, body = Stored)))]
 async fn call_off_test(
     State(shared): State<Shared>,
     Segment(number): Segment,
@@ -396,7 +396,7 @@ async fn call_off_test(
 }
 
 /// Shows how each node's last text to the next node's modem went, and when the next one leaves.
-#[utoipa::path(get, path = "/v1/round-trips", tag = "waking", responses((status = 200, body = TripsJson)))]
+#[utoipa::path(get, path = "/v1/round-trips", operation_id = "list_round_trips", tag = "waking", responses((status = 200, body = TripsJson)))]
 async fn list_trips(State(shared): State<Shared>, mut view: View) -> Result<Response, Problem> {
     let now = shared.replica.now();
     let rows = waking::trips(&mut view.0, now).await.map_err(of_query)?;
@@ -426,7 +426,7 @@ fn trip_json(row: TripRow, civil: &Civil) -> TripJson {
 }
 
 /// Lets modems text each other now.
-#[utoipa::path(post, path = "/v1/round-trips", tag = "waking", request_body = TripsBody, responses((status = 200, body = Stored)))]
+#[utoipa::path(post, path = "/v1/round-trips", operation_id = "start_round_trips", tag = "waking", request_body = TripsBody, responses((status = 200, body = Stored)))]
 async fn start_trips(
     State(shared): State<Shared>,
     input: Input<TripsBody>,

@@ -85,10 +85,10 @@ impl Bench {
 }
 
 fn part(submission: Option<Submission>) -> (SubmitId, SubmitPdu) {
-    match submission {
-        Some(Submission::Part(id, pdu)) => (id, pdu),
-        other => panic!("not a part of a text: {other:?}"),
-    }
+    let Some(Submission::Part(id, pdu)) = submission else {
+        panic!("not a part of a text: {submission:?}");
+    };
+    (id, pdu)
 }
 
 fn accepted(reference: u8) -> Outcome {
