@@ -42,6 +42,7 @@ mod submit;
 mod templates;
 mod text_policy;
 mod time;
+mod waking;
 mod watch;
 mod zones;
 

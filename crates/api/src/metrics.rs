@@ -8,7 +8,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::nodes::{Agreement, MachineRow};
 use domain::ports::{Freshness, ReadView};
-use domain::{alerts, deliveries, nodes, readiness};
+use domain::waking::TripRow;
+use domain::{alerts, deliveries, nodes, readiness, waking};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -48,6 +49,9 @@ pub(crate) struct Metrics {
     backup_age: Family<NodeLabels, Gauge>,
     deliveries: Family<StateLabels, Gauge>,
     channel_up: Family<ChannelLabels, Gauge>,
+    trip_state: Family<TripLabels, Gauge>,
+    trip_ms: Family<NodeLabels, Gauge>,
+    card_version: Gauge,
     island: Gauge,
     island_waiting: Gauge,
     path_up: Family<PathLabels, Gauge>,
@@ -96,6 +100,12 @@ struct StateLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct NodeLabels {
     node: u64,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct TripLabels {
+    node: u64,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -218,6 +228,9 @@ impl Metrics {
             backup_age: Family::default(),
             deliveries: Family::default(),
             channel_up: Family::default(),
+            trip_state: Family::default(),
+            trip_ms: Family::default(),
+            card_version: Gauge::default(),
             island: Gauge::default(),
             island_waiting: Gauge::default(),
             path_up: Family::default(),
@@ -273,6 +286,21 @@ impl Metrics {
             "channel_up",
             "Whether a channel of any node is up",
             metrics.channel_up.clone(),
+        );
+        registry.register(
+            "round_trip",
+            "How the last text of a node's modem to the next node's went; 1 for its state",
+            metrics.trip_state.clone(),
+        );
+        registry.register(
+            "round_trip_milliseconds",
+            "How long that text took, once it arrived",
+            metrics.trip_ms.clone(),
+        );
+        registry.register(
+            "number_card_version",
+            "Version of the card with our numbers; people need the new one when it rises",
+            metrics.card_version.clone(),
         );
         registry.register(
             "island",
@@ -383,6 +411,8 @@ struct Rows {
     open_alerts: u64,
     deliveries: Vec<(deliveries::State, u64)>,
     channels: Vec<nodes::ChannelRow>,
+    trips: Vec<TripRow>,
+    card: u64,
     clocks: crate::clocks::Clocks,
     civil_offset_ms: i64,
 }
@@ -400,6 +430,13 @@ impl Rows {
                 .await
                 .map_err(of_query)?,
             channels: nodes::channels(&mut view).await.map_err(of_query)?,
+            trips: waking::trips(&mut view, shared.replica.now())
+                .await
+                .map_err(of_query)?,
+            card: waking::card(&mut view)
+                .await
+                .map_err(of_query)?
+                .map_or(0, |card| card.version),
         })
     }
 }
@@ -463,6 +500,7 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
             .get_or_create(&labels)
             .set(i64::from(row.up));
     }
+    render_trips(metrics, &rows);
     render_paths(shared);
     metrics.findings.clear();
     for finding in shared.board.read() {
@@ -480,6 +518,31 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode(&mut text, &metrics.registry)?;
     Ok(text)
+}
+
+fn render_trips(metrics: &Metrics, rows: &Rows) {
+    metrics.trip_state.clear();
+    metrics.trip_ms.clear();
+    metrics
+        .card_version
+        .set(i64::try_from(rows.card).unwrap_or(i64::MAX));
+    for row in &rows.trips {
+        let state = row
+            .last
+            .as_ref()
+            .map_or("planned", |trip| trip.state.name());
+        let node = row.node.0;
+        metrics
+            .trip_state
+            .get_or_create(&TripLabels { node, state })
+            .set(1);
+        if let Some(took) = row.last.as_ref().and_then(|trip| trip.took_ms) {
+            metrics
+                .trip_ms
+                .get_or_create(&NodeLabels { node })
+                .set(took.cast_signed());
+        }
+    }
 }
 
 /// Ways to the peers, by the addresses they are dialled at; those that peers made are theirs to report.

@@ -19,7 +19,7 @@ use crate::state::Shared;
 use crate::{
     access, alerts, budgets, clocks, cluster, conversations, directory, headers, health, held,
     inbound, island, metrics, nodes, outbox, readiness, recipients, reports, schedules, sources,
-    templates, text_policy, watch, zones,
+    templates, text_policy, waking, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -49,6 +49,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(sources::routes())
         .merge(reports::routes())
         .merge(readiness::routes())
+        .merge(waking::routes())
         .merge(metrics::routes())
         .merge(health::routes())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::NodeId;
-use domain::deliveries::{Assignment, ChannelLoad, Due};
+use domain::deliveries::{Assignment, ChannelLoad, Due, RING, carrier};
 use domain::nodes::ChannelRow;
 
 /// Parts a modem may hold that it has not reported: what a death can repeat (DESIGN C3).
@@ -46,7 +46,8 @@ pub(crate) fn assign(
         .collect();
     let mut assignments = Vec::new();
     for delivery in due {
-        let size = if delivery.kind == "sms" {
+        let kind = carrier(&delivery.kind);
+        let size = if kind == "sms" {
             delivery.parts.min(SMS_PARTS_MAX)
         } else {
             1
@@ -55,17 +56,29 @@ pub(crate) fn assign(
             .avoid
             .as_ref()
             .and_then(|place| operator_of(channels, place));
-        let best = channels
-            .iter()
-            .filter(|channel| channel.usable && channel.kind == delivery.kind)
-            .filter(|channel| !(channel.draining && spare.contains(&channel.kind.as_str())))
+        let is_at = |channel: &ChannelRow, place: &(NodeId, String)| {
+            (channel.node, &channel.name) == (place.0, &place.1)
+        };
+        let pin = delivery.pinned.as_ref().filter(|place| {
+            channels
+                .iter()
+                .any(|channel| channel.usable && is_at(channel, place))
+        });
+        let able = || {
+            channels
+                .iter()
+                .filter(|channel| channel.usable && channel.kind == kind)
+                .filter(|channel| !(channel.draining && spare.contains(&channel.kind.as_str())))
+                .filter(|channel| pin.is_none_or(|place| is_at(channel, place)))
+        };
+        let best = able()
             .filter(|channel| {
                 let now_held = held
                     .get(&(channel.node, channel.name.as_str()))
                     .copied()
                     .unwrap_or(0);
                 // An empty channel takes any text: a long one could never leave otherwise.
-                now_held == 0 || now_held + size <= room(&delivery.kind, delivery.lane.urgent())
+                now_held == 0 || now_held + size <= room(kind, delivery.lane.urgent())
             })
             .min_by_key(|channel| {
                 let place = Some((channel.node, channel.name.clone()));
@@ -83,7 +96,12 @@ pub(crate) fn assign(
                     channel.node,
                 )
             });
-        let Some(channel) = best else { continue };
+        let Some(channel) = best else {
+            if delivery.kind == RING {
+                keep_for_ring(&mut held, able());
+            }
+            continue;
+        };
         *held
             .entry((channel.node, channel.name.as_str()))
             .or_default() += size;
@@ -94,6 +112,23 @@ pub(crate) fn assign(
         });
     }
     assignments
+}
+
+/// A ring needs a modem that holds nothing. What comes after it in the order given leaves one to it, or texts of no hurry
+/// would keep it out for ever.
+fn keep_for_ring<'a>(
+    held: &mut BTreeMap<(NodeId, &'a str), u32>,
+    able: impl Iterator<Item = &'a ChannelRow>,
+) {
+    let held_by = |channel: &ChannelRow| {
+        held.get(&(channel.node, channel.name.as_str()))
+            .copied()
+            .unwrap_or(0)
+    };
+    let soonest = able.min_by_key(|channel| (held_by(channel), channel.node));
+    if let Some(channel) = soonest {
+        held.insert((channel.node, channel.name.as_str()), SMS_PARTS_MAX);
+    }
 }
 
 /// What may be held; a third is kept for call-offs, answers and people's alerts (DESIGN C5).
@@ -163,6 +198,7 @@ mod tests {
             parts: 1,
             avoid: None,
             prefer: None,
+            pinned: None,
         }
     }
 
@@ -224,6 +260,49 @@ mod tests {
         assert_eq!(nodes_of(&assign(&due, &channels, &[])), [2, 2]);
         channels[1].usable = false;
         assert_eq!(nodes_of(&assign(&due, &channels, &[])), [1, 1]);
+    }
+
+    fn ring(id: u8) -> Due {
+        Due {
+            kind: RING.to_owned(),
+            parts: 4,
+            ..text(id, Lane::FirstOfSource)
+        }
+    }
+
+    #[test]
+    fn a_ring_has_a_modem_to_itself() {
+        let due = [ring(1), ring(2), ring(3), text(4, Lane::Rest)];
+        let channels = [modem(1, "A"), modem(2, "B")];
+        assert_eq!(nodes_of(&assign(&due, &channels, &[])), [1, 2]);
+        // What is less urgent leaves a busy modem to the ring that waits; what is more urgent does not.
+        let held = [ChannelLoad {
+            node: NodeId(1),
+            channel: "modem".to_owned(),
+            attempts: 1,
+            parts: 1,
+        }];
+        let due = [text(9, Lane::Reply), ring(1), text(4, Lane::Rest)];
+        let assigned = assign(&due, &channels[..1], &held);
+        assert_eq!(assigned.len(), 1);
+        assert_eq!(assigned[0].attempt.delivery, DeliveryId([9; 16]));
+    }
+
+    #[test]
+    fn the_second_ring_leaves_from_the_number_of_the_first() {
+        let mut second = ring(1);
+        second.pinned = Some((NodeId(2), "modem".to_owned()));
+        let mut channels = [modem(1, "A"), modem(2, "B")];
+        let busy = [ChannelLoad {
+            node: NodeId(2),
+            channel: "modem".to_owned(),
+            attempts: 1,
+            parts: 1,
+        }];
+        assert_eq!(nodes_of(&assign(&[second.clone()], &channels, &[])), [2]);
+        assert_eq!(assign(&[second.clone()], &channels, &busy).len(), 0);
+        channels[1].usable = false;
+        assert_eq!(nodes_of(&assign(&[second], &channels, &busy)), [1]);
     }
 
     #[test]

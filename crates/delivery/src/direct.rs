@@ -50,6 +50,7 @@ pub fn send_directly(
                 // No other node sends this one, so no lease is needed to keep two from doing it.
                 permit: Permit::always(),
                 address: address.clone(),
+                ring: false,
                 subject: text.subject.to_owned(),
                 body: text.body.to_owned(),
                 validity: VALIDITY,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::deliveries::{AttemptRef, AttemptReport, AttemptResult, SendOutcome, Work};
+use domain::deliveries::{AttemptRef, AttemptReport, AttemptResult, RING, SendOutcome, Work};
 use sha2::{Digest, Sha256};
 
 /// Attempts begun here and results not yet in the log. Bounded by what the leader assigns (DESIGN C3).
@@ -27,10 +27,10 @@ impl Outbox {
     /// Marks an attempt as begun. What it returns says whether it is still wanted.
     pub(crate) fn begin(&mut self, work: &Work) -> Arc<AtomicBool> {
         let wanted = Arc::new(AtomicBool::new(true));
-        let parts = if work.kind == "sms" {
-            domain::texts::parts(&work.body)
-        } else {
-            1
+        let parts = match work.kind.as_str() {
+            "sms" => domain::texts::parts(&work.body),
+            RING => 0,
+            _ => 1,
         };
         let digest = Sha256::digest(work.body.as_bytes());
         let mut text_hash = [0; 8];

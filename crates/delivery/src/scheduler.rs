@@ -14,6 +14,7 @@ use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffse
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
 use domain::reports;
 use domain::sources::{self, DueWhat};
+use domain::waking;
 use domain::{Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
 use tokio::time::{Instant, sleep};
@@ -243,6 +244,11 @@ impl Scheduler {
                 plan.commands
                     .push(Command::Approvals(approvals::Command::FollowUp { due }));
             }
+            let due = waking::due(&mut view, now, FOLLOW_UPS).await?;
+            if !due.is_empty() {
+                plan.commands
+                    .push(Command::Waking(waking::Command::FollowUp { due }));
+            }
         }
         let expired = deliveries::expired(&mut view, now, BATCH).await?;
         if !expired.is_empty() {
@@ -322,6 +328,7 @@ impl Scheduler {
             sources::next_due(&mut view).await?,
             reports::next_due(&mut view).await?,
             approvals::next_due(&mut view).await?,
+            waking::next_due(&mut view).await?,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)

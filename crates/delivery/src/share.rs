@@ -2,7 +2,7 @@
 //! piece of work, and the others wait for it to be done.
 
 use domain::NodeId;
-use domain::deliveries::Due;
+use domain::deliveries::{Due, carrier};
 use domain::nodes::ChannelRow;
 use domain::ports::Island;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,9 @@ pub(crate) fn sends(
     let Some(island) = island else { return true };
     let can = |node: NodeId| {
         let mut theirs = channels.iter().filter(|c| c.node == node && c.usable);
-        theirs.any(|c| c.kind == due.kind && due.avoid.as_ref() != Some(&(c.node, c.name.clone())))
+        theirs.any(|c| {
+            c.kind == carrier(&due.kind) && due.avoid.as_ref() != Some(&(c.node, c.name.clone()))
+        })
     };
     let able: Vec<NodeId> = island
         .fellows
@@ -43,8 +45,9 @@ pub(crate) fn sends(
         .filter(|node| can(*node))
         .collect();
     let preferred = due
-        .prefer
+        .pinned
         .as_ref()
+        .or(due.prefer.as_ref())
         .map(|(node, _)| *node)
         .filter(|node| able.contains(node));
     // Where nobody else can, the place that failed is tried again by the node that has it.
@@ -116,6 +119,7 @@ mod tests {
             parts: 1,
             avoid: None,
             prefer: None,
+            pinned: None,
         }
     }
 

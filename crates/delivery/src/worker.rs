@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::deliveries::{
     self, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, SendOutcome, Work,
+    carrier,
 };
 use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
@@ -407,6 +408,7 @@ impl Worker {
                 wall_ms: self.clock.wall().0,
                 whole: text.whole,
                 damaged: text.damaged,
+                call: text.call,
             };
             if self
                 .propose(Command::Inbound(Inbound::Receive(receive)), Some(text.key))
@@ -483,7 +485,9 @@ impl Worker {
                 .iter()
                 .position(|channel| channel.name() == item.channel);
             let down = match position {
-                _ if spared.contains(&item.kind) => Some("its node runs out of power".to_owned()),
+                _ if spared.iter().any(|kind| kind == carrier(&item.kind)) => {
+                    Some("its node runs out of power".to_owned())
+                }
                 None => Some("this node has no such channel".to_owned()),
                 Some(_) => self
                     .health
@@ -607,6 +611,7 @@ impl Worker {
             permit: self.permit(wanted),
             urgent: item.lane.urgent(),
             validity: item.expires_at.since(now),
+            ring: item.kind == deliveries::RING,
             address: item.address,
             subject: item.subject,
             body: item.body,

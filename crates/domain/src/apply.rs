@@ -8,7 +8,7 @@ use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, approvals, conversations, deliveries, escalation, inbound, islands,
-    limits, nodes, oncall, recipients, reports, requests, sources, templates, zones,
+    limits, nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -239,6 +239,7 @@ async fn apply_one(
         Command::Templates(command) => templates::apply(conn, &context, command).await,
         Command::Limits(command) => limits::apply(conn, command).await,
         Command::Approvals(command) => approvals::apply(conn, &context, command).await,
+        Command::Waking(command) => waking::apply(conn, &context, command).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

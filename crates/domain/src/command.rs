@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, approvals, conversations, deliveries, escalation, inbound, islands, limits,
-    nodes, oncall, recipients, reports, requests, sources, templates, zones,
+    nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -31,6 +31,7 @@ pub enum Command {
     Templates(templates::Command),
     Limits(limits::Command),
     Approvals(approvals::Command),
+    Waking(waking::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -56,7 +57,8 @@ impl Command {
             | Self::Oncall(_)
             | Self::Templates(_)
             | Self::Limits(_)
-            | Self::Approvals(_) => 1,
+            | Self::Approvals(_)
+            | Self::Waking(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -93,6 +95,7 @@ impl Command {
                 | recipients::Command::PutGroups { .. }
                 | recipients::Command::Import(_),
             )
+            | Self::Waking(waking::Command::StartTest(_))
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -121,7 +124,8 @@ impl Command {
             | Self::Oncall(_)
             | Self::Templates(_)
             | Self::Limits(_)
-            | Self::Approvals(_) => false,
+            | Self::Approvals(_)
+            | Self::Waking(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -16,6 +16,7 @@ mod of_limits;
 mod of_people;
 mod of_schedules;
 mod of_sources;
+mod of_waking;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
 
@@ -81,6 +82,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     )];
     all.extend(of_nodes());
     all.extend(of_people::samples());
+    all.extend(of_waking::samples());
     all.extend(of_deliveries());
     all.extend(of_alerts());
     all.extend(of_islands());
@@ -612,6 +614,7 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
         wall_ms: 6,
         whole: true,
         damaged: false,
+        call: false,
     };
     all.extend([
         (

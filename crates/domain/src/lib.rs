@@ -41,6 +41,7 @@ pub mod time;
 #[cfg(test)]
 pub(crate) mod transcript;
 pub mod vocabulary;
+pub mod waking;
 pub mod watch;
 pub mod zones;
 

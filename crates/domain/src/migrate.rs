@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_templates.sql"),
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
+    include_str!("migrations/0019_waking.sql"),
     include_str!("migrations/0020_limits.sql"),
     include_str!("migrations/0021_readiness.sql"),
     include_str!("migrations/0022_drills.sql"),

@@ -350,6 +350,8 @@ pub struct Outgoing {
     pub permit: Permit,
     /// E.164 number or mail address.
     pub address: String,
+    /// A modem lets the phone ring instead of sending words.
+    pub ring: bool,
     /// Mail subject; unused by SMS.
     pub subject: String,
     pub body: String,
@@ -374,6 +376,8 @@ pub struct Incoming {
     pub whole: bool,
     /// Parts were missing or bytes could not be decoded; the text is what was readable.
     pub damaged: bool,
+    /// No text at all: somebody called the modem, and was turned down.
+    pub call: bool,
 }
 
 /// What a channel has to say.

@@ -214,11 +214,12 @@ impl World {
         panic!("the plan never comes to rest");
     }
 
-    /// Gives everything that is due to node `node` and records one outcome for all of it.
+    /// Gives every text and mail that is due to node `node` and records one outcome for all of it.
     pub(crate) async fn send_all(&mut self, node: u64, outcome: SendOutcome) -> usize {
-        let due = deliveries::due(&mut self.conn, self.now, 1_000)
+        let mut due = deliveries::due(&mut self.conn, self.now, 1_000)
             .await
             .unwrap();
+        due.retain(|due| due.kind != deliveries::RING);
         let assignments = due
             .iter()
             .map(|d| Assignment {
@@ -263,11 +264,21 @@ impl World {
             .await;
     }
 
-    /// One line per delivery of an alert: who, purpose, step/round, kind, state, marks, reason.
+    /// One line per delivery of an alert but what wakes people: who, purpose, step/round, kind, state, marks, reason.
     pub(crate) async fn deliveries(&mut self, alert: AlertId) -> String {
-        let rows = deliveries::of_alert(&mut self.conn, alert, 0, 1_000)
+        self.owed(alert, false).await
+    }
+
+    /// The same of what wakes people.
+    pub(crate) async fn wakes(&mut self, alert: AlertId) -> String {
+        self.owed(alert, true).await
+    }
+
+    async fn owed(&mut self, alert: AlertId, wakes: bool) -> String {
+        let mut rows = deliveries::of_alert(&mut self.conn, alert, 0, 1_000)
             .await
             .unwrap();
+        rows.retain(|row| (row.purpose == deliveries::Purpose::Wake) == wakes);
         let mut out = String::new();
         for row in rows {
             let marks = match (row.possible_repeat, row.renumbered) {

@@ -62,6 +62,8 @@ pub enum Trouble {
     ReportsLate { node: String },
     /// A channel is down and does not heal by itself.
     ChannelDown { node: String, channel: String },
+    /// A text from one node's modem did not come to the next one's.
+    TripMissing { node: String, to: String },
     /// A node's state differs from the others'.
     StateDiffers { node: String },
     /// The nodes' states differ and nobody knows which is right.
@@ -97,6 +99,7 @@ impl Trouble {
             Self::NodeSilent { .. } => "node_silent",
             Self::ReportsLate { .. } => "reports_late",
             Self::ChannelDown { .. } => "channel_down",
+            Self::TripMissing { .. } => "trip_missing",
             Self::StateDiffers { .. } => "state_differs",
             Self::StatesDiffer => "states_differ",
             Self::ClocksJumped => "clocks_jumped",
@@ -124,6 +127,7 @@ impl Trouble {
             | Self::CutOff { node } => node.clone(),
             Self::BudgetNearlyUsed { account } | Self::BudgetUsed { account } => account.clone(),
             Self::ChannelDown { node, channel } => format!("{node}/{channel}"),
+            Self::TripMissing { node, to } => format!("{node}/{to}"),
             Self::NotEnded
             | Self::StatesDiffer
             | Self::ClocksJumped
@@ -165,6 +169,7 @@ impl Trouble {
             | Self::StatesDiffer => Severity::Critical,
             Self::SendsLate { .. }
             | Self::NodeSilent { .. }
+            | Self::TripMissing { .. }
             | Self::StateDiffers { .. }
             | Self::DiskFull { .. }
             | Self::OnBattery { .. }
@@ -235,7 +240,10 @@ pub async fn look(
             all.push(Trouble::CutOff { node: fork.site });
         }
         Some(_) => {}
-        None => of_states(conn, &mut all).await?,
+        None => {
+            of_states(conn, &mut all).await?;
+            of_trips(conn, now, &mut all).await?;
+        }
     }
     of_budgets(conn, now, &mut all).await?;
     all.sort();
@@ -300,7 +308,7 @@ async fn of_deliveries(
     now: Timestamp,
     all: &mut Vec<Trouble>,
 ) -> Result<(), sqlx::Error> {
-    // Many may wait for their turn; what matters is whether anything of the kind was given out lately.
+    // Rings wait for a modem that has no text to send. Many texts may wait for their turn; what matters is whether anything of the kind was given out lately.
     let waiting = sqlx::query(
         "select d.kind, \
          exists (select 1 from channel c join node n on n.node_id = c.node_id \
@@ -310,7 +318,7 @@ async fn of_deliveries(
           where c.kind = d.kind and c.up = 1 and n.removed_at_ms is null) as any_up, \
          exists (select 1 from attempt t join channel c on c.node_id = t.node_id and c.name = t.channel \
           where c.kind = d.kind and max(t.assigned_at_ms, coalesce(t.ended_at_ms, 0)) >= ?1) as moving \
-         from delivery d where d.state = 'pending' and d.ended_at_ms is null and d.due_at_ms < ?1 \
+         from delivery d where d.state = 'pending' and d.kind <> 'ring' and d.ended_at_ms is null and d.due_at_ms < ?1 \
          and d.expires_at_ms > ?2 group by d.kind order by d.kind",
     )
     .bind((now - DELIVERY_LATE).0)
@@ -395,6 +403,30 @@ async fn of_nodes(
     .await?;
     let down = down.into_iter();
     all.extend(down.map(|(node, channel)| Trouble::ChannelDown { node, channel }));
+    Ok(())
+}
+
+/// A modem that does not reach the next one: its newest trip did not arrive in time (PRODUCT L-5, W-4).
+async fn of_trips(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    all: &mut Vec<Trouble>,
+) -> Result<(), sqlx::Error> {
+    let found: Vec<(String, String)> = sqlx::query_as(
+        "select n.name, o.name from round_trip t join node n on n.node_id = t.node_id \
+         join node o on o.node_id = t.to_node where t.arrived_at_ms is null and t.due_ms < ? \
+         and n.removed_at_ms is null and o.removed_at_ms is null and t.started_at_ms = \
+          (select max(l.started_at_ms) from round_trip l where l.node_id = t.node_id) order by n.node_id limit ?",
+    )
+    .bind(now.0)
+    .bind(EACH_MAX)
+    .fetch_all(conn)
+    .await?;
+    all.extend(
+        found
+            .into_iter()
+            .map(|(node, to)| Trouble::TripMissing { node, to }),
+    );
     Ok(())
 }
 
@@ -549,6 +581,10 @@ mod tests {
             Trouble::ChannelDown {
                 node: node(),
                 channel: "m1".to_owned(),
+            },
+            Trouble::TripMissing {
+                node: node(),
+                to: "gamma".to_owned(),
             },
             Trouble::StateDiffers { node: node() },
             Trouble::StatesDiffer,

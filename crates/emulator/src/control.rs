@@ -159,6 +159,8 @@ pub struct PhoneInfo {
     pub incomplete: usize,
     /// How often it rang.
     pub rings: u64,
+    /// How often it rang aloud.
+    pub woken: u64,
     /// How it behaves.
     pub knobs: PhoneKnobs,
 }

@@ -136,6 +136,8 @@ pub enum Event {
         from: String,
         /// Who is called.
         to: String,
+        /// It makes a sound.
+        heard: bool,
     },
     /// A call ended.
     CallEnded {

@@ -218,11 +218,12 @@ impl Network {
         self.modems.iter()
     }
 
-    /// Number, knobs, messages ever received, messages waiting for parts, and rings of each phone.
-    pub fn phones(&self) -> impl Iterator<Item = (&String, PhoneKnobs, u64, usize, u64)> {
+    /// Number, knobs, messages ever received, messages waiting for parts, rings, and rings that were heard, of each phone.
+    pub fn phones(&self) -> impl Iterator<Item = (&String, PhoneKnobs, u64, usize, [u64; 2])> {
         self.phones.iter().map(|(number, phone)| {
             let (received, partial) = phone.counts();
-            (number, phone.knobs, received, partial, phone.rings)
+            let rings = [phone.rings, phone.woken];
+            (number, phone.knobs, received, partial, rings)
         })
     }
 
@@ -363,6 +364,7 @@ impl Network {
         self.tell(Event::Called {
             from: from.to_owned(),
             to: modem.to_owned(),
+            heard: true,
         });
         Ok(())
     }

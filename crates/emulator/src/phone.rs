@@ -1,6 +1,7 @@
 //! An emulated phone: a number, an inbox, and a person who may pick up.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sms::{
@@ -14,6 +15,8 @@ use crate::event::Message;
 const INBOX_LEN_MAX: usize = 1000;
 /// Messages that still wait for parts; the oldest go first.
 const PARTIAL_LEN_MAX: usize = 100;
+/// A second call of the same number so soon is let through where calls make no sound.
+const REPEATED_CALL: Duration = Duration::from_secs(180);
 
 /// What the person does when the phone rings.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,8 +39,10 @@ pub enum Pickup {
 pub struct PhoneKnobs {
     /// Out of reach, messages wait in the network.
     pub reachable: bool,
-    /// What happens when it rings.
+    /// What happens when it rings aloud.
     pub pickup: Pickup,
+    /// Its owner sleeps: texts make no sound, and a call only when the same number called within three minutes before.
+    pub do_not_disturb: bool,
 }
 
 impl Default for PhoneKnobs {
@@ -45,6 +50,7 @@ impl Default for PhoneKnobs {
         Self {
             reachable: true,
             pickup: Pickup::NoAnswer,
+            do_not_disturb: false,
         }
     }
 }
@@ -56,8 +62,12 @@ type PartsKey = (String, u16, u8, u8);
 #[derive(Debug, Default)]
 pub(crate) struct Phone {
     pub(crate) knobs: PhoneKnobs,
-    /// How often it rang.
+    /// How often it rang, aloud or not.
     pub(crate) rings: u64,
+    /// How often it rang aloud.
+    pub(crate) woken: u64,
+    /// When each number called last.
+    callers: BTreeMap<String, Instant>,
     /// Concatenation reference of its next long message.
     pub(crate) reference: u8,
     inbox: VecDeque<Message>,
@@ -66,6 +76,19 @@ pub(crate) struct Phone {
 }
 
 impl Phone {
+    /// A call comes in; whether it is heard. A phone that is not to be disturbed lets the second call of a number through,
+    /// as phones do: three minutes is the shorter of the two systems' rules.
+    pub(crate) fn called(&mut self, now: Instant, from: &str) -> bool {
+        let again = self
+            .callers
+            .insert(from.to_owned(), now)
+            .is_some_and(|before| now.saturating_duration_since(before) <= REPEATED_CALL);
+        self.rings += 1;
+        let heard = again || !self.knobs.do_not_disturb;
+        self.woken += u64::from(heard);
+        heard
+    }
+
     /// Takes one part; gives the message when it is the last one missing.
     pub(crate) fn receive(
         &mut self,

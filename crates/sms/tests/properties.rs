@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use sms::Address;
 use sms::alphabet::{self, fill_bits, pack_septets, unpack_septets};
-use sms::modem::{Event, Modem, ModemConfig, SubmitId};
+use sms::modem::{Event, Modem, ModemConfig, RingId, SubmitId};
 use sms::pdu::{
     Body, Concatenation, Dcs, DeliverPdu, InformationElement, Pdu, RelativeValidity,
     ServiceCentreTimestamp, StatusReportPdu, StatusReportStatus, SubmitPdu, UserData, Validity,
@@ -230,13 +230,15 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_upset_the_engine_and_every_part_ends_once(
+    fn no_bytes_upset_the_engine_and_every_part_and_ring_ends_once(
         script in vec(prop_oneof![
             vec(any::<u8>(), 0..40),
             prop_oneof![
                 Just("\r\nOK\r\n"), Just("\r\n> "), Just("\r\nERROR\r\n"), Just("\r\n+CMGS: 3\r\n\r\nOK\r\n"),
                 Just("\r\n+CMTI: \"ME\",1\r\n"), Just("\r\n+CMT: ,24\r\n"), Just("\r\n+CMS ERROR: 500\r\n"),
-                Just("\r\n+CMGL: 1,1,,9\r\n0011\r\n"), Just("\r\nRDY\r\n"), Just("\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n"),
+                Just("\r\n+CMGL: 1,1,,9\r\n0011\r\n"), Just("\r\nBUSY\r\n"), Just("\r\nNO CARRIER\r\n"), Just("\r\nRING\r\n"),
+                Just("\r\n+CLCC: 1,0,3,0,0\r\n\r\nOK\r\n"), Just("\r\n+CLCC: 1,0,0,0,0\r\n\r\nOK\r\n"),
+                Just("\r\nRDY\r\n"), Just("\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n"),
             ].prop_map(|text| text.as_bytes().to_vec()),
         ], 0..120),
         pauses in vec(0..40_u64, 120),
@@ -244,9 +246,11 @@ proptest! {
         let mut now = Instant::now();
         let mut modem = Modem::new(now, ModemConfig::default());
         let mut ended = vec![0; script.len()];
+        let mut rung = vec![0; script.len()];
         for (index, bytes) in script.iter().enumerate() {
             let data = UserData::of_text("hello").unwrap();
             modem.submit(now, SubmitId(index as u64), SubmitPdu::new(Address::parse("+358401234567").unwrap(), data));
+            modem.ring(now, RingId(index as u64), Address::parse("+358401234567").unwrap(), Duration::from_secs(20));
             modem.handle_input(now, bytes);
             let until = now + Duration::from_secs(pauses[index]);
             while let Some(due) = modem.poll_timeout().filter(|due| *due <= until) {
@@ -254,20 +258,24 @@ proptest! {
                 modem.handle_timeout(now);
             }
             now = until;
-            count_ends(&mut modem, &mut ended);
+            count_ends(&mut modem, &mut ended, &mut rung);
         }
         modem.port_lost(now);
         modem.handle_timeout(now + Duration::from_secs(120));
-        count_ends(&mut modem, &mut ended);
+        count_ends(&mut modem, &mut ended, &mut rung);
         prop_assert!(ended.iter().all(|times| *times == 1), "{:?}", ended);
+        prop_assert!(rung.iter().all(|times| *times == 1), "{:?}", rung);
     }
 }
 
-fn count_ends(modem: &mut Modem, ended: &mut [u32]) {
+fn count_ends(modem: &mut Modem, ended: &mut [u32], rung: &mut [u32]) {
     while modem.poll_transmit().is_some() {}
     while let Some(event) = modem.poll_event() {
-        if let Event::Submitted { id, .. } = event {
+        if let Event::Submitted { id, .. } = &event {
             ended[id.0 as usize] += 1;
+        }
+        if let Event::RingEnded { id, .. } = &event {
+            rung[id.0 as usize] += 1;
         }
     }
 }

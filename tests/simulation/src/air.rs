@@ -20,6 +20,18 @@ pub(crate) struct Fate {
     pub reports: Vec<(Duration, Report)>,
 }
 
+/// Draws the fate of a ring: no text leaves by it, so nobody reads one.
+pub(crate) fn ring(chance: &mut StdRng, bad: bool) -> Fate {
+    let drawn = sms(chance, bad);
+    Fate {
+        ends_in: ms(chance, 3_000, 30_000),
+        leaves: false,
+        arrives_in: Vec::new(),
+        reports: Vec::new(),
+        ..drawn
+    }
+}
+
 /// Draws the fate of an SMS.
 pub(crate) fn sms(chance: &mut StdRng, bad: bool) -> Fate {
     let (refused, unknown, lost, twice) = if bad {

@@ -21,6 +21,7 @@ mod reports;
 mod schedules;
 mod sources;
 mod templates;
+mod waking;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -156,6 +156,7 @@ fn mail(number: u8) -> Outgoing {
             attempt: 1,
         },
         address: "anna@home.example".to_owned(),
+        ring: false,
         subject: "4711 Water in hall 2".to_owned(),
         body: "4711 Aurora: water in hall 2. Gather at gate B. Answer 4711 1.\n".to_owned(),
         validity: Duration::from_secs(3600),

@@ -13,6 +13,7 @@ use domain::nodes::ChannelReport;
 use domain::ports::{Channel, ChannelEvent, Incoming, Outgoing, Permit};
 use emulator::control::Client;
 use emulator::modem::ModemConfig;
+use emulator::phone::{PhoneKnobs, Pickup};
 use emulator::{World, WorldConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -200,8 +201,19 @@ impl Line {
         .await;
     }
 
+    async fn ring(&mut self, number: u8) -> SendOutcome {
+        self.give(Outgoing {
+            ring: true,
+            ..sms(number, "")
+        })
+        .await
+    }
+
     async fn send(&mut self, number: u8, body: &str) -> SendOutcome {
-        let message = sms(number, body);
+        self.give(sms(number, body)).await
+    }
+
+    async fn give(&mut self, message: Outgoing) -> SendOutcome {
         let attempt = message.attempt;
         self.modem.submit(message).expect("there is room");
         self.until("ended", |line| {
@@ -236,6 +248,7 @@ fn settings(port: PathBuf) -> SmsModemSettings {
         parts_per_min: 600,
         burst: 60,
         status_reports: true,
+        ring_for: Duration::from_secs(2),
         queue_len_max: 4,
     }
 }
@@ -248,6 +261,7 @@ fn sms(number: u8, body: &str) -> Outgoing {
             attempt: 1,
         },
         address: PHONE.to_owned(),
+        ring: false,
         subject: String::new(),
         body: body.to_owned(),
         validity: Duration::from_secs(3600),
@@ -639,5 +653,69 @@ async fn chatter_between_and_inside_answers_changes_nothing() {
         assert!(accepted(&rig.channel.send(number, "hello").await));
     }
     assert_eq!(rig.phone_reads(3).await.len(), 3);
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn a_phone_not_to_be_disturbed_wakes_at_the_second_ring_from_the_same_sim() {
+    let mut rig = Rig::up(json!({})).await;
+    let asleep = PhoneKnobs {
+        do_not_disturb: true,
+        ..PhoneKnobs::default()
+    };
+    rig.network.set_phone(PHONE, asleep).await.unwrap();
+    for (number, woken) in [(1, 0), (2, 1)] {
+        let outcome = rig.channel.ring(number).await;
+        assert!(
+            matches!(&outcome, SendOutcome::Accepted { detail } if detail.contains("it rang")),
+            "{outcome:?}"
+        );
+        let phones = rig.network.phones().await.unwrap();
+        let phone = phones.iter().find(|phone| phone.number == PHONE).unwrap();
+        assert_eq!((phone.rings, phone.woken), (u64::from(number), woken));
+    }
+    // The line is free for texts again.
+    assert!(accepted(&rig.channel.send(3, "still here").await));
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_ring_is_told() {
+    let mut rig = Rig::up(json!({})).await;
+    for (number, pickup, words) in [
+        (1, Pickup::Answer, "taken, and hung up"),
+        (2, Pickup::Busy, "busy"),
+        (3, Pickup::Off, "before the phone rang"),
+    ] {
+        let knobs = PhoneKnobs {
+            pickup,
+            ..PhoneKnobs::default()
+        };
+        rig.network.set_phone(PHONE, knobs).await.unwrap();
+        let outcome = rig.channel.ring(number).await;
+        let (SendOutcome::Accepted { detail }
+        | SendOutcome::Refused { detail, .. }
+        | SendOutcome::Unknown { detail }) = &outcome;
+        assert!(detail.contains(words), "{outcome:?}");
+    }
+    rig.channel
+        .until("reported", |line| !line.reports.is_empty())
+        .await;
+    assert_eq!(rig.channel.reports.len(), 1, "only the call that was taken");
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn somebody_who_calls_is_turned_down_and_shown() {
+    let mut rig = Rig::up(json!({})).await;
+    rig.network.call(PHONE, "a").await.unwrap();
+    rig.channel
+        .until("called", |line| !line.texts.is_empty())
+        .await;
+    let call = rig.channel.texts[0].clone();
+    assert!(call.call && call.text.is_empty());
+    assert_eq!(call.from, PHONE);
+    rig.channel.modem.stored(call.token);
+    assert!(accepted(&rig.channel.send(1, "still here").await));
     rig.finish().await;
 }

@@ -31,6 +31,7 @@ async fn postfix_takes_our_mail_under_tls_and_delivers_it_unchanged() {
 
     let message = Outgoing {
         permit: Permit::always(),
+        ring: false,
         subject: "4711 Hälytys 🚨\r\nBcc: all@home.example".to_owned(),
         body: "4711 Aurora: vettä hallissa 2.\n.\nKokoontuminen portilla B.\n".to_owned(),
         ..mail(1)

@@ -375,6 +375,7 @@ async fn nothing_in_a_message_becomes_a_command_or_a_header() {
         SmtpTls::LoopbackPlain,
     )]));
     let nasty = Outgoing {
+        ring: false,
         subject: "x\r\nBcc: all@aurora.example\r\n\r\nhello".to_owned(),
         body: "one\r\n.\r\nMAIL FROM:<evil@x>\r\nRCPT TO:<y@z>\r\nDATA\r\n".to_owned(),
         ..mail(1)

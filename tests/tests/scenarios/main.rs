@@ -5,4 +5,5 @@ mod clocks;
 mod deliveries;
 mod outages;
 mod stage;
+mod waking;
 mod watchers;

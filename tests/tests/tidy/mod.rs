@@ -44,6 +44,7 @@ const SLICES: &[&str] = &[
     "approvals",
     "sources",
     "reports",
+    "waking",
     "inbound",
     "islands",
 ];

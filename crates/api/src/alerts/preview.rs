@@ -41,6 +41,10 @@ pub(crate) struct PreviewJson {
     mails_per_min: u64,
     /// Seconds until everyone has been sent a text, if nobody answers before; null when some have no channel to leave by.
     reached_after_s: Option<u64>,
+    /// Phones that are rung twice to wake people, while they stay silent.
+    phones_rung: u64,
+    /// Seconds until all of them were rung, after the texts; null when none is, or no modem is up.
+    rung_after_s: Option<u64>,
     warnings: Vec<String>,
     /// Why it would wait for a second person; empty: it would not.
     second_person: Vec<String>,
@@ -130,6 +134,8 @@ impl PreviewJson {
             sms_parts_per_min,
             mails_per_min,
             reached_after_ms,
+            phones_rung,
+            rung_after_ms,
             warnings,
         } = preview.estimate;
         Self {
@@ -153,6 +159,8 @@ impl PreviewJson {
             sms_parts_per_min,
             mails_per_min,
             reached_after_s: reached_after_ms.map(seconds),
+            phones_rung,
+            rung_after_s: rung_after_ms.map(seconds),
             warnings: warnings.iter().map(Warning::to_string).collect(),
             second_person: preview.second_person,
             over_budget: preview.over_budget,

@@ -191,6 +191,7 @@ mod tests {
             parts_per_min: 10,
             burst: 20,
             status_reports: true,
+            ring_for: Duration::from_secs(22),
             queue_len_max: 4,
         };
         Health::new(now, &settings)

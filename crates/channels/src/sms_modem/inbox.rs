@@ -103,6 +103,7 @@ impl Inbox {
                 sent_at_ms: sent_at_ms(&part),
                 whole: false,
                 damaged: false,
+                call: false,
             });
         }
         texts.extend(
@@ -132,8 +133,30 @@ impl Inbox {
             sent_at_ms: None,
             whole: true,
             damaged: true,
+            call: false,
         };
         self.keep(incoming, vec![key], vec![token])
+    }
+
+    /// Somebody called the modem. It holds nothing of that, so what is lost before it is stored is lost; `wall_ns` tells
+    /// one call from the next.
+    pub(super) fn called(&mut self, imsi: &str, from: Option<String>, wall_ns: u128) -> Incoming {
+        let from = from.unwrap_or_default();
+        Incoming {
+            token: self.new_token(),
+            key: digest(&[
+                b"called",
+                imsi.as_bytes(),
+                from.as_bytes(),
+                &wall_ns.to_be_bytes(),
+            ]),
+            from,
+            text: String::new(),
+            sent_at_ms: None,
+            whole: true,
+            damaged: false,
+            call: true,
+        }
     }
 
     /// A text handed out is durable: what the modem may forget.
@@ -188,6 +211,7 @@ impl Inbox {
                 .map(|s| s.saturating_mul(1000)),
             whole: true,
             damaged: !message.is_complete() || message.text.is_none(),
+            call: false,
         };
         self.keep(incoming, parts, in_modem)
     }

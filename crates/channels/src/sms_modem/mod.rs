@@ -14,7 +14,7 @@ mod settings;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::ports::{Channel, ChannelEvent, ChannelKind, Outgoing};
 use sms::modem::{Event, Modem};
@@ -292,6 +292,20 @@ impl SmsModemService {
                     self.submit(next);
                 }
             }
+            Event::RingEnded { id, outcome } => {
+                debug!(ring = id.0, ?outcome, "ring ended");
+                if let Some((attempt, report)) = self.outbox.rang(id, outcome) {
+                    self.ledger.report(attempt, report);
+                }
+            }
+            Event::Called { from } => {
+                info!("somebody called the modem and was turned down");
+                let wall = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                let call = self.inbox.called(self.health.imsi(), from, wall.as_nanos());
+                self.ledger.receive(call);
+            }
             Event::Slow { id } => {
                 info!(part = id.0, "the network is slow to take a part");
                 self.health.slow(id);
@@ -354,8 +368,14 @@ impl SmsModemService {
         }
     }
 
-    fn submit(&mut self, (id, pdu): Submission) {
-        self.engine.submit(Instant::now(), id, pdu);
+    fn submit(&mut self, submission: Submission) {
+        let now = Instant::now();
+        match submission {
+            Submission::Part(id, pdu) => self.engine.submit(now, id, pdu),
+            Submission::Ring(id, number) => {
+                self.engine.ring(now, id, number, self.settings.ring_for);
+            }
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) {

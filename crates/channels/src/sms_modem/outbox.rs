@@ -8,7 +8,9 @@ use domain::deliveries::{AttemptRef, Report, SendOutcome};
 use domain::ports::{Outgoing, RIGHT_RAN_OUT};
 use sms::Address;
 use sms::TypeOfNumber;
-use sms::modem::{ErrorClass, FinalError, Outcome, RefusalReason, SubmitId, UnknownReason};
+use sms::modem::{
+    ErrorClass, FinalError, Outcome, RefusalReason, RingId, RingOutcome, SubmitId, UnknownReason,
+};
 use sms::pdu::{RelativeValidity, StatusReportPdu, SubmitPdu, Validity};
 use sms::segment::{SegmentOptions, count_parts, segment};
 
@@ -30,6 +32,17 @@ pub(super) struct Outbox {
     status_reports: bool,
 }
 
+/// What the modem is busy with.
+#[derive(Debug)]
+enum Current {
+    Text(CurrentText),
+    /// A phone is being rung.
+    Ring {
+        ticket: Ticket,
+        id: RingId,
+    },
+}
+
 /// A message whose address and length are fine.
 #[derive(Debug)]
 struct Waiting {
@@ -42,7 +55,7 @@ struct Waiting {
 
 /// The message whose parts are going out, one after the other.
 #[derive(Debug)]
-struct Current {
+struct CurrentText {
     ticket: Ticket,
     parts: VecDeque<SubmitPdu>,
     total: usize,
@@ -50,8 +63,14 @@ struct Current {
     references: Vec<Option<u8>>,
 }
 
-/// A part to hand to the modem.
-pub(super) type Submission = (SubmitId, SubmitPdu);
+/// Something to hand to the modem.
+#[derive(Debug)]
+pub(super) enum Submission {
+    /// One part of a text.
+    Part(SubmitId, SubmitPdu),
+    /// A phone to let ring.
+    Ring(RingId, Address),
+}
 
 /// What an ended part means for the rest.
 #[derive(Debug, Default)]
@@ -87,7 +106,10 @@ impl Outbox {
                 ));
             }
         };
-        let parts = count_parts(&message.body, true);
+        let parts = match message.ring {
+            true => 0,
+            false => count_parts(&message.body, true),
+        };
         if parts > usize::from(PARTS_MAX) {
             return ticket.end(permanent(&format!(
                 "the text needs {parts} SMS parts and {PARTS_MAX} are allowed; shorten it"
@@ -134,6 +156,13 @@ impl Outbox {
             ticket.end(temporary(RIGHT_RAN_OUT));
             return None;
         }
+        if message.ring {
+            self.next_id += 1;
+            let id = RingId(self.next_id);
+            ticket.may_leave();
+            self.current = Some(Current::Ring { ticket, id });
+            return Some(Submission::Ring(id, destination));
+        }
         let options = SegmentOptions {
             reference,
             parts_max: PARTS_MAX,
@@ -159,19 +188,63 @@ impl Outbox {
         let first = parts.pop_front()?;
         let id = self.new_id(ticket.attempt);
         ticket.may_leave();
-        self.current = Some(Current {
+        self.current = Some(Current::Text(CurrentText {
             ticket,
             parts,
             total,
             in_modem: id,
             references: Vec::new(),
-        });
-        Some((id, first))
+        }));
+        Some(Submission::Part(id, first))
+    }
+
+    /// A ring has ended.
+    pub(super) fn rang(
+        &mut self,
+        id: RingId,
+        outcome: RingOutcome,
+    ) -> Option<(AttemptRef, Report)> {
+        let is_it =
+            |current: &mut Current| matches!(current, Current::Ring { id: own, .. } if *own == id);
+        let Some(Current::Ring { mut ticket, .. }) = self.current.take_if(is_it) else {
+            return None;
+        };
+        let attempt = ticket.attempt;
+        let accepted = |detail: &str| SendOutcome::Accepted {
+            detail: detail.to_owned(),
+        };
+        let end = match outcome {
+            RingOutcome::Rang { alerted: true } => accepted("it rang and nobody took the call"),
+            RingOutcome::Rang { alerted: false } => {
+                accepted("it was called; the modem does not tell whether it rang")
+            }
+            RingOutcome::NoAnswer => accepted("it rang until the network ended the call"),
+            RingOutcome::Busy => accepted("busy, or the call was turned down"),
+            RingOutcome::Answered => accepted("the call was taken, and hung up"),
+            RingOutcome::NotReached => {
+                ticket.did_not_leave();
+                temporary("the network ended the call before the phone rang")
+            }
+            RingOutcome::Refused { reason } => {
+                ticket.did_not_leave();
+                temporary(&ring_refusal_words(reason))
+            }
+            RingOutcome::Unknown { reason } => SendOutcome::Unknown {
+                detail: unknown_words(reason),
+            },
+        };
+        ticket.end(end);
+        (outcome == RingOutcome::Answered).then(|| {
+            let detail = "the call was taken".to_owned();
+            (attempt, Report::Delivered { detail })
+        })
     }
 
     /// A part has ended. Parts go one by one, so that nothing follows a part that was refused.
     pub(super) fn ended(&mut self, id: SubmitId, outcome: Outcome) -> AfterPart {
-        let Some(mut current) = self.current.take_if(|current| current.in_modem == id) else {
+        let is_it =
+            |current: &mut Current| matches!(current, Current::Text(text) if text.in_modem == id);
+        let Some(Current::Text(mut current)) = self.current.take_if(is_it) else {
             return AfterPart::default();
         };
         let mut after = AfterPart::default();
@@ -181,8 +254,8 @@ impl Outbox {
                 if let Some(next) = current.parts.pop_front() {
                     let id = self.new_id(current.ticket.attempt);
                     current.in_modem = id;
-                    self.current = Some(current);
-                    after.submit = Some((id, next));
+                    self.current = Some(Current::Text(current));
+                    after.submit = Some(Submission::Part(id, next));
                 } else {
                     let attempt = current.ticket.attempt;
                     let detail = accepted_words(current.total, &current.references);
@@ -274,7 +347,7 @@ impl Outbox {
     }
 }
 
-impl Current {
+impl CurrentText {
     fn end_refused(mut self, class: ErrorClass, words: &str) {
         let sent = self.references.len();
         if sent > 0 {
@@ -325,6 +398,17 @@ fn refusal_words(class: ErrorClass, reason: RefusalReason) -> String {
         RefusalReason::NotReady => "the modem was not ready".to_owned(),
         RefusalReason::Stopped => "the modem or its SIM needs a person".to_owned(),
         RefusalReason::QueueFull => "too many parts wait in the modem's queue".to_owned(),
+    }
+}
+
+fn ring_refusal_words(reason: RefusalReason) -> String {
+    match reason {
+        RefusalReason::Error(error) => format!("the modem refuses to call: {}", error_words(error)),
+        RefusalReason::NoPrompt
+        | RefusalReason::NotRegistered
+        | RefusalReason::NotReady
+        | RefusalReason::Stopped
+        | RefusalReason::QueueFull => refusal_words(ErrorClass::OtherNode, reason),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -33,6 +34,8 @@ pub struct SmsModemSettings {
     pub burst: u32,
     /// Whether the network is asked to report what became of each part.
     pub status_reports: bool,
+    /// How long a phone is rung to wake somebody. Usual: 22 s; voice mail takes longer calls. At most 30 s.
+    pub ring_for: Duration,
     /// Messages taken and not yet ended, at most (DESIGN C3). Half as many more are taken when urgent.
     pub queue_len_max: usize,
 }

@@ -109,6 +109,7 @@ mod tests {
                 attempt: 3,
             },
             address: address.to_owned(),
+            ring: false,
             subject: subject.to_owned(),
             body: body.to_owned(),
             validity: Duration::from_secs(3600),

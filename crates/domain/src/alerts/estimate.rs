@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::deliveries::Queued;
+use crate::deliveries::{Queued, RING_MS, RINGS, RUNG_MAX};
 use crate::templates::Price;
 use crate::texts::Language;
 
@@ -17,6 +17,8 @@ pub(super) struct Ways {
     pub(super) mails: u32,
     /// Numbers that no text may go to.
     pub(super) barred: u32,
+    /// Phones that ring to wake them.
+    pub(super) rings: u32,
 }
 
 /// Somebody to be called.
@@ -77,6 +79,10 @@ pub struct Estimate {
     pub mails_per_min: u64,
     /// From the raise until the last text has left; absent when some have no channel to leave by.
     pub reached_after_ms: Option<u64>,
+    /// Phones that are rung, each twice, while people stay silent.
+    pub phones_rung: u64,
+    /// From the raise until all of them were rung, when texts leave first; absent when none is, or no modem is up.
+    pub rung_after_ms: Option<u64>,
     pub warnings: Vec<Warning>,
 }
 
@@ -206,6 +212,7 @@ pub(super) fn estimate(facts: &Facts) -> Estimate {
         micros_max: sms_parts_max.saturating_mul(price.micros),
         currency: price.currency.clone(),
     });
+    let phones_rung = facts.steps.iter().map(|(_, people)| rung(people)).sum();
     let reached: Option<Vec<u64>> = steps.iter().map(|step| step.reached_after_ms).collect();
     let mut estimate = Estimate {
         people: sum(|step| step.people),
@@ -220,13 +227,39 @@ pub(super) fn estimate(facts: &Facts) -> Estimate {
         mails_per_min,
         reached_after_ms: reached.map(|all| all.into_iter().max().unwrap_or(0)),
         steps,
+        phones_rung,
+        rung_after_ms: None,
         warnings: Vec::new(),
     };
+    estimate.rung_after_ms = rung_after_ms(facts, &estimate);
     estimate.warnings = warnings(facts, &estimate);
     if facts.held_back {
         estimate.reached_after_ms = None;
+        estimate.rung_after_ms = None;
     }
     estimate
+}
+
+/// How many phones of a step's people are rung; those of a crowd are not.
+fn rung(people: &[Person]) -> u64 {
+    if people.len() > RUNG_MAX {
+        return 0;
+    }
+    let rings = people.iter().map(|person| match person {
+        Person::Reachable(ways) => u64::from(ways.rings),
+        Person::Unreachable => 0,
+    });
+    rings.sum()
+}
+
+/// A modem that rings sends nothing meanwhile, so rings come after texts.
+fn rung_after_ms(facts: &Facts, estimate: &Estimate) -> Option<u64> {
+    let modems = facts.channels.iter().filter(|channel| channel.sms).count() as u64;
+    if estimate.phones_rung == 0 || modems == 0 {
+        return None;
+    }
+    let turns = (estimate.phones_rung * RINGS).div_ceil(modems);
+    Some(estimate.reached_after_ms?.saturating_add(turns * RING_MS))
 }
 
 fn step(
@@ -332,6 +365,7 @@ mod tests {
             sms,
             mails,
             barred: 0,
+            rings: sms,
         })
     }
 
@@ -436,6 +470,26 @@ mod tests {
         let cost = found.cost.unwrap();
         assert_eq!((cost.micros, cost.micros_max), (225_000, 675_000));
         assert_eq!(found.warnings, [Warning::Unreachable(1)]);
+    }
+
+    #[test]
+    fn rings_follow_the_texts_and_share_the_modems() {
+        let fi = |count: usize| vec![person(Language::Fi, 1, 0); count];
+        for (people, channels, phones, seconds) in [
+            (
+                fi(10),
+                vec![modem("a", 10), modem("b", 10)],
+                10,
+                Some(30 + 300),
+            ),
+            (fi(1), vec![modem("a", 10)], 1, Some(6 + 60)),
+            (fi(101), vec![modem("a", 10)], 0, None),
+            (fi(1), vec![], 1, None),
+        ] {
+            let found = estimate(&facts(vec![(0, people)], channels));
+            assert_eq!(found.phones_rung, phones);
+            assert_eq!(found.rung_after_ms.map(|ms| ms.div_ceil(1_000)), seconds);
+        }
     }
 
     #[test]

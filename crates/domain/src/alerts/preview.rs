@@ -226,6 +226,7 @@ fn called(person: &PersonRow, prefixes: &Prefixes, wished: &[String], critical: 
         sms: 0,
         mails: 0,
         barred: u32::try_from(barred.len()).unwrap_or(u32::MAX),
+        rings: 0,
     };
     for (method, at_once) in deliveries::ways(&usable, wished, critical) {
         match method.kind() {
@@ -233,6 +234,16 @@ fn called(person: &PersonRow, prefixes: &Prefixes, wished: &[String], critical: 
             "email" if at_once => ways.mails += 1,
             _ => {}
         }
+    }
+    if critical {
+        let wishes = &person.details.wishes;
+        let phones = person.methods.iter().filter(|m| m.kind() == "sms").count();
+        let own = match wishes.never_voice {
+            true => 0,
+            false => u32::try_from(phones).unwrap_or(u32::MAX),
+        };
+        // Whoever wakes them is taken to have one phone.
+        ways.rings = own.saturating_add(u32::from(wishes.wake_by.is_some()));
     }
     Person::Reachable(ways)
 }

@@ -149,6 +149,7 @@ async fn no_command_stops_the_log() {
             wall_ms: i64::MAX,
             whole: true,
             damaged: true,
+            call: false,
         })),
     ];
     for command in commands {

@@ -6,9 +6,10 @@ use sqlx::{Row, SqliteConnection};
 
 use super::budget::Budget;
 use super::outbox;
-use super::rules::{Transition, after_send};
+use super::rules::{REPEATED_WITHIN, RING_AFTER, Transition, after_ring, after_send};
 use super::{
-    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, State,
+    Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Purpose, RING, Report,
+    SendOutcome, State,
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
@@ -70,7 +71,7 @@ pub(crate) async fn settle(
          reason = case when state in ('standby', 'pending', 'assigned') then 'answered' else reason end, \
          state = case when state in ('sent', 'delivered', 'handed_over') then 'acknowledged' \
          when state in ('standby', 'pending', 'assigned') then 'cancelled' else state end \
-         where alert_id = ?2 and recipient_id = ?3 and purpose = 'page'",
+         where alert_id = ?2 and recipient_id = ?3 and purpose in ('page', 'wake')",
     )
     .bind(entry.at.0)
     .bind(alert.as_bytes())
@@ -89,7 +90,7 @@ pub(crate) async fn settle_all(
 ) -> Result<(), sqlx::Error> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "select distinct d.recipient_id from json_each(?1) j join delivery d on d.alert_id = ?2 \
-         and d.recipient_id = unhex(j.value) and d.purpose = 'page' \
+         and d.recipient_id = unhex(j.value) and d.purpose in ('page', 'wake') \
          where d.awaiting = 1 or d.state in ('standby', 'pending', 'assigned', 'sent', 'delivered', 'handed_over') \
          order by d.recipient_id",
     )
@@ -113,7 +114,7 @@ pub(crate) async fn cancel_open(
     withdraw(conn, alert, None).await?;
     sqlx::query(
         "update delivery set state = 'cancelled', reason = ?1, ended_at_ms = ?2 \
-         where alert_id = ?3 and purpose = 'page' and state in ('standby', 'pending', 'assigned')",
+         where alert_id = ?3 and purpose in ('page', 'wake') and state in ('standby', 'pending', 'assigned')",
     )
     .bind(reason)
     .bind(entry.at.0)
@@ -135,7 +136,7 @@ async fn withdraw(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update attempt set state = 'withdrawn' where state = 'assigned' and delivery_id in \
-         (select delivery_id from delivery where alert_id = ?1 and purpose = 'page' and state = 'assigned' \
+         (select delivery_id from delivery where alert_id = ?1 and purpose in ('page', 'wake') and state = 'assigned' \
           and (?2 is null or recipient_id = ?2))",
     )
     .bind(alert.as_bytes())
@@ -266,19 +267,19 @@ async fn record_attempt(
     let last = row.state == State::Assigned && !latest && !is_under_way(conn, delivery).await?;
     if row.state == State::Assigned && (latest || last) {
         // The everyday case.
-        let next = after_send(&result.outcome, &row.kind, tries(attempt));
         let place = Place {
             node,
             channel: &channel,
         };
+        let next = follows(conn, entry, &row, result, &place).await?;
         move_to(conn, entry, &row, &next, detail, &place).await?;
     } else if row.state == State::Pending && latest && accepted {
         // Taken back too early: it did go out, and no other try has begun.
-        let next = after_send(&result.outcome, &row.kind, tries(attempt));
         let place = Place {
             node,
             channel: &channel,
         };
+        let next = follows(conn, entry, &row, result, &place).await?;
         move_to(conn, entry, &row, &next, "", &place).await?;
     } else if matches!(row.state, State::Cancelled | State::Expired) && accepted {
         // It left before it could be stopped; the row must not claim otherwise.
@@ -291,6 +292,32 @@ async fn record_attempt(
         .await?;
     }
     Ok(true)
+}
+
+/// What follows from the end of a try.
+async fn follows(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &Found,
+    result: &AttemptResult,
+    place: &Place<'_>,
+) -> Result<Transition, sqlx::Error> {
+    let AttemptRef { delivery, attempt } = result.attempt;
+    if row.kind != RING {
+        return Ok(after_send(&result.outcome, &row.kind, tries(attempt)));
+    }
+    let second = sqlx::query_scalar(
+        "select exists (select 1 from attempt where delivery_id = ?1 and attempt <> ?2 and state = 'accepted' \
+         and node_id = ?3 and channel = ?4 and assigned_at_ms >= ?5)",
+    )
+    .bind(delivery.as_bytes())
+    .bind(i64::from(attempt))
+    .bind(place.node.0.cast_signed())
+    .bind(place.channel)
+    .bind((entry.at - REPEATED_WITHIN).0)
+    .fetch_one(conn)
+    .await?;
+    Ok(after_ring(&result.outcome, tries(attempt), second))
 }
 
 /// Whether any try of a delivery has not ended.
@@ -339,13 +366,20 @@ async fn move_to(
     .bind(again)
     .bind((entry.at + next.retry_in).0)
     .bind(next.possible_repeat)
-    .bind(place.node.0.cast_signed())
-    .bind(place.channel)
+    .bind(if next.elsewhere { place.node.0.cast_signed() } else { 0 })
+    .bind(if next.elsewhere { place.channel } else { "" })
     .bind(to.ended())
     .bind(entry.at.0)
     .bind(row.id.as_bytes())
     .execute(&mut *conn)
     .await?;
+    let left = matches!(to, State::Sent | State::Delivered | State::HandedOver);
+    if left && row.kind == "sms" && matches!(row.purpose, Purpose::Page | Purpose::Wake) {
+        start_rings(conn, entry, row).await?;
+    }
+    if row.purpose != Purpose::Page {
+        return Ok(());
+    }
     if to == State::Failed {
         start_next_method(conn, entry, row).await
     } else if matches!(to, State::Delivered | State::HandedOver) {
@@ -375,6 +409,27 @@ pub(super) async fn bar(
     let failed = Transition::to(State::Failed);
     move_to(conn, entry, &row, &failed, reason, &nowhere).await?;
     Ok(true)
+}
+
+/// The person's text has left: unless they answer, their phones ring a little later.
+async fn start_rings(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &Found,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update delivery set state = 'pending', wanted_since_ms = ?1, due_at_ms = ?1 \
+         where alert_id = ?2 and recipient_id = ?3 and purpose = 'wake' and step = ?4 and round = ?5 \
+         and state = 'standby'",
+    )
+    .bind((entry.at + RING_AFTER).0)
+    .bind(row.alert.as_slice())
+    .bind(row.recipient.as_slice())
+    .bind(row.step)
+    .bind(row.round)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The first standing-by method after a failed one is tried now.
@@ -571,8 +626,9 @@ async fn expire(
     .await?;
     let done = sqlx::query(
         "update delivery set ended_at_ms = ?1, \
-         reason = case state when 'sent' then 'no report from the network' when 'standby' then 'not needed' \
-          else case when reason = '' then 'no channel took it in time' else reason end end, \
+         reason = case when state = 'sent' then 'no report from the network' \
+          when state = 'standby' and purpose = 'wake' then 'no text left before it' \
+          when state = 'standby' then 'not needed' else case when reason = '' then 'no channel took it in time' else reason end end, \
          state = case state when 'sent' then 'handed_over' when 'standby' then 'cancelled' else 'expired' end \
          where delivery_id in (select unhex(value) from json_each(?2)) and ended_at_ms is null and expires_at_ms <= ?1",
     )
@@ -624,6 +680,7 @@ struct Found {
     step: i64,
     round: i64,
     method: i64,
+    purpose: Purpose,
     kind: String,
     address: String,
     state: State,
@@ -634,7 +691,8 @@ struct Found {
 
 async fn find(conn: &mut SqliteConnection, id: DeliveryId) -> Result<Option<Found>, sqlx::Error> {
     let row = sqlx::query(
-        "select alert_id, recipient_id, step, round, method, kind, address, state, attempts, (reason = 'answered') as answered \
+        "select alert_id, recipient_id, step, round, method, purpose, kind, address, state, attempts, \
+         (reason = 'answered') as answered \
          from delivery where delivery_id = ?",
     )
     .bind(id.as_bytes())
@@ -648,6 +706,7 @@ async fn find(conn: &mut SqliteConnection, id: DeliveryId) -> Result<Option<Foun
             step: row.try_get("step")?,
             round: row.try_get("round")?,
             method: row.try_get("method")?,
+            purpose: Purpose::parse(row.try_get("purpose")?),
             kind: row.try_get("kind")?,
             address: row.try_get("address")?,
             state: State::parse(row.try_get("state")?),

@@ -5,12 +5,12 @@ use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 
 use super::rules::{SUMMARISED, ways};
-use super::{Lane, NONE, Purpose, State, Summary};
+use super::{Lane, NONE, Purpose, RING, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
 use crate::recipients::{self, ContactMethod, PersonRow};
 use crate::rows;
-use crate::texts::Language;
+use crate::texts::{self, Language};
 
 /// How long a reply to a text is worth sending.
 const REPLY_VALIDITY_MS: i64 = 3_600_000;
@@ -29,7 +29,17 @@ pub(crate) struct NewPage<'a> {
     pub(crate) wished: &'a [String],
     /// Another history may have owed and sent the same.
     pub(crate) possible_repeat: bool,
+    /// Set when phones are rung to wake people.
+    pub(crate) waking: Option<Waking<'a>>,
     pub(crate) people: &'a [Paged<'a>],
+}
+
+/// What is said to somebody who is to wake another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waking<'a> {
+    pub(crate) organisation: &'a str,
+    /// The alert's number as people say it.
+    pub(crate) number: &'a str,
 }
 
 /// One person with the code that answers this alert.
@@ -49,6 +59,10 @@ pub(crate) async fn create_pages(
 ) -> Result<u64, sqlx::Error> {
     let prefixes = recipients::prefixes(conn).await?;
     let mut new = Vec::new();
+    if let Some(waking) = page.waking {
+        new.extend(wakes(conn, page, waking, &prefixes).await?);
+        end_earlier_rings(conn, entry, page).await?;
+    }
     for paged in page.people {
         let methods = paged.person.map_or(&[][..], |person| &person.methods);
         let language = Language::parse(paged.person.map_or("", |person| &person.language)).tag();
@@ -72,7 +86,10 @@ pub(crate) async fn create_pages(
                 language,
                 state.name(),
                 reason,
-                paged.code
+                paged.code,
+                Purpose::Page.name(),
+                "",
+                page.lane.rank()
             ]));
         };
         let refused = |method: &ContactMethod| recipients::check_prefix(&prefixes, method).err();
@@ -114,15 +131,15 @@ pub(crate) async fn create_pages(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
          language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
          avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms, validity_ms) \
-         select unhex(value ->> 0), ?1, unhex(value ->> 1), 'page', ?2, ?3, value ->> 2, value ->> 3, value ->> 4, \
-         value ->> 5, ?4, ?5, value ->> 6, value ->> 7, value ->> 8, '', '', ?9, 0, 1, 0, 0, '', ?6, ?6, ?6, ?7, \
-         case when value ->> 6 = 'failed' then ?6 end, ?10 from json_each(?8) where true order by key \
+         select unhex(value ->> 0), ?1, unhex(value ->> 1), value ->> 9, ?2, ?3, value ->> 2, value ->> 3, value ->> 4, \
+         value ->> 5, value ->> 11, ?4, value ->> 6, value ->> 7, value ->> 8, '', value ->> 10, ?8, 0, \
+         (value ->> 9 = 'page'), 0, 0, '', ?5, ?5, ?5, ?6, \
+         case when value ->> 6 in ('failed', 'cancelled') then ?5 end, ?9 from json_each(?7) where true order by key \
          on conflict (delivery_id) do nothing",
     )
     .bind(page.alert.as_bytes())
     .bind(i64::from(page.step))
     .bind(i64::from(page.round))
-    .bind(page.lane.rank())
     .bind(page.critical)
     .bind(entry.at.0)
     .bind(entry.at.0.saturating_add(page.validity_ms))
@@ -132,6 +149,143 @@ pub(crate) async fn create_pages(
     .execute(conn)
     .await?;
     Ok(made.rows_affected())
+}
+
+/// The first place of contact methods of somebody who wakes another, behind all of that person's own.
+const WAKER_METHODS: usize = 100;
+
+/// What wakes people: their phones ring once their text has left, and whoever they named is asked to wake them and rung as
+/// well (PRODUCT L-29).
+async fn wakes(
+    conn: &mut SqliteConnection,
+    page: &NewPage<'_>,
+    waking: Waking<'_>,
+    prefixes: &[String],
+) -> Result<Vec<serde_json::Value>, sqlx::Error> {
+    let known = || page.people.iter().filter_map(|paged| paged.person);
+    let keys: Vec<&str> = known()
+        .filter_map(|person| person.details.wishes.wake_by.as_deref())
+        .collect();
+    let wakers = match keys.as_slice() {
+        [] => Vec::new(),
+        keys => recipients::by_keys(conn, keys).await?,
+    };
+    // A ring never holds up a text somebody waits for.
+    let lane = page.lane.max(Lane::FirstOfSource);
+    let mut new = Vec::new();
+    let mut owe = |to: RecipientId, method: usize, kind: &str, number: &str, what: &Owing<'_>| {
+        let id = DeliveryId::among(
+            &page.alert,
+            &what.sleeper,
+            &[
+                b"wake",
+                kind.as_bytes(),
+                &page.step.to_be_bytes(),
+                &page.round.to_be_bytes(),
+                &(method as u64).to_be_bytes(),
+            ],
+        );
+        new.push(json!([
+            data_encoding::HEXUPPER.encode(id.as_bytes()),
+            data_encoding::HEXUPPER.encode(to.as_bytes()),
+            method,
+            kind,
+            number,
+            what.language,
+            what.state.name(),
+            what.reason,
+            "",
+            Purpose::Wake.name(),
+            what.body,
+            what.lane.rank()
+        ]));
+    };
+    for sleeper in known() {
+        let wishes = &sleeper.details.wishes;
+        let ring = |person: &PersonRow| Owing {
+            sleeper: sleeper.id,
+            language: Language::parse(&person.language).tag(),
+            body: String::new(),
+            lane,
+            state: match person.details.wishes.never_voice {
+                true => State::Cancelled,
+                false => State::Standby,
+            },
+            reason: match person.details.wishes.never_voice {
+                true => "never by voice, as they wish",
+                false => "",
+            },
+        };
+        for (method, number) in phones(sleeper, prefixes).enumerate() {
+            owe(sleeper.id, method, RING, number, &ring(sleeper));
+        }
+        let waker = wishes
+            .wake_by
+            .as_deref()
+            .and_then(|key| wakers.iter().find(|person| person.key == key));
+        if let Some(waker) = waker {
+            let language = Language::parse(&waker.language);
+            let ask = Owing {
+                body: texts::wake(language, waking.organisation, waking.number, &sleeper.name),
+                lane: page.lane,
+                state: State::Pending,
+                reason: "",
+                ..ring(waker)
+            };
+            for (method, number) in phones(waker, prefixes).enumerate() {
+                owe(waker.id, WAKER_METHODS + method, "sms", number, &ask);
+                // Ends with the sleeper's answer, so it is owed to the sleeper.
+                owe(
+                    sleeper.id,
+                    WAKER_METHODS + method,
+                    RING,
+                    number,
+                    &ring(waker),
+                );
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// One thing owed to wake somebody.
+struct Owing<'a> {
+    sleeper: RecipientId,
+    language: &'a str,
+    body: String,
+    lane: Lane,
+    state: State,
+    reason: &'a str,
+}
+
+/// Numbers of a person that may be called.
+fn phones<'a>(person: &'a PersonRow, prefixes: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let usable = person.methods.iter().filter(|method| {
+        method.kind() == "sms" && recipients::check_prefix(prefixes, method).is_ok()
+    });
+    usable.map(ContactMethod::address)
+}
+
+/// A later round rings anew; what an earlier one has not begun is not rung beside it.
+async fn end_earlier_rings(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    page: &NewPage<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update delivery set state = 'cancelled', reason = 'a later round rings', ended_at_ms = ?1 \
+         where alert_id = ?2 and recipient_id in (select unhex(value) from json_each(?3)) and purpose = 'wake' \
+         and kind = 'ring' and round < ?4 and state in ('standby', 'pending')",
+    )
+    .bind(entry.at.0)
+    .bind(page.alert.as_bytes())
+    .bind(rows::hex_array(
+        page.people.iter().map(|paged| paged.id.as_bytes()),
+    ))
+    .bind(i64::from(page.round))
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// A text of one purpose in one language over one kind of channel.
@@ -188,7 +342,7 @@ pub(crate) async fn purposes_without_text(
     alert: AlertId,
 ) -> Result<Vec<Purpose>, sqlx::Error> {
     let found: Vec<String> = sqlx::query_scalar(
-        "select distinct d.purpose from delivery d where d.alert_id = ?1 and d.body = '' \
+        "select distinct d.purpose from delivery d where d.alert_id = ?1 and d.body = '' and d.kind <> 'ring' \
          and not exists (select 1 from delivery_text t where t.alert_id = ?1 and t.purpose = d.purpose) \
          order by d.purpose",
     )

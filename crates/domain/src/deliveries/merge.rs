@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection};
 use super::facts::{
     ATTEMPT_STATES, AttemptFact, DeliveryFact, REPORTS, attempt_fact, delivery_fact,
 };
+use super::rules::RING_AFTER;
 use super::{Purpose, State};
 use crate::apply::Entry;
 use crate::facts::Joined;
@@ -197,6 +198,20 @@ async fn mend_standby(
             or (r.state = 'standby' and r.method < s.method))))",
     )
     .bind(entry.at.0)
+    .bind(ids)
+    .execute(&mut *conn)
+    .await?;
+    // Phones ring after a text that left, whoever sent it.
+    sqlx::query(
+        "update delivery set state = 'pending', wanted_since_ms = ?1, due_at_ms = ?1 \
+         where delivery_id in (select s.delivery_id from json_each(?2) j join delivery d on d.delivery_id = unhex(j.value) \
+          join delivery s on s.alert_id = d.alert_id and s.recipient_id = d.recipient_id and s.purpose = 'wake' \
+           and s.step = d.step and s.round = d.round and s.state = 'standby' where d.purpose in ('page', 'wake') \
+          and exists (select 1 from delivery p where p.alert_id = s.alert_id and p.recipient_id = s.recipient_id \
+           and p.purpose = 'page' and p.kind = 'sms' and p.step = s.step and p.round = s.round \
+           and p.state in ('sent', 'delivered', 'handed_over')))",
+    )
+    .bind((entry.at + RING_AFTER).0)
     .bind(ids)
     .execute(conn)
     .await?;

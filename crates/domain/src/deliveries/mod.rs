@@ -15,14 +15,15 @@ mod query;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 pub(crate) use self::apply::{apply, cancel_open, settle, settle_all};
 pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, Summary,
 };
 pub(crate) use self::create::{
-    FrozenText, NewPage, Notice, Paged, Update, call_off, create_pages, freeze_texts, has_texts,
-    notice, purposes_without_text, update,
+    FrozenText, NewPage, Notice, Paged, Update, Waking, call_off, create_pages, freeze_texts,
+    has_texts, notice, purposes_without_text, update,
 };
 pub use self::facts::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Standing};
 pub(crate) use self::facts::{WATCH, changed, changed_attempts};
@@ -36,8 +37,9 @@ pub use self::query::{
     expired, failed_predecessor, known_attempts, load, many_untold, next_due, of_alert, stranded,
     superseded, told, under_way, under_way_on, untold, unwanted_on, work_for,
 };
-pub(crate) use self::rules::ways;
-pub use self::rules::{Lane, Purpose, State};
+pub use self::rules::{Lane, Purpose, RING, State, carrier};
+pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};
+pub(crate) use self::trials::{Trial, end_trials, owe_trial};
 
 /// The address in rows about nobody in particular: no alert, no known person.
 pub(crate) const NONE: [u8; 16] = [0; 16];

@@ -3,6 +3,7 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use super::RING;
 use super::query::text_of;
 use crate::apply::Entry;
 use crate::time::Timestamp;
@@ -75,6 +76,8 @@ pub async fn queued(conn: &mut SqliteConnection) -> Result<Queued, sqlx::Error> 
             "sms" => {
                 queued.sms_parts += count * u64::from(texts::parts(&text_of(row)?));
             }
+            // Rings wait for texts, not texts for them.
+            RING => {}
             _ => queued.mails += count,
         }
     }

@@ -6,7 +6,8 @@ use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{AttemptRef, Lane, Purpose, State};
+use super::rules::{PINNED_FOR, RING_PARTS};
+use super::{AttemptRef, Lane, Purpose, RING, State};
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
 use crate::texts;
 use crate::time::Timestamp;
@@ -28,6 +29,8 @@ pub struct Due {
     pub avoid: Option<(NodeId, String)>,
     /// The channel it should leave from if that works.
     pub prefer: Option<(NodeId, String)>,
+    /// The channel it must leave from while that one can be used: a second ring counts only from the number of the first.
+    pub pinned: Option<(NodeId, String)>,
 }
 
 /// How much a channel has been given and not reported.
@@ -119,8 +122,11 @@ pub async fn due(
         "select d.delivery_id, d.kind, d.lane, d.critical, d.address, \
          1 + (select coalesce(max(a.attempt), ?3) from attempt a where a.delivery_id = d.delivery_id \
           and a.attempt > ?3 and a.attempt < ?4) as next_attempt, d.avoid_node, d.avoid_channel, \
-         d.prefer_node, d.prefer_channel, \
-         d.language, d.code, d.possible_repeat, d.renumbered, ?5 as site, \
+         d.prefer_node, d.prefer_channel, coalesce(case when d.kind = 'ring' and d.due_at_ms + ?6 > ?1 then \
+          (select a.node_id from attempt a where a.delivery_id = d.delivery_id and a.attempt = d.attempts \
+           and a.state = 'accepted') end, 0) as pinned_node, \
+         coalesce((select a.channel from attempt a where a.delivery_id = d.delivery_id and a.attempt = d.attempts), '') \
+          as pinned_channel, d.language, d.code, d.possible_repeat, d.renumbered, ?5 as site, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from delivery d left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
           and t.kind = d.kind and t.language = d.language \
@@ -132,6 +138,7 @@ pub async fn due(
     .bind(block)
     .bind(block + i64::from(nodes::ATTEMPTS_PER_BLOCK))
     .bind(fork.map(|fork| fork.site))
+    .bind(i64::try_from(PINNED_FOR.as_millis()).unwrap_or(i64::MAX))
     .fetch_all(conn)
     .await?;
     found
@@ -146,9 +153,10 @@ pub async fn due(
                 lane: Lane::of_rank(row.try_get("lane")?),
                 critical: row.try_get("critical")?,
                 address: row.try_get("address")?,
-                parts: u32::from(texts::parts(&text_of(row)?)),
+                parts: parts_of(row)?,
                 avoid: place(row, "avoid_node", "avoid_channel")?,
                 prefer: place(row, "prefer_node", "prefer_channel")?,
+                pinned: place(row, "pinned_node", "pinned_channel")?,
             })
         })
         .collect()
@@ -167,7 +175,7 @@ pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, 
 /// Attempts assigned and not reported, per channel.
 pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx::Error> {
     let found = sqlx::query(
-        "select a.node_id, a.channel, d.language, d.code, d.possible_repeat, d.renumbered, \
+        "select a.node_id, a.channel, d.kind, d.language, d.code, d.possible_repeat, d.renumbered, \
          (select f.site from fork f) as site, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
@@ -183,7 +191,7 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
             NodeId(rows::unsigned(row, "node_id")?),
             row.try_get::<String, _>("channel")?,
         );
-        let parts = u32::from(texts::parts(&text_of(row)?));
+        let parts = parts_of(row)?;
         match load.last_mut() {
             Some(last) if last.node == node && last.channel == channel => {
                 last.attempts += 1;
@@ -523,13 +531,14 @@ pub async fn of_alert(
     Ok(deliveries)
 }
 
-/// How many deliveries of an alert (of all when `None`) stand in each state.
+/// How many texts and mails of an alert (of all when `None`) stand in each state.
 pub async fn counts(
     conn: &mut SqliteConnection,
     alert: Option<AlertId>,
 ) -> Result<Vec<(State, u64)>, sqlx::Error> {
     let found = sqlx::query(
-        "select state, count(*) as n from delivery where ?1 is null or alert_id = ?1 group by state order by state",
+        "select state, count(*) as n from delivery where (?1 is null or alert_id = ?1) and kind <> 'ring' \
+         group by state order by state",
     )
     .bind(alert.map(|a| a.0.to_vec()))
     .fetch_all(conn)
@@ -556,6 +565,7 @@ pub async fn told(
         "select d.alert_id, d.purpose, d.state, d.code, max(coalesce(a.ended_at_ms, a.assigned_at_ms)) as at_ms \
          from delivery d join attempt a on a.delivery_id = d.delivery_id and a.state <> 'refused' \
          where d.recipient_id in (select unhex(value) from json_each(?)) and d.address = ? and d.purpose <> 'reply' \
+         and d.kind <> 'ring' \
          and d.created_at_ms >= ? group by d.delivery_id order by at_ms desc, d.delivery_id limit 20",
     )
     .bind(rows::hex_array(recipients.iter().map(RecipientId::as_bytes)))
@@ -593,6 +603,14 @@ pub(crate) async fn told_recipients(
     .fetch_all(conn)
     .await?;
     Ok(RecipientId::from_rows(&found)?.into_iter().collect())
+}
+
+/// What it takes of a channel, in SMS parts.
+fn parts_of(row: &SqliteRow) -> Result<u32, sqlx::Error> {
+    match row.try_get("kind")? {
+        RING => Ok(RING_PARTS),
+        _ => Ok(u32::from(texts::parts(&text_of(row)?))),
+    }
 }
 
 /// The whole text as it leaves, with code and marks.

@@ -5,6 +5,45 @@ use std::time::Duration;
 use super::SendOutcome;
 use crate::recipients::ContactMethod;
 
+/// The kind of a delivery that lets a phone ring and says nothing. Modems carry it, beside `sms`.
+pub const RING: &str = "ring";
+
+/// The kind of channel that carries deliveries of this kind.
+pub fn carrier(kind: &str) -> &str {
+    match kind {
+        RING => "sms",
+        other => other,
+    }
+}
+
+/// What a ring takes of a modem, in SMS parts: all it may hold at once, for nothing else leaves meanwhile (PRODUCT L-29).
+pub(super) const RING_PARTS: u32 = 4;
+
+/// How long one ring keeps a modem, dialling and hanging up included, for estimates.
+pub(crate) const RING_MS: u64 = 30_000;
+
+/// How often a phone is rung: the second call from one number passes where the first makes no sound.
+pub(crate) const RINGS: u64 = 2;
+
+/// How long after its text a phone is first rung: whoever is awake has answered by then.
+pub(super) const RING_AFTER: Duration = Duration::from_secs(30);
+
+/// Between two rings.
+const RING_PAUSE: Duration = Duration::from_secs(15);
+
+/// Two rings count as repeated when the second ends so soon after the first was given away. Phones allow three minutes
+/// between their beginnings, the shorter of the two systems' rules.
+pub(super) const REPEATED_WITHIN: Duration = Duration::from_secs(180);
+
+/// How long the second ring waits for the modem of the first; later it could not end in time, and both start anew.
+pub(super) const PINNED_FOR: Duration = Duration::from_secs(45);
+
+/// Most tries at one phone: one that is off or out of reach would keep a modem from texts for ever.
+const RING_TRIES_MAX: u32 = 6;
+
+/// Most people called together whose phones are rung: rings of a crowd would keep texts out for hours.
+pub(crate) const RUNG_MAX: usize = 100;
+
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum State {
@@ -111,6 +150,10 @@ pub enum Purpose {
     Summary,
     /// Tells more about something under way, in words of its own; nothing waits for an answer to it.
     Update,
+    /// Wakes a person called to a critical alert: lets a phone ring, or asks somebody to wake them.
+    Wake,
+    /// Shows that one of our modems reaches another one.
+    Trip,
 }
 
 impl Purpose {
@@ -122,6 +165,8 @@ impl Purpose {
             Self::Reply => "reply",
             Self::Summary => "summary",
             Self::Update => "update",
+            Self::Wake => "wake",
+            Self::Trip => "trip",
         }
     }
 
@@ -132,6 +177,8 @@ impl Purpose {
             "reply" => Self::Reply,
             "summary" => Self::Summary,
             "update" => Self::Update,
+            "wake" => Self::Wake,
+            "trip" => Self::Trip,
             _ => Self::Page,
         }
     }
@@ -206,6 +253,8 @@ pub(super) struct Transition {
     pub(super) retry_in: Duration,
     /// The next try must say that it may be a repeat.
     pub(super) possible_repeat: bool,
+    /// Another channel is better for the next try.
+    pub(super) elsewhere: bool,
 }
 
 impl Transition {
@@ -215,6 +264,7 @@ impl Transition {
             to,
             retry_in: Duration::ZERO,
             possible_repeat: false,
+            elsewhere: true,
         }
     }
 }
@@ -234,12 +284,43 @@ pub(super) fn after_send(outcome: &SendOutcome, kind: &str, attempt: u32) -> Tra
             to: State::Pending,
             retry_in: retry_delay(attempt),
             possible_repeat: false,
+            elsewhere: true,
         },
         SendOutcome::Unknown { .. } => Transition {
             to: State::Pending,
             retry_in: Duration::ZERO,
             possible_repeat: true,
+            elsewhere: true,
         },
+    }
+}
+
+/// Decides what follows from the end of ring number `attempt`. `second`: the phone was rung from the same number so
+/// shortly before that this one counted as a repeated call. None of it says that a person heard it.
+pub(super) fn after_ring(outcome: &SendOutcome, attempt: u32, second: bool) -> Transition {
+    let again = |retry_in, elsewhere| Transition {
+        to: State::Pending,
+        retry_in,
+        possible_repeat: false,
+        elsewhere,
+    };
+    match outcome {
+        SendOutcome::Accepted { .. } if second => Transition::to(State::HandedOver),
+        SendOutcome::Accepted { .. }
+        | SendOutcome::Refused { .. }
+        | SendOutcome::Unknown { .. }
+            if attempt >= RING_TRIES_MAX =>
+        {
+            Transition::to(State::Failed)
+        }
+        SendOutcome::Accepted { .. } => again(RING_PAUSE, false),
+        SendOutcome::Refused {
+            permanent: true, ..
+        } => Transition::to(State::Failed),
+        SendOutcome::Refused {
+            permanent: false, ..
+        } => again(retry_delay(attempt), true),
+        SendOutcome::Unknown { .. } => again(Duration::ZERO, true),
     }
 }
 
@@ -269,7 +350,8 @@ mod tests {
             Transition {
                 to: State::Pending,
                 retry_in: Duration::ZERO,
-                possible_repeat: true
+                possible_repeat: true,
+                elsewhere: true,
             }
         );
     }

@@ -1,5 +1,7 @@
 //! Transcripts of deliveries: sends, retries, reports, silence and dark numbers.
 
+mod rings;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

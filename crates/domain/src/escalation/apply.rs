@@ -11,7 +11,7 @@ use super::plan_row::{PlanRowFull, insert_all, load, save};
 use super::rules::{Action, Plan, code, next_action};
 use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, Quota, query};
 use crate::apply::Entry;
-use crate::deliveries::{self, Lane, NewPage, Paged, Purpose};
+use crate::deliveries::{self, Lane, NewPage, Paged, Purpose, RUNG_MAX, Waking};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::script::Script;
@@ -444,6 +444,14 @@ async fn expand_page(
             })
         })
         .collect();
+    let content = content_of(row)?;
+    let organisation = nodes::organisation(conn).await?;
+    // Phones ring at critical alerts, but not those of a crowd.
+    let rings = row.critical && !row.plan.is_crowd(step, everyone.len());
+    if row.critical && !rings && page == 0 && row.plan.round == 0 {
+        let note = format!("More than {RUNG_MAX} people are called together: no phone is rung.");
+        say(conn, entry, alert, &note).await?;
+    }
     let new = NewPage {
         alert,
         step,
@@ -452,9 +460,13 @@ async fn expand_page(
         critical: row.critical,
         at_once: row.critical || row.plan.is_loud(),
         validity_ms: row.validity_ms,
-        wished: &content_of(row)?.channels,
+        wished: &content.channels,
         // Whoever was to do this while the island held back may have done it.
         possible_repeat: row.hold_until.0 > 0,
+        waking: rings.then_some(Waking {
+            organisation: &organisation,
+            number: &content.number,
+        }),
         people: &paged,
     };
     deliveries::create_pages(conn, entry, &new).await?;

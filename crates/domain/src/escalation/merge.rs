@@ -221,7 +221,8 @@ async fn freeze_missing(
                 };
                 freeze_call_offs(conn, row, reason).await?;
             }
-            Purpose::Reply | Purpose::Summary | Purpose::Update => {} // they carry their own words
+            Purpose::Reply | Purpose::Summary | Purpose::Update | Purpose::Wake | Purpose::Trip => {
+            } // they carry their own words
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::deliveries::RUNG_MAX;
 use crate::time::Timestamp;
 
 /// Where an alert's plan stands.
@@ -146,6 +147,18 @@ impl Plan {
     /// Whether a step is not one of those called in turn, but the people kept for the loud round.
     pub(super) fn is_fallback(&self, step: u16) -> bool {
         usize::from(step) >= self.delays_ms.len()
+    }
+
+    /// Whether so many are called together that ringing their phones would keep texts out: `page_len` on one page of a step,
+    /// or more than one page of them.
+    pub(super) fn is_crowd(&self, step: u16, page_len: usize) -> bool {
+        let last = |step: usize| self.last_pages.get(step).copied().unwrap_or(0);
+        let step = usize::from(step);
+        let before = match step.checked_sub(1) {
+            Some(before) => i64::from(last(before)),
+            None => -1,
+        };
+        page_len > RUNG_MAX || i64::from(last(step)) - before > 1
     }
 }
 

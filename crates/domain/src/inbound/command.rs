@@ -30,4 +30,6 @@ pub struct Receive {
     pub whole: bool,
     /// Parts were missing or could not be decoded.
     pub damaged: bool,
+    /// No text: somebody called the modem, and was turned down. Never an answer.
+    pub call: bool,
 }

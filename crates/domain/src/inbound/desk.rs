@@ -19,6 +19,7 @@ use crate::recipients;
 use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
 use crate::time::Civil;
 use crate::vocabulary::Answer;
+use crate::waking;
 
 /// How far back `?` looks.
 const TOLD_HOURS: u64 = 72;
@@ -58,12 +59,74 @@ pub(super) struct Reply {
 
 impl Desk<'_> {
     pub(super) async fn whole(&mut self) -> Result<Handled, sqlx::Error> {
+        if self.text.call {
+            return self.call().await;
+        }
+        if let Some(token) = waking::token_in(&self.text.text) {
+            let (node, from) = (self.text.node, &self.sender.address);
+            if waking::arrived(self.conn, self.entry, token, node, from).await? {
+                return Ok(Handled {
+                    taken: Taken::Trip,
+                    alert: None,
+                    recipient: None,
+                    reply: None,
+                });
+            }
+        }
         match self.meaning() {
             Meaning::Question => self.question().await,
             Meaning::Code { code, answer, rest } => self.code(&code, answer, &rest).await,
             Meaning::BareAnswer(answer) => self.bare_answer(answer).await,
             Meaning::Free => self.words().await,
         }
+    }
+
+    /// Whether a test woke the sender: 1 is yes, 2 is no. `None` when this is about something else.
+    async fn woke(
+        &mut self,
+        code: Option<&str>,
+        answer: Option<Answer>,
+    ) -> Result<Option<Handled>, sqlx::Error> {
+        let woke = match answer {
+            Some(Answer::Coming) => true,
+            Some(Answer::Cannot) => false,
+            Some(Answer::Received | Answer::NeedHelp) | None => return Ok(None),
+        };
+        let address = self.sender.address.clone();
+        let person = waking::answer(self.conn, self.entry, &address, code, woke).await?;
+        Ok(person.map(|person| {
+            let language = self.sender.language();
+            let body = texts::wake_noted(language, &self.organisation, woke);
+            Handled {
+                recipient: Some(person),
+                ..self.to_sender(Taken::WakeAnswer, body)
+            }
+        }))
+    }
+
+    /// Somebody called, most likely back: a phone that rang shows our number. Nothing is decided by it, for anybody can
+    /// show any number; who has something to answer is told how.
+    async fn call(&mut self) -> Result<Handled, sqlx::Error> {
+        let open = self.sender.list_open(self.conn).await?;
+        let language = self.sender.language();
+        let again = self.sender.repeats_itself("");
+        let alert = self.sender.open.first().map(|call| call.alert);
+        if let Some(alert) = alert.filter(|_| !again) {
+            self.post(alert, "(Called this number. A call is no answer.)")
+                .await?;
+        }
+        let reply = Reply {
+            body: texts::no_calls(language, &self.organisation, &open),
+            language,
+            critical: false,
+            to_stranger: open.is_empty(),
+        };
+        Ok(Handled {
+            taken: Taken::Call,
+            alert,
+            recipient: self.only_person(),
+            reply: (!again).then_some(reply),
+        })
     }
 
     /// What the text means; of a damaged one only what the damage cannot have made.
@@ -118,6 +181,9 @@ impl Desk<'_> {
     ) -> Result<Handled, sqlx::Error> {
         let Some(asked) = self.sender.find_call(self.conn, code).await? else {
             if let Some(handled) = self.second_person(code, answer).await? {
+                return Ok(handled);
+            }
+            if let Some(handled) = self.woke(Some(code), answer).await? {
                 return Ok(handled);
             }
             // A longer text is a sentence with a number in it.
@@ -229,6 +295,11 @@ impl Desk<'_> {
 
     /// An answer that says no code: counts when it can mean one alert only, and that is not critical.
     async fn bare_answer(&mut self, answer: Answer) -> Result<Handled, sqlx::Error> {
+        if self.sender.open.is_empty()
+            && let Some(handled) = self.woke(None, Some(answer)).await?
+        {
+            return Ok(handled);
+        }
         match self.sender.open.as_slice() {
             [] => match self.sender.last_call(self.conn).await? {
                 Some(asked) => self.answer(&asked, answer, "").await,

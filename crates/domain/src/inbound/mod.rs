@@ -58,10 +58,16 @@ pub enum Taken {
     SecondPerson,
     /// A code this island does not know: kept, and looked at again once somebody who does is heard.
     Elsewhere,
+    /// A call, which was turned down. Never an answer.
+    Call,
+    /// A text from one of our modems to another, which shows that both work.
+    Trip,
+    /// Whether a test woke somebody.
+    WakeAnswer,
 }
 
 impl Taken {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -76,6 +82,9 @@ impl Taken {
         Self::DutyInbox,
         Self::SecondPerson,
         Self::Elsewhere,
+        Self::Call,
+        Self::Trip,
+        Self::WakeAnswer,
     ];
 
     /// The word in rows and lists.
@@ -95,6 +104,9 @@ impl Taken {
             Self::DutyInbox => "duty_inbox",
             Self::SecondPerson => "second_person",
             Self::Elsewhere => ELSEWHERE,
+            Self::Call => "call",
+            Self::Trip => "trip",
+            Self::WakeAnswer => "wake_answer",
         }
     }
 

@@ -84,6 +84,7 @@ pub(super) async fn kept_for_elsewhere(
             wall_ms: row.try_get("wall_ms")?,
             whole: true,
             damaged: row.try_get("damaged")?,
+            call: false,
         };
         Ok((text, rows::time(&row, "received_at_ms")?))
     })

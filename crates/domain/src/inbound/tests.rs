@@ -36,6 +36,30 @@ async fn a_code_answers_and_is_confirmed_in_the_persons_language() {
 }
 
 #[tokio::test]
+async fn a_call_is_no_answer_and_its_caller_is_told_how_to_answer() {
+    let mut story = Story::new().await;
+    let alert = story.raise(Severity::Critical, &["ana", "bela"]).await;
+    story.call(ANA).await;
+    story.call(ANA).await;
+    story.call(STRANGER).await;
+    story.call("").await;
+    story.check(expect![[r#"
+        +0 s ana: 
+          call
+          room 1: ANA: (Called this number. A call is no answer.)
+          to ana: Aurora Energy: tähän numeroon ei voi soittaa, eikä soitto ole vastaus. Vastaa {ana 1} 1 (hälytys 1)
+        +0 s ana: 
+          call
+        +0 s stranger: 
+          call
+          to stranger: Aurora Energy: tähän numeroon ei voi soittaa, eikä soitto ole vastaus.
+        +0 s : 
+          call
+    "#]]);
+    assert_eq!(story.answer_of(alert, "ana").await, "silent ");
+}
+
+#[tokio::test]
 async fn a_right_code_from_another_phone_counts_and_is_marked() {
     let mut story = Story::new().await;
     let alert = story.raise(Severity::Critical, &["ana", "bela"]).await;

@@ -103,6 +103,10 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "what waits for a second person is decided at a node that hears the others. If it cannot wait, raise it anew \
              here: on a node that is cut off it goes at once and is reviewed after",
         ),
+        Command::Waking(_) => refused(
+            "tests of phones and modems wait until it is back: what came of them could not be joined. Alerts ring phones \
+             here as usual",
+        ),
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
         ),

@@ -73,5 +73,13 @@ pub(super) trait Words: Sync {
     fn told_line(&self, time: &str, number: Option<&str>, text: &str) -> String;
     fn told_nothing(&self, organisation: &str, hours: u64) -> String;
     fn duty_inbox(&self, organisation: &str) -> String;
+    /// Asks to wake somebody who is called to an alert.
+    fn wake(&self, alert: &str, name: &str) -> String;
+    /// Asks whether a test woke somebody; their phone rings next.
+    fn wake_question(&self, organisation: &str, code: &str) -> String;
+    /// What was noted of a test, and what to do when it did not wake.
+    fn wake_noted(&self, organisation: &str, woke: bool) -> String;
+    /// Calls are turned down, and why that matters.
+    fn no_calls(&self, organisation: &str) -> String;
     fn shown_in_room(&self, alert: &str) -> String;
 }

@@ -177,6 +177,30 @@ impl Words for English {
         )
     }
 
+    fn wake(&self, alert: &str, name: &str) -> String {
+        format!("Please wake {name} NOW. {alert} needs them; they have a text from us.")
+    }
+
+    fn wake_question(&self, organisation: &str, code: &str) -> String {
+        format!(
+            "TEST {organisation}: your phone rings twice now. Did it wake you? Reply {code} 1=yes {code} 2=no"
+        )
+    }
+
+    fn wake_noted(&self, organisation: &str, woke: bool) -> String {
+        if woke {
+            format!("Noted. {organisation} can wake you with this phone.")
+        } else {
+            format!(
+                "Noted. Save all numbers of {organisation} as one contact that may ring through silence; we will ask again."
+            )
+        }
+    }
+
+    fn no_calls(&self, organisation: &str) -> String {
+        format!("{organisation}: this number takes no calls, and a call is no answer.")
+    }
+
     fn shown_in_room(&self, alert: &str) -> String {
         format!(
             "{alert}: your message is shown to those working on it. It is not counted as an answer."

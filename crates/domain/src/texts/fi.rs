@@ -183,6 +183,30 @@ impl Words for Finnish {
         )
     }
 
+    fn wake(&self, alert: &str, name: &str) -> String {
+        format!("Herätä {name} HETI. {alert} tarvitsee häntä; hänellä on meiltä viesti.")
+    }
+
+    fn wake_question(&self, organisation: &str, code: &str) -> String {
+        format!(
+            "TESTI {organisation}: puhelimesi soi nyt kahdesti. Heräsitkö? Vastaa {code} 1=kyllä {code} 2=ei"
+        )
+    }
+
+    fn wake_noted(&self, organisation: &str, woke: bool) -> String {
+        if woke {
+            format!("Kirjattu. {organisation} saa sinut hereille tällä puhelimella.")
+        } else {
+            format!(
+                "Kirjattu. Tallenna kaikki {organisation} numerot yhdeksi yhteystiedoksi, joka saa soida äänettömälläkin; kysymme uudelleen."
+            )
+        }
+    }
+
+    fn no_calls(&self, organisation: &str) -> String {
+        format!("{organisation}: tähän numeroon ei voi soittaa, eikä soitto ole vastaus.")
+    }
+
     fn shown_in_room(&self, alert: &str) -> String {
         format!("{alert}: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi.")
     }

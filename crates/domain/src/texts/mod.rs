@@ -12,6 +12,7 @@ mod en;
 mod fi;
 mod language;
 mod page;
+mod phone;
 mod reply;
 mod report;
 mod second;
@@ -26,10 +27,11 @@ pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,
 };
+pub use self::phone::{card_note, instructions};
 pub use self::reply::{
     About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
-    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
-    unknown_code,
+    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, no_calls, not_counted,
+    room_posted, unknown_code, wake, wake_noted, wake_question,
 };
 pub use self::report::{ReportNews, report, report_news};
 pub use self::second::{

@@ -191,6 +191,39 @@ pub fn duty_inbox_reply(language: Language, organisation: &str) -> String {
         .duty_inbox(&clip(&clean(organisation), ORGANISATION_UNITS_MAX))
 }
 
+/// To somebody who called a modem: that this is no answer, and how to answer what is open.
+pub fn no_calls(language: Language, organisation: &str, open: &[OpenCode]) -> String {
+    let words = language.words();
+    let said = words.no_calls(&clip(&clean(organisation), ORGANISATION_UNITS_MAX));
+    if open.is_empty() {
+        return said;
+    }
+    let codes = list(language, Answer::Coming, open);
+    format!("{said} {} {codes}", words.reply())
+}
+
+/// Asks whether a test woke somebody.
+pub fn wake_question(language: Language, organisation: &str, code: &str) -> String {
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    language.words().wake_question(&organisation, code)
+}
+
+/// What was noted of a test.
+pub fn wake_noted(language: Language, organisation: &str, woke: bool) -> String {
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    language.words().wake_noted(&organisation, woke)
+}
+
+/// Asks somebody to wake another person, who is called to an alert and asked for it.
+pub fn wake(language: Language, organisation: &str, number: &str, sleeper: &str) -> String {
+    let about = About {
+        language,
+        organisation,
+        number,
+    };
+    language.words().wake(&alert(about), &person(sleeper))
+}
+
 /// The message is in the alert's room, and how to answer for real.
 pub fn room_posted(about: About<'_>, code: &str) -> String {
     let words = about.language.words();

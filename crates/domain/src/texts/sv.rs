@@ -176,6 +176,30 @@ impl Words for Swedish {
         )
     }
 
+    fn wake(&self, alert: &str, name: &str) -> String {
+        format!("Väck {name} NU. {alert} behöver personen, som har ett sms från oss.")
+    }
+
+    fn wake_question(&self, organisation: &str, code: &str) -> String {
+        format!(
+            "TEST {organisation}: din telefon ringer nu två gånger. Väckte den dig? Svara {code} 1=ja {code} 2=nej"
+        )
+    }
+
+    fn wake_noted(&self, organisation: &str, woke: bool) -> String {
+        if woke {
+            format!("Noterat. {organisation} kan väcka dig med denna telefon.")
+        } else {
+            format!(
+                "Noterat. Spara alla nummer från {organisation} som en kontakt som får ringa genom tystnad; vi frågar igen."
+            )
+        }
+    }
+
+    fn no_calls(&self, organisation: &str) -> String {
+        format!("{organisation}: numret tar inte emot samtal, och ett samtal är inget svar.")
+    }
+
     fn shown_in_room(&self, alert: &str) -> String {
         format!(
             "{alert}: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar."

@@ -389,6 +389,11 @@ fn replies(language: Language) -> Vec<String> {
         genuine(language, ORGANISATION, &[sent], 72),
         genuine(language, ORGANISATION, &[], 72),
         duty_inbox_reply(language, ORGANISATION),
+        no_calls(language, ORGANISATION, &[]),
+        wake(language, ORGANISATION, "118", "Anna-Liisa Korhonen"),
+        wake_question(language, ORGANISATION, "4711"),
+        wake_noted(language, ORGANISATION, true),
+        wake_noted(language, ORGANISATION, false),
         room_posted(about, "4711"),
         finished(
             &call_off(CallOffText {
@@ -446,6 +451,16 @@ fn replies_say_what_is_now_true() {
 
             Aurora Energy Norden: your message is kept for the person on duty. It is no answer to an alert. In danger call 112.
 
+            Aurora Energy Norden: this number takes no calls, and a call is no answer.
+
+            Please wake Anna-Liisa Korhonen NOW. Alert 118 Aurora Energy Norden needs them; they have a text from us.
+
+            TEST Aurora Energy Norden: your phone rings twice now. Did it wake you? Reply 4711 1=yes 4711 2=no
+
+            Noted. Aurora Energy Norden can wake you with this phone.
+
+            Noted. Save all numbers of Aurora Energy Norden as one contact that may ring through silence; we will ask again.
+
             Alert 118 Aurora Energy Norden: your message is shown to those working on it. It is not counted as an answer. Reply 4711 1=coming 2=cannot 3=received 4=need help
 
             4711 Aurora Energy Norden 118: CALLED OFF. False alarm
@@ -491,6 +506,16 @@ fn replies_say_what_is_now_true() {
 
             Aurora Energy Norden: viestisi on tallessa päivystäjälle. Se ei ole vastaus hälytykseen. Hätätilanteessa soita 112.
 
+            Aurora Energy Norden: tähän numeroon ei voi soittaa, eikä soitto ole vastaus.
+
+            Herätä Anna-Liisa Korhonen HETI. Hälytys 118 Aurora Energy Norden tarvitsee häntä; hänellä on meiltä viesti.
+
+            TESTI Aurora Energy Norden: puhelimesi soi nyt kahdesti. Heräsitkö? Vastaa 4711 1=kyllä 4711 2=ei
+
+            Kirjattu. Aurora Energy Norden saa sinut hereille tällä puhelimella.
+
+            Kirjattu. Tallenna kaikki Aurora Energy Norden numerot yhdeksi yhteystiedoksi, joka saa soida äänettömälläkin; kysymme uudelleen.
+
             Hälytys 118 Aurora Energy Norden: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi. Vastaa 4711 1=tulossa 2=en pääse 3=saatu 4=apua
 
             4711 Aurora Energy Norden 118: PERUTTU. False alarm
@@ -535,6 +560,16 @@ fn replies_say_what_is_now_true() {
             Aurora Energy Norden: Vi har inte skickat dig något på 72 timmar. Ett sms i vårt namn var inte från oss.
 
             Aurora Energy Norden: ditt meddelande är sparat åt jouren. Det är inget svar på ett larm. Vid fara ring 112.
+
+            Aurora Energy Norden: numret tar inte emot samtal, och ett samtal är inget svar.
+
+            Väck Anna-Liisa Korhonen NU. Larm 118 Aurora Energy Norden behöver personen, som har ett sms från oss.
+
+            TEST Aurora Energy Norden: din telefon ringer nu två gånger. Väckte den dig? Svara 4711 1=ja 4711 2=nej
+
+            Noterat. Aurora Energy Norden kan väcka dig med denna telefon.
+
+            Noterat. Spara alla nummer från Aurora Energy Norden som en kontakt som får ringa genom tystnad; vi frågar igen.
 
             Larm 118 Aurora Energy Norden: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar. Svara 4711 1=kommer 2=kan inte 3=mottaget 4=hjälp
 

@@ -61,6 +61,11 @@ fn english(trouble: &Trouble) -> String {
         Trouble::ChannelDown { node, channel } => {
             format!("Channel {channel} of node {node} is down. Check antenna, SIM and account.")
         }
+        Trouble::TripMissing { node, to } => {
+            format!(
+                "A test text from node {node} did not reach node {to}. Check both modems, SIMs and plans."
+            )
+        }
         Trouble::StateDiffers { node } => {
             format!("The data of node {node} differs from the others'. Replace the node.")
         }
@@ -121,6 +126,11 @@ fn finnish(trouble: &Trouble) -> String {
         Trouble::ChannelDown { node, channel } => {
             format!("Solmun {node} kanava {channel} ei toimi. Tarkista antenni, SIM ja tili.")
         }
+        Trouble::TripMissing { node, to } => {
+            format!(
+                "Testiviesti solmusta {node} ei tullut solmuun {to}. Tarkista modeemit, SIMit ja liittymät."
+            )
+        }
         Trouble::StateDiffers { node } => {
             format!("Solmun {node} tiedot eroavat muiden tiedoista. Vaihda solmu.")
         }
@@ -178,6 +188,11 @@ fn swedish(trouble: &Trouble) -> String {
         }
         Trouble::ChannelDown { node, channel } => {
             format!("Kanal {channel} på nod {node} är nere. Kontrollera antenn, SIM och konto.")
+        }
+        Trouble::TripMissing { node, to } => {
+            format!(
+                "Ett test-sms från nod {node} nådde inte nod {to}. Kontrollera modem, SIM och abonnemang."
+            )
         }
         Trouble::StateDiffers { node } => {
             format!("Nod {node} har andra data än de övriga. Byt ut noden.")

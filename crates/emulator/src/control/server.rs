@@ -264,12 +264,16 @@ fn list_modems(network: &crate::network::Network) -> Vec<ModemInfo> {
 }
 
 fn list_phones(network: &crate::network::Network) -> Vec<PhoneInfo> {
-    let info = |(number, knobs, received, incomplete, rings): (&String, _, _, _, _)| PhoneInfo {
-        number: number.clone(),
-        received,
-        incomplete,
-        rings,
-        knobs,
-    };
+    let info =
+        |(number, knobs, received, incomplete, [rings, woken]): (&String, _, _, _, [u64; 2])| {
+            PhoneInfo {
+                number: number.clone(),
+                received,
+                incomplete,
+                rings,
+                woken,
+                knobs,
+            }
+        };
     network.phones().map(info).collect()
 }

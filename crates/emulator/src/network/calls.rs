@@ -15,14 +15,20 @@ impl Network {
         self.flights += 1;
         let call = self.flights;
         self.calls.insert(modem.to_owned(), call);
+        let from = self
+            .modems
+            .get(modem)
+            .map(|modem| modem.config().number.clone())
+            .unwrap_or_default();
+        let mut heard = false;
         let pickup = match self.phones.get_mut(&to) {
-            Some(phone) if phone.knobs.reachable => {
-                phone.rings += u64::from(matches!(
-                    phone.knobs.pickup,
-                    Pickup::NoAnswer | Pickup::Answer
-                ));
-                phone.knobs.pickup
-            }
+            Some(phone) if phone.knobs.reachable => match phone.knobs.pickup {
+                pickup @ (Pickup::NoAnswer | Pickup::Answer) => {
+                    heard = phone.called(now, &from);
+                    if heard { pickup } else { Pickup::NoAnswer }
+                }
+                pickup @ (Pickup::Busy | Pickup::Off) => pickup,
+            },
             _ => Pickup::Off,
         };
         let mut plan = |after: Duration, step: CallStep| {
@@ -48,12 +54,7 @@ impl Network {
                 plan(ANSWER_AFTER, CallStep::Answer);
             }
         }
-        let from = self
-            .modems
-            .get(modem)
-            .map(|modem| modem.config().number.clone())
-            .unwrap_or_default();
-        self.tell(Event::Called { from, to });
+        self.tell(Event::Called { from, to, heard });
     }
 
     pub(super) fn advance_call(&mut self, now: Instant, modem: &str, call: u64, step: CallStep) {

@@ -343,6 +343,25 @@ fn a_ring_ends_as_the_person_decides() {
 }
 
 #[test]
+fn a_phone_not_to_be_disturbed_lets_the_second_call_of_a_number_through() {
+    let mut bench = Bench::new();
+    let knobs = PhoneKnobs {
+        do_not_disturb: true,
+        ..PhoneKnobs::default()
+    };
+    bench.network.set_phone_knobs(PHONE, knobs).unwrap();
+    let mut heard = Vec::new();
+    // Another SIM does not count as the same caller; the same one does, for three minutes.
+    for (modem, pause) in [("a", 30), ("b", 30), ("a", 300), ("a", 0)] {
+        bench.say(modem, &format!("ATD{PHONE};\r"));
+        bench.say(modem, "AT+CHUP\r");
+        bench.read(modem, Duration::from_secs(pause));
+        heard.push(bench.network.phones().next().unwrap().4[1]);
+    }
+    assert_eq!(heard, [0, 0, 1, 1]);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_story() {
     let story = || {
         let mut bench = Bench::new();

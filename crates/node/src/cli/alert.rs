@@ -259,6 +259,13 @@ fn estimate(preview: &Value) -> String {
             of("amount_max")
         ));
     }
+    if let Some(seconds) = preview["rung_after_s"].as_u64() {
+        let within = seconds.div_ceil(60);
+        let phones = count("phones_rung");
+        text.push_str(&format!(
+            "\n{phones} phones rung twice within {within} min, while people stay silent"
+        ));
+    }
     let queued = &preview["queued"];
     text.push_str(&format!(
         "\nwaiting before it: {} parts, {} mails\n",

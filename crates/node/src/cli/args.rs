@@ -19,6 +19,7 @@ use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
 use super::template::TemplateCommand;
 use super::texts::Texts;
+use super::waking::{RoundTripCommand, Vcard, WakeCommand};
 use super::zones::ZonesCommand;
 
 /// Alerting by SMS and e-mail that keeps working when everything else is down.
@@ -117,6 +118,14 @@ pub(crate) enum Command {
     /// What anybody reported, and what those on duty make of it
     #[command(subcommand)]
     Report(ReportCommand),
+    /// The card with all our numbers, for phones to let through at night, and how to set phones up
+    Vcard(Vcard),
+    /// Tests that show whether phones wake their owners
+    #[command(subcommand)]
+    Wake(WakeCommand),
+    /// Texts between our own modems that show that they work
+    #[command(subcommand)]
+    RoundTrip(RoundTripCommand),
     /// Who is on call when
     #[command(subcommand)]
     Schedule(ScheduleCommand),

@@ -22,6 +22,7 @@ mod settings;
 mod source;
 mod template;
 mod texts;
+mod waking;
 mod zones;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -63,6 +64,9 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Limits(command) => on_core(limits::limits(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
+        Command::Vcard(args) => on_core(waking::vcard(&context, args)),
+        Command::Wake(command) => on_core(waking::wake(&context, command)),
+        Command::RoundTrip(command) => on_core(waking::round_trip(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),

@@ -224,6 +224,7 @@ impl Attached {
             permit: Permit::always(),
             attempt,
             address: number.as_str().to_owned(),
+            ring: false,
             subject: String::new(),
             body: format!(
                 "Holdfast test from modem {}. No answer is needed.",

@@ -167,6 +167,8 @@ pub(crate) struct ModemConfig {
     pub(crate) pin_file: Option<PathBuf>,
     /// SMS parts per minute.
     pub(crate) rate_per_min: u32,
+    /// How long a phone is rung to wake somebody.
+    pub(crate) ring_seconds: u32,
     /// Service centre number, when the SIM's own is wrong.
     pub(crate) smsc: Option<String>,
 }

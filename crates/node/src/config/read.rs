@@ -21,6 +21,11 @@ use super::{
 /// SMS parts per minute that operators let through on an ordinary subscription without throttling.
 const MODEM_RATE_PER_MIN: u32 = 12;
 
+/// Long enough to wake, short enough that voice mail does not take the call.
+const MODEM_RING_SECONDS: u32 = 22;
+const MODEM_RING_SECONDS_MIN: u32 = 5;
+const MODEM_RING_SECONDS_MAX: u32 = 30;
+
 /// A day is what people expect to lose at most when everything burns.
 const BACKUP_EVERY_H: u32 = 24;
 const BACKUPS_KEPT: u32 = 14;
@@ -364,6 +369,11 @@ fn read_modem(mut section: Section<'_>) -> ModemConfig {
         MODEM_RATE_PER_MIN,
         1..=MODEM_RATE_PER_MIN_MAX,
     );
+    let ring_seconds = section.number_or(
+        "ring_seconds",
+        MODEM_RING_SECONDS,
+        MODEM_RING_SECONDS_MIN..=MODEM_RING_SECONDS_MAX,
+    );
     let smsc = section.text("smsc");
     let smsc = smsc.map(|text| phone(&mut section, "smsc", text));
     section.finish();
@@ -373,6 +383,7 @@ fn read_modem(mut section: Section<'_>) -> ModemConfig {
         number,
         pin_file,
         rate_per_min,
+        ring_seconds,
         smsc,
     }
 }

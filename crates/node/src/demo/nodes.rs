@@ -351,7 +351,7 @@ fn write_node(
         "[node]\nname = \"n{id}\"\ndata_dir = {:?}\norganisation = \"Aurora Energy\"\n\n\
          [cluster]\nlisten = \"127.0.0.1:{}\"\n\n\
          [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n\n\
-         [[modem]]\nname = \"{modem}\"\ndevice = {:?}\nnumber = \"{number}\"\nrate_per_min = 120\n{pin_line}\n\
+         [[modem]]\nname = \"{modem}\"\ndevice = {:?}\nnumber = \"{number}\"\nrate_per_min = 120\nring_seconds = 5\n{pin_line}\n\
          [mail]\nfrom = \"Aurora Energy <alerts@aurora.example>\"\n\n\
          [watch]\nduty = \"duty\"\n\n\
          [log]\nformat = \"json\"\n",

@@ -433,6 +433,7 @@ pub(crate) fn modem_settings(modem: &ModemConfig, pin_key: [u8; 32]) -> SmsModem
         parts_per_min: modem.rate_per_min,
         burst: MODEM_BURST,
         status_reports: true,
+        ring_for: Duration::from_secs(u64::from(modem.ring_seconds)),
         queue_len_max: MODEM_QUEUE_LEN,
     }
 }

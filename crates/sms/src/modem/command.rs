@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::event::{Memory, SubmitId};
+use super::calling::HangUp;
+use super::event::{Memory, RingId, SubmitId};
 use super::inbox::Slot;
 
 /// One AT command at a time.
@@ -22,6 +23,12 @@ pub(super) enum Command {
     Delete(Slot),
     /// Asks for the part's prompt.
     Send(SubmitId),
+    /// Calls the number of this ring.
+    Dial(RingId),
+    /// Lists the calls there are.
+    LookAtCalls,
+    /// Ends all calls.
+    HangUp(HangUp),
     /// `AT`: is anybody there?
     Ping,
 }
@@ -135,10 +142,14 @@ impl Command {
             Self::Send(_) => 10,
             Self::Setup(Step::FunctionOn | Step::PinEnter) => 30,
             Self::Setup(Step::Operator) => 15,
-            Self::Ping => 5,
-            Self::Setup(_) | Self::Select(_) | Self::Read(_) | Self::Walk(_) | Self::Delete(_) => {
-                10
-            }
+            Self::Ping | Self::LookAtCalls => 5,
+            Self::Setup(_)
+            | Self::Select(_)
+            | Self::Read(_)
+            | Self::Walk(_)
+            | Self::Delete(_)
+            | Self::Dial(_)
+            | Self::HangUp(_) => 10,
         })
     }
 
@@ -151,8 +162,9 @@ impl Command {
             | Self::Read(_)
             | Self::Walk(_)
             | Self::Delete(_)
-            | Self::Send(_) => true,
-            Self::Ping => false,
+            | Self::Send(_)
+            | Self::HangUp(_) => true,
+            Self::Dial(_) | Self::LookAtCalls | Self::Ping => false,
         }
     }
 
@@ -166,7 +178,7 @@ impl Command {
             | Self::Walk(_)
             | Self::Delete(_)
             | Self::Send(_) => true,
-            Self::Ping => false,
+            Self::Dial(_) | Self::LookAtCalls | Self::HangUp(_) | Self::Ping => false,
         }
     }
 
@@ -177,7 +189,8 @@ impl Command {
             Self::List(_) => Expected::Named(&["+CMGL"]),
             Self::Read(_) | Self::Walk(_) => Expected::Named(&["+CMGR"]),
             Self::Send(_) => Expected::Named(&["+CMGS"]),
-            Self::Delete(_) | Self::Ping => Expected::Nothing,
+            Self::LookAtCalls => Expected::Named(&["+CLCC"]),
+            Self::Delete(_) | Self::Dial(_) | Self::HangUp(_) | Self::Ping => Expected::Nothing,
         }
     }
 }

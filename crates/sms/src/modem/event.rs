@@ -35,7 +35,39 @@ pub enum Outcome {
     },
 }
 
-/// Why a part was refused.
+/// The driver's name for one ring.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RingId(pub u64);
+
+/// What became of one ring. None of these says that a person heard it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RingOutcome {
+    /// It was called for its whole time and nobody took the call.
+    Rang {
+        /// The modem said that the phone rang; without, it only was dialled for so long.
+        alerted: bool,
+    },
+    /// Somebody, or a voice mail, took the call; it was hung up at once.
+    Answered,
+    /// The phone is in another call, or the call was turned down.
+    Busy,
+    /// The network ended a call nobody took.
+    NoAnswer,
+    /// The network ended the call before the phone rang: it is switched off, or the number does not exist.
+    NotReached,
+    /// It was never dialled, or the modem refused to.
+    Refused {
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// The phone may have rung.
+    Unknown {
+        /// Why nobody knows.
+        reason: UnknownReason,
+    },
+}
+
+/// Why a part or a ring was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RefusalReason {
     /// The modem or the network answered with this error.
@@ -115,6 +147,18 @@ pub enum Event {
     Slow {
         /// As given to `submit`.
         id: SubmitId,
+    },
+    /// A ring has ended, once per [`RingId`], and the line is hung up.
+    RingEnded {
+        /// As given to `ring`.
+        id: RingId,
+        /// How it ended.
+        outcome: RingOutcome,
+    },
+    /// Somebody calls this modem, once per call. The call is turned down.
+    Called {
+        /// The caller's number, when it is shown and readable.
+        from: Option<String>,
     },
     /// A message came in. It may come twice: after a restart, and when it stays unconfirmed for long.
     Received {
@@ -263,6 +307,20 @@ impl Status {
                     .into_iter()
                     .flatten()
                     .any(Registration::can_sms),
+            ),
+        }
+    }
+
+    /// Whether calls can pass: registered at home or roaming, in either domain. `None` when unknown. Whether the plan and
+    /// the operator allow calls over LTE only a call shows.
+    pub fn can_call(&self) -> Option<bool> {
+        match (self.circuit, self.packet) {
+            (None, None) => None,
+            (circuit, packet) => Some(
+                [circuit, packet]
+                    .into_iter()
+                    .flatten()
+                    .any(|registration| matches!(registration.0, 1 | 5)),
             ),
         }
     }

@@ -11,6 +11,7 @@
 //! * The text of a message reaches the modem only as hexadecimal digits, so it can never be taken for a command.
 
 mod answers;
+mod calling;
 mod command;
 mod error_class;
 mod event;
@@ -26,10 +27,11 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
+pub use calling::RING_FOR_MAX;
 pub use error_class::{ErrorClass, FinalError};
 pub use event::{
-    Event, Memory, Outcome, RefusalReason, Registration, Status, StoredToken, SubmitId, Trouble,
-    UnknownReason,
+    Event, Memory, Outcome, RefusalReason, Registration, RingId, RingOutcome, Status, StoredToken,
+    SubmitId, Trouble, UnknownReason,
 };
 
 use std::collections::VecDeque;
@@ -39,6 +41,7 @@ use std::time::{Duration, Instant};
 use crate::address::Address;
 use crate::pdu::SubmitPdu;
 use answers::final_result;
+use calling::{Line, Ring};
 use command::{Command, Expected, REASSERT, SETUP, STATUS, Step};
 use inbox::Inbox;
 use ladder::Ladder;
@@ -107,6 +110,8 @@ pub struct Modem {
     /// Final results that belong to commands given up long ago.
     stale_finals: u8,
     outbox: VecDeque<Outgoing>,
+    ring: Option<Ring>,
+    line: Line,
     inbox: Inbox,
     reports: Reports,
     ladder: Ladder,
@@ -182,6 +187,8 @@ impl Modem {
             headers: Vec::new(),
             stale_finals: 0,
             outbox: VecDeque::new(),
+            ring: None,
+            line: Line::default(),
             inbox: Inbox::default(),
             reports: Reports::default(),
             ladder: Ladder::default(),
@@ -261,6 +268,7 @@ impl Modem {
             self.show_report(matched);
         }
         self.refuse_overdue(now);
+        self.end_overdue_ring(now);
         self.advance(now);
     }
 
@@ -289,13 +297,17 @@ impl Modem {
             Phase::Setup => self.hold_until,
             Phase::AwaitPin { until } | Phase::Resetting { until } => Some(*until),
             Phase::Stopped { retry_at } => Some(*retry_at),
-            Phase::Ready => self.hold_until.or(Some(self.next_chore())),
+            Phase::Ready => self
+                .hold_until
+                .or_else(|| self.call_due())
+                .or(Some(self.next_chore())),
         };
         [
             of_running,
             of_phase,
             self.reports.poll_timeout(),
             self.overdue_at(),
+            self.ring_overdue_at(),
         ]
         .into_iter()
         .flatten()
@@ -431,6 +443,9 @@ impl Modem {
             Command::Walk(slot) => self.slot_read(now, slot, result, running.records, false),
             Command::Delete(slot) => self.slot_deleted(now, slot, result),
             Command::Send(_) => self.send_ended(now, result, &running.lines),
+            Command::Dial(_) => self.dial_answered(result),
+            Command::LookAtCalls => self.calls_listed(now, result, &running.lines),
+            Command::HangUp(way) => self.hung_up(way, result),
             Command::Ping => {}
         }
     }
@@ -472,7 +487,9 @@ impl Modem {
             self.plan_in_memory(slot.0, Command::Read(slot));
         } else if let Some(slot) = self.inbox.next_deletion() {
             self.plan_in_memory(slot.0, Command::Delete(slot));
-        } else if !sweep_overdue && self.plan_send() {
+        } else if let Some(planned) = self.plan_call(now) {
+            return planned;
+        } else if !sweep_overdue && (self.plan_send() || self.plan_ring()) {
             // planned, or ended without a command
         } else if now >= self.sweep_at {
             self.sweep_at = now + SWEEP_EVERY;
@@ -532,7 +549,12 @@ impl Modem {
             Stage::Answer
         };
         self.transmit.push_back(format!("{text}\r").into_bytes());
-        let deadline = now + command.timeout();
+        let deadline = if let Command::Dial(_) = command {
+            self.dialled(now);
+            now + self.dial_text().1
+        } else {
+            now + command.timeout()
+        };
         self.running = Some(Running {
             command,
             text,
@@ -551,6 +573,9 @@ impl Modem {
             Command::Read((_, index)) | Command::Walk((_, index)) => format!("AT+CMGR={index}"),
             Command::Delete((_, index)) => format!("AT+CMGD={index}"),
             Command::Send(_) => self.send_text(),
+            Command::Dial(_) => self.dial_text().0,
+            Command::LookAtCalls => "AT+CLCC".to_owned(),
+            Command::HangUp(way) => Self::hang_up_text(*way).to_owned(),
             Command::Ping => "AT".to_owned(),
         }
     }

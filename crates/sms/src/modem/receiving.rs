@@ -193,7 +193,9 @@ impl Modem {
             "SMS READY" | "SMS Ready" | "SMS DONE" | "PB DONE" | "+PBREADY" | "Call Ready" => {
                 self.reassert_at = now
             }
-            "RING" | "+CLIP" | "+CRING" | "NO CARRIER" | "BUSY" | "NO ANSWER" => {}
+            "RING" | "+CRING" => self.called(now, None),
+            "+CLIP" => self.called(now, Some(rest)),
+            "NO CARRIER" | "BUSY" | "NO ANSWER" | "NO DIALTONE" => self.call_ended(now, name),
             _ => return false,
         }
         true

@@ -269,6 +269,7 @@ impl Modem {
                 self.send_lost(now, &running.lines, UnknownReason::Silence);
             }
             (Command::Send(_), Stage::Prompt | Stage::Answer) => self.prompt_missed(),
+            (Command::Dial(_), _) => self.dial_unanswered(),
             (Command::List(memory), _) => self.memories.distrust_listing(now, *memory),
             (Command::Setup(step), _) if !step.is_needed() => self.setup.hung.push(*step),
             (
@@ -277,6 +278,8 @@ impl Modem {
                 | Command::Read(_)
                 | Command::Walk(_)
                 | Command::Delete(_)
+                | Command::LookAtCalls
+                | Command::HangUp(_)
                 | Command::Ping,
                 _,
             ) => {}
@@ -293,6 +296,7 @@ impl Modem {
 
     /// No answer will come to the running command any more.
     fn abandon_running(&mut self, now: Instant) {
+        self.call_lost();
         let Some(Running {
             command: Command::Send(_),
             stage,

@@ -189,6 +189,7 @@ impl Modem {
     }
 
     pub(super) fn refuse_all_down(&mut self) {
+        self.refuse_ring(RefusalReason::Stopped);
         while let Some(outgoing) = self.outbox.pop_front() {
             self.refuse(
                 outgoing.id,

@@ -76,6 +76,7 @@ impl Run {
                 sent = true;
                 let sms = channel == "modem";
                 let fate = match sms {
+                    true if message.ring => air::ring(&mut self.air_chance, self.bad_air > 0),
                     true => air::sms(&mut self.air_chance, self.bad_air > 0),
                     false => air::mail(&mut self.air_chance, self.bad_air > 0),
                 };

@@ -223,6 +223,7 @@ impl FakeChannel {
             sent_at_ms: None,
             whole: true,
             damaged: false,
+            call: false,
         };
         inner.received.push(incoming.clone());
         if inner.bugs.forgets_early {
@@ -349,7 +350,7 @@ impl Channel for FakeChannel {
             .unwrap_or(Some(SendOutcome::Accepted {
                 detail: String::new(),
             }));
-        let left = !matches!(outcome, Some(SendOutcome::Refused { .. }));
+        let left = !message.ring && !matches!(outcome, Some(SendOutcome::Refused { .. }));
         if left {
             inner.sent.push(Sent {
                 order: ORDER.fetch_add(1, std::sync::atomic::Ordering::SeqCst),

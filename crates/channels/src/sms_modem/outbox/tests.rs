@@ -23,7 +23,15 @@ impl Bench {
         }
     }
 
+    fn ring(&mut self, number: u8, address: &str) {
+        self.take_either(number, address, "", false, true);
+    }
+
     fn take(&mut self, number: u8, address: &str, body: &str, urgent: bool) {
+        self.take_either(number, address, body, urgent, false);
+    }
+
+    fn take_either(&mut self, number: u8, address: &str, body: &str, urgent: bool, ring: bool) {
         let attempt = AttemptRef {
             delivery: DeliveryId([number; 16]),
             attempt: 1,
@@ -32,6 +40,7 @@ impl Bench {
             permit: Permit::always(),
             attempt,
             address: address.to_owned(),
+            ring,
             subject: String::new(),
             body: body.to_owned(),
             validity: Duration::from_secs(3600),
@@ -49,7 +58,9 @@ impl Bench {
             .and_then(|_| self.outbox.start(self.now, 77));
         let mut handed = 0;
         for answer in answers {
-            let Some((id, _)) = next else { break };
+            let Some(Submission::Part(id, _)) = next else {
+                break;
+            };
             handed += 1;
             next = self.outbox.ended(id, answer.clone()).submit;
         }
@@ -71,6 +82,13 @@ impl Bench {
         assert_eq!(ends.len(), 1, "{ends:?}");
         ends.remove(0).1
     }
+}
+
+fn part(submission: Option<Submission>) -> (SubmitId, SubmitPdu) {
+    let Some(Submission::Part(id, pdu)) = submission else {
+        panic!("not a part of a text: {submission:?}");
+    };
+    (id, pdu)
 }
 
 fn accepted(reference: u8) -> Outcome {
@@ -108,7 +126,7 @@ fn a_long_text_goes_part_by_part_under_one_reference() {
     let mut bench = Bench::new();
     bench.take(1, PHONE, &"x".repeat(400), false);
     assert_eq!(bench.outbox.next_parts(bench.now), Some(3));
-    let (mut id, mut pdu) = bench.outbox.start(bench.now, 77).unwrap();
+    let (mut id, mut pdu) = part(bench.outbox.start(bench.now, 77));
     for sequence in 1..=3 {
         let concatenation = pdu.user_data.concatenation().unwrap();
         assert_eq!(
@@ -121,7 +139,7 @@ fn a_long_text_goes_part_by_part_under_one_reference() {
         );
         assert!(pdu.status_report_request);
         if let Some(next) = bench.outbox.ended(id, accepted(sequence)).submit {
-            (id, pdu) = next;
+            (id, pdu) = part(Some(next));
         }
     }
     assert_eq!(
@@ -162,7 +180,7 @@ fn a_refusal_of_the_sim_says_how_long_to_stop() {
     let mut bench = Bench::new();
     bench.take(1, PHONE, "hello", false);
     bench.outbox.next_parts(bench.now);
-    let (id, _) = bench.outbox.start(bench.now, 0).unwrap();
+    let (id, _) = part(bench.outbox.start(bench.now, 0));
     let after = bench.outbox.ended(id, refused(ErrorClass::NodeDown, 8));
     assert_eq!(
         after.down.map(|(_, hold)| hold),
@@ -290,5 +308,60 @@ fn every_message_ends_when_the_outbox_is_dropped() {
             ),
         };
         assert!(truthful, "{number}: {end:?}");
+    }
+}
+
+#[test]
+fn a_ring_waits_its_turn_and_ends_in_words() {
+    for (outcome, end) in [
+        (
+            RingOutcome::Rang { alerted: true },
+            "accepted: it rang and nobody took the call",
+        ),
+        (
+            RingOutcome::Busy,
+            "accepted: busy, or the call was turned down",
+        ),
+        (
+            RingOutcome::Answered,
+            "accepted: the call was taken, and hung up",
+        ),
+        (
+            RingOutcome::NotReached,
+            "refused: the network ended the call before the phone rang",
+        ),
+        (
+            RingOutcome::Refused {
+                reason: RefusalReason::NotRegistered,
+            },
+            "refused: the modem has no network",
+        ),
+        (
+            RingOutcome::Unknown {
+                reason: UnknownReason::PortLost,
+            },
+            "unknown: the modem went away while sending",
+        ),
+    ] {
+        let mut bench = Bench::new();
+        bench.take(1, "+358401234567", "hello", true);
+        bench.ring(2, "+358401234567");
+        assert_eq!(bench.outbox.next_parts(bench.now), Some(1));
+        assert_eq!(bench.send(&[accepted(1)]), 1);
+        assert_eq!(bench.ends().len(), 1);
+        assert_eq!(bench.outbox.next_parts(bench.now), Some(0));
+        let Some(Submission::Ring(id, number)) = bench.outbox.start(bench.now, 0) else {
+            panic!("a ring was next");
+        };
+        assert_eq!(number.to_string(), "+358401234567");
+        assert!(bench.outbox.is_sending());
+        let report = bench.outbox.rang(id, outcome);
+        assert_eq!(report.is_some(), outcome == RingOutcome::Answered);
+        let words = match bench.only_end() {
+            SendOutcome::Accepted { detail } => format!("accepted: {detail}"),
+            SendOutcome::Refused { detail, .. } => format!("refused: {detail}"),
+            SendOutcome::Unknown { detail } => format!("unknown: {detail}"),
+        };
+        assert_eq!(words, end);
     }
 }

@@ -63,7 +63,17 @@ impl Story {
         self.receive(from, text, false, false).await;
     }
 
+    /// A call, which was turned down.
+    pub(super) async fn call(&mut self, from: &str) {
+        self.take(from, "", (true, false, true)).await;
+    }
+
     pub(super) async fn receive(&mut self, from: &str, text: &str, whole: bool, damaged: bool) {
+        self.take(from, text, (whole, damaged, false)).await;
+    }
+
+    /// What came, and whether it was whole, damaged, and a call.
+    async fn take(&mut self, from: &str, text: &str, (whole, damaged, call): (bool, bool, bool)) {
         let mut sent = text.to_owned();
         for (placeholder, code) in self.codes().await {
             sent = sent.replace(&placeholder, &code);
@@ -81,6 +91,7 @@ impl Story {
             wall_ms: 0,
             whole,
             damaged,
+            call,
         };
         let command = Command::Inbound(Inbound::Receive(received));
         assert_eq!(

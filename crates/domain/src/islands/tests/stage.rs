@@ -385,6 +385,7 @@ impl Island {
             wall_ms: 0,
             whole: true,
             damaged: false,
+            call: false,
         };
         self.run(
             Actor::Loop,

@@ -1,5 +1,6 @@
 //! Transcripts: what the engine says (`>`), what a modem answers (`<`), what the driver hears (`!`).
 
+mod calling;
 mod receiving;
 mod recovery;
 mod sending;

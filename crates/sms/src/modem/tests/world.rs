@@ -8,6 +8,7 @@
 //! = COMMAND ANSWER the usual answer from now on; none means silence
 //! submit ID TEXT   hand over a part for +358401234567, with a report asked for
 //! submit-to ID NUMBER TEXT
+//! ring ID SECONDS  let +358401234567 ring
 //! confirm TOKEN    the received thing with this token is durable
 //! pin yes|no       answer PinWanted
 //! lost | opened    the port
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
-use crate::modem::{Event, Modem, ModemConfig, Outcome, StoredToken, SubmitId};
+use crate::modem::{Event, Modem, ModemConfig, Outcome, RingId, StoredToken, SubmitId};
 use crate::pdu::{SubmitPdu, UserData};
 
 const USUAL: &[(&str, &str)] = &[
@@ -138,6 +139,16 @@ impl World {
                     let (id, rest) = rest.split_once(' ').unwrap();
                     let (number, text) = rest.split_once(' ').unwrap();
                     self.submit(id, number, text);
+                }
+                "ring" => {
+                    let (id, seconds) = rest.split_once(' ').unwrap();
+                    self.modem.ring(
+                        self.now,
+                        RingId(id.parse().unwrap()),
+                        Address::parse("+358401234567").unwrap(),
+                        Duration::from_secs(seconds.parse().unwrap()),
+                    );
+                    self.drain();
                 }
                 "confirm" => {
                     self.modem
@@ -293,6 +304,8 @@ fn summary(event: &Event) -> String {
             id,
             outcome: Outcome::Unknown { reason },
         } => format!("{} unknown {reason:?}", id.0),
+        Event::RingEnded { id, outcome } => format!("ring {} {outcome:?}", id.0),
+        Event::Called { from } => format!("called by {}", from.as_deref().unwrap_or("unknown")),
         Event::Slow { id } => format!("{} slow", id.0),
         Event::Received { token, pdu, .. } => format!(
             "received {} {:?}",
