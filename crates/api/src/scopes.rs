@@ -42,6 +42,11 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/alerts/{alert}/join",
         Some(Scope::AlertCreate),
     ),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/acts",
+        Some(Scope::AlertCreate),
+    ),
     (Method::GET, "/v1/people", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/people", Some(Scope::PeopleWrite)),
     (Method::GET, "/v1/people/{key}", Some(Scope::PeopleRead)),

@@ -12,6 +12,7 @@ use crate::{
     conversations, deliveries, escalation, inbound, islands, nodes, oncall, requests, zones,
 };
 
+mod of_acts;
 mod of_people;
 mod of_sources;
 
@@ -85,6 +86,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_sources::samples());
     all.extend(of_schedules());
     all.extend(templates::samples());
+    all.extend(of_acts::samples());
     all
 }
 

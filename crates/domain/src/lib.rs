@@ -46,7 +46,8 @@ pub use command::Command;
 pub use digest::{DigestError, StateDigest, digest_of_state};
 pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 pub use ids::{
-    AlertId, DeliveryId, GroupId, ImportId, MessageId, NodeId, RecipientId, RequestId, RoomId,
+    ActId, AlertId, DeliveryId, GroupId, ImportId, MessageId, NodeId, RecipientId, RequestId,
+    RoomId,
 };
 pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};
 pub use outcome::{Outcome, Receipt, Refusal};

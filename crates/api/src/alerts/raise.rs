@@ -246,9 +246,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         }
         None => steps(&mut fields, body.to, body.steps, body.template.is_some()),
     };
-    let fallback = body
-        .fallback
-        .map_or_else(Vec::new, |to| called(to.people, to.groups, to.schedules));
+    let fallback = body.fallback.map_or_else(Vec::new, ToBody::called);
     fields.finish()?;
     let said = Said {
         values: body.placeholders,
@@ -387,13 +385,19 @@ impl WantedQuota {
 }
 
 /// The people meant by names at a moment.
-async fn found(
+pub(super) async fn found(
     view: &mut ReadView,
     called: &[Called],
     now: CivilTime,
 ) -> Result<Resolved, Problem> {
     let found = oncall::resolve(view, called, now).await.map_err(of_query)?;
     found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))
+}
+
+impl ToBody {
+    pub(super) fn called(self) -> Vec<Called> {
+        called(self.people, self.groups, self.schedules)
+    }
 }
 
 fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> Vec<Called> {
@@ -452,7 +456,7 @@ fn only(fields: &mut Fields, only: Option<String>, status: Option<Status>) -> Op
 }
 
 /// The texts in the order the domain wants them: the one that serves missing languages first.
-fn texts(
+pub(super) fn texts(
     fields: &mut Fields,
     text: Option<String>,
     by_language: BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! How alerts are shown. Codes are not: whoever knows one can answer in its holder's name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::alerts::{self, AlertRow, Answer, FromTemplate};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
@@ -10,6 +10,7 @@ use domain::{Civil, RecipientId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::acts::ActJson;
 use crate::problem::{Problem, of_query};
 use crate::reading::View;
 use crate::templates::{AttachmentBody, DocumentBody, GatherBody, ItemBody};
@@ -83,6 +84,8 @@ pub(crate) struct AlertJson {
     /// People called so far, in calling order.
     called: Vec<CalledJson>,
     deliveries: Vec<DeliveryJson>,
+    /// What people and rules changed while it ran, in order.
+    acts: Vec<ActJson>,
     /// What it was prepared as, as that stood when it was raised; null without a template.
     template: Option<FromTemplateJson>,
     /// There are more people or deliveries than shown: ask with `skip`.
@@ -141,6 +144,8 @@ pub(crate) struct PlanJson {
     coming: u16,
     /// Enough answered, or somebody acknowledged.
     satisfied: bool,
+    /// No step or round is called before this, unless somebody asks for help; null when it is not paused.
+    paused_until: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -155,8 +160,10 @@ pub(crate) struct NameJson {
 #[schema(as = Called)]
 pub(crate) struct CalledJson {
     person: NameJson,
-    /// Counted from 1, as in the plan.
-    step: u16,
+    /// Counted from 1, as in the plan; null when called beside it.
+    step: Option<u16>,
+    /// Not called any more, and an earlier answer does not count.
+    withdrawn: bool,
     called_at: String,
     /// `coming`, `cannot`, `received` or `need_help`; null while silent.
     answer: Option<&'static str>,
@@ -171,8 +178,8 @@ pub(crate) struct DeliveryJson {
     id: String,
     person: NameJson,
     purpose: &'static str,
-    /// Counted from 1, as in the plan.
-    step: u16,
+    /// Counted from 1, as in the plan; null when called beside it.
+    step: Option<u16>,
     round: u16,
     /// `sms` or `email`.
     kind: String,
@@ -231,7 +238,7 @@ pub(super) async fn read(
     skip: u32,
     limit: u32,
 ) -> Result<AlertJson, Problem> {
-    let id = row.id;
+    let (id, as_of) = (row.id, view.as_of);
     let plan = escalation::plan(view, id).await.map_err(of_query)?;
     let called = escalation::called(view, id, skip, limit)
         .await
@@ -239,6 +246,8 @@ pub(super) async fn read(
     let deliveries = deliveries::of_alert(view, id, skip, limit)
         .await
         .map_err(of_query)?;
+    let out = escalation::left_out(view, id).await.map_err(of_query)?;
+    let acts = alerts::acts(view, id).await.map_err(of_query)?;
     let template = alerts::template_of(view, id).await.map_err(of_query)?;
     let counts = deliveries::counts(view, Some(id)).await.map_err(of_query)?;
     let ids: Vec<RecipientId> = called.iter().map(|call| call.recipient).collect();
@@ -258,7 +267,7 @@ pub(super) async fn read(
             .as_ref()
             .and_then(|plan| plan.next_due)
             .map(|at| civil.rfc3339(at)),
-        plan: plan.map(PlanJson::from),
+        plan: plan.map(|plan| PlanJson::new(plan, civil, as_of)),
         deliveries_by_state: counts
             .into_iter()
             .map(|(state, count)| (state.name(), count))
@@ -267,7 +276,11 @@ pub(super) async fn read(
         more: full(called.len()) || full(deliveries.len()),
         called: called
             .into_iter()
-            .map(|call| called_json(call, &names, civil))
+            .map(|call| called_json(call, &names, &out, civil))
+            .collect(),
+        acts: acts
+            .into_iter()
+            .map(|row| ActJson::new(row, civil))
             .collect(),
         deliveries: deliveries
             .into_iter()
@@ -309,9 +322,11 @@ impl SummaryJson {
     }
 }
 
-impl From<PlanRow> for PlanJson {
-    fn from(row: PlanRow) -> Self {
+impl PlanJson {
+    fn new(row: PlanRow, civil: &Civil, now: Timestamp) -> Self {
+        let paused_until = row.paused_until.filter(|until| *until > now);
         Self {
+            paused_until: paused_until.map(|at| civil.rfc3339(at)),
             phase: row.phase.name(),
             step: row.step,
             steps: row.steps,
@@ -327,6 +342,7 @@ impl From<PlanRow> for PlanJson {
 fn called_json(
     call: Called,
     names: &BTreeMap<RecipientId, PersonRow>,
+    out: &BTreeSet<RecipientId>,
     civil: &Civil,
 ) -> CalledJson {
     let person = names.get(&call.recipient);
@@ -335,7 +351,8 @@ fn called_json(
             key: person.map(|person| person.key.clone()).unwrap_or_default(),
             name: person.map(|person| person.name.clone()).unwrap_or_default(),
         },
-        step: call.step + 1,
+        step: shown_step(call.step),
+        withdrawn: out.contains(&call.recipient),
         called_at: civil.rfc3339(call.called_at),
         answer: call.answer.map(Answer::name),
         answered_at: call.answered_at.map(|at| civil.rfc3339(at)),
@@ -353,7 +370,7 @@ impl DeliveryJson {
                 name: row.recipient_name,
             },
             purpose: row.purpose.name(),
-            step: row.step + 1,
+            step: shown_step(row.step),
             round: row.round,
             kind: row.kind,
             address: row.address,
@@ -373,6 +390,11 @@ impl DeliveryJson {
                 .collect(),
         }
     }
+}
+
+/// A step as people count it; those called beside the plan are in none.
+fn shown_step(step: u16) -> Option<u16> {
+    (step != escalation::BESIDE).then(|| step + 1)
 }
 
 /// What a state means for what happens next.

@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{AlertRow, Command, State, query, raise};
+use super::{AlertRow, Command, State, acts, query, raise};
 use crate::apply::Entry;
 use crate::conversations;
 use crate::escalation::{self, Over};
@@ -32,6 +32,7 @@ pub(crate) async fn apply(
             end(conn, entry, *alert, State::CalledOff, reason).await
         }
         Command::Join { alert, into } => join(conn, entry, *alert, *into).await,
+        Command::Act { alert, act, reason } => acts::act(conn, entry, *alert, act, reason).await,
     }
 }
 
@@ -66,7 +67,9 @@ pub(crate) async fn answer(
         return Ok(None);
     };
     let late = row.state != State::Open;
-    let changed = call.answer != Some(said);
+    // Whoever was withdrawn and says the same once more comes after all.
+    let changed = call.answer != Some(said)
+        || !late && escalation::is_left_out(conn, row.id, recipient).await?;
     if !late && changed {
         escalation::answer(conn, entry, &call, said, from).await?;
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::acts::Act;
 use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
 use crate::templates::{Attachment, ByLanguage, Document, Gather, Item};
@@ -38,6 +39,13 @@ pub enum Command {
     Join {
         alert: AlertId,
         into: AlertId,
+    },
+    /// Changes a running alert by an act with a name.
+    Act {
+        alert: AlertId,
+        act: Act,
+        /// Why; may be empty.
+        reason: String,
     },
 }
 

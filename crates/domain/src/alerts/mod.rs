@@ -3,6 +3,7 @@
 //! Invariants: an alert is open, resolved, called off or joined, and never opens again; its spoken number is its for
 //! ever; an open one has a plan with a next action ([`crate::escalation`]) and a room ([`crate::conversations`]).
 
+mod acts;
 mod apply;
 mod command;
 mod estimate;
@@ -14,9 +15,16 @@ mod preview;
 mod query;
 mod raise;
 mod rules;
+mod telling;
 #[cfg(test)]
 mod tests;
 
+pub use self::acts::{
+    ACTS_MAX, Act, ActFact, ActRow, Audience, PAUSE_MS, PEOPLE_MAX, REASON_LEN_MAX,
+};
+pub(crate) use self::acts::{
+    Doing, WATCH as WATCH_ACTS, act_as, changed as acts_changed, merge as merge_act,
+};
 pub use self::apply::Answered;
 pub(crate) use self::apply::{answer, apply, resolve};
 pub use self::command::{Command, FromTemplate, Raise, Step};
@@ -27,7 +35,9 @@ pub use self::from_template::{Said, Templated, example_of, from_template};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub use self::preview::{PageWords, Preview, page_words, preview};
-pub use self::query::{AlertRow, count_with_key, find, find_named, list, next_number, template_of};
+pub use self::query::{
+    AlertRow, acts, count_with_key, find, find_named, list, next_number, template_of,
+};
 pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
 pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};

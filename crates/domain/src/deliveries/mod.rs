@@ -4,6 +4,7 @@
 //! a result is recorded for the attempt it belongs to, whoever owns the delivery by then; an ended delivery has a time
 //! and, unless all went well, a reason.
 
+mod acts;
 mod apply;
 mod command;
 mod create;
@@ -15,6 +16,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::acts::{leave_out, weigh};
 pub(crate) use self::apply::{apply, cancel_open, settle, settle_all};
 pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, Summary,

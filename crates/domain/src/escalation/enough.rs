@@ -145,7 +145,8 @@ async fn coming_of_step(
     step: u16,
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and step = ? and answer = 'coming'",
+        "select count(*) from called_person where alert_id = ?1 and step = ?2 and answer = 'coming' \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(i64::from(step))
@@ -159,8 +160,9 @@ async fn coming_of(
     people: &[RecipientId],
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and answer = 'coming' \
-         and recipient_id in (select unhex(value) from json_each(?))",
+        "select count(*) from called_person where alert_id = ?1 and answer = 'coming' \
+         and recipient_id in (select unhex(value) from json_each(?2)) \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
@@ -171,7 +173,8 @@ async fn coming_of(
 /// People called who have not said no.
 async fn able(conn: &mut SqliteConnection, alert: AlertId) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and answer not in ('cannot', 'need_help')",
+        "select count(*) from called_person where alert_id = ?1 and answer not in ('cannot', 'need_help') \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .fetch_one(conn)
@@ -184,7 +187,8 @@ async fn able_of_step(
     step: u16,
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and step = ? and answer not in ('cannot', 'need_help')",
+        "select count(*) from called_person where alert_id = ?1 and step = ?2 and answer not in ('cannot', 'need_help') \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(i64::from(step))
@@ -198,8 +202,9 @@ async fn able_of(
     people: &[RecipientId],
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and answer not in ('cannot', 'need_help') \
-         and recipient_id in (select unhex(value) from json_each(?))",
+        "select count(*) from called_person where alert_id = ?1 and answer not in ('cannot', 'need_help') \
+         and recipient_id in (select unhex(value) from json_each(?2)) \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))

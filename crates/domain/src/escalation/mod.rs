@@ -2,6 +2,7 @@
 //!
 //! Invariant: an open alert has a next action and a time for it, in the row, at every moment (DESIGN promise 2).
 
+mod acts;
 mod apply;
 mod command;
 mod enough;
@@ -14,6 +15,10 @@ mod rules;
 mod tests;
 mod wording;
 
+pub use self::acts::{BESIDE, left_out};
+pub(crate) use self::acts::{
+    Standing, call_beside, call_next, called_in_order, calls, is_left_out, stand, uncalled,
+};
 pub(crate) use self::apply::{
     Begin, NewPlan, NewStep, answer, apply, begin_call_off, carry_over, close, find_call,
     insert_plans, satisfy,

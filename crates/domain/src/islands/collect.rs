@@ -34,6 +34,7 @@ pub async fn apply_on_island(
 fn triggers() -> Vec<&'static str> {
     [
         alerts::WATCH,
+        alerts::WATCH_ACTS,
         escalation::WATCH,
         deliveries::WATCH,
         conversations::WATCH,
@@ -48,6 +49,8 @@ async fn collect(conn: &mut SqliteConnection) -> Result<Vec<Fact>, sqlx::Error> 
     let mut facts = Vec::new();
     let raised = alerts::raised(conn).await?;
     facts.extend(raised.into_iter().map(|fact| Fact::Alert(Box::new(fact))));
+    let acts = alerts::acts_changed(conn).await?;
+    facts.extend(acts.into_iter().map(|fact| Fact::Act(Box::new(fact))));
     facts.extend(escalation::changed(conn).await?.into_iter().map(Fact::Call));
     let owed = deliveries::changed(conn).await?;
     facts.extend(owed.into_iter().map(|fact| Fact::Delivery(Box::new(fact))));

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-pub(super) use self::stage::{Cluster, Island, shown};
+pub(super) use self::stage::{Cluster, Island, PEOPLE, shown};
 use super::{Fact, apply_facts, merge_digest, orphans, refused, safe};
 use crate::alerts::{self, Answer, Command as Alerts, Name, Severity, State};
 use crate::deliveries::{self, Assignment, AttemptRef, Command as Deliveries, Purpose, Report};

@@ -11,6 +11,7 @@ mod clean;
 mod en;
 mod fi;
 mod language;
+mod news;
 mod page;
 mod reply;
 mod report;
@@ -21,6 +22,7 @@ mod watch;
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
+pub use self::news::{AlertNews, News, not_needed, update};
 pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,

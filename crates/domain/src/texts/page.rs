@@ -209,7 +209,7 @@ const SUBJECT_TEXT_UNITS_MAX: usize = 70;
 const SMS_UNITS_MAX: usize = SMS_PARTS_MAX * 160;
 
 /// Code, drill or test prefix, organisation and number, so that these are read first whatever follows.
-fn head(language: Language, organisation: &str, status: Status, number: &str) -> String {
+pub(super) fn head(language: Language, organisation: &str, status: Status, number: &str) -> String {
     let words = language.words();
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     match status {
@@ -220,7 +220,7 @@ fn head(language: Language, organisation: &str, status: Status, number: &str) ->
 }
 
 /// The longest beginning of `text` with which the finished text stays within [`SMS_PARTS_MAX`] parts.
-fn cut_to_fit(
+pub(super) fn cut_to_fit(
     text: &str,
     language: Language,
     code: &str,

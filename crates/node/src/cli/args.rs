@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+mod act;
 mod directory;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::act::{ActCommand, AudienceWord, Update};
 pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
     PutPerson, StateWord,
@@ -231,6 +233,8 @@ pub(crate) enum AlertCommand {
     },
     /// ALERT is the same matter as INTO: answers carry over and ALERT stops
     Join { alert: String, into: String },
+    #[command(flatten)]
+    Act(ActCommand),
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! The commands: each asks a node over HTTP and shows what it answered.
 
+mod act;
 mod alert;
 pub(crate) mod args;
 mod backup;
