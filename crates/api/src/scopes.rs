@@ -181,6 +181,11 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     ),
     (
         Method::POST,
+        "/v1/templates/{key}/try",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::POST,
         "/v1/templates/{key}/archive",
         Some(Scope::TemplateWrite),
     ),

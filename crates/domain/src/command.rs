@@ -7,8 +7,8 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, conversations, deliveries, escalation, inbound, islands, nodes, oncall,
-    recipients, reports, requests, sources, templates, zones,
+    access, alerts, automations, conversations, deliveries, escalation, inbound, islands, nodes,
+    oncall, recipients, reports, requests, sources, templates, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -29,6 +29,7 @@ pub enum Command {
     Zones(zones::Command),
     Oncall(oncall::Command),
     Templates(templates::Command),
+    Automations(automations::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -52,7 +53,8 @@ impl Command {
             | Self::Reports(_)
             | Self::Zones(_)
             | Self::Oncall(_)
-            | Self::Templates(_) => 1,
+            | Self::Templates(_)
+            | Self::Automations(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -115,7 +117,8 @@ impl Command {
             | Self::Sources(_)
             | Self::Reports(_)
             | Self::Oncall(_)
-            | Self::Templates(_) => false,
+            | Self::Templates(_)
+            | Self::Automations(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod alerts;
 mod apply;
+pub mod automations;
 pub mod codec;
 mod command;
 pub mod conversations;

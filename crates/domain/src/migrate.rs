@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
     include_str!("migrations/0016_acts.sql"),
+    include_str!("migrations/0017_automations.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -8,6 +8,7 @@
 mod access;
 mod acts;
 mod alerts;
+mod automations;
 mod cap;
 mod client;
 mod directory;

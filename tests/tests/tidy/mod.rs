@@ -40,6 +40,7 @@ const SLICES: &[&str] = &[
     "conversations",
     "escalation",
     "alerts",
+    "automations",
     "sources",
     "reports",
     "inbound",

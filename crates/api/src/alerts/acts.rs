@@ -7,7 +7,6 @@ use axum::extract::State as Extract;
 use domain::alerts::{Act, ActRow, Audience, Command, REASON_LEN_MAX, Severity};
 use domain::oncall::Called;
 use domain::ports::Freshness;
-use domain::recipients::Named;
 use domain::{Civil, RecipientId, RequestId, nodes, requests};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -198,7 +197,7 @@ async fn parse(
 /// a moment ago; and a repeat must be answered as the first time, even when its people have gone since.
 async fn add(shared: &Shared, to: ToBody, request: RequestId) -> Result<Act, Problem> {
     let names = to.called();
-    let named: Vec<String> = names.iter().map(name_of).collect();
+    let named: Vec<String> = names.iter().map(Called::written).collect();
     let refused = match people(shared, &names, Freshness::Local).await {
         Ok(people) => return Ok(Act::Add { named, people }),
         Err(refused) => refused,
@@ -231,14 +230,6 @@ async fn people(
     let civil = nodes::civil(&mut view).await.map_err(of_query)?;
     let now = civil.at(shared.replica.now());
     found(&mut view, names, now).await.map(|found| found.people)
-}
-
-fn name_of(called: &Called) -> String {
-    match called {
-        Called::Named(Named::Person(key)) => format!("person:{key}"),
-        Called::Named(Named::Group(key)) => format!("group:{key}"),
-        Called::OnCall(key) => format!("schedule:{key}"),
-    }
 }
 
 fn severity_of(word: &str) -> Result<Act, Problem> {

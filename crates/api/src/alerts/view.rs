@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::alerts::{self, AlertRow, Answer, FromTemplate};
+use domain::automations::{self, AutomationRow};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
 use domain::escalation::{self, Called, PlanRow};
 use domain::recipients::{self, PersonRow};
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use super::acts::ActJson;
 use crate::problem::{Problem, of_query};
 use crate::reading::View;
-use crate::templates::{AttachmentBody, DocumentBody, GatherBody, ItemBody};
+use crate::templates::{AttachmentBody, DocumentBody, GatherBody, ItemBody, sentences};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Alerts)]
@@ -84,12 +85,60 @@ pub(crate) struct AlertJson {
     /// People called so far, in calling order.
     called: Vec<CalledJson>,
     deliveries: Vec<DeliveryJson>,
+    /// What follows from answers by itself, and what became of it.
+    automations: Vec<AutomationJson>,
+    /// Id of the alert whose automation raised this one; null otherwise.
+    raised_from: Option<String>,
     /// What people and rules changed while it ran, in order.
     acts: Vec<ActJson>,
     /// What it was prepared as, as that stood when it was raised; null without a template.
     template: Option<FromTemplateJson>,
     /// There are more people or deliveries than shown: ask with `skip`.
     more: bool,
+}
+
+/// One automation of an alert.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertAutomation)]
+pub(crate) struct AutomationJson {
+    /// Place in the template, from 1.
+    number: u16,
+    /// What it says, by language.
+    sentences: BTreeMap<&'static str, String>,
+    /// `waiting`, `fired`, or `over` when what it waited for cannot happen any more.
+    state: &'static str,
+    /// When it is looked at, if it waits for a time.
+    due: Option<String>,
+    fired_at: Option<String>,
+    /// Why it fired; empty before.
+    cause: String,
+    /// What it did, a sentence for each effect.
+    did: Vec<String>,
+}
+
+impl AutomationJson {
+    fn new(row: AutomationRow, civil: &Civil) -> Self {
+        let mut json = Self {
+            number: row.number,
+            sentences: sentences(&row.automation),
+            state: "waiting",
+            due: row.due.map(|at| civil.rfc3339(at)),
+            fired_at: None,
+            cause: String::new(),
+            did: Vec::new(),
+        };
+        match row.state {
+            automations::State::Waiting => {}
+            automations::State::Over => json.state = "over",
+            automations::State::Fired { at, cause, did } => {
+                json.state = "fired";
+                json.fired_at = Some(civil.rfc3339(at));
+                json.cause = cause;
+                json.did = did;
+            }
+        }
+        json
+    }
 }
 
 /// What a template gave an alert, frozen at the raise.
@@ -248,6 +297,7 @@ pub(super) async fn read(
         .map_err(of_query)?;
     let out = escalation::left_out(view, id).await.map_err(of_query)?;
     let acts = alerts::acts(view, id).await.map_err(of_query)?;
+    let automations = automations::of_alert(view, id).await.map_err(of_query)?;
     let template = alerts::template_of(view, id).await.map_err(of_query)?;
     let counts = deliveries::counts(view, Some(id)).await.map_err(of_query)?;
     let ids: Vec<RecipientId> = called.iter().map(|call| call.recipient).collect();
@@ -272,7 +322,15 @@ pub(super) async fn read(
             .into_iter()
             .map(|(state, count)| (state.name(), count))
             .collect(),
+        raised_from: template
+            .as_ref()
+            .and_then(|template| template.cause.as_ref())
+            .map(|cause| cause.alert.to_string()),
         template: template.map(Into::into),
+        automations: automations
+            .into_iter()
+            .map(|row| AutomationJson::new(row, civil))
+            .collect(),
         more: full(called.len()) || full(deliveries.len()),
         called: called
             .into_iter()

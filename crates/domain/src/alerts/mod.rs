@@ -26,8 +26,8 @@ pub(crate) use self::acts::{
     Doing, WATCH as WATCH_ACTS, act_as, changed as acts_changed, merge as merge_act,
 };
 pub use self::apply::Answered;
-pub(crate) use self::apply::{answer, apply, resolve};
-pub use self::command::{Command, FromTemplate, Raise, Step};
+pub(crate) use self::apply::{answer, apply, resolve, resolve_as};
+pub use self::command::{Cause, Command, FromTemplate, Raise, Step};
 pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
 pub(crate) use self::facts::{WATCH, moved, raised};
@@ -39,8 +39,11 @@ pub use self::query::{
     AlertRow, acts, count_with_key, find, find_named, list, next_number, template_of,
 };
 pub(crate) use self::query::{is_open, open_with_key};
-pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
+pub(crate) use self::raise::{
+    TOGETHER_MAX, as_raise, raise_as, raise_together, taken_up, together,
+};
 pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};
+pub(crate) use self::telling::tell_requester;
 pub use crate::vocabulary::{
     Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, STEPS_MAX, Severity,
     Status, TEXT_LEN_MAX,

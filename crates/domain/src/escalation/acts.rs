@@ -180,6 +180,15 @@ pub(crate) async fn call_next(
     save(conn, &row, entry.at).await
 }
 
+/// Whoever looks at answers by itself has looked.
+pub(crate) async fn calm(conn: &mut SqliteConnection, alert: AlertId) -> Result<(), sqlx::Error> {
+    sqlx::query("update escalation set stirred = 0 where alert_id = ? and stirred = 1")
+        .bind(alert.as_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Everyone left out of an alert now.
 pub async fn left_out(
     conn: &mut SqliteConnection,

@@ -187,6 +187,7 @@ impl NewPlan {
             },
             coming: 0,
             taken_over: false,
+            judged: false,
             plan: Plan {
                 phase: Phase::Calling,
                 started: entry.at,
@@ -304,6 +305,7 @@ pub(super) async fn judge(
     row: &mut PlanRowFull,
 ) -> Result<(), sqlx::Error> {
     let before = row.plan.satisfied;
+    row.judged = true;
     row.plan.satisfied = row.taken_over || is_met(conn, row).await?;
     if before && !row.plan.satisfied {
         row.plan.woken = entry.at;

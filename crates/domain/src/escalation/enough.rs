@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use super::plan_row::PlanRowFull;
+use super::Answer;
+use super::plan_row::{PlanRowFull, load};
 use crate::ids::{AlertId, RecipientId};
 use crate::rows;
 
@@ -114,6 +115,37 @@ pub(super) async fn is_met(
         }
     }
     Ok(true)
+}
+
+/// Whether as many are coming to an alert as its plan wants; an acknowledgement is not that.
+pub(crate) async fn is_complete(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<bool, sqlx::Error> {
+    match load(conn, alert).await? {
+        Some(row) => is_met(conn, &row).await,
+        None => Ok(false),
+    }
+}
+
+/// How many gave this answer as their last one: among these people, or everyone; nobody who is left out.
+pub(crate) async fn count_answers(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    answer: Option<Answer>,
+    among: Option<&[RecipientId]>,
+) -> Result<u32, sqlx::Error> {
+    let among = among.map(|people| rows::hex_array(people.iter().map(RecipientId::as_bytes)));
+    sqlx::query_scalar(
+        "select count(*) from called_person where alert_id = ?1 and answer <> '' and (?2 is null or answer = ?2) \
+         and (?3 is null or recipient_id in (select unhex(value) from json_each(?3))) \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
+    )
+    .bind(alert.as_bytes())
+    .bind(answer.map(Answer::name))
+    .bind(among)
+    .fetch_one(conn)
+    .await
 }
 
 /// Whether so many of those called have said no that the rest cannot be enough, whatever they say.

@@ -56,6 +56,7 @@ pub(crate) async fn merge_plan(
         policy: serde_json::from_str(&fact.policy).unwrap_or_default(),
         coming: 0,
         taken_over: false,
+        judged: false,
         plan: Plan {
             phase: Phase::Calling,
             started: fact.started,

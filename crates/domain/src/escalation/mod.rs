@@ -17,15 +17,15 @@ mod wording;
 
 pub use self::acts::{BESIDE, left_out};
 pub(crate) use self::acts::{
-    Standing, call_beside, call_next, called_in_order, calls, is_left_out, stand, uncalled,
+    Standing, call_beside, call_next, called_in_order, calls, calm, is_left_out, stand, uncalled,
 };
 pub(crate) use self::apply::{
     Begin, NewPlan, NewStep, answer, apply, begin_call_off, carry_over, close, find_call,
     insert_plans, satisfy,
 };
 pub use self::command::Command;
-pub(crate) use self::enough::fit;
 pub use self::enough::{Among, LISTED_MAX, QUOTAS_MAX, Quota};
+pub(crate) use self::enough::{count_answers, fit, is_complete};
 pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};
 pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
 pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};

@@ -1,6 +1,7 @@
-//! Bytes of commands about a running alert's acts.
+//! Bytes of commands about a running alert's acts and automations.
 
 use crate::alerts::{Act, ActFact, Audience, Command as Alerts, Severity};
+use crate::automations::{self, FiredFact};
 use crate::islands::{self, Fact};
 use crate::{ActId, AlertId, Command, NodeId, RecipientId, Timestamp};
 
@@ -18,6 +19,13 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
         by: "operator:n1".to_owned(),
         act: Act::Resume,
         reason: String::new(),
+    };
+    let fired = FiredFact {
+        alert,
+        number: 2,
+        at: Timestamp(1_795_219_200_000),
+        cause: "the team is complete".to_owned(),
+        did: vec!["wrote in the room".to_owned()],
     };
     vec![
         act(
@@ -48,7 +56,13 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             "islands.merge.act",
             Command::Islands(islands::Command::Merge {
                 origin: NodeId(3),
-                facts: vec![Fact::Act(Box::new(fact))],
+                facts: vec![Fact::Act(Box::new(fact)), Fact::Fired(fired)],
+            }),
+        ),
+        (
+            "automations.follow_up",
+            Command::Automations(automations::Command::FollowUp {
+                alerts: vec![alert],
             }),
         ),
     ]

@@ -14,7 +14,8 @@ use crate::ids::{AlertId, DeliveryId, NodeId, RequestId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command as AnyCommand, alerts, conversations, deliveries, escalation, inbound, requests,
+    Command as AnyCommand, alerts, automations, conversations, deliveries, escalation, inbound,
+    requests,
 };
 
 pub(crate) async fn apply(
@@ -162,6 +163,7 @@ async fn join_one(
         Fact::Inbound(fact) => inbound::merge(conn, fact).await,
         Fact::Request(fact) => requests::merge(conn, fact).await,
         Fact::Act(fact) => alerts::merge_act(conn, fact).await,
+        Fact::Fired(fact) => automations::merge(conn, fact).await,
     }
 }
 
@@ -171,6 +173,7 @@ fn touch(fact: &Fact, touched: &mut Touched) {
         Fact::Standing(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Call(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Act(fact) => _ = touched.alerts.insert(fact.alert),
+        Fact::Fired(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Delivery(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Attempt(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Message(_) | Fact::Inbound(_) | Fact::Request(_) => {}

@@ -33,6 +33,7 @@ pub use self::enter::enter;
 pub use self::query::{RefusedFact, orphans, refused};
 pub use self::rules::{BYTES_MAX, FACTS_MAX, batches, safe};
 pub use crate::alerts::{ActFact, AlertFact, StandingFact};
+pub use crate::automations::FiredFact;
 pub use crate::conversations::MessageFact;
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
 pub use crate::escalation::CallFact;
@@ -62,6 +63,8 @@ pub enum Fact {
     Request(RequestFact),
     /// A change to a running alert.
     Act(Box<ActFact>),
+    /// An automation that fired.
+    Fired(FiredFact),
 }
 
 impl Fact {
@@ -77,6 +80,7 @@ impl Fact {
             Self::Inbound(_) => "inbound",
             Self::Request(_) => "request",
             Self::Act(_) => "act",
+            Self::Fired(_) => "automation",
         }
     }
 
@@ -92,6 +96,7 @@ impl Fact {
             Self::Inbound(fact) => data_encoding::HEXLOWER.encode(&fact.key),
             Self::Request(fact) => fact.request.to_string(),
             Self::Act(fact) => format!("{}/{}", fact.alert, fact.id),
+            Self::Fired(fact) => format!("{}/{}", fact.alert, fact.number),
         }
     }
 }

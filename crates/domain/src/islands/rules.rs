@@ -47,6 +47,7 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::Join { .. }
             | alerts::Command::Act { .. },
         )
+        | Command::Automations(_)
         | Command::Conversations(_)
         | Command::Inbound(_)
         | Command::Deliveries(_)

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::query;
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
-use crate::recipients::{self, Named};
+use crate::recipients::{self, Named, check_key};
 use crate::time::CivilTime;
 
 /// Whom an alert calls, as it was written.
@@ -17,6 +17,25 @@ pub enum Called {
     Named(Named),
     /// Whoever is on call in a schedule.
     OnCall(String),
+}
+
+impl Called {
+    /// Reads `person:anna`, `group:duty` and `schedule:network`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("schedule", key)) if check_key(key).is_ok() => Some(Self::OnCall(key.to_owned())),
+            Some(_) | None => Named::parse(text).map(Self::Named),
+        }
+    }
+
+    /// As [`Self::parse`] reads it.
+    pub fn written(&self) -> String {
+        match self {
+            Self::Named(Named::Person(key)) => format!("person:{key}"),
+            Self::Named(Named::Group(key)) => format!("group:{key}"),
+            Self::OnCall(key) => format!("schedule:{key}"),
+        }
+    }
 }
 
 /// People found, and what is to be said about those who were not.

@@ -6,6 +6,7 @@
 //! A text about an alert is frozen once per language; the code of each person is left open as [`CODE_MARK`] and filled
 //! in by [`finish`] when the text leaves. Codes are digits and nothing here contains a link.
 
+mod automation;
 mod catalogue;
 mod clean;
 mod en;
@@ -19,6 +20,7 @@ mod source;
 mod sv;
 mod watch;
 
+pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip};
 pub use self::language::Language;

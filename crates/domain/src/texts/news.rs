@@ -52,7 +52,7 @@ pub fn not_needed(language: Language, about: AlertNews<'_>) -> News {
     news(language, about, "", text)
 }
 
-fn news(language: Language, about: AlertNews<'_>, word: &str, text: &str) -> News {
+pub(super) fn news(language: Language, about: AlertNews<'_>, word: &str, text: &str) -> News {
     let head = head(language, about.organisation, about.status, about.number);
     let head = match word {
         "" => head,

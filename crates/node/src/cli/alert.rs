@@ -163,6 +163,7 @@ fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
     put("placeholders", Value::Object(values));
     put("extra", json!(raise.extra));
     put("only", json!(raise.only));
+    put("requester", json!(raise.requester));
     put("gather", json!(raise.gather));
     put("needed", json!(raise.needed));
     if !raise.fallback.is_empty() {
@@ -391,7 +392,9 @@ async fn show(context: &Context, client: &Client, alert: &str) -> Done {
                 context.output.table(&["act", "at", "by", "reason"], acts)
             ),
         };
-        format!("{}{to_do}\n{people}\n\n{sent}{acts}", summary(&answer))
+        let automations = super::automations::standing(&answer);
+        let summary = summary(&answer);
+        format!("{summary}{to_do}{automations}\n{people}\n\n{sent}{acts}")
     });
     Ok(())
 }

@@ -254,6 +254,9 @@ pub(crate) struct Raise {
     /// Send the real texts to this person only, as a test: person:anna
     #[arg(long, value_name = "PERSON", conflicts_with_all = ["to", "steps", "status"])]
     pub(crate) only: Option<String>,
+    /// Who asked for it and is told by the template's automations how it goes: person:anna
+    #[arg(long, value_name = "PERSON", requires = "template")]
+    pub(crate) requester: Option<String>,
     /// Show whom it would reach, in how many texts, at what cost and how soon; raise nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

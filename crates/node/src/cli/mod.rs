@@ -3,6 +3,7 @@
 mod act;
 mod alert;
 pub(crate) mod args;
+mod automations;
 mod backup;
 mod cluster;
 pub(crate) mod directory;
