@@ -82,6 +82,11 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/second-person",
         Some(Scope::ClusterAdmin),
     ),
+    (
+        Method::POST,
+        "/v1/alerts/{alert}/acts",
+        Some(Scope::AlertCreate),
+    ),
     (Method::GET, "/v1/people", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/people", Some(Scope::PeopleWrite)),
     (Method::GET, "/v1/people/{key}", Some(Scope::PeopleRead)),
@@ -213,6 +218,11 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         Method::GET,
         "/v1/templates/{key}/render",
         Some(Scope::TemplateRead),
+    ),
+    (
+        Method::POST,
+        "/v1/templates/{key}/try",
+        Some(Scope::TemplateWrite),
     ),
     (
         Method::POST,

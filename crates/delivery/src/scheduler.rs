@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::approvals;
+use domain::automations;
 use domain::deliveries::{self, Command as Deliveries, Lane};
 use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
@@ -233,6 +234,17 @@ impl Scheduler {
                     due: followed,
                 }));
         }
+        let due = automations::due(&mut view, now, FOLLOW_UPS).await?;
+        let ours = |due: &automations::Due| {
+            due.at.is_none_or(|at| at <= late) || share::is_ours(island, own, due.alert.as_bytes())
+        };
+        let alerts: Vec<_> = due.into_iter().filter(ours).map(|due| due.alert).collect();
+        if !alerts.is_empty() {
+            plan.commands
+                .push(Command::Automations(automations::Command::FollowUp {
+                    alerts,
+                }));
+        }
         if island.is_none() {
             let due = reports::due(&mut view, now, FOLLOW_UPS).await?;
             if !due.is_empty() {
@@ -329,6 +341,7 @@ impl Scheduler {
             reports::next_due(&mut view).await?,
             approvals::next_due(&mut view).await?,
             waking::next_due(&mut view).await?,
+            automations::next_due(&mut view).await?,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)

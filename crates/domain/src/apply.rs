@@ -7,8 +7,8 @@ use crate::outcome::{Outcome, Refusal};
 use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
-    Command, access, alerts, approvals, conversations, deliveries, escalation, inbound, islands,
-    limits, nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
+    Command, access, alerts, approvals, automations, conversations, deliveries, escalation, inbound,
+    islands, limits, nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -240,13 +240,26 @@ async fn apply_one(
         Command::Limits(command) => limits::apply(conn, command).await,
         Command::Approvals(command) => approvals::apply(conn, &context, command).await,
         Command::Waking(command) => waking::apply(conn, &context, command).await,
+        Command::Automations(command) => automations::apply(conn, &context, command).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;
+    if stirs(&envelope.command) {
+        automations::follow(conn, &context).await?;
+    }
     if outside {
         requests::remember(conn, &context, &outcome).await?;
     }
     Ok(outcome)
+}
+
+/// Whether an entry may raise an alert from a template or change an answer, so that automations look at once. What
+/// islands tell is joined first; the scheduler looks then.
+fn stirs(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Alerts(_) | Command::Inbound(_) | Command::Reports(_)
+    )
 }
 
 async fn note_defect(

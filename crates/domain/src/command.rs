@@ -7,8 +7,8 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, conversations, deliveries, escalation, inbound, islands, limits,
-    nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
+    access, alerts, approvals, automations, conversations, deliveries, escalation, inbound, islands,
+    limits, nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -32,6 +32,7 @@ pub enum Command {
     Limits(limits::Command),
     Approvals(approvals::Command),
     Waking(waking::Command),
+    Automations(automations::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -58,7 +59,8 @@ impl Command {
             | Self::Templates(_)
             | Self::Limits(_)
             | Self::Approvals(_)
-            | Self::Waking(_) => 1,
+            | Self::Waking(_)
+            | Self::Automations(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -125,7 +127,8 @@ impl Command {
             | Self::Templates(_)
             | Self::Limits(_)
             | Self::Approvals(_)
-            | Self::Waking(_) => false,
+            | Self::Waking(_)
+            | Self::Automations(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -12,6 +12,7 @@ use crate::{
     conversations, deliveries, escalation, inbound, islands, nodes, requests,
 };
 
+mod of_acts;
 mod of_limits;
 mod of_people;
 mod of_schedules;
@@ -90,6 +91,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_schedules::samples());
     all.extend(templates::samples());
     all.extend(of_limits::samples());
+    all.extend(of_acts::samples());
     all
 }
 

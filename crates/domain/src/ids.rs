@@ -118,6 +118,10 @@ id16!(
     /// One post in a room, or one text received.
     MessageId
 );
+id16!(
+    /// A change to a running alert; derived from the request that asked for it, or from the rule that made it.
+    ActId
+);
 
 impl RecipientId {
     /// The id of the person known to people as `key`.

@@ -6,6 +6,7 @@ pub mod access;
 pub mod alerts;
 mod apply;
 pub mod approvals;
+pub mod automations;
 pub mod codec;
 mod command;
 pub mod conversations;
@@ -50,7 +51,8 @@ pub use command::Command;
 pub use digest::{DigestError, StateDigest, digest_of_state};
 pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 pub use ids::{
-    AlertId, DeliveryId, GroupId, ImportId, MessageId, NodeId, RecipientId, RequestId, RoomId,
+    ActId, AlertId, DeliveryId, GroupId, ImportId, MessageId, NodeId, RecipientId, RequestId,
+    RoomId,
 };
 pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};
 pub use outcome::{Outcome, Receipt, Refusal};

@@ -292,11 +292,14 @@ impl World {
             } else {
                 format!(" ({})", row.reason)
             };
+            let step = match row.step {
+                escalation::BESIDE => "+".to_owned(),
+                step => (step + 1).to_string(),
+            };
             out.push_str(&format!(
-                "{} {} {}.{} {} {}{marks}{reason}\n",
+                "{} {} {step}.{} {} {}{marks}{reason}\n",
                 row.recipient_key,
                 row.purpose.name(),
-                row.step + 1,
                 row.round,
                 row.kind,
                 row.state.name(),

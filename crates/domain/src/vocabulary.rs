@@ -1,6 +1,12 @@
 //! Words that several slices share: how bad, how real, and what a called person says.
 
+mod automation;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::automation::{
+    AUTOMATIONS_MAX, Automation, DEPTH_MAX, EFFECTS_MAX, Effect, When, Word,
+};
 
 /// The longest alert text taken, in characters. Six SMS parts carry about 900; mail carries all of it.
 pub const TEXT_LEN_MAX: usize = 2_000;

@@ -1,11 +1,13 @@
 //! Programs and operators that use the API: they raise, acknowledge, call off, join and post, and ask again at another
 //! node under the same key until they are told.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::alerts::{self, Answer, Raise, Severity, Status, Step};
+use domain::alerts::{self, Answer, FromTemplate, Raise, Severity, Status, Step};
 use domain::escalation::{Among, Quota};
 use domain::ports::Proposal;
+use domain::vocabulary::{Automation, Effect, When};
 use domain::{
     Actor, AlertId, Command, NodeId, RecipientId, RequestId, RoomId, Timestamp, conversations,
 };
@@ -133,8 +135,49 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         answers: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
-        template: None,
+        template: automated(words),
     }
+}
+
+/// Every other alert is from a template that says what follows from answers: one thing when somebody cannot, one when
+/// too few are coming by a certain time, one when nobody answers.
+fn automated(words: &str) -> Option<Box<FromTemplate>> {
+    if !words.ends_with(['1', '3']) {
+        return None;
+    }
+    let writes = |when: When, text: &str| Automation {
+        when,
+        then: vec![Effect::Post {
+            text: text.to_owned(),
+        }],
+    };
+    let cannot = When::Answered {
+        count: 1,
+        answer: Some(Answer::Cannot),
+        among: Vec::new(),
+    };
+    let nobody = When::Nobody {
+        after_ms: 30_000,
+        answer: None,
+        among: Vec::new(),
+    };
+    Some(Box::new(FromTemplate {
+        key: "fire".to_owned(),
+        version: 1,
+        name: "Fire".to_owned(),
+        values: BTreeMap::new(),
+        gather: BTreeMap::new(),
+        checklist: Vec::new(),
+        documents: Vec::new(),
+        attachments: Vec::new(),
+        automations: vec![
+            writes(cannot, "Somebody cannot."),
+            writes(When::Incomplete { after_ms: 60_000 }, "Too few come."),
+            writes(nobody, "Nobody answers."),
+        ],
+        requester: None,
+        cause: None,
+    }))
 }
 
 /// Now and then a step says itself when it is answered enough: all of it, one of some, two different people.

@@ -86,6 +86,8 @@ pub(crate) struct Picture {
     pub texts: BTreeMap<Vec<u8>, Text>,
     /// Room messages: how often each text is there.
     pub posts: BTreeMap<String, u64>,
+    /// What automations wrote in rooms: how often each alert's has each text.
+    pub automated: BTreeMap<(AlertId, String), u64>,
     /// What each channel was given and has not reported: attempts and SMS parts.
     pub load: BTreeMap<(NodeId, String), (u64, u32)>,
     /// Entries that could not be applied.
@@ -110,6 +112,18 @@ impl Picture {
         .await?
         {
             picture.posts.insert(row.try_get(0)?, unsigned(&row, 1)?);
+        }
+        for row in sqlx::query(
+            "select room_id, text, count(*) from message where author like 'automation %' \
+             group by room_id, text order by room_id, text",
+        )
+        .fetch_all(&mut *conn)
+        .await?
+        {
+            let alert = AlertId(id16(row.try_get(0)?));
+            picture
+                .automated
+                .insert((alert, row.try_get(1)?), unsigned(&row, 2)?);
         }
         for load in domain::deliveries::load(conn).await? {
             picture

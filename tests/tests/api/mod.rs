@@ -6,7 +6,9 @@
 )]
 
 mod access;
+mod acts;
 mod alerts;
+mod automations;
 mod budgets;
 mod cap;
 mod client;

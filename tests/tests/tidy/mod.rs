@@ -42,6 +42,7 @@ const SLICES: &[&str] = &[
     "escalation",
     "alerts",
     "approvals",
+    "automations",
     "sources",
     "reports",
     "waking",

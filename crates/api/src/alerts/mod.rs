@@ -1,5 +1,6 @@
 //! Alerts over HTTP: raise, list, show, and everything that ends one.
 
+mod acts;
 mod preview;
 mod raise;
 mod view;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(resolve))
         .routes(routes!(call_off))
         .routes(routes!(join))
+        .routes(routes!(acts::do_act))
 }
 
 /// The alert meant by a path: its id, or the number people say aloud, `118` or `B-7`.
@@ -430,8 +432,12 @@ async fn change(
 }
 
 fn bounded(pointer: &str, text: String) -> Result<String, Problem> {
+    bounded_to(pointer, text, TEXT_LEN_MAX)
+}
+
+fn bounded_to(pointer: &str, text: String, max: usize) -> Result<String, Problem> {
     let mut fields = Fields::default();
-    fields.at_most(pointer, &text, TEXT_LEN_MAX);
+    fields.at_most(pointer, &text, max);
     fields.finish().map(|()| text)
 }
 

@@ -1,5 +1,7 @@
 //! How an alert before it is raised, and texts before they leave, are shown.
 
+use std::collections::BTreeMap;
+
 use domain::alerts::{Cost, Estimate, PageWords, Preview, Raise, StepEstimate, Warning};
 use domain::deliveries::Queued;
 use domain::recipients::PersonRow;
@@ -7,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::NameJson;
+use crate::templates::sentences;
 use crate::text_policy::amount;
 
 /// What raising an alert would come to now. Nothing was changed.
@@ -51,6 +54,9 @@ pub(crate) struct PreviewJson {
     /// Why a budget would refuse it; null: none would.
     over_budget: Option<String>,
     texts: Vec<WordsJson>,
+    /// What would follow from answers by itself: each as a sentence by language.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    automations: Vec<BTreeMap<&'static str, String>>,
 }
 
 /// One step of a preview.
@@ -165,6 +171,12 @@ impl PreviewJson {
             second_person: preview.second_person,
             over_budget: preview.over_budget,
             texts: preview.words.into_iter().map(WordsJson::from).collect(),
+            automations: raise
+                .template
+                .iter()
+                .flat_map(|from| &from.automations)
+                .map(sentences)
+                .collect(),
         }
     }
 }

@@ -48,6 +48,9 @@ pub(crate) struct RaiseBody {
     /// Words behind the template's, the same in every language.
     #[serde(default)]
     extra: String,
+    /// Who asked for it and is told by the template's automations how it goes: `person:anna`.
+    #[schema(example = "person:anna")]
+    requester: Option<String>,
     /// Send the real texts to this person only, as a test: `person:anna`.
     #[schema(example = "person:anna")]
     only: Option<String>,
@@ -146,6 +149,10 @@ pub(super) struct Wanted {
     template: Option<(String, Said)>,
     over: Over,
     aware_at: Option<CivilTime>,
+    /// Key of whoever asked for it.
+    requester: Option<String>,
+    /// One person tries the texts out: nothing follows from answers.
+    only_tried: bool,
     /// `None`: whom the template names.
     steps: Option<Vec<WantedStep>>,
     fallback: Vec<Called>,
@@ -194,7 +201,9 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         .status
         .as_deref()
         .and_then(|word| fields.one_of("/status", word, Status::parse, known));
+    let requester = requester(&mut fields, body.requester, body.template.is_some());
     let only = only(&mut fields, body.only, status);
+    let only_tried = only.is_some();
     let status = match only {
         Some(_) => Some(Status::Test),
         None => status,
@@ -246,9 +255,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         }
         None => steps(&mut fields, body.to, body.steps, body.template.is_some()),
     };
-    let fallback = body
-        .fallback
-        .map_or_else(Vec::new, |to| called(to.people, to.groups, to.schedules));
+    let fallback = body.fallback.map_or_else(Vec::new, ToBody::called);
     fields.finish()?;
     let said = Said {
         values: body.placeholders,
@@ -281,6 +288,8 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         template: body.template.map(|key| (key, said)),
         over,
         aware_at,
+        requester,
+        only_tried,
         steps,
         fallback,
     })
@@ -301,6 +310,8 @@ impl Wanted {
             template,
             over,
             aware_at,
+            requester,
+            only_tried,
             steps,
             fallback,
         } = self;
@@ -316,6 +327,16 @@ impl Wanted {
             };
         }
         over.apply(&mut raise);
+        if let Some(template) = &mut raise.template {
+            if only_tried {
+                template.automations.clear();
+            }
+            if let Some(key) = requester {
+                let named = [Called::Named(Named::Person(key))];
+                let found = found(view, &named, CivilTime(0)).await?;
+                template.requester = found.people.first().copied();
+            }
+        }
         let steps =
             steps.unwrap_or_else(|| by_template.into_iter().map(WantedStep::from).collect());
         let on_call = (steps.iter().flat_map(WantedStep::called).chain(&fallback))
@@ -387,13 +408,19 @@ impl WantedQuota {
 }
 
 /// The people meant by names at a moment.
-async fn found(
+pub(super) async fn found(
     view: &mut ReadView,
     called: &[Called],
     now: CivilTime,
 ) -> Result<Resolved, Problem> {
     let found = oncall::resolve(view, called, now).await.map_err(of_query)?;
     found.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))
+}
+
+impl ToBody {
+    pub(super) fn called(self) -> Vec<Called> {
+        called(self.people, self.groups, self.schedules)
+    }
 }
 
 fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> Vec<Called> {
@@ -435,6 +462,23 @@ fn of_mistakes(mistakes: Vec<Mistake>) -> Problem {
     fields.into_problem()
 }
 
+/// Key of whoever asked for the alert.
+fn requester(fields: &mut Fields, name: Option<String>, from_template: bool) -> Option<String> {
+    let name = name?;
+    if !from_template {
+        let detail = "stands without `template`; only automations of a template tell them anything";
+        fields.add("/requester", detail);
+        return None;
+    }
+    match Named::parse(&name) {
+        Some(Named::Person(key)) => Some(key),
+        Some(Named::Group(_)) | None => {
+            fields.add("/requester", "is not one person; write person:KEY");
+            None
+        }
+    }
+}
+
 /// Key of the one person who gets the texts.
 fn only(fields: &mut Fields, only: Option<String>, status: Option<Status>) -> Option<String> {
     let name = only?;
@@ -452,7 +496,7 @@ fn only(fields: &mut Fields, only: Option<String>, status: Option<Status>) -> Op
 }
 
 /// The texts in the order the domain wants them: the one that serves missing languages first.
-fn texts(
+pub(super) fn texts(
     fields: &mut Fields,
     text: Option<String>,
     by_language: BTreeMap<String, String>,

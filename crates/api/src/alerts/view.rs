@@ -1,8 +1,9 @@
 //! How alerts are shown. Codes are not: whoever knows one can answer in its holder's name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::alerts::{self, AlertRow, Answer, FromTemplate};
+use domain::automations::{self, AutomationRow};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
 use domain::escalation::{self, Called, PlanRow};
 use domain::recipients::{self, PersonRow};
@@ -10,9 +11,10 @@ use domain::{Civil, RecipientId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::acts::ActJson;
 use crate::problem::{Problem, of_query};
 use crate::reading::View;
-use crate::templates::{AttachmentBody, DocumentBody, GatherBody, ItemBody};
+use crate::templates::{AttachmentBody, DocumentBody, GatherBody, ItemBody, sentences};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Alerts)]
@@ -83,10 +85,60 @@ pub(crate) struct AlertJson {
     /// People called so far, in calling order.
     called: Vec<CalledJson>,
     deliveries: Vec<DeliveryJson>,
+    /// What follows from answers by itself, and what became of it.
+    automations: Vec<AutomationJson>,
+    /// Id of the alert whose automation raised this one; null otherwise.
+    raised_from: Option<String>,
+    /// What people and rules changed while it ran, in order.
+    acts: Vec<ActJson>,
     /// What it was prepared as, as that stood when it was raised; null without a template.
     template: Option<FromTemplateJson>,
     /// There are more people or deliveries than shown: ask with `skip`.
     more: bool,
+}
+
+/// One automation of an alert.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertAutomation)]
+pub(crate) struct AutomationJson {
+    /// Place in the template, from 1.
+    number: u16,
+    /// What it says, by language.
+    sentences: BTreeMap<&'static str, String>,
+    /// `waiting`, `fired`, or `over` when what it waited for cannot happen any more.
+    state: &'static str,
+    /// When it is looked at, if it waits for a time.
+    due: Option<String>,
+    fired_at: Option<String>,
+    /// Why it fired; empty before.
+    cause: String,
+    /// What it did, a sentence for each effect.
+    did: Vec<String>,
+}
+
+impl AutomationJson {
+    fn new(row: AutomationRow, civil: &Civil) -> Self {
+        let mut json = Self {
+            number: row.number,
+            sentences: sentences(&row.automation),
+            state: "waiting",
+            due: row.due.map(|at| civil.rfc3339(at)),
+            fired_at: None,
+            cause: String::new(),
+            did: Vec::new(),
+        };
+        match row.state {
+            automations::State::Waiting => {}
+            automations::State::Over => json.state = "over",
+            automations::State::Fired { at, cause, did } => {
+                json.state = "fired";
+                json.fired_at = Some(civil.rfc3339(at));
+                json.cause = cause;
+                json.did = did;
+            }
+        }
+        json
+    }
 }
 
 /// What a template gave an alert, frozen at the raise.
@@ -141,6 +193,8 @@ pub(crate) struct PlanJson {
     coming: u16,
     /// Enough answered, or somebody acknowledged.
     satisfied: bool,
+    /// No step or round is called before this, unless somebody asks for help; null when it is not paused.
+    paused_until: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -155,8 +209,10 @@ pub(crate) struct NameJson {
 #[schema(as = Called)]
 pub(crate) struct CalledJson {
     person: NameJson,
-    /// Counted from 1, as in the plan.
-    step: u16,
+    /// Counted from 1, as in the plan; null when called beside it.
+    step: Option<u16>,
+    /// Not called any more, and an earlier answer does not count.
+    withdrawn: bool,
     called_at: String,
     /// `coming`, `cannot`, `received` or `need_help`; null while silent.
     answer: Option<&'static str>,
@@ -171,8 +227,8 @@ pub(crate) struct DeliveryJson {
     id: String,
     person: NameJson,
     purpose: &'static str,
-    /// Counted from 1, as in the plan.
-    step: u16,
+    /// Counted from 1, as in the plan; null when called beside it.
+    step: Option<u16>,
     round: u16,
     /// `sms` or `email`.
     kind: String,
@@ -231,7 +287,7 @@ pub(super) async fn read(
     skip: u32,
     limit: u32,
 ) -> Result<AlertJson, Problem> {
-    let id = row.id;
+    let (id, as_of) = (row.id, view.as_of);
     let plan = escalation::plan(view, id).await.map_err(of_query)?;
     let called = escalation::called(view, id, skip, limit)
         .await
@@ -239,6 +295,9 @@ pub(super) async fn read(
     let deliveries = deliveries::of_alert(view, id, skip, limit)
         .await
         .map_err(of_query)?;
+    let out = escalation::left_out(view, id).await.map_err(of_query)?;
+    let acts = alerts::acts(view, id).await.map_err(of_query)?;
+    let automations = automations::of_alert(view, id).await.map_err(of_query)?;
     let template = alerts::template_of(view, id).await.map_err(of_query)?;
     let counts = deliveries::counts(view, Some(id)).await.map_err(of_query)?;
     let ids: Vec<RecipientId> = called.iter().map(|call| call.recipient).collect();
@@ -258,16 +317,28 @@ pub(super) async fn read(
             .as_ref()
             .and_then(|plan| plan.next_due)
             .map(|at| civil.rfc3339(at)),
-        plan: plan.map(PlanJson::from),
+        plan: plan.map(|plan| PlanJson::new(plan, civil, as_of)),
         deliveries_by_state: counts
             .into_iter()
             .map(|(state, count)| (state.name(), count))
             .collect(),
+        raised_from: template
+            .as_ref()
+            .and_then(|template| template.cause.as_ref())
+            .map(|cause| cause.alert.to_string()),
         template: template.map(Into::into),
+        automations: automations
+            .into_iter()
+            .map(|row| AutomationJson::new(row, civil))
+            .collect(),
         more: full(called.len()) || full(deliveries.len()),
         called: called
             .into_iter()
-            .map(|call| called_json(call, &names, civil))
+            .map(|call| called_json(call, &names, &out, civil))
+            .collect(),
+        acts: acts
+            .into_iter()
+            .map(|row| ActJson::new(row, civil))
             .collect(),
         deliveries: deliveries
             .into_iter()
@@ -309,9 +380,11 @@ impl SummaryJson {
     }
 }
 
-impl From<PlanRow> for PlanJson {
-    fn from(row: PlanRow) -> Self {
+impl PlanJson {
+    fn new(row: PlanRow, civil: &Civil, now: Timestamp) -> Self {
+        let paused_until = row.paused_until.filter(|until| *until > now);
         Self {
+            paused_until: paused_until.map(|at| civil.rfc3339(at)),
             phase: row.phase.name(),
             step: row.step,
             steps: row.steps,
@@ -327,6 +400,7 @@ impl From<PlanRow> for PlanJson {
 fn called_json(
     call: Called,
     names: &BTreeMap<RecipientId, PersonRow>,
+    out: &BTreeSet<RecipientId>,
     civil: &Civil,
 ) -> CalledJson {
     let person = names.get(&call.recipient);
@@ -335,7 +409,8 @@ fn called_json(
             key: person.map(|person| person.key.clone()).unwrap_or_default(),
             name: person.map(|person| person.name.clone()).unwrap_or_default(),
         },
-        step: call.step + 1,
+        step: shown_step(call.step),
+        withdrawn: out.contains(&call.recipient),
         called_at: civil.rfc3339(call.called_at),
         answer: call.answer.map(Answer::name),
         answered_at: call.answered_at.map(|at| civil.rfc3339(at)),
@@ -353,7 +428,7 @@ impl DeliveryJson {
                 name: row.recipient_name,
             },
             purpose: row.purpose.name(),
-            step: row.step + 1,
+            step: shown_step(row.step),
             round: row.round,
             kind: row.kind,
             address: row.address,
@@ -373,6 +448,11 @@ impl DeliveryJson {
                 .collect(),
         }
     }
+}
+
+/// A step as people count it; those called beside the plan are in none.
+fn shown_step(step: u16) -> Option<u16> {
+    (step != escalation::BESIDE).then(|| step + 1)
 }
 
 /// What a state means for what happens next.

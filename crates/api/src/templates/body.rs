@@ -8,6 +8,7 @@ use domain::templates::{Attachment, Document, Gather, Item, Placeholder, Step, T
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::automations::AutomationBody;
 use crate::fields::Fields;
 use crate::problem::Problem;
 
@@ -71,6 +72,9 @@ pub(crate) struct TemplateBody {
     documents: Vec<DocumentBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<AttachmentBody>,
+    /// What follows from answers by itself, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    automations: Vec<AutomationBody>,
 }
 
 /// A hole in the words, to be filled when an alert is raised.
@@ -202,6 +206,10 @@ impl TemplateBody {
             fields.one_of(&at, word, Answer::parse, &Answer::ALL.map(Answer::name))
         });
         let answers = answers.collect();
+        let automations = self.automations.into_iter().enumerate();
+        let automations = automations
+            .filter_map(|(index, body)| body.parse(&mut fields, &format!("/automations/{index}")))
+            .collect();
         let (Some(severity), Some(status)) = (severity, status) else {
             return Err(fields.into_problem());
         };
@@ -230,6 +238,7 @@ impl TemplateBody {
             documents: self.documents.into_iter().map(Into::into).collect(),
             attachments: self.attachments.into_iter().map(Into::into).collect(),
             notes: self.notes,
+            automations,
         })
     }
 }
@@ -263,6 +272,7 @@ impl From<Template> for TemplateBody {
             checklist: template.checklist.into_iter().map(Into::into).collect(),
             documents: template.documents.into_iter().map(Into::into).collect(),
             attachments: template.attachments.into_iter().map(Into::into).collect(),
+            automations: template.automations.into_iter().map(Into::into).collect(),
         }
     }
 }

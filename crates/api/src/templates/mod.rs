@@ -1,20 +1,25 @@
 //! Prepared alerts over HTTP: put, look at, take out of use, and see how their texts come out.
 
+mod automations;
 mod body;
 mod view;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use domain::alerts::Answer;
+use domain::automations::{Rehearsed, rehearse};
 use domain::ports::{Freshness, ReadView};
 use domain::templates::{self, Command, Mistake, Template, Version};
 use domain::texts::Language;
-use domain::{Command as DomainCommand, alerts, nodes};
+use domain::{Command as DomainCommand, alerts, nodes, recipients};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::automations::sentences;
+use self::automations::{TriedJson, TryBody};
 pub(crate) use self::body::{AttachmentBody, DocumentBody, GatherBody, ItemBody, TemplateBody};
 use self::view::{RenderedJson, TemplateJson, TemplatesJson, VersionsJson};
 use crate::alerts::WordsJson;
@@ -25,12 +30,16 @@ use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Done, Stored, submit};
 
+/// Answers one trial takes.
+const TRIED_MAX: usize = 500;
+
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show, put))
         .routes(routes!(versions))
         .routes(routes!(render))
+        .routes(routes!(try_out))
         .routes(routes!(archive))
         .routes(routes!(restore))
         .routes(routes!(check))
@@ -172,9 +181,66 @@ async fn render(
     warnings.extend(of_words(&texts));
     let body = RenderedJson {
         texts,
+        automations: found.template.automations.iter().map(sentences).collect(),
         warnings: pointers("", warnings),
     };
     Ok(view.answer(&body))
+}
+
+/// Says what a template's automations would do if people answered so: by the rules that hold for real alerts, and nothing
+/// is raised, called or written.
+#[utoipa::path(post, path = "/v1/templates/{key}/try", tag = "templates", params(("key" = String, Path), VersionParams), request_body = TryBody, responses((status = 200, body = TriedJson)))]
+async fn try_out(
+    State(shared): State<Shared>,
+    Segment(key): Segment,
+    Params(params): Params<VersionParams>,
+    input: Input<TryBody>,
+) -> Result<Json<TriedJson>, Problem> {
+    let mut view = reading::open(&shared, Freshness::Local).await?;
+    let found = find(&mut view, &key, params.version).await?;
+    let answers = rehearsed(&mut view, input.value).await?;
+    let civil = nodes::civil(&mut view).await.map_err(of_query)?;
+    let now = civil.at(shared.replica.now());
+    let (foreseen, notes) = rehearse(&mut view, &found.template, &answers, now)
+        .await
+        .map_err(of_query)?;
+    let all = &found.template.automations;
+    Ok(Json(TriedJson::new(found.version, all, foreseen, notes)))
+}
+
+/// Answers of people who are known.
+async fn rehearsed(view: &mut ReadView, body: TryBody) -> Result<Vec<Rehearsed>, Problem> {
+    let mut fields = Fields::default();
+    if body.answers.len() > TRIED_MAX {
+        let count = body.answers.len();
+        fields.add(
+            "/answers",
+            format!("has {count} entries; at most {TRIED_MAX} are taken"),
+        );
+        return Err(fields.into_problem());
+    }
+    let known = &Answer::ALL.map(Answer::name);
+    let mut answers = Vec::with_capacity(body.answers.len());
+    for (index, tried) in body.answers.into_iter().enumerate() {
+        let at = format!("/answers/{index}");
+        let person = recipients::person(view, &tried.person)
+            .await
+            .map_err(of_query)?;
+        if person.is_none() {
+            let shown: String = tried.person.chars().take(64).collect();
+            let problem = format!("{shown:?} is nobody known; write the key of a person");
+            fields.add(format!("{at}/person"), problem);
+        }
+        let answer = fields.one_of(&format!("{at}/answer"), &tried.answer, Answer::parse, known);
+        if let (Some(person), Some(answer)) = (person, answer) {
+            answers.push(Rehearsed {
+                after_ms: tried.after_s.saturating_mul(1_000),
+                person: person.id,
+                answer,
+            });
+        }
+    }
+    fields.finish().map(|()| answers)
 }
 
 /// Takes a template out of use. Alerts raised from it and its versions stay as they are.
@@ -211,7 +277,11 @@ async fn check(
     let template = input.value.template.parse(input.value.key)?;
     let mut view = reading::open(&shared, Freshness::Local).await?;
     let (texts, warnings) = sound(&mut view, &template, "/template").await?;
-    Ok(Json(RenderedJson { texts, warnings }))
+    Ok(Json(RenderedJson {
+        texts,
+        automations: template.automations.iter().map(sentences).collect(),
+        warnings,
+    }))
 }
 
 /// Adds the starter pack, ten common emergencies. Whatever somebody edited or took out of use stays as it is.
@@ -259,6 +329,10 @@ async fn sound(
     let policy = templates::policy(view).await.map_err(of_query)?;
     let mut fields = Fields::default();
     for mistake in templates::check(template, &policy) {
+        fields.add(format!("{at}{}", mistake.at), mistake.problem);
+    }
+    let unknown = templates::unknown_in_automations(view, template).await;
+    for mistake in unknown.map_err(of_query)? {
         fields.add(format!("{at}{}", mistake.at), mistake.problem);
     }
     fields.finish()?;

@@ -1,11 +1,13 @@
 //! How templates are shown.
 
+use std::collections::BTreeMap;
+
 use domain::Civil;
 use domain::templates::{Listed, Version};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::TemplateBody;
+use super::{TemplateBody, sentences};
 use crate::alerts::WordsJson;
 use crate::problem::FieldError;
 
@@ -52,6 +54,9 @@ pub(crate) struct TemplateJson {
     /// When the template was taken out of use, if it was.
     archived_at: Option<String>,
     template: TemplateBody,
+    /// What follows from answers by itself: each as a sentence by language.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    automations: Vec<BTreeMap<&'static str, String>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,6 +82,9 @@ struct VersionJson {
 #[schema(as = RenderedTemplate)]
 pub(crate) struct RenderedJson {
     pub(super) texts: Vec<WordsJson>,
+    /// What follows from answers by itself: each as a sentence by language.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) automations: Vec<BTreeMap<&'static str, String>>,
     /// What is allowed and yet may not be meant.
     pub(super) warnings: Vec<FieldError>,
 }
@@ -130,6 +138,7 @@ impl TemplateJson {
             starter: version.starter,
             used: version.used,
             archived_at: version.archived_at.map(|at| civil.rfc3339(at)),
+            automations: version.template.automations.iter().map(sentences).collect(),
             template: version.template.into(),
         }
     }

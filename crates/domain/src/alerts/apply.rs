@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{AlertRow, Command, State, query, raise};
+use super::{AlertRow, Command, State, acts, query, raise};
 use crate::apply::Entry;
 use crate::conversations;
 use crate::escalation::{self, Over};
@@ -27,11 +27,16 @@ pub(crate) async fn apply(
             answer: said,
         } => answer_by_api(conn, entry, *alert, *recipient, *said).await,
         Command::Acknowledge { alert, note } => acknowledge(conn, entry, *alert, note).await,
-        Command::Resolve { alert, note } => end(conn, entry, *alert, State::Resolved, note).await,
+        Command::Resolve { alert, note } => {
+            let by = entry.envelope.actor.label();
+            end(conn, entry, *alert, State::Resolved, &by, note).await
+        }
         Command::CallOff { alert, reason } => {
-            end(conn, entry, *alert, State::CalledOff, reason).await
+            let by = entry.envelope.actor.label();
+            end(conn, entry, *alert, State::CalledOff, &by, reason).await
         }
         Command::Join { alert, into } => join(conn, entry, *alert, *into).await,
+        Command::Act { alert, act, reason } => acts::act(conn, entry, *alert, act, reason).await,
     }
 }
 
@@ -66,7 +71,9 @@ pub(crate) async fn answer(
         return Ok(None);
     };
     let late = row.state != State::Open;
-    let changed = call.answer != Some(said);
+    // Whoever was withdrawn and says the same once more comes after all.
+    let changed = call.answer != Some(said)
+        || !late && escalation::is_left_out(conn, row.id, recipient).await?;
     if !late && changed {
         escalation::answer(conn, entry, &call, said, from).await?;
     }
@@ -138,7 +145,19 @@ pub(crate) async fn resolve(
     alert: AlertId,
     note: &str,
 ) -> Result<Outcome, sqlx::Error> {
-    end(conn, entry, alert, State::Resolved, note).await
+    let by = entry.envelope.actor.label();
+    resolve_as(conn, entry, alert, &by, note).await
+}
+
+/// As [`resolve`], in a name of the caller's.
+pub(crate) async fn resolve_as(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    by: &str,
+    note: &str,
+) -> Result<Outcome, sqlx::Error> {
+    end(conn, entry, alert, State::Resolved, by, note).await
 }
 
 async fn end(
@@ -146,6 +165,7 @@ async fn end(
     entry: &Entry<'_>,
     alert: AlertId,
     to: State,
+    by: &str,
     note: &str,
 ) -> Result<Outcome, sqlx::Error> {
     let Some(row) = query::find(conn, alert).await? else {
@@ -163,7 +183,7 @@ async fn end(
         let problem = format!("the note has at most {} characters", TEXT_LEN_MAX);
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
-    write_end(conn, entry, alert, to, note).await?;
+    write_end(conn, entry, alert, to, by, note).await?;
     let said = match to {
         State::CalledOff => {
             escalation::begin_call_off(conn, entry, alert, note).await?;
@@ -179,8 +199,7 @@ async fn end(
     } else {
         format!("{said}: {note}")
     };
-    let by = entry.envelope.actor.label();
-    conversations::post(conn, entry, RoomId::of_alert(alert), &by, "system", &said).await?;
+    conversations::post(conn, entry, RoomId::of_alert(alert), by, "system", &said).await?;
     Ok(Outcome::Applied(Receipt::None))
 }
 
@@ -207,7 +226,7 @@ async fn join(
         return Ok(Outcome::Refused(Refusal::CannotJoin));
     }
     let by = entry.envelope.actor.label();
-    write_end(conn, entry, alert, State::Joined, "").await?;
+    write_end(conn, entry, alert, State::Joined, &by, "").await?;
     sqlx::query(
         "update alert set joined_into = ?, joined_at_ms = ?, joined_by = ? where alert_id = ?",
     )
@@ -235,6 +254,7 @@ async fn write_end(
     entry: &Entry<'_>,
     alert: AlertId,
     state: State,
+    by: &str,
     note: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -242,7 +262,7 @@ async fn write_end(
     )
     .bind(state.name())
     .bind(entry.at.0)
-    .bind(entry.envelope.actor.label())
+    .bind(by)
     .bind(note)
     .bind(alert.as_bytes())
     .execute(conn)

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::acts::Act;
 use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
 use crate::templates::{Attachment, ByLanguage, Document, Gather, Item};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, Severity, Status};
+use crate::vocabulary::{Answer, Automation, Severity, Status};
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -38,6 +39,13 @@ pub enum Command {
     Join {
         alert: AlertId,
         into: AlertId,
+    },
+    /// Changes a running alert by an act with a name.
+    Act {
+        alert: AlertId,
+        act: Act,
+        /// Why; may be empty.
+        reason: String,
     },
 }
 
@@ -94,6 +102,25 @@ pub struct FromTemplate {
     pub checklist: Vec<Item>,
     pub documents: Vec<Document>,
     pub attachments: Vec<Attachment>,
+    /// What follows from answers by itself.
+    pub automations: Vec<Automation>,
+    /// Who asked for the alert and is told how it goes.
+    pub requester: Option<RecipientId>,
+    /// Which automation raised it, if one did.
+    pub cause: Option<Cause>,
+}
+
+/// The automation that raised an alert.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Of this alert.
+    pub alert: AlertId,
+    /// Its place in that alert's template, from 1.
+    pub automation: u16,
+    /// How many alerts automations raised one from another up to this one.
+    pub depth: u8,
+    /// The templates of all those above.
+    pub above: Vec<String>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

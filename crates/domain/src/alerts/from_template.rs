@@ -146,6 +146,9 @@ fn build(version: &Version, fill: &Fill<'_>, said: &Said) -> Templated {
                 .collect(),
             documents: template.documents.clone(),
             attachments: template.attachments.clone(),
+            automations: template.automations.clone(),
+            requester: None,
+            cause: None,
         })),
     };
     Templated {

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::facts::{AlertFact, Closed, Ending, StandingFact, standing};
 use super::raise::keep_template;
-use super::{Label, State};
+use super::{Label, State, acts};
 use crate::apply::Entry;
 use crate::escalation::{self, Over};
 use crate::facts::Joined;
@@ -128,6 +128,7 @@ pub(crate) async fn follow_up(
             (State::Joined, _) => Over::Otherwise("joined into another alert"),
             (State::Resolved, _) => Over::Otherwise("resolved"),
         };
+        acts::settle(conn, entry, alert).await?;
         escalation::follow_up(conn, entry, alert, now.acknowledged.is_some(), over).await?;
         done.insert(alert);
         if let Some(joined) = &now.joined {

@@ -3,6 +3,7 @@
 //! Invariants: an alert is open, resolved, called off or joined, and never opens again; its spoken number is its for
 //! ever; an open one has a plan with a next action ([`crate::escalation`]) and a room ([`crate::conversations`]).
 
+mod acts;
 mod apply;
 mod command;
 mod estimate;
@@ -14,12 +15,19 @@ mod preview;
 mod query;
 mod raise;
 mod rules;
+mod telling;
 #[cfg(test)]
 mod tests;
 
+pub use self::acts::{
+    ACTS_MAX, Act, ActFact, ActRow, Audience, PAUSE_MS, PEOPLE_MAX, REASON_LEN_MAX,
+};
+pub(crate) use self::acts::{
+    Doing, WATCH as WATCH_ACTS, act_as, changed as acts_changed, merge as merge_act,
+};
 pub use self::apply::Answered;
-pub(crate) use self::apply::{answer, apply, resolve};
-pub use self::command::{Command, FromTemplate, Raise, Step};
+pub(crate) use self::apply::{answer, apply, resolve, resolve_as};
+pub use self::command::{Cause, Command, FromTemplate, Raise, Step};
 pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
 pub(crate) use self::facts::{WATCH, moved, raised};
@@ -28,12 +36,15 @@ pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub(crate) use self::preview::weigh;
 pub use self::preview::{PageWords, Preview, page_words, preview};
-pub use self::query::{AlertRow, count_with_key, find, find_named, list, next_number, template_of};
+pub use self::query::{
+    AlertRow, acts, count_with_key, find, find_named, list, next_number, template_of,
+};
 pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{
-    Payer, TOGETHER_MAX, as_raise, raise_as, raise_for, raise_together, together,
+    Payer, TOGETHER_MAX, as_raise, raise_as, raise_for, raise_together, taken_up, together,
 };
 pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};
+pub(crate) use self::telling::tell_requester;
 pub use crate::vocabulary::{
     Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, STEPS_MAX, Severity,
     Status, TEXT_LEN_MAX,

@@ -3,8 +3,8 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{FromTemplate, Label, Name, Severity, State, Status};
-use crate::ids::{AlertId, NodeId};
+use super::{ActRow, FromTemplate, Label, Name, Severity, State, Status};
+use crate::ids::{ActId, AlertId, NodeId};
 use crate::rows;
 use crate::time::Timestamp;
 
@@ -145,6 +145,27 @@ pub async fn template_of(
         .fetch_optional(conn)
         .await?;
     row.map(|row| rows::json(&row, "frozen")).transpose()
+}
+
+/// Every act on an alert, in order.
+pub async fn acts(conn: &mut SqliteConnection, alert: AlertId) -> Result<Vec<ActRow>, sqlx::Error> {
+    let found = sqlx::query("select * from alert_act where alert_id = ? order by at_ms, act_id")
+        .bind(alert.as_bytes())
+        .fetch_all(conn)
+        .await?;
+    found.iter().map(act_row).collect()
+}
+
+/// Reads a row of `alert_act`.
+pub(super) fn act_row(row: &SqliteRow) -> Result<ActRow, sqlx::Error> {
+    Ok(ActRow {
+        id: ActId::from_row(row.try_get("act_id")?)?,
+        alert: AlertId::from_row(row.try_get("alert_id")?)?,
+        at: rows::time(row, "at_ms")?,
+        by: row.try_get("by_whom")?,
+        act: rows::json(row, "content")?,
+        reason: row.try_get("reason")?,
+    })
 }
 
 /// The number the next alert would get here.

@@ -244,16 +244,29 @@ pub(super) async fn keep_template(
     template: &FromTemplate,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into alert_template (alert_id, template, version, frozen) values (?, ?, ?, ?) \
+        "insert into alert_template (alert_id, template, version, frozen, unread) values (?, ?, ?, ?, ?) \
          on conflict (alert_id) do nothing",
     )
     .bind(alert.as_bytes())
     .bind(&template.key)
     .bind(i64::from(template.version))
     .bind(rows::to_json(template)?)
+    .bind(!template.automations.is_empty())
     .execute(&mut *conn)
     .await?;
     templates::mark_used(conn, &template.key, template.version).await
+}
+
+/// Somebody to the right has taken up the automations a template gave an alert.
+pub(crate) async fn taken_up(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update alert_template set unread = 0 where alert_id = ?")
+        .bind(alert.as_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// The number of the first of these alerts; `None` when one of them, or its request, is known, something

@@ -129,7 +129,7 @@ pub(crate) async fn cancel_open(
 }
 
 /// Takes attempts that have not started back from their nodes. One already under way is recorded when it ends.
-async fn withdraw(
+pub(super) async fn withdraw(
     conn: &mut SqliteConnection,
     alert: AlertId,
     recipient: Option<RecipientId>,

@@ -4,6 +4,7 @@
 //! a result is recorded for the attempt it belongs to, whoever owns the delivery by then; an ended delivery has a time
 //! and, unless all went well, a reason.
 
+mod acts;
 mod apply;
 mod budget;
 mod command;
@@ -17,6 +18,7 @@ mod rules;
 mod tests;
 mod trials;
 
+pub(crate) use self::acts::{leave_out, weigh};
 pub(crate) use self::apply::{apply, cancel_open, settle, settle_all};
 pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, Summary,

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use super::enough::{Policy, is_hopeless, is_met};
 use super::plan_row::{PlanRowFull, insert_all, load, save};
 use super::rules::{Action, Plan, code, next_action};
-use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, Quota, query};
+use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, Quota, acts, query};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, NewPage, Paged, Purpose, RUNG_MAX, Waking};
 use crate::ids::{AlertId, RecipientId, RoomId};
@@ -45,6 +45,8 @@ pub(crate) async fn apply(
     match (command, wanted) {
         (Command::ExpandPage { page, .. }, Some(Action::ExpandPage(next))) if *page == next => {
             expand_page(conn, entry, &row, next).await?;
+            // A first step called before its time has been; the next one waits for its own.
+            row.plan.hurry &= !row.plan.not_begun();
             row.plan.next_page += 1;
         }
         (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next)))
@@ -56,12 +58,8 @@ pub(crate) async fn apply(
             row.plan.next_page += 1;
         }
         (Command::Advance { step, .. }, Some(Action::Advance(next))) if *step == next => {
-            row.plan.step = next;
             row.plan.hurry = false;
-            judge(conn, entry, &mut row).await?;
-            let people = people_of_step(conn, alert, next).await?;
-            let note = format!("Step {} called: {people} people.", next + 1);
-            say(conn, entry, alert, &note).await?;
+            advance(conn, entry, &mut row, next).await?;
         }
         (Command::Repeat { round, .. }, Some(Action::Repeat(next))) if *round == next => {
             row.plan.round = next;
@@ -97,6 +95,20 @@ pub(crate) async fn apply(
     }
     save(conn, &row, entry.at).await?;
     Ok(Outcome::Applied(Receipt::None))
+}
+
+/// Starts a step.
+pub(super) async fn advance(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &mut PlanRowFull,
+    step: u16,
+) -> Result<(), sqlx::Error> {
+    row.plan.step = step;
+    judge(conn, entry, row).await?;
+    let people = people_of_step(conn, row.alert, step).await?;
+    let note = format!("Step {} called: {people} people.", step + 1);
+    say(conn, entry, row.alert, &note).await
 }
 
 /// Writes what the plan does by itself into the alert's room.
@@ -175,6 +187,7 @@ impl NewPlan {
             },
             coming: 0,
             taken_over: false,
+            judged: false,
             plan: Plan {
                 phase: Phase::Calling,
                 started: entry.at,
@@ -188,6 +201,7 @@ impl NewPlan {
                 satisfied: false,
                 hurry: false,
                 woken: Timestamp(0),
+                paused_until: Timestamp(0),
                 next_page: 0,
                 call_off_end: 0,
             },
@@ -268,11 +282,12 @@ pub(crate) async fn answer(
     .execute(&mut *conn)
     .await?;
     deliveries::settle(conn, entry, call.alert, call.recipient).await?;
+    let was_out = acts::back(conn, call.alert, call.recipient).await?;
     let Some(mut row) = load(conn, call.alert).await? else {
         return Ok(());
     };
     row.coming = (row.coming + u16::from(answer == Answer::Coming))
-        .saturating_sub(u16::from(call.answer == Some(Answer::Coming)));
+        .saturating_sub(u16::from(acts::counts(call.answer, was_out)));
     judge(conn, entry, &mut row).await?;
     let refuses = match answer {
         Answer::NeedHelp => true,
@@ -290,6 +305,7 @@ pub(super) async fn judge(
     row: &mut PlanRowFull,
 ) -> Result<(), sqlx::Error> {
     let before = row.plan.satisfied;
+    row.judged = true;
     row.plan.satisfied = row.taken_over || is_met(conn, row).await?;
     if before && !row.plan.satisfied {
         row.plan.woken = entry.at;
@@ -423,11 +439,31 @@ async fn expand_page(
         freeze_pages(conn, row).await?;
     }
     let step = page_step(conn, alert, page).await?;
-    let everyone = page_people(conn, alert, page).await?;
+    let mut everyone = page_people(conn, alert, page).await?;
+    let out = acts::left_out(conn, alert).await?;
+    everyone.retain(|id| !out.contains(id));
     if row.plan.round == 0 || row.plan.is_fallback(step) {
-        call_people(conn, entry, alert, page, step, &everyone).await?;
+        let first = u64::from(page) * PAGE_LEN as u64;
+        call_people(conn, entry, alert, first, step, &everyone).await?;
     }
-    let codes = query::silent_codes(conn, alert, &everyone).await?;
+    page_again(conn, entry, row, step, &everyone).await?;
+    if page == 0 && row.plan.round > 0 {
+        let beside = query::silent_beside(conn, alert).await?;
+        page_again(conn, entry, row, acts::BESIDE, &beside).await?;
+    }
+    Ok(())
+}
+
+/// Owes those of `everyone` who are silent their texts, with the codes they have.
+pub(super) async fn page_again(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    row: &PlanRowFull,
+    step: u16,
+    everyone: &[RecipientId],
+) -> Result<(), sqlx::Error> {
+    let alert = row.alert;
+    let codes = query::silent_codes(conn, alert, everyone).await?;
     let ids: Vec<RecipientId> = codes.keys().copied().collect();
     let people: BTreeMap<RecipientId, recipients::PersonRow> = recipients::by_ids(conn, &ids)
         .await?
@@ -494,16 +530,17 @@ pub(super) async fn freeze_call_offs(
     deliveries::freeze_texts(conn, row.alert, Purpose::CallOff, &texts).await
 }
 
-fn content_of(row: &PlanRowFull) -> Result<Content, sqlx::Error> {
+pub(super) fn content_of(row: &PlanRowFull) -> Result<Content, sqlx::Error> {
     serde_json::from_str(&row.content).map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
-/// Draws a code for each person that is not in use for that person, nor was in the last 48 hours.
-async fn call_people(
+/// Draws a code for each person that is not in use for that person, nor was in the last 48 hours. The first of them is
+/// called in place `first`.
+pub(super) async fn call_people(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: AlertId,
-    page: u32,
+    first: u64,
     step: u16,
     people: &[RecipientId],
 ) -> Result<(), sqlx::Error> {
@@ -523,7 +560,7 @@ async fn call_people(
             })
             .find(|code| !used.contains(code))
             .expect("one person has far fewer alerts than there are codes");
-        let position = u64::from(page) * PAGE_LEN as u64 + place as u64;
+        let position = first + place as u64;
         calls.push(json!([
             data_encoding::HEXUPPER.encode(id.as_bytes()),
             position,

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
-use super::plan_row::PlanRowFull;
+use super::Answer;
+use super::plan_row::{PlanRowFull, load};
 use crate::ids::{AlertId, RecipientId};
 use crate::rows;
 
@@ -116,6 +117,37 @@ pub(super) async fn is_met(
     Ok(true)
 }
 
+/// Whether as many are coming to an alert as its plan wants; an acknowledgement is not that.
+pub(crate) async fn is_complete(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<bool, sqlx::Error> {
+    match load(conn, alert).await? {
+        Some(row) => is_met(conn, &row).await,
+        None => Ok(false),
+    }
+}
+
+/// How many gave this answer as their last one: among these people, or everyone; nobody who is left out.
+pub(crate) async fn count_answers(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    answer: Option<Answer>,
+    among: Option<&[RecipientId]>,
+) -> Result<u32, sqlx::Error> {
+    let among = among.map(|people| rows::hex_array(people.iter().map(RecipientId::as_bytes)));
+    sqlx::query_scalar(
+        "select count(*) from called_person where alert_id = ?1 and answer <> '' and (?2 is null or answer = ?2) \
+         and (?3 is null or recipient_id in (select unhex(value) from json_each(?3))) \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
+    )
+    .bind(alert.as_bytes())
+    .bind(answer.map(Answer::name))
+    .bind(among)
+    .fetch_one(conn)
+    .await
+}
+
 /// Whether so many of those called have said no that the rest cannot be enough, whatever they say.
 pub(super) async fn is_hopeless(
     conn: &mut SqliteConnection,
@@ -145,7 +177,8 @@ async fn coming_of_step(
     step: u16,
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and step = ? and answer = 'coming'",
+        "select count(*) from called_person where alert_id = ?1 and step = ?2 and answer = 'coming' \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(i64::from(step))
@@ -159,8 +192,9 @@ async fn coming_of(
     people: &[RecipientId],
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and answer = 'coming' \
-         and recipient_id in (select unhex(value) from json_each(?))",
+        "select count(*) from called_person where alert_id = ?1 and answer = 'coming' \
+         and recipient_id in (select unhex(value) from json_each(?2)) \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
@@ -171,7 +205,8 @@ async fn coming_of(
 /// People called who have not said no.
 async fn able(conn: &mut SqliteConnection, alert: AlertId) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and answer not in ('cannot', 'need_help')",
+        "select count(*) from called_person where alert_id = ?1 and answer not in ('cannot', 'need_help') \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .fetch_one(conn)
@@ -184,7 +219,8 @@ async fn able_of_step(
     step: u16,
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and step = ? and answer not in ('cannot', 'need_help')",
+        "select count(*) from called_person where alert_id = ?1 and step = ?2 and answer not in ('cannot', 'need_help') \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(i64::from(step))
@@ -198,8 +234,9 @@ async fn able_of(
     people: &[RecipientId],
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ? and answer not in ('cannot', 'need_help') \
-         and recipient_id in (select unhex(value) from json_each(?))",
+        "select count(*) from called_person where alert_id = ?1 and answer not in ('cannot', 'need_help') \
+         and recipient_id in (select unhex(value) from json_each(?2)) \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
     .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))

@@ -20,7 +20,6 @@ use crate::ids::{AlertId, RecipientId};
 use crate::nodes::Fork;
 use crate::rows;
 use crate::time::Timestamp;
-use crate::vocabulary::Answer;
 
 /// After the first word of an alert raised elsewhere, its next step waits this long for the rest of its history.
 const REST_OF_HISTORY: Duration = Duration::from_secs(5);
@@ -57,6 +56,7 @@ pub(crate) async fn merge_plan(
         policy: serde_json::from_str(&fact.policy).unwrap_or_default(),
         coming: 0,
         taken_over: false,
+        judged: false,
         plan: Plan {
             phase: Phase::Calling,
             started: fact.started,
@@ -71,6 +71,7 @@ pub(crate) async fn merge_plan(
             hurry: false,
             // Answers and steps called there may still be on their way.
             woken: entry.at + REST_OF_HISTORY,
+            paused_until: Timestamp(0),
             next_page: 0,
             call_off_end: 0,
         },
@@ -175,14 +176,10 @@ pub(crate) async fn follow_up(
     let answered = query::answered(conn, alert).await?;
     let people: Vec<RecipientId> = answered.iter().map(|call| call.recipient).collect();
     deliveries::settle_all(conn, entry, alert, &people).await?;
-    let coming = answered
-        .iter()
-        .filter(|call| call.answer == Some(Answer::Coming))
-        .count();
     let Some(mut row) = load(conn, alert).await? else {
         return Ok(());
     };
-    row.coming = u16::try_from(coming).unwrap_or(u16::MAX);
+    row.coming = query::coming(conn, alert).await?;
     row.taken_over |= acknowledged;
     judge(conn, entry, &mut row).await?;
     if matches!(over, Over::No) && row.plan.phase == Phase::Closed {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an open alert has a next action and a time for it, in the row, at every moment (DESIGN promise 2).
 
+mod acts;
 mod apply;
 mod command;
 mod enough;
@@ -14,13 +15,17 @@ mod rules;
 mod tests;
 mod wording;
 
+pub use self::acts::{BESIDE, left_out};
+pub(crate) use self::acts::{
+    Standing, call_beside, call_next, called_in_order, calls, calm, is_left_out, stand, uncalled,
+};
 pub(crate) use self::apply::{
     Begin, NewPlan, NewStep, answer, apply, begin_call_off, carry_over, close, find_call,
     insert_plans, satisfy,
 };
 pub use self::command::Command;
-pub(crate) use self::enough::fit;
 pub use self::enough::{Among, LISTED_MAX, QUOTAS_MAX, Quota};
+pub(crate) use self::enough::{count_answers, fit, is_complete};
 pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};
 pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
 pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};

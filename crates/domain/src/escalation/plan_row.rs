@@ -24,6 +24,8 @@ pub(super) struct PlanRowFull {
     /// Somebody acknowledged: nobody further is called.
     pub(super) taken_over: bool,
     pub(super) plan: Plan,
+    /// Judged anew since it was read: answers may count otherwise than before.
+    pub(super) judged: bool,
     /// An island leaves the next action to others until then (DESIGN D5).
     pub(super) hold_until: Timestamp,
 }
@@ -47,7 +49,7 @@ pub(super) async fn load(
     let row = sqlx::query(
         "select phase, critical, lane, started_at_ms, delays_ms, last_pages, step, round, review, repeats, \
          repeat_every_ms, validity_ms, content, needed, policy, coming, taken_over, satisfied, hurry, woken_ms, \
-         next_page, call_off_end, hold_until_ms from escalation where alert_id = ?",
+         paused_until_ms, next_page, call_off_end, hold_until_ms from escalation where alert_id = ?",
     )
     .bind(alert.as_bytes())
     .fetch_optional(conn)
@@ -63,6 +65,7 @@ pub(super) async fn load(
             policy: rows::json(&row, "policy")?,
             coming: rows::unsigned(&row, "coming")?,
             taken_over: row.try_get("taken_over")?,
+            judged: false,
             hold_until: rows::time(&row, "hold_until_ms")?,
             plan: Plan {
                 phase: Phase::parse(row.try_get("phase")?),
@@ -77,6 +80,7 @@ pub(super) async fn load(
                 satisfied: row.try_get("satisfied")?,
                 hurry: row.try_get("hurry")?,
                 woken: rows::time(&row, "woken_ms")?,
+                paused_until: rows::time(&row, "paused_until_ms")?,
                 next_page: rows::unsigned(&row, "next_page")?,
                 call_off_end: rows::unsigned(&row, "call_off_end")?,
             },
@@ -143,7 +147,7 @@ pub(super) async fn save(
         "update escalation set phase = ?1, step = ?2, round = ?3, coming = ?5, satisfied = ?6, next_page = ?7, \
          call_off_end = ?8, next_due_ms = case when ?9 = 'review' and next_action = 'review' and review = ?4 \
           then min(next_due_ms, ?10) else ?10 end, review = ?4, next_action = ?9, taken_over = ?12, hurry = ?13, \
-         woken_ms = ?14 \
+         woken_ms = ?14, paused_until_ms = ?15, stirred = max(stirred, ?16) \
          where alert_id = ?11",
     )
     .bind(row.plan.phase.name())
@@ -160,6 +164,8 @@ pub(super) async fn save(
     .bind(row.taken_over)
     .bind(row.plan.hurry)
     .bind(row.plan.woken.0)
+    .bind(row.plan.paused_until.0)
+    .bind(row.judged)
     .execute(conn)
     .await?;
     Ok(())

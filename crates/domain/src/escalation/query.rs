@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Answer, Answered, CallFact, Command, FirstCall, Phase};
+use super::{Answer, Answered, BESIDE, CallFact, Command, FirstCall, Phase};
 use crate::ids::{AlertId, RecipientId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -47,6 +47,12 @@ pub struct PlanRow {
     pub needed: u16,
     pub coming: u16,
     pub satisfied: bool,
+    /// Somebody paused it: no step or round is called before. May have passed.
+    pub paused_until: Option<Timestamp>,
+    /// Nobody has been called yet.
+    pub not_begun: bool,
+    /// Steps called in turn, without the people kept for the loud round.
+    pub steps_in_turn: u16,
     /// `expand_page`, `advance`, `repeat`, `review`, `expand_call_off`, or empty once over.
     pub next_action: String,
     pub next_due: Option<Timestamp>,
@@ -87,14 +93,21 @@ pub async fn plan(
     alert: AlertId,
 ) -> Result<Option<PlanRow>, sqlx::Error> {
     let row = sqlx::query(
-        "select phase, step, json_array_length(last_pages) as steps, round, repeats, needed, coming, satisfied, \
-         next_action, next_due_ms from escalation where alert_id = ?",
+        "select phase, step, json_array_length(last_pages) as steps, json_array_length(delays_ms) as steps_in_turn, round, \
+         repeats, needed, coming, satisfied, paused_until_ms, next_page, next_action, next_due_ms \
+         from escalation where alert_id = ?",
     )
     .bind(alert.as_bytes())
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
         let next_action: String = row.try_get("next_action")?;
+        let paused_until = rows::time(&row, "paused_until_ms")?;
+        let begun: [u32; 3] = [
+            rows::unsigned(&row, "step")?,
+            rows::unsigned(&row, "round")?,
+            rows::unsigned(&row, "next_page")?,
+        ];
         Ok(PlanRow {
             phase: Phase::parse(row.try_get("phase")?),
             step: rows::unsigned::<u16>(&row, "step")? + 1,
@@ -104,6 +117,9 @@ pub async fn plan(
             needed: rows::unsigned(&row, "needed")?,
             coming: rows::unsigned(&row, "coming")?,
             satisfied: row.try_get("satisfied")?,
+            paused_until: Some(paused_until).filter(|until| until.0 > 0),
+            not_begun: begun == [0; 3],
+            steps_in_turn: rows::unsigned(&row, "steps_in_turn")?,
             next_due: if next_action.is_empty() {
                 None
             } else {
@@ -233,6 +249,52 @@ pub(super) async fn in_call_off_order(
         "select recipient_id from called_person where alert_id = ? order by answer <> 'coming', position, recipient_id",
     )
     .bind(alert.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    RecipientId::from_rows(&found)
+}
+
+/// How many count as coming now.
+pub(super) async fn coming(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<u16, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from called_person c where c.alert_id = ?1 and c.answer = 'coming' \
+         and c.recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
+    )
+    .bind(alert.as_bytes())
+    .fetch_one(conn)
+    .await?;
+    Ok(u16::try_from(count).unwrap_or(u16::MAX))
+}
+
+/// How many were called beside the plan.
+pub(super) async fn count_beside(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<u64, sqlx::Error> {
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from called_person where alert_id = ? and step = ?")
+            .bind(alert.as_bytes())
+            .bind(i64::from(BESIDE))
+            .fetch_one(conn)
+            .await?;
+    Ok(count.cast_unsigned())
+}
+
+/// Those called beside the plan who have not answered and are not left out, in calling order.
+pub(super) async fn silent_beside(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<RecipientId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select recipient_id from called_person where alert_id = ?1 and step = ?2 and answer = '' \
+         and recipient_id not in (select recipient_id from left_out where alert_id = ?1) \
+         order by position, recipient_id",
+    )
+    .bind(alert.as_bytes())
+    .bind(i64::from(BESIDE))
     .fetch_all(conn)
     .await?;
     RecipientId::from_rows(&found)

@@ -86,6 +86,8 @@ pub(super) struct Plan {
     pub(super) hurry: bool,
     /// When it turned out that those coming are not enough after all; steps whose time passed meanwhile are due then.
     pub(super) woken: Timestamp,
+    /// Somebody paused it: no step or round is called before, unless it is in a hurry.
+    pub(super) paused_until: Timestamp,
     pub(super) next_page: u32,
     /// Pages of the call-off, once it began; they follow the steps' pages.
     pub(super) call_off_end: u32,
@@ -107,9 +109,9 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
         .map_or(0, |last| last + 1);
     let after = |ms: u64| plan.started + Duration::from_millis(ms);
     // The first step may begin later than the alert; whoever took it over before then spares everybody the call.
-    let not_begun = plan.step == 0 && plan.round == 0 && plan.next_page == 0;
+    let not_begun = plan.not_begun();
     let begins = match plan.delays_ms.first() {
-        Some(delay) if not_begun => after(*delay),
+        Some(delay) if not_begun && !plan.hurry => after(*delay).max(plan.paused_until),
         _ => now,
     };
     let spared = begins > plan.started && not_begun && plan.satisfied;
@@ -121,7 +123,7 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
         let due = if plan.hurry {
             now
         } else {
-            after(*delay).max(plan.woken)
+            after(*delay).max(plan.woken).max(plan.paused_until)
         };
         return Some((Action::Advance(plan.step + 1), due));
     }
@@ -133,12 +135,18 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
         let last_delay = plan.delays_ms.last().copied().unwrap_or(0);
         let rounds = u64::from(plan.round) + 1;
         let due = after(last_delay.saturating_add(plan.repeat_every_ms.saturating_mul(rounds)));
-        return Some((Action::Repeat(plan.round + 1), due.max(plan.woken)));
+        let due = due.max(plan.woken).max(plan.paused_until);
+        return Some((Action::Repeat(plan.round + 1), due));
     }
     Some((Action::Review(plan.review + 1), now + REVIEW_EVERY))
 }
 
 impl Plan {
+    /// Nobody has been called yet.
+    pub(super) fn not_begun(&self) -> bool {
+        self.step == 0 && self.round == 0 && self.next_page == 0
+    }
+
     /// The round after the last repeat is loud: everybody at once, on every path, and those kept for it.
     pub(super) fn is_loud(&self) -> bool {
         self.round > self.repeats
@@ -186,6 +194,7 @@ mod tests {
             satisfied: false,
             hurry: false,
             woken: Timestamp(0),
+            paused_until: Timestamp(0),
             next_page: 0,
             call_off_end: 0,
         }
@@ -303,6 +312,32 @@ mod tests {
                     ..plan()
                 },
                 (Action::Review(1), Timestamp(1_805_000)),
+            ),
+            (
+                Plan {
+                    next_page: 1,
+                    paused_until: Timestamp(99_000),
+                    ..plan()
+                },
+                (Action::Advance(1), Timestamp(99_000)),
+            ),
+            (
+                Plan {
+                    step: 1,
+                    next_page: 3,
+                    paused_until: Timestamp(99_000),
+                    ..plan()
+                },
+                (Action::Repeat(1), Timestamp(99_000)),
+            ),
+            (
+                Plan {
+                    next_page: 1,
+                    paused_until: Timestamp(99_000),
+                    hurry: true,
+                    ..plan()
+                },
+                (Action::Advance(1), now),
             ),
         ];
         for (plan, expected) in table {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::Command;
-use crate::alerts::{Answer, FromTemplate, Severity, Status};
+use crate::alerts::{Answer, Cause, FromTemplate, Severity, Status};
 use crate::templates::{
     Attachment, ByLanguage, Command as Templates, Document, Gather, Item, Placeholder, Policy,
     Price, Step, Template,
 };
+use crate::vocabulary::{Automation, Effect, When, Word};
+use crate::{AlertId, Command, RecipientId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
     let key = || "mail".to_owned();
@@ -51,7 +52,66 @@ pub(super) fn from_template() -> FromTemplate {
         checklist: template.checklist,
         documents: template.documents,
         attachments: template.attachments,
+        automations: template.automations,
+        requester: Some(RecipientId([5; 16])),
+        cause: Some(Cause {
+            alert: AlertId([6; 16]),
+            automation: 1,
+            depth: 2,
+            above: vec!["power".to_owned()],
+        }),
     }
+}
+
+/// One of each condition and effect.
+fn automations() -> Vec<Automation> {
+    let among = || vec!["group:duty".to_owned()];
+    vec![
+        Automation {
+            when: When::Answered {
+                count: 2,
+                answer: Some(Answer::NeedHelp),
+                among: among(),
+            },
+            then: vec![
+                Effect::Raise {
+                    template: "power".to_owned(),
+                    values: words("what", "Mail"),
+                },
+                Effect::Add { to: among() },
+                Effect::Post {
+                    text: "Begin".to_owned(),
+                },
+            ],
+        },
+        Automation {
+            when: When::Nobody {
+                after_ms: 300_000,
+                answer: None,
+                among: Vec::new(),
+            },
+            then: vec![
+                Effect::Severity {
+                    severity: Severity::Critical,
+                },
+                Effect::Tell {
+                    news: Word::NotReached,
+                },
+            ],
+        },
+        Automation {
+            when: When::Complete,
+            then: vec![Effect::Tell {
+                news: Word::Complete,
+            }],
+        },
+        Automation {
+            when: When::Incomplete { after_ms: 600_000 },
+            then: vec![Effect::Close {
+                note: "over".to_owned(),
+            }],
+        },
+    ]
 }
 
 fn words(key: &str, text: &str) -> ByLanguage {
@@ -103,5 +163,6 @@ fn template() -> Template {
             sha256: "ab".repeat(32),
         }],
         notes: "Call the provider first.".to_owned(),
+        automations: automations(),
     }
 }

@@ -14,7 +14,7 @@ use crate::ids::{AlertId, DeliveryId, NodeId, RequestId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command as AnyCommand, alerts, approvals, conversations, deliveries, escalation, inbound,
+    Command as AnyCommand, alerts, approvals, automations, conversations, deliveries, escalation, inbound,
     requests,
 };
 
@@ -168,6 +168,8 @@ async fn join_one(
         }
         Fact::Inbound(fact) => inbound::merge(conn, fact).await,
         Fact::Request(fact) => requests::merge(conn, fact).await,
+        Fact::Act(fact) => alerts::merge_act(conn, fact).await,
+        Fact::Fired(fact) => automations::merge(conn, fact).await,
     }
 }
 
@@ -176,6 +178,8 @@ fn touch(fact: &Fact, touched: &mut Touched) {
         Fact::Alert(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Standing(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Call(fact) => _ = touched.alerts.insert(fact.alert),
+        Fact::Act(fact) => _ = touched.alerts.insert(fact.alert),
+        Fact::Fired(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Delivery(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Attempt(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Message(_) | Fact::Inbound(_) | Fact::Request(_) => {}

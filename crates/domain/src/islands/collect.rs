@@ -7,7 +7,7 @@ use crate::apply::{ApplyError, apply_batch};
 use crate::envelope::LogEntry;
 use crate::facts::{forget, watch};
 use crate::outcome::Outcome;
-use crate::{alerts, conversations, deliveries, escalation, inbound, requests};
+use crate::{alerts, automations, conversations, deliveries, escalation, inbound, requests};
 
 /// Applies one entry to an island's state, as [`apply_batch`] would, and returns the facts it made.
 ///
@@ -34,6 +34,8 @@ pub async fn apply_on_island(
 fn triggers() -> Vec<&'static str> {
     [
         alerts::WATCH,
+        alerts::WATCH_ACTS,
+        automations::WATCH,
         escalation::WATCH,
         deliveries::WATCH,
         conversations::WATCH,
@@ -43,11 +45,15 @@ fn triggers() -> Vec<&'static str> {
     .concat()
 }
 
-/// Facts of all rows noted, an alert before what is about it, and how far it came after what that made.
+/// Facts of all rows noted, an alert before what is about it, what fired before the answers it fired for, and how far it came after what that made.
 async fn collect(conn: &mut SqliteConnection) -> Result<Vec<Fact>, sqlx::Error> {
     let mut facts = Vec::new();
     let raised = alerts::raised(conn).await?;
     facts.extend(raised.into_iter().map(|fact| Fact::Alert(Box::new(fact))));
+    let fired = automations::changed(conn).await?;
+    facts.extend(fired.into_iter().map(Fact::Fired));
+    let acts = alerts::acts_changed(conn).await?;
+    facts.extend(acts.into_iter().map(|fact| Fact::Act(Box::new(fact))));
     facts.extend(escalation::changed(conn).await?.into_iter().map(Fact::Call));
     let owed = deliveries::changed(conn).await?;
     facts.extend(owed.into_iter().map(|fact| Fact::Delivery(Box::new(fact))));

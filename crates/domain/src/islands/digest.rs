@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::digest::add_row;
 
-/// A digest of alerts, people called, deliveries, attempts, messages and texts received, each by its own time and id.
+/// A digest of alerts, acts on them, automations that fired, people called, deliveries, attempts, messages and texts received, each by its own time and id.
 ///
 /// Left out is what each history has of its own: numbers and places given by the order of a log, when things are due,
 /// where deliveries stand (that follows from their attempts, answers and ends), replies, requests, the audit.
@@ -34,6 +34,18 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     .fetch_all(&mut *conn)
     .await?;
     add(&mut hash, "call", &calls)?;
+    let acts = sqlx::query(
+        "select act_id, alert_id, at_ms, by_whom, content, reason from alert_act order by at_ms, act_id",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "act", &acts)?;
+    let fired = sqlx::query(
+        "select alert_id, number, at_ms, cause, did from automation_fired order by at_ms, alert_id, number",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    add(&mut hash, "automation", &fired)?;
     let deliveries = sqlx::query(
         "select delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, language, lane, \
          critical, code, created_at_ms from delivery where purpose = 'page' order by created_at_ms, delivery_id",

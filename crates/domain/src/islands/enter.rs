@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use crate::nodes::{self, Fork};
-use crate::{deliveries, escalation};
+use crate::{automations, deliveries, escalation};
 
 /// Makes a copy of the cluster's state an island's: other nodes are out of reach, what they were about to do waits a
 /// while and is marked as a possible repeat, this node's own work stays due (DESIGN D5).
@@ -15,5 +15,6 @@ pub async fn enter(conn: &mut SqliteConnection, fork: &Fork) -> Result<(), sqlx:
     }
     nodes::enter(conn, fork).await?;
     deliveries::hold_others(conn, fork).await?;
-    escalation::hold(conn, fork).await
+    escalation::hold(conn, fork).await?;
+    automations::hold(conn, fork).await
 }

@@ -32,7 +32,8 @@ pub use self::digest::merge_digest;
 pub use self::enter::enter;
 pub use self::query::{RefusedFact, orphans, refused};
 pub use self::rules::{BYTES_MAX, FACTS_MAX, batches, safe};
-pub use crate::alerts::{AlertFact, StandingFact};
+pub use crate::alerts::{ActFact, AlertFact, StandingFact};
+pub use crate::automations::FiredFact;
 pub use crate::conversations::MessageFact;
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
 pub use crate::escalation::CallFact;
@@ -60,6 +61,10 @@ pub enum Fact {
     Inbound(Box<InboundFact>),
     /// An outside request answered.
     Request(RequestFact),
+    /// A change to a running alert.
+    Act(Box<ActFact>),
+    /// An automation that fired.
+    Fired(FiredFact),
 }
 
 impl Fact {
@@ -74,6 +79,8 @@ impl Fact {
             Self::Message(_) => "message",
             Self::Inbound(_) => "inbound",
             Self::Request(_) => "request",
+            Self::Act(_) => "act",
+            Self::Fired(_) => "automation",
         }
     }
 
@@ -88,6 +95,8 @@ impl Fact {
             Self::Message(fact) => fact.message.to_string(),
             Self::Inbound(fact) => data_encoding::HEXLOWER.encode(&fact.key),
             Self::Request(fact) => fact.request.to_string(),
+            Self::Act(fact) => format!("{}/{}", fact.alert, fact.id),
+            Self::Fired(fact) => format!("{}/{}", fact.alert, fact.number),
         }
     }
 }

@@ -4,14 +4,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use super::tests::{Cluster, Island};
-use super::{Fact, StandingFact, merge_digest, orphans, refused};
-use crate::alerts::{Acknowledged, Answer, Closed, Ending, JoinedInto, Severity};
+use super::tests::{Cluster, Island, PEOPLE};
+use super::{ActFact, Fact, StandingFact, merge_digest, orphans, refused};
+use crate::alerts::{Acknowledged, Act, Answer, Audience, Closed, Ending, JoinedInto, Severity};
 use crate::deliveries::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Report, Standing};
 use crate::escalation::{Answered, CallFact, FirstCall, Progress};
 use crate::inbound::{InboundFact, ReceivedText, TakenAs};
 use crate::transcript::{accepted, refused as refused_send, unknown};
-use crate::{AlertId, DeliveryId, NodeId, RecipientId, Timestamp};
+use crate::{ActId, AlertId, DeliveryId, NodeId, RecipientId, Timestamp};
 
 /// Joining in any grouping and order, and again, gives the same.
 fn lawful<T: Clone + PartialEq + std::fmt::Debug>(
@@ -205,6 +205,11 @@ proptest! {
     }
 
     #[test]
+    fn acts_join_lawfully(all in prop::array::uniform3(act_fact())) {
+        lawful(all, ActFact::join)?;
+    }
+
+    #[test]
     fn texts_join_lawfully(all in prop::array::uniform3(text())) {
         lawful(all, InboundFact::join)?;
     }
@@ -225,11 +230,44 @@ enum Deed {
     /// The later one into the earlier one; circles have a test of their own.
     Join(usize, usize),
     Post(usize, String),
+    Change(usize, Act),
     /// Somebody texts the code of an alert, or one nobody has.
     Text(usize, usize, bool),
     /// The network's later word: 0 delivered, 1 delayed, 2 failed.
     Report(usize, u8),
     Wait(i64),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let person = || (0..4_usize).prop_map(|place| RecipientId::of_key(PEOPLE[place].0));
+    let severity = prop::sample::select(Severity::ALL.to_vec());
+    let audience = prop::sample::select(Audience::ALL.to_vec());
+    prop_oneof![
+        vec(person(), 1..3).prop_map(|people| Act::Add {
+            named: Vec::new(),
+            people,
+        }),
+        Just(Act::NextStep),
+        Just(Act::Pause { for_ms: 120_000 }),
+        Just(Act::Resume),
+        severity.prop_map(|severity| Act::Severity { severity }),
+        audience.prop_map(|to| Act::Update {
+            texts: vec![("en".to_owned(), "Gate 5".to_owned())],
+            to,
+        }),
+        person().prop_map(|person| Act::Withdraw { person }),
+    ]
+}
+
+fn act_fact() -> impl Strategy<Value = ActFact> {
+    (time(), word(), act(), word()).prop_map(|(at, by, act, reason)| ActFact {
+        alert: AlertId([9; 16]),
+        id: ActId([5; 16]),
+        at,
+        by,
+        act,
+        reason,
+    })
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -245,6 +283,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => (0..5_usize).prop_map(Deed::CallOff),
         1 => (0..5_usize, 0..5_usize).prop_map(|(a, b)| Deed::Join(a, b)),
         1 => (0..5_usize, word()).prop_map(|(a, w)| Deed::Post(a, w)),
+        3 => (0..5_usize, act()).prop_map(|(a, c)| Deed::Change(a, c)),
         2 => (0..5_usize, 0..4_usize, any::<bool>()).prop_map(|(a, p, k)| Deed::Text(a, p, k)),
         2 => (0..5_usize, 0..3_u8).prop_map(|(a, r)| Deed::Report(a, r)),
         3 => (0..400_i64).prop_map(Deed::Wait),
@@ -266,6 +305,7 @@ async fn act_out(island: &mut Island, deeds: &[Deed]) {
             Deed::Join(one, other) if one > other => island.join(*one, *other).await,
             Deed::Join(..) => {}
             Deed::Post(alert, words) => island.post(*alert, words).await,
+            Deed::Change(alert, act) => island.change(*alert, act.clone()).await,
             Deed::Text(alert, person, known) => island.text(*alert, *person, *known).await,
             Deed::Report(alert, word) => {
                 let detail = String::new();

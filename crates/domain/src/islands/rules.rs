@@ -44,8 +44,10 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::Acknowledge { .. }
             | alerts::Command::Resolve { .. }
             | alerts::Command::CallOff { .. }
-            | alerts::Command::Join { .. },
+            | alerts::Command::Join { .. }
+            | alerts::Command::Act { .. },
         )
+        | Command::Automations(_)
         | Command::Conversations(_)
         | Command::Inbound(_)
         | Command::Deliveries(_)

@@ -2,9 +2,10 @@
 
 use expect_test::expect;
 
-pub(super) use self::stage::{Cluster, Island, shown};
+pub(super) use self::stage::{Cluster, Island, PEOPLE, shown};
 use super::{Fact, apply_facts, merge_digest, orphans, refused, safe};
 use crate::alerts::{self, Answer, Command as Alerts, Name, Severity, State};
+use crate::automations;
 use crate::deliveries::{self, Assignment, AttemptRef, Command as Deliveries, Purpose, Report};
 use crate::inbound::{self, Taken};
 use crate::nodes::Command as Nodes;
@@ -13,6 +14,7 @@ use crate::requests::RequestFact;
 use crate::templates;
 use crate::texts::Language;
 use crate::transcript::{World, accepted, raise};
+use crate::vocabulary::{Automation, Effect, When};
 use crate::{
     Actor, AlertId, Command as AnyCommand, NodeId, Outcome, Receipt, Refusal, RequestId, Timestamp,
     escalation,
@@ -106,6 +108,85 @@ async fn an_alert_raised_on_an_island_lives_on_in_the_cluster_under_its_number()
         .await
         .unwrap();
     assert_eq!(calls[0].alert, alert);
+}
+
+#[tokio::test]
+async fn an_island_calls_more_people_by_itself_and_leaves_closing_to_the_cluster() {
+    let mut island = Island::new(3).await;
+    let mut template = templates::pack(&[Language::En]).remove(0);
+    let answered = |then: Effect| Automation {
+        when: When::Answered {
+            count: 1,
+            answer: Some(Answer::Cannot),
+            among: Vec::new(),
+        },
+        then: vec![then],
+    };
+    template.automations = vec![
+        answered(Effect::Add {
+            to: vec!["person:dora".to_owned()],
+        }),
+        answered(Effect::Close {
+            note: "nobody can".to_owned(),
+        }),
+    ];
+    let version = templates::Version {
+        template,
+        version: 1,
+        author: String::new(),
+        put_at: Timestamp(0),
+        starter: false,
+        used: false,
+        archived_at: None,
+    };
+    let mut new = alerts::example_of(&version);
+    new.steps = raise(Severity::High, 60, &[&["bela"], &["carl"]]).steps;
+    let operator = || Actor::Operator { node: NodeId(3) };
+    let raised = island
+        .run(operator(), AnyCommand::Alerts(Alerts::Raise(new)))
+        .await;
+    let Outcome::Applied(receipt) = raised else {
+        panic!("not raised: {raised:?}")
+    };
+    let (alert, _) = receipt.alert().unwrap();
+    island.act().await;
+    let recipient = crate::RecipientId::of_key("bela");
+    let answer = Answer::Cannot;
+    let said = Alerts::Answer {
+        alert,
+        recipient,
+        answer,
+    };
+    island.run(operator(), AnyCommand::Alerts(said)).await;
+    let is_fired =
+        |row: &automations::AutomationRow| matches!(row.state, automations::State::Fired { .. });
+    let rows = automations::of_alert(&mut island.world.conn, alert);
+    let fired: Vec<bool> = rows.await.unwrap().iter().map(is_fired).collect();
+    assert_eq!(fired, [true, false], "closing waits for the cluster");
+
+    let mut cluster = Cluster::new().await;
+    cluster.world.pass(120);
+    for batch in super::batches(island.journal.clone()) {
+        cluster.merge(NodeId(3), batch).await;
+    }
+    let (conn, now) = (&mut cluster.world.conn, cluster.world.now);
+    let due = automations::due(conn, now, 10).await.unwrap();
+    let alerts = due.into_iter().map(|due| due.alert).collect();
+    cluster
+        .world
+        .run(AnyCommand::Automations(automations::Command::FollowUp {
+            alerts,
+        }))
+        .await;
+    let conn = &mut cluster.world.conn;
+    let rows = automations::of_alert(conn, alert).await.unwrap();
+    assert_eq!(rows.iter().map(is_fired).collect::<Vec<_>>(), [true, true]);
+    let row = alerts::find(conn, alert).await.unwrap().unwrap();
+    assert_eq!(row.state, State::Resolved);
+    let called = escalation::called(conn, alert, 0, 10).await.unwrap();
+    let dora = crate::RecipientId::of_key("dora");
+    let times = called.iter().filter(|call| call.recipient == dora).count();
+    assert_eq!(times, 1);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use super::query;
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
-use crate::recipients::{self, Named};
+use crate::recipients::{self, Named, check_key};
 use crate::time::CivilTime;
 
 /// Whom an alert calls, as it was written.
@@ -24,8 +24,8 @@ impl Called {
     /// Reads `person:anna`, `group:duty` and `schedule:night`.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().split_once(':') {
-            Some(("schedule", key)) if !key.is_empty() => Some(Self::OnCall(key.to_owned())),
-            _ => Named::parse(text).map(Self::Named),
+            Some(("schedule", key)) if check_key(key).is_ok() => Some(Self::OnCall(key.to_owned())),
+            Some(_) | None => Named::parse(text).map(Self::Named),
         }
     }
 
@@ -35,6 +35,13 @@ impl Called {
             Self::Named(Named::Person(key)) => ("person", key),
             Self::Named(Named::Group(key)) => ("group", key),
             Self::OnCall(key) => ("schedule", key),
+        }
+    }
+
+    /// As [`Self::parse`] reads it.
+    pub fn written(&self) -> String {
+        let (what, key) = self.words();
+        format!("{what}:{key}")
         }
     }
 }

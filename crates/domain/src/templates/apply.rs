@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::automated::unknown_in_automations;
 use super::rules::{TEMPLATES_MAX, VERSIONS_MAX, check, check_policy};
 use super::{Command, Mistake, Policy, Template, Version, query};
 use crate::apply::Entry;
@@ -182,7 +183,11 @@ async fn refused(
     template: &Template,
 ) -> Result<Option<Refusal>, sqlx::Error> {
     let policy = query::policy(conn).await?;
-    Ok(check(template, &policy).first().map(invalid))
+    if let Some(mistake) = check(template, &policy).first() {
+        return Ok(Some(invalid(mistake)));
+    }
+    let unknown = unknown_in_automations(conn, template).await?;
+    Ok(unknown.first().map(invalid))
 }
 
 fn invalid(mistake: &Mistake) -> Refusal {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::vocabulary::{Answer, Severity, Status};
+use crate::vocabulary::{Answer, Automation, Severity, Status};
 
 /// Words by language (BCP 47 primary subtag).
 pub type ByLanguage = BTreeMap<String, String>;
@@ -60,6 +60,8 @@ pub struct Template {
     pub attachments: Vec<Attachment>,
     /// For whoever raises an alert from it; nobody is sent this.
     pub notes: String,
+    /// What follows from answers by itself, in this order.
+    pub automations: Vec<Automation>,
 }
 
 /// A hole in the words, to be filled at the raise.
@@ -161,6 +163,7 @@ impl Default for Template {
             documents: Vec::new(),
             attachments: Vec::new(),
             notes: String::new(),
+            automations: Vec::new(),
         }
     }
 }

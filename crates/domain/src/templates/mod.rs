@@ -4,6 +4,7 @@
 //! forgotten; a template is archived, never deleted, so its key means the same scenario for ever.
 
 mod apply;
+mod automated;
 mod command;
 mod fill;
 mod links;
@@ -14,6 +15,7 @@ mod starter;
 mod tests;
 
 pub(crate) use self::apply::{apply, mark_used};
+pub use self::automated::unknown_in_automations;
 pub use self::command::{
     Attachment, ByLanguage, Command, Document, Gather, Item, Placeholder, Policy, Price, Step,
     Template,

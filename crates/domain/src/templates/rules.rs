@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::automated;
 use super::fill::{Piece, is_name, pieces};
 use super::links::{check_host, check_url, is_host, links};
 use super::{Attachment, ByLanguage, Placeholder, Policy, Template};
@@ -67,6 +68,9 @@ pub fn check(template: &Template, policy: &Policy) -> Vec<Mistake> {
     check.checklist();
     check.documents();
     check.attachments();
+    for mistake in automated::check(template) {
+        check.add(mistake.at, mistake.problem);
+    }
     check.mistakes
 }
 

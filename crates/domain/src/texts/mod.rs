@@ -6,11 +6,13 @@
 //! A text about an alert is frozen once per language; the code of each person is left open as [`CODE_MARK`] and filled
 //! in by [`finish`] when the text leaves. Codes are digits and nothing here contains a link.
 
+mod automation;
 mod catalogue;
 mod clean;
 mod en;
 mod fi;
 mod language;
+mod news;
 mod page;
 mod phone;
 mod reply;
@@ -20,9 +22,11 @@ mod source;
 mod sv;
 mod watch;
 
+pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
+pub use self::news::{AlertNews, News, not_needed, update};
 pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,

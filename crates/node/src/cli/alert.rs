@@ -80,7 +80,8 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
         AlertCommand::Approve(act) => held::decide(context, &act, "approve").await,
         AlertCommand::Refuse(act) => held::decide(context, &act, "refuse").await,
         AlertCommand::Release(act) => held::decide(context, &act, "release").await,
-        AlertCommand::Withdraw(act) => held::decide(context, &act, "withdraw").await,
+        AlertCommand::TakeBack(act) => held::decide(context, &act, "withdraw").await,
+        AlertCommand::Act(command) => super::act::change(context, &client, command).await,
     }
 }
 
@@ -139,12 +140,7 @@ fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
             step.insert("enough".to_owned(), json!(enough));
         }
     }
-    let severity = raise.severity.map(|word| match word {
-        SeverityWord::Low => "low",
-        SeverityWord::Normal => "normal",
-        SeverityWord::High => "high",
-        SeverityWord::Critical => "critical",
-    });
+    let severity = raise.severity.map(severity_word);
     let severity = match raise.template {
         Some(_) => severity,
         None => severity.or(Some("high")),
@@ -176,6 +172,7 @@ fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
     put("placeholders", Value::Object(values));
     put("extra", json!(raise.extra));
     put("only", json!(raise.only));
+    put("requester", json!(raise.requester));
     put("gather", json!(raise.gather));
     put("needed", json!(raise.needed));
     if !raise.fallback.is_empty() {
@@ -188,6 +185,15 @@ fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
     put("dedup_key", json!(raise.dedup_key));
     put("source", json!(raise.source));
     Ok(Value::Object(body))
+}
+
+pub(super) fn severity_word(word: SeverityWord) -> &'static str {
+    match word {
+        SeverityWord::Low => "low",
+        SeverityWord::Normal => "normal",
+        SeverityWord::High => "high",
+        SeverityWord::Critical => "critical",
+    }
 }
 
 /// Says what a raise would come to.
@@ -276,12 +282,12 @@ fn estimate(preview: &Value) -> String {
 }
 
 /// The API counts in whole seconds; a part of one is never cut to nothing.
-fn seconds(time: Duration) -> u64 {
+pub(super) fn seconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// `group:duty,person:anna,schedule:network` as people, groups and schedules.
-fn whom(list: &[String]) -> Result<Map<String, Value>, Failure> {
+pub(super) fn whom(list: &[String]) -> Result<Map<String, Value>, Failure> {
     let (mut people, mut groups, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
     for item in list.iter().flat_map(|text| text.split(',')) {
         match item.trim().split_once(':') {
@@ -334,7 +340,13 @@ fn quota(text: &str) -> Result<Value, Failure> {
     Ok(Value::Object(quota))
 }
 
-async fn act(context: &Context, client: &Client, alert: &str, verb: &str, body: &Value) -> Done {
+pub(super) async fn act(
+    context: &Context,
+    client: &Client,
+    alert: &str,
+    verb: &str,
+    body: &Value,
+) -> Done {
     let path = format!("/v1/alerts/{}/{verb}", segment(alert));
     let answer = client.change(Method::POST, &path, Some(body)).await?;
     context.output.data(&answer, || {
@@ -395,7 +407,17 @@ async fn show(context: &Context, client: &Client, alert: &str) -> Done {
             context.output.table(&sent, &deliveries),
         );
         let to_do = to_do(&answer["template"]);
-        format!("{}{to_do}\n{people}\n\n{sent}", summary(&answer))
+        let acts: Vec<_> = each(&answer["acts"]).map(act_row).collect();
+        let acts = match acts.as_slice() {
+            [] => String::new(),
+            acts => format!(
+                "\n\n{}",
+                context.output.table(&["act", "at", "by", "reason"], acts)
+            ),
+        };
+        let automations = super::automations::standing(&answer);
+        let summary = summary(&answer);
+        format!("{summary}{to_do}{automations}\n{people}\n\n{sent}{acts}")
     });
     Ok(())
 }
@@ -423,6 +445,10 @@ fn summary(alert: &Value) -> String {
     let also: Vec<String> = each(&alert["numbers"]).skip(1).map(cell).collect();
     if !also.is_empty() {
         text.push_str(&format!("also known as: {}\n", also.join(", ")));
+    }
+    let paused = &alert["plan"]["paused_until"];
+    if !paused.is_null() {
+        text.push_str(&format!("paused until: {}\n", cell(paused)));
     }
     if !alert["next_action"].is_null() {
         text.push_str(&format!(
@@ -457,6 +483,12 @@ fn to_do(template: &Value) -> String {
         text.push_str(&format!("see: {}\n", cell(&document["url"])));
     }
     text
+}
+
+fn act_row(act: &Value) -> Vec<String> {
+    ["act", "at", "by", "reason"]
+        .map(|key| cell(&act[key]))
+        .to_vec()
 }
 
 fn called_row(called: &Value) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+mod act;
 mod directory;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::act::{ActCommand, AudienceWord, Update};
 pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
     PutPerson, StateWord,
@@ -266,7 +268,9 @@ pub(crate) enum AlertCommand {
     /// Let an alert that has waited for three minutes go alone; somebody else must review it
     Release(HeldAct),
     /// Take back an alert that waits
-    Withdraw(HeldAct),
+    TakeBack(HeldAct),
+    #[command(flatten)]
+    Act(ActCommand),
 }
 
 #[derive(Args, Debug)]
@@ -286,6 +290,9 @@ pub(crate) struct Raise {
     /// Send the real texts to this person only, as a test: person:anna
     #[arg(long, value_name = "PERSON", conflicts_with_all = ["to", "steps", "status"])]
     pub(crate) only: Option<String>,
+    /// Who asked for it and is told by the template's automations how it goes: person:anna
+    #[arg(long, value_name = "PERSON", requires = "template")]
+    pub(crate) requester: Option<String>,
     /// Show whom it would reach, in how many texts, at what cost and how soon; raise nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,7 +1,9 @@
 //! The commands: each asks a node over HTTP and shows what it answered.
 
+mod act;
 mod alert;
 pub(crate) mod args;
+mod automations;
 mod backup;
 mod cluster;
 pub(crate) mod directory;

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::Context;
+use super::{Context, automations};
 use crate::client::{Client, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -45,6 +45,16 @@ pub(crate) enum TemplateCommand {
         /// Only in this language
         #[arg(long)]
         language: Option<String>,
+    },
+    /// Say what its automations would do if people answered so; nothing is raised, called or written
+    Try {
+        key: String,
+        /// Instead of the newest
+        #[arg(long)]
+        version: Option<u32>,
+        /// An answer somebody would give, and when: 90s=anna:coming; repeatable
+        #[arg(long, value_name = "AFTER=PERSON:ANSWER", value_parser = automations::tried)]
+        answer: Vec<automations::Tried>,
     },
     /// List its versions, newest first
     Versions { key: String },
@@ -88,6 +98,14 @@ pub(super) async fn template(context: &Context, command: TemplateCommand) -> Don
             context.output.data(&shown, || rendered(&shown));
             warn(context, &shown);
             Ok(())
+        }
+        TemplateCommand::Try {
+            key,
+            version,
+            answer,
+        } => {
+            let path = versioned(&format!("{}/try", path(&key)), version);
+            automations::try_out(context, &client, &path, &answer).await
         }
         TemplateCommand::Versions { key } => versions(context, &client, &key).await,
         TemplateCommand::Archive { key } => change(context, &client, &key, "archive", None).await,
@@ -255,10 +273,11 @@ pub(super) fn rendered(answer: &Value) -> String {
         };
         format!("{head}\n{subject}{}\n", cell(&text["text"]).trim_end())
     };
-    each(&answer["texts"])
-        .map(one)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let texts: Vec<String> = each(&answer["texts"]).map(one).collect();
+    match automations::listed(answer) {
+        none if none.is_empty() => texts.join("\n"),
+        listed => format!("{}\n{listed}", texts.join("\n")),
+    }
 }
 
 fn warn(context: &Context, answer: &Value) {
@@ -366,6 +385,7 @@ fn summary(answer: &Value) -> String {
             cell(&step["to"])
         ));
     }
+    text.push_str(&automations::listed(answer));
     text.push_str(&checklist(template, &fallback));
     for document in each(&template["documents"]) {
         let label = cell(&document["label"][&fallback]);

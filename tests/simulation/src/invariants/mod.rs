@@ -2,6 +2,7 @@
 
 mod accepted_stays;
 mod attempts_tell_the_truth;
+mod automations_fire_once;
 mod call_off_reaches;
 mod codes_are_unique;
 mod dark_numbers;
@@ -67,6 +68,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
     vec![
         Box::new(accepted_stays::AcceptedStays),
         Box::new(one_effect::OneEffect),
+        Box::new(automations_fire_once::AutomationsFireOnce),
         Box::new(same_history::SameHistory),
         Box::new(islands_come_home::IslandsComeHome),
         Box::new(no_defects::NoDefects),

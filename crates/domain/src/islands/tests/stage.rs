@@ -3,7 +3,7 @@
 use sqlx::{Row, SqliteConnection};
 
 use super::super::{Command, Fact, Fork, apply_facts, apply_on_island, enter, safe};
-use crate::alerts::{self, Answer, Command as Alerts, Severity, State};
+use crate::alerts::{self, Act, Answer, Command as Alerts, Severity, State};
 use crate::deliveries::{
     self, Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Due, Report,
     SendOutcome,
@@ -16,7 +16,7 @@ use crate::{
     RoomId, conversations, escalation,
 };
 
-const PEOPLE: [(&str, &str); 4] = [
+pub(in crate::islands) const PEOPLE: [(&str, &str); 4] = [
     ("ana", "+358401000001"),
     ("bela", "+46701000002"),
     ("carl", "+358401000003"),
@@ -345,6 +345,12 @@ impl Island {
             .await;
     }
 
+    pub(in crate::islands) async fn change(&mut self, alert: usize, act: Act) {
+        let (alert, reason) = (self.alert(alert), String::new());
+        self.ask(AnyCommand::Alerts(Alerts::Act { alert, act, reason }))
+            .await;
+    }
+
     pub(in crate::islands) async fn post(&mut self, alert: usize, words: &str) {
         let room = RoomId::of_alert(self.alert(alert));
         let post = conversations::Command::Post {
@@ -416,7 +422,7 @@ async fn assert_has_words(conn: &mut SqliteConnection) {
 pub(in crate::islands) async fn shown(conn: &mut SqliteConnection) -> String {
     let mut out = String::new();
     let found = sqlx::query(
-        "select hex(a.alert_id) as id, a.acknowledged_at_ms as acked, a.state, a.note, \
+        "select hex(a.alert_id) as id, a.acknowledged_at_ms as acked, a.state || ' ' || a.severity, a.note, \
          case when state in ('called_off', 'resolved') then closed_at_ms end as ended, hex(a.joined_into) as joined_to, \
          a.joined_at_ms, (select group_concat(label) from (select label from alert_label l \
           where l.alert_id = a.alert_id order by label)) as labels from alert a order by raised_at_ms, alert_id",
@@ -461,7 +467,7 @@ pub(in crate::islands) async fn shown(conn: &mut SqliteConnection) -> String {
     }
     let found = sqlx::query(
         "select hex(d.delivery_id), hex(d.alert_id), hex(d.recipient_id), d.round, d.method, d.code, d.created_at_ms, \
-         (select group_concat(attempt || ':' || node_id || ':' || state || ':' || report) from \
+         d.lane, d.critical, (select group_concat(attempt || ':' || node_id || ':' || state || ':' || report) from \
           (select * from attempt a where a.delivery_id = d.delivery_id order by a.attempt)) as tries \
          from delivery d where d.purpose = 'page' order by d.created_at_ms, d.delivery_id",
     )
@@ -470,7 +476,7 @@ pub(in crate::islands) async fn shown(conn: &mut SqliteConnection) -> String {
     .unwrap();
     for row in &found {
         out.push_str(&format!(
-            "delivery {:.6} {:.6} {:.6} {}.{} {} at {} tries {:?}\n",
+            "delivery {:.6} {:.6} {:.6} {}.{} {} at {} lane {}/{} tries {:?}\n",
             row.get::<String, _>(0),
             row.get::<String, _>(1),
             row.get::<String, _>(2),
@@ -478,7 +484,35 @@ pub(in crate::islands) async fn shown(conn: &mut SqliteConnection) -> String {
             row.get::<i64, _>(4),
             row.get::<String, _>(5),
             row.get::<i64, _>(6),
-            row.get::<Option<String>, _>(7),
+            row.get::<i64, _>(7),
+            row.get::<i64, _>(8),
+            row.get::<Option<String>, _>(9),
+        ));
+    }
+    let found =
+        sqlx::query("select hex(alert_id), at_ms, content from alert_act order by at_ms, act_id")
+            .fetch_all(&mut *conn)
+            .await
+            .unwrap();
+    for row in &found {
+        out.push_str(&format!(
+            "act {:.6} at {} {}\n",
+            row.get::<String, _>(0),
+            row.get::<i64, _>(1),
+            row.get::<String, _>(2),
+        ));
+    }
+    let found = sqlx::query(
+        "select hex(alert_id), hex(recipient_id) from left_out order by alert_id, recipient_id",
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .unwrap();
+    for row in &found {
+        out.push_str(&format!(
+            "left out {:.6} {:.6}\n",
+            row.get::<String, _>(0),
+            row.get::<String, _>(1),
         ));
     }
     let found =
