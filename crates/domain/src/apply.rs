@@ -7,8 +7,9 @@ use crate::outcome::{Outcome, Refusal};
 use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
-    Command, access, alerts, approvals, automations, conversations, deliveries, escalation, inbound,
-    islands, limits, nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
+    Command, access, alerts, approvals, automations, conversations, deliveries, escalation,
+    inbound, islands, limits, nodes, oncall, recipients, reports, requests, sources, templates,
+    waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).

@@ -7,8 +7,9 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, automations, conversations, deliveries, escalation, inbound, islands,
-    limits, nodes, oncall, recipients, reports, requests, sources, templates, waking, zones,
+    access, alerts, approvals, automations, conversations, deliveries, escalation, inbound,
+    islands, limits, nodes, oncall, recipients, reports, requests, sources, templates, waking,
+    zones,
 };
 
 /// One slice's command. The order of variants is fixed.

@@ -14,8 +14,8 @@ use crate::ids::{AlertId, DeliveryId, NodeId, RequestId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command as AnyCommand, alerts, approvals, automations, conversations, deliveries, escalation, inbound,
-    requests,
+    Command as AnyCommand, alerts, approvals, automations, conversations, deliveries, escalation,
+    inbound, requests,
 };
 
 pub(crate) async fn apply(

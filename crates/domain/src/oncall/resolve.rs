@@ -42,7 +42,6 @@ impl Called {
     pub fn written(&self) -> String {
         let (what, key) = self.words();
         format!("{what}:{key}")
-        }
     }
 }
 
