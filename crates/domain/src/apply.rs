@@ -160,7 +160,10 @@ fn raises_together(entries: &[LogEntry], mut at: Timestamp) -> Vec<(Entry<'_>, &
 }
 
 fn is_outside(actor: &Actor) -> bool {
-    matches!(actor, Actor::ApiKey { .. } | Actor::Operator { .. })
+    matches!(
+        actor,
+        Actor::ApiKey { .. } | Actor::Operator { .. } | Actor::Mail { .. }
+    )
 }
 
 /// The slow path after a failure: each entry in a savepoint of its own, so that only the poisonous one is refused.

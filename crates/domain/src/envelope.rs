@@ -39,16 +39,19 @@ pub enum Actor {
     ApiKey { id: String },
     /// Whoever texted from this number. A hint, never an identity (SECURITY D-2).
     Phone { number: String },
+    /// Whoever wrote a mail under this address. A hint, too.
+    Mail { address: String },
 }
 
 impl Actor {
-    /// As shown in lists and stored in rows: `loop`, `operator:n1`, `key:3fa9`, `phone:+358…`.
+    /// As shown in lists and stored in rows: `loop`, `operator:n1`, `key:3fa9`, `phone:+358…`, `mail:a@b`.
     pub fn label(&self) -> String {
         match self {
             Self::Loop => "loop".to_owned(),
             Self::Operator { node } => format!("operator:{node}"),
             Self::ApiKey { id } => format!("key:{id}"),
             Self::Phone { number } => format!("phone:{number}"),
+            Self::Mail { address } => format!("mail:{address}"),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use domain::ports::{Freshness, Proposal, Replica};
 use domain::sources::{self, Arrival, Arrived, Command, Kind, Source};
-use domain::{Command as DomainCommand, Outcome, RequestId, reports};
+use domain::{Actor, Command as DomainCommand, Outcome, RequestId, reports};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +33,9 @@ use crate::networks;
 /// The largest mail (CHANNELS §5.2).
 const SIZE_MAX: usize = 256 * 1024;
 const RECIPIENTS_MAX: usize = 10;
+/// Characters kept of who wrote a report (RFC 5321 §4.5.3.1.3).
+const ADDRESS_LEN_MAX: usize = 254;
+const HOUR_MS: i64 = 3_600_000;
 /// Sessions at the same time; others wait in the listener's queue.
 const SESSIONS_MAX: usize = 16;
 /// A sender that says nothing for so long is cut off.
@@ -264,15 +267,27 @@ impl Desk {
                 return Verdict::Refused;
             }
         };
-        let command = DomainCommand::Reports(reports::Command::Take(report));
-        // The same mail sent again is the same report, at whichever node.
-        let request = RequestId::derive(&[b"mail report", &mail.bytes]);
-        match self.propose(request, command).await {
-            Some(Outcome::Applied(_) | Outcome::Unchanged) => Verdict::Taken,
-            // What cannot be taken now, for being cut off or for too many that wait, stays with its sender.
-            Some(Outcome::Refused(_)) | None => Verdict::Later,
-            Some(Outcome::Conflict | Outcome::Defect(_)) => Verdict::Refused,
+        // The same mail sent again is the same report, at whichever node. A refusal is remembered, too: later in the
+        // day the mail must be asked about anew.
+        let hour = self.replica.now().0.div_euclid(HOUR_MS).to_be_bytes();
+        for name in [&b""[..], &hour] {
+            let command = DomainCommand::Reports(reports::Command::Take(report.clone()));
+            let request = RequestId::derive(&[b"mail report", &mail.bytes, name]);
+            let proposal = Proposal {
+                actor: Actor::Mail {
+                    address: mail.from.chars().take(ADDRESS_LEN_MAX).collect(),
+                },
+                ..Proposal::by_loop(request, command)
+            };
+            match self.propose(proposal).await {
+                Some(Outcome::Applied(_) | Outcome::Unchanged) => return Verdict::Taken,
+                Some(Outcome::Refused(_)) => {}
+                Some(Outcome::Conflict | Outcome::Defect(_)) => return Verdict::Refused,
+                None => return Verdict::Later,
+            }
         }
+        // What cannot be taken now, for being cut off or for too many that wait, stays with its sender.
+        Verdict::Later
     }
 
     async fn take_signals(&self, mail: &IncomingMail) -> Verdict {
@@ -317,7 +332,7 @@ impl Desk {
             &nth.to_be_bytes(),
             &mail.bytes,
         ]);
-        match self.propose(request, command).await {
+        match self.propose(Proposal::by_loop(request, command)).await {
             Some(Outcome::Applied(_) | Outcome::Unchanged) => Verdict::Taken,
             Some(Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_)) => Verdict::Refused,
             None => Verdict::Later,
@@ -325,8 +340,7 @@ impl Desk {
     }
 
     /// What a command came to, if that is known.
-    async fn propose(&self, request: RequestId, command: DomainCommand) -> Option<Outcome> {
-        let proposal = Proposal::by_loop(request, command);
+    async fn propose(&self, proposal: Proposal) -> Option<Outcome> {
         let proposed = timeout(PROPOSE_TIME, self.replica.propose(proposal)).await;
         Some(proposed.ok()?.ok()?.outcome)
     }
