@@ -131,6 +131,8 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         fallback,
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: domain::alerts::Conduct::default(),
+        lead: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
         template: None,

@@ -16,6 +16,7 @@ mod listeners;
 mod people;
 mod problems;
 mod reports;
+mod safety;
 mod schedules;
 mod sources;
 mod templates;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::alerts::{self, AlertRow, Answer, FromTemplate};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
-use domain::escalation::{self, Called, PlanRow};
+use domain::escalation::{self, Called, PlanRow, QuotaRow};
 use domain::recipients::{self, PersonRow};
 use domain::{Civil, RecipientId, Timestamp};
 use serde::Serialize;
@@ -36,6 +36,8 @@ pub(crate) struct SummaryJson {
     severity: &'static str,
     /// `actual`, `exercise` or `test`.
     status: &'static str,
+    /// `alert` or `safety_check`.
+    kind: &'static str,
     /// `open`, `resolved`, `called_off` or `joined`.
     state: &'static str,
     /// The text that serves languages without one of their own.
@@ -141,6 +143,20 @@ pub(crate) struct PlanJson {
     coming: u16,
     /// Enough answered, or somebody acknowledged.
     satisfied: bool,
+    /// The newest step's own conditions; empty: `needed` of anybody.
+    enough: Vec<QuotaJson>,
+}
+
+/// A condition of a step, and how far it is met.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlanQuota)]
+pub(crate) struct QuotaJson {
+    /// What people call it.
+    what: String,
+    wanted: u32,
+    coming: u32,
+    /// How many could answer it; null: anyone called, or the step's people.
+    of: Option<usize>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,8 +174,13 @@ pub(crate) struct CalledJson {
     /// Counted from 1, as in the plan.
     step: u16,
     called_at: String,
-    /// `coming`, `cannot`, `received` or `need_help`; null while silent.
+    /// `coming`, `cannot`, `received` or `need_help`; to a safety check `safe`, `need_help` or `not_on_site`; null while
+    /// silent.
     answer: Option<&'static str>,
+    /// Whether "coming" still stands: `given`, `asked` again, `lapsed` (counts no more) or `confirmed`; null otherwise.
+    stands: Option<&'static str>,
+    /// Reminders sent while silent.
+    reminded: u16,
     answered_at: Option<String>,
     /// The number or key it came from; empty while silent.
     answered_from: String,
@@ -233,6 +254,7 @@ pub(super) async fn read(
 ) -> Result<AlertJson, Problem> {
     let id = row.id;
     let plan = escalation::plan(view, id).await.map_err(of_query)?;
+    let enough = escalation::quotas_of(view, id).await.map_err(of_query)?;
     let called = escalation::called(view, id, skip, limit)
         .await
         .map_err(of_query)?;
@@ -258,7 +280,7 @@ pub(super) async fn read(
             .as_ref()
             .and_then(|plan| plan.next_due)
             .map(|at| civil.rfc3339(at)),
-        plan: plan.map(PlanJson::from),
+        plan: plan.map(|plan| PlanJson::new(plan, enough)),
         deliveries_by_state: counts
             .into_iter()
             .map(|(state, count)| (state.name(), count))
@@ -284,6 +306,7 @@ impl SummaryJson {
             number: row.label,
             severity: row.severity.name(),
             status: row.status.name(),
+            kind: row.kind.name(),
             state: row.state.name(),
             text: row
                 .texts
@@ -309,9 +332,18 @@ impl SummaryJson {
     }
 }
 
-impl From<PlanRow> for PlanJson {
-    fn from(row: PlanRow) -> Self {
+impl PlanJson {
+    fn new(row: PlanRow, enough: Vec<QuotaRow>) -> Self {
         Self {
+            enough: enough
+                .into_iter()
+                .map(|quota| QuotaJson {
+                    what: quota.what,
+                    wanted: quota.wanted,
+                    coming: quota.coming,
+                    of: quota.of,
+                })
+                .collect(),
             phase: row.phase.name(),
             step: row.step,
             steps: row.steps,
@@ -337,6 +369,11 @@ fn called_json(
         },
         step: call.step + 1,
         called_at: civil.rfc3339(call.called_at),
+        stands: call
+            .answer
+            .filter(|answer| *answer == Answer::Coming)
+            .map(|_| call.word.name()),
+        reminded: call.reminded,
         answer: call.answer.map(Answer::name),
         answered_at: call.answered_at.map(|at| civil.rfc3339(at)),
         answered_from: call.answered_from,

@@ -8,7 +8,7 @@ use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
 use crate::templates::{Attachment, ByLanguage, Document, Gather, Item};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, Severity, Status};
+use crate::vocabulary::{Answer, Conduct, Severity, Status};
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -38,6 +38,14 @@ pub enum Command {
     Join {
         alert: AlertId,
         into: AlertId,
+    },
+    /// Says how somebody asked by a safety check is, on the word of whoever saw them. Applying it again changes nothing.
+    Mark {
+        alert: AlertId,
+        recipient: RecipientId,
+        /// Who saw them, by name: 1 to 100 characters.
+        by: String,
+        mark: Answer,
     },
 }
 
@@ -70,8 +78,11 @@ pub struct Raise {
     pub fallback: Vec<RecipientId>,
     /// Kinds of contact method to call by (`sms`, `email`); empty: as each person prefers.
     pub channels: Vec<String>,
-    /// The answers people are offered; empty: all.
+    /// The answers people are offered; empty: all of its kind.
     pub answers: Vec<Answer>,
+    pub conduct: Conduct,
+    /// Told at once how a safety check goes: who needs help, when time is over, when nobody is missing.
+    pub lead: Vec<RecipientId>,
     /// Name of the source's own alarm; for finding and joining, never refused as a duplicate.
     pub dedup_key: Option<String>,
     /// Whoever or whatever raised it, as people should read it.

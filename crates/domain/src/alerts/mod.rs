@@ -17,21 +17,21 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use self::apply::Answered;
+pub use self::apply::{Answered, MARKED_BY_LEN_MAX};
 pub(crate) use self::apply::{answer, apply, resolve};
 pub use self::command::{Command, FromTemplate, Raise, Step};
 pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
 pub(crate) use self::facts::{WATCH, moved, raised};
-pub use self::from_template::{Said, Templated, example_of, from_template};
+pub use self::from_template::{Said, Templated, TemplatedStep, example_of, from_template};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub use self::preview::{PageWords, Preview, page_words, preview};
 pub use self::query::{AlertRow, count_with_key, find, find_named, list, next_number, template_of};
 pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
-pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};
+pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State, quotas_of};
 pub use crate::vocabulary::{
-    Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, STEPS_MAX, Severity,
-    Status, TEXT_LEN_MAX,
+    AlertKind, Answer, Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS,
+    STEPS_MAX, Severity, Status, TEXT_LEN_MAX,
 };

@@ -111,6 +111,8 @@ pub enum Purpose {
     Summary,
     /// Tells more about something under way, in words of its own; nothing waits for an answer to it.
     Update,
+    /// Asks somebody called once more, in words of its own.
+    Reminder,
 }
 
 impl Purpose {
@@ -122,6 +124,7 @@ impl Purpose {
             Self::Reply => "reply",
             Self::Summary => "summary",
             Self::Update => "update",
+            Self::Reminder => "reminder",
         }
     }
 
@@ -132,6 +135,7 @@ impl Purpose {
             "reply" => Self::Reply,
             "summary" => Self::Summary,
             "update" => Self::Update,
+            "reminder" => Self::Reminder,
             _ => Self::Page,
         }
     }

@@ -10,6 +10,7 @@ use crate::ids::AlertId;
 use crate::rows;
 use crate::script::Script;
 use crate::time::Timestamp;
+use crate::vocabulary::AlertKind;
 
 /// The whole `escalation` row.
 pub(super) struct PlanRowFull {
@@ -53,6 +54,7 @@ pub(super) async fn load(
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
+        let policy: Policy = rows::json(&row, "policy")?;
         Ok(PlanRowFull {
             alert,
             critical: row.try_get("critical")?,
@@ -60,7 +62,6 @@ pub(super) async fn load(
             validity_ms: row.try_get("validity_ms")?,
             content: row.try_get("content")?,
             needed: rows::unsigned(&row, "needed")?,
-            policy: rows::json(&row, "policy")?,
             coming: rows::unsigned(&row, "coming")?,
             taken_over: row.try_get("taken_over")?,
             hold_until: rows::time(&row, "hold_until_ms")?,
@@ -76,10 +77,13 @@ pub(super) async fn load(
                 repeat_every_ms: rows::unsigned(&row, "repeat_every_ms")?,
                 satisfied: row.try_get("satisfied")?,
                 hurry: row.try_get("hurry")?,
+                quiet: policy.conduct.quiet,
+                checks: policy.conduct.kind == AlertKind::SafetyCheck,
                 woken: rows::time(&row, "woken_ms")?,
                 next_page: rows::unsigned(&row, "next_page")?,
                 call_off_end: rows::unsigned(&row, "call_off_end")?,
             },
+            policy,
         })
     })
     .transpose()

@@ -161,6 +161,7 @@ async fn join_one(
         }
         Fact::Inbound(fact) => inbound::merge(conn, fact).await,
         Fact::Request(fact) => requests::merge(conn, fact).await,
+        Fact::Mark(fact) => escalation::merge_mark(conn, fact).await,
     }
 }
 
@@ -169,6 +170,7 @@ fn touch(fact: &Fact, touched: &mut Touched) {
         Fact::Alert(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Standing(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Call(fact) => _ = touched.alerts.insert(fact.alert),
+        Fact::Mark(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Delivery(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Attempt(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Message(_) | Fact::Inbound(_) | Fact::Request(_) => {}

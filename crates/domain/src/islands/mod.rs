@@ -35,7 +35,7 @@ pub use self::rules::{BYTES_MAX, FACTS_MAX, batches, safe};
 pub use crate::alerts::{AlertFact, StandingFact};
 pub use crate::conversations::MessageFact;
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
-pub use crate::escalation::CallFact;
+pub use crate::escalation::{CallFact, MarkFact};
 pub use crate::inbound::InboundFact;
 pub use crate::nodes::{Fork, fork};
 pub use crate::requests::RequestFact;
@@ -60,6 +60,8 @@ pub enum Fact {
     Inbound(Box<InboundFact>),
     /// An outside request answered.
     Request(RequestFact),
+    /// What somebody says of a person called.
+    Mark(MarkFact),
 }
 
 impl Fact {
@@ -74,6 +76,7 @@ impl Fact {
             Self::Message(_) => "message",
             Self::Inbound(_) => "inbound",
             Self::Request(_) => "request",
+            Self::Mark(_) => "mark",
         }
     }
 
@@ -88,6 +91,7 @@ impl Fact {
             Self::Message(fact) => fact.message.to_string(),
             Self::Inbound(fact) => data_encoding::HEXLOWER.encode(&fact.key),
             Self::Request(fact) => fact.request.to_string(),
+            Self::Mark(fact) => format!("{}/{}", fact.alert, fact.recipient),
         }
     }
 }

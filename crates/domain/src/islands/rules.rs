@@ -44,7 +44,8 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::Acknowledge { .. }
             | alerts::Command::Resolve { .. }
             | alerts::Command::CallOff { .. }
-            | alerts::Command::Join { .. },
+            | alerts::Command::Join { .. }
+            | alerts::Command::Mark { .. },
         )
         | Command::Conversations(_)
         | Command::Inbound(_)

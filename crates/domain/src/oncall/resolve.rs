@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::query;
@@ -11,7 +12,7 @@ use crate::recipients::{self, Named};
 use crate::time::CivilTime;
 
 /// Whom an alert calls, as it was written.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Called {
     /// A person or a group.
     Named(Named),

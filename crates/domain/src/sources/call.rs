@@ -13,7 +13,7 @@ use crate::ids::{AlertId, RecipientId, RoomId, digest16};
 use crate::outcome::Outcome;
 use crate::recipients::{self, Named};
 use crate::texts::{self, Language};
-use crate::vocabulary::{Severity, Status};
+use crate::vocabulary::{Conduct, Severity, Status};
 use crate::{conversations, rows};
 
 /// What an alarm came to.
@@ -130,6 +130,12 @@ pub(super) async fn raise(
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: Conduct {
+            // A test of a source wakes nobody more than it says.
+            quiet: alarm.status == Status::Test,
+            ..Conduct::default()
+        },
+        lead: Vec::new(),
         dedup_key: Some(alarm.key.clone()),
         source: alarm.source.name.clone(),
         template: None,

@@ -12,6 +12,7 @@ mod en;
 mod fi;
 mod language;
 mod page;
+mod remind;
 mod reply;
 mod report;
 mod source;
@@ -25,6 +26,7 @@ pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,
 };
+pub use self::remind::{all_accounted_for, needs_help, reminder, still_coming, time_is_over};
 pub use self::reply::{
     About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
     code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
