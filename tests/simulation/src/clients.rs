@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::alerts::{self, Answer, Raise, Severity, Status, Step};
+use domain::alerts::{self, Answer, Conduct, Raise, Severity, Status, Step};
 use domain::escalation::{Among, Quota};
 use domain::ports::Proposal;
 use domain::{
@@ -131,11 +131,23 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         fallback,
         channels: Vec::new(),
         answers: Vec::new(),
-        conduct: domain::alerts::Conduct::default(),
+        conduct: conduct(words),
         lead: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
         template: None,
+    }
+}
+
+/// Of three alerts one asks nothing again, one reminds the silent, one does and lets "coming" lapse as well. By the words,
+/// so that a seed draws what it drew before.
+fn conduct(words: &str) -> Conduct {
+    let turn = words.bytes().map(usize::from).sum::<usize>() % 3;
+    Conduct {
+        confirm_ms: [0, 0, 120_000][turn],
+        remind_every_ms: 60_000,
+        reminders: [0, 2, 1][turn],
+        ..Conduct::default()
     }
 }
 

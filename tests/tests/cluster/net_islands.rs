@@ -43,7 +43,7 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
-        conduct: domain::alerts::Conduct::default(),
+        conduct: alerts::Conduct::default(),
         lead: Vec::new(),
         aware_at: None,
         dedup_key: None,

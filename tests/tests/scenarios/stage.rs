@@ -107,7 +107,7 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
-        conduct: domain::alerts::Conduct::default(),
+        conduct: alerts::Conduct::default(),
         lead: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),

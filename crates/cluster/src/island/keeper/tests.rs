@@ -62,7 +62,7 @@ fn raise() -> Proposal {
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
-        conduct: domain::alerts::Conduct::default(),
+        conduct: alerts::Conduct::default(),
         lead: Vec::new(),
         aware_at: None,
         dedup_key: None,
