@@ -4,7 +4,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::alerts::{
-    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity, Status, Step,
+    Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity,
+    Status, Step,
 };
 use domain::oncall::{self, Called};
 use domain::ports::Freshness;
@@ -315,6 +316,8 @@ async fn convene(
             fallback: Vec::new(),
             channels: Vec::new(),
             answers: Vec::new(),
+            conduct: Conduct::default(),
+            lead: Vec::new(),
             dedup_key: None,
             source: by,
             template: None,

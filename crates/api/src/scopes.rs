@@ -29,6 +29,16 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     ),
     (
         Method::POST,
+        "/v1/alerts/{alert}/mark",
+        Some(Scope::AlertAnswer),
+    ),
+    (
+        Method::GET,
+        "/v1/alerts/{alert}/missing",
+        Some(Scope::AlertRead),
+    ),
+    (
+        Method::POST,
         "/v1/alerts/{alert}/resolve",
         Some(Scope::AlertCreate),
     ),

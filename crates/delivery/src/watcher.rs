@@ -339,6 +339,8 @@ impl Watcher {
             fallback: Vec::new(),
             channels: Vec::new(),
             answers: Vec::new(),
+            conduct: alerts::Conduct::default(),
+            lead: Vec::new(),
             dedup_key: Some(trouble.key()),
             source: SOURCE.to_owned(),
             template: None,

@@ -15,6 +15,7 @@ use crate::{
 mod of_acts;
 mod of_limits;
 mod of_people;
+mod of_safety;
 mod of_schedules;
 mod of_sources;
 mod of_waking;
@@ -87,6 +88,10 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_deliveries());
     all.extend(of_alerts());
     all.extend(of_islands());
+    all.extend(of_safety::samples(raise(
+        alerts::Severity::Critical,
+        alerts::Status::Actual,
+    )));
     all.extend(of_sources::samples());
     all.extend(of_schedules::samples());
     all.extend(templates::samples());
@@ -349,6 +354,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
         alert,
         severity: alerts::Severity::Critical,
         status: alerts::Status::Actual,
+        kind: alerts::AlertKind::Alert,
         texts: vec![(word("en"), word("Fire"))],
         gather: word("Gate 2"),
         source: word("scada"),
@@ -402,7 +408,9 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             at: Timestamp(6),
             from: word("+358401000001"),
             answer: alerts::Answer::Coming,
+            word: escalation::Word::Asked,
         }),
+        reminded: 2,
     };
     let owed = DeliveryFact {
         delivery,
@@ -681,6 +689,14 @@ fn raise(severity: alerts::Severity, status: alerts::Status) -> alerts::Raise {
         fallback: vec![RecipientId([2; 16])],
         channels: vec!["sms".to_owned()],
         answers: vec![alerts::Answer::Coming, alerts::Answer::Cannot],
+        conduct: alerts::Conduct {
+            kind: alerts::AlertKind::Alert,
+            quiet: true,
+            confirm_ms: 1_800_000,
+            remind_every_ms: 300_000,
+            reminders: 2,
+        },
+        lead: vec![RecipientId([2; 16])],
         dedup_key: Some("pump-4".to_owned()),
         source: "scada".to_owned(),
         template: Some(Box::new(templates::from_template())),

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0014_reports.sql"),
     include_str!("migrations/0016_acts.sql"),
     include_str!("migrations/0017_automations.sql"),
+    include_str!("migrations/0018_safety.sql"),
     include_str!("migrations/0019_waking.sql"),
     include_str!("migrations/0020_limits.sql"),
     include_str!("migrations/0021_readiness.sql"),

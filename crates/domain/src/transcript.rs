@@ -367,6 +367,8 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: crate::vocabulary::Conduct::default(),
+        lead: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
         template: None,

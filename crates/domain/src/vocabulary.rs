@@ -29,6 +29,15 @@ pub(crate) const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 
 /// A step starts at most this long after its alert, milliseconds.
 pub(crate) const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
+/// Within what time somebody coming may be asked to confirm, milliseconds.
+const CONFIRM_MS: std::ops::RangeInclusive<u64> = 2 * 60_000..=24 * 3_600_000;
+
+/// How far reminders may lie apart, milliseconds.
+const REMIND_EVERY_MS: std::ops::RangeInclusive<u64> = 60_000..=24 * 3_600_000;
+
+/// Reminders to one person.
+pub const REMINDERS_MAX: u16 = 10;
+
 /// Steps of one alert.
 pub const STEPS_MAX: usize = 16;
 
@@ -56,10 +65,20 @@ pub enum Answer {
     Cannot,
     Received,
     NeedHelp,
+    /// To a safety check only, as is the next.
+    Safe,
+    NotOnSite,
 }
 
 impl Answer {
-    pub const ALL: [Self; 4] = [Self::Coming, Self::Cannot, Self::Received, Self::NeedHelp];
+    pub const ALL: [Self; 6] = [
+        Self::Coming,
+        Self::Cannot,
+        Self::Received,
+        Self::NeedHelp,
+        Self::Safe,
+        Self::NotOnSite,
+    ];
 
     /// The word in rows, requests and answers.
     pub fn name(self) -> &'static str {
@@ -68,21 +87,103 @@ impl Answer {
             Self::Cannot => "cannot",
             Self::Received => "received",
             Self::NeedHelp => "need_help",
+            Self::Safe => "safe",
+            Self::NotOnSite => "not_on_site",
         }
     }
 
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|answer| answer.name() == name)
     }
+}
 
-    /// What people type behind their code.
-    pub fn digit(self) -> u8 {
+/// What kind of alert it is: what can be answered, and when it is answered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum AlertKind {
+    /// Calls people until enough of them are coming.
+    #[default]
+    Alert,
+    /// Asks everyone how they are until all have answered or were seen.
+    SafetyCheck,
+}
+
+impl AlertKind {
+    pub const ALL: [Self; 2] = [Self::Alert, Self::SafetyCheck];
+
+    /// The word in rows, requests and answers.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Coming => 1,
-            Self::Cannot => 2,
-            Self::Received => 3,
-            Self::NeedHelp => 4,
+            Self::Alert => "alert",
+            Self::SafetyCheck => "safety_check",
         }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What can be answered; the digits people type count from 1 in this order.
+    pub const fn answers(self) -> &'static [Answer] {
+        match self {
+            Self::Alert => &[
+                Answer::Coming,
+                Answer::Cannot,
+                Answer::Received,
+                Answer::NeedHelp,
+            ],
+            Self::SafetyCheck => &[Answer::Safe, Answer::NeedHelp, Answer::NotOnSite],
+        }
+    }
+
+    /// What people type behind their code; of an answer this kind does not take, the digit of its last one.
+    pub fn digit(self, answer: Answer) -> usize {
+        let answers = self.answers();
+        let place = answers.iter().position(|known| *known == answer);
+        place.map_or(answers.len(), |place| place + 1)
+    }
+
+    /// The answer a single digit stands for.
+    pub fn of_digit(self, digit: &str) -> Option<Answer> {
+        let place = digit.parse::<usize>().ok()?.checked_sub(1)?;
+        self.answers().get(place).copied()
+    }
+}
+
+/// How an alert treats silence and answers, beside its steps and rounds.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Conduct {
+    pub kind: AlertKind,
+    /// Nobody is called on every path when all rounds are over: for tests.
+    pub quiet: bool,
+    /// Whoever is coming is asked again after half of this time and counts no more after all of it, unless they said so
+    /// once more; milliseconds, 0: an answer stands.
+    pub confirm_ms: u64,
+    /// Pause before and between reminders to somebody silent, milliseconds.
+    pub remind_every_ms: u64,
+    /// How many reminders somebody silent gets at most.
+    pub reminders: u16,
+}
+
+impl Conduct {
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        if self.confirm_ms != 0 && !CONFIRM_MS.contains(&self.confirm_ms) {
+            return Err("an answer stands for 2 minutes to 24 hours, or for good".to_owned());
+        }
+        if self.reminders > REMINDERS_MAX {
+            return Err(format!(
+                "somebody is reminded at most {REMINDERS_MAX} times"
+            ));
+        }
+        if self.reminders > 0 && !REMIND_EVERY_MS.contains(&self.remind_every_ms) {
+            return Err("reminders are 1 minute to 24 hours apart".to_owned());
+        }
+        if self.kind == AlertKind::SafetyCheck && self.confirm_ms != 0 {
+            return Err(
+                "answers to a safety check do not lapse; leave the confirming out".to_owned(),
+            );
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::alerts::{self, Answer, FromTemplate, Raise, Severity, Status, Step};
+use domain::alerts::{self, Answer, Conduct, FromTemplate, Raise, Severity, Status, Step};
 use domain::escalation::{Among, Quota};
 use domain::ports::Proposal;
 use domain::vocabulary::{Automation, Effect, When};
@@ -133,6 +133,8 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         fallback,
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: conduct(words),
+        lead: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
         template: automated(words),
@@ -178,6 +180,18 @@ fn automated(words: &str) -> Option<Box<FromTemplate>> {
         requester: None,
         cause: None,
     }))
+}
+
+/// Of three alerts one asks nothing again, one reminds the silent, one does and lets "coming" lapse as well. By the words,
+/// so that a seed draws what it drew before.
+fn conduct(words: &str) -> Conduct {
+    let turn = words.bytes().map(usize::from).sum::<usize>() % 3;
+    Conduct {
+        confirm_ms: [0, 0, 120_000][turn],
+        remind_every_ms: 60_000,
+        reminders: [0, 2, 1][turn],
+        ..Conduct::default()
+    }
 }
 
 /// Now and then a step says itself when it is answered enough: all of it, one of some, two different people.

@@ -20,6 +20,7 @@ mod listeners;
 mod people;
 mod problems;
 mod reports;
+mod safety;
 mod schedules;
 mod sources;
 mod templates;

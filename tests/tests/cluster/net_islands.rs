@@ -43,6 +43,8 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: alerts::Conduct::default(),
+        lead: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),

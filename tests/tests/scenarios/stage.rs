@@ -107,6 +107,8 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: alerts::Conduct::default(),
+        lead: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
         template: None,

@@ -1,7 +1,10 @@
 //! Alerts over HTTP: raise, list, show, and everything that ends one.
 
 mod acts;
+mod conduct;
+mod missing;
 mod preview;
+mod quota;
 mod raise;
 mod view;
 
@@ -19,8 +22,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::conduct::{FollowUpBody, KINDS};
 use self::preview::PreviewJson;
 pub(crate) use self::preview::WordsJson;
+pub(crate) use self::quota::QuotaBody;
 use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::cap;
@@ -49,6 +54,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(call_off))
         .routes(routes!(join))
         .routes(routes!(acts::do_act))
+        .routes(routes!(mark))
+        .routes(routes!(missing::missing))
 }
 
 /// The alert meant by a path: its id, or the number people say aloud, `118` or `B-7`.
@@ -160,9 +167,23 @@ pub(crate) struct AnswerBody {
     /// Key of the person on whose behalf the answer is given.
     #[schema(example = "anna")]
     person: String,
-    /// `coming`, `cannot`, `received` or `need_help`.
+    /// `coming`, `cannot`, `received` or `need_help`; to a safety check `safe`, `need_help` or `not_on_site`.
     #[schema(example = "coming")]
     answer: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MarkBody {
+    /// Key of the person who was seen, or was found to be missing no more.
+    #[schema(example = "anna")]
+    person: String,
+    /// `safe`, `need_help` or `not_on_site`.
+    #[schema(example = "safe")]
+    mark: String,
+    /// Who saw them, by name. Without it: the key or operator that asks.
+    #[schema(example = "Kalle, gate 3")]
+    by: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -354,18 +375,7 @@ async fn answer(
     Segment(alert): Segment,
     input: Input<AnswerBody>,
 ) -> Result<Json<Stored>, Problem> {
-    let Some(answer) = Answer::parse(&input.value.answer) else {
-        let mut fields = Fields::default();
-        let known = Answer::ALL.map(Answer::name).join(", ");
-        fields.add(
-            "/answer",
-            format!(
-                "{:?} is not an answer; known are {known}",
-                input.value.answer
-            ),
-        );
-        return Err(fields.into_problem());
-    };
+    let answer = parse_answer("/answer", &input.value.answer)?;
     let recipient = RecipientId::of_key(&input.value.person);
     change(&shared, &alert, input.order, |alert| Command::Answer {
         alert,
@@ -418,6 +428,38 @@ async fn join(
         into,
     })
     .await
+}
+
+/// Records how somebody asked by a safety check is, on the word of whoever saw them. Their own answer stays beside it and
+/// says how they are, if there is one.
+#[utoipa::path(post, path = "/v1/alerts/{alert}/mark", tag = "alerts", params(("alert" = String, Path)), request_body = MarkBody, responses((status = 200, body = Stored)))]
+async fn mark(
+    Extract(shared): Extract<Shared>,
+    Segment(alert): Segment,
+    input: Input<MarkBody>,
+) -> Result<Json<Stored>, Problem> {
+    let mark = parse_answer("/mark", &input.value.mark)?;
+    let by = input.value.by.unwrap_or_else(|| input.order.actor.label());
+    let recipient = RecipientId::of_key(&input.value.person);
+    change(&shared, &alert, input.order, |alert| Command::Mark {
+        alert,
+        recipient,
+        by,
+        mark,
+    })
+    .await
+}
+
+fn parse_answer(pointer: &str, word: &str) -> Result<Answer, Problem> {
+    Answer::parse(word).ok_or_else(|| {
+        let mut fields = Fields::default();
+        let known = Answer::ALL.map(Answer::name).join(", ");
+        fields.add(
+            pointer,
+            format!("{word:?} is not an answer; known are {known}"),
+        );
+        fields.into_problem()
+    })
 }
 
 async fn change(

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use domain::alerts;
 use domain::alerts::{Cost, Estimate, PageWords, Preview, Raise, StepEstimate, Warning};
 use domain::deliveries::Queued;
+use domain::escalation::{Among, Quota};
 use domain::recipients::PersonRow;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,6 +75,19 @@ struct StepJson {
     mails: u64,
     /// Counted from the raise.
     reached_after_s: Option<u64>,
+    /// What must be answered before no further step is called; empty: so many "coming" in all.
+    enough: Vec<PreviewQuotaJson>,
+}
+
+/// A condition of a step, with whom it means by now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PreviewQuota)]
+struct PreviewQuotaJson {
+    what: String,
+    /// How many are wanted.
+    count: u32,
+    /// How many called could answer it; null: anyone, or the step's own people.
+    of: Option<usize>,
 }
 
 /// What SMS parts cost.
@@ -152,7 +167,11 @@ impl PreviewJson {
             people,
             unreachable: unreachable_count,
             unreachable_people: unreachable.into_iter().map(NameJson::from).collect(),
-            steps: steps.into_iter().enumerate().map(StepJson::from).collect(),
+            steps: steps
+                .into_iter()
+                .enumerate()
+                .map(|(place, step)| StepJson::new(place, step, alerts::quotas_of(raise, place)))
+                .collect(),
             sms,
             sms_parts,
             mails,
@@ -181,8 +200,8 @@ impl PreviewJson {
     }
 }
 
-impl From<(usize, StepEstimate)> for StepJson {
-    fn from((index, step): (usize, StepEstimate)) -> Self {
+impl StepJson {
+    fn new(index: usize, step: StepEstimate, enough: Vec<Quota>) -> Self {
         Self {
             step: index + 1,
             after_s: step.delay_ms / 1_000,
@@ -192,6 +211,20 @@ impl From<(usize, StepEstimate)> for StepJson {
             sms_parts: step.sms_parts,
             mails: step.mails,
             reached_after_s: step.reached_after_ms.map(seconds),
+            enough: enough.into_iter().map(PreviewQuotaJson::from).collect(),
+        }
+    }
+}
+
+impl From<Quota> for PreviewQuotaJson {
+    fn from(quota: Quota) -> Self {
+        Self {
+            what: quota.what,
+            count: quota.count,
+            of: match quota.among {
+                Among::Anyone | Among::Step => None,
+                Among::Listed(people) => Some(people.len()),
+            },
         }
     }
 }

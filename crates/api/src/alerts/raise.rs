@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use domain::alerts::{
-    DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, NOTE_LEN_MAX, NOTES_MAX, Raise,
-    STEPS_MAX, Said, Severity, Status, Step, TEXT_LEN_MAX,
+    AlertKind, Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS,
+    NOTE_LEN_MAX, NOTES_MAX, Raise, STEPS_MAX, Said, Severity, Status, Step, TEXT_LEN_MAX,
+    TemplatedStep,
 };
-use domain::escalation::{Among, Quota};
-use domain::oncall::{self, Called, Resolved};
+use domain::escalation;
+use domain::oncall::{self, Called, Of, Resolved, WantedQuota};
 use domain::ports::ReadView;
 use domain::recipients::Named;
 use domain::templates::Mistake;
-use domain::{Actor, Civil, CivilTime, Refusal, Timestamp, alerts, nodes};
+use domain::{Actor, Civil, CivilTime, RecipientId, Refusal, Timestamp, alerts, nodes, sources};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::conduct::{FollowUpBody, KINDS};
+use super::quota::{QuotaBody, called};
 use crate::fields::Fields;
 use crate::problem::{NamedIn, Problem, of_query, of_refusal};
 use crate::templates;
@@ -30,6 +33,8 @@ const SOURCE_LEN_MAX: usize = 100;
 const DEDUP_KEY_LEN_MAX: usize = 200;
 const EXTRA_LEN_MAX: usize = 200;
 
+const NOBODY_LEADS: &str = "Nobody leads this safety check, so nobody is told who needs help: read the list of the missing.";
+
 /// A new alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +44,16 @@ pub(crate) struct RaiseBody {
     severity: Option<String>,
     /// `actual`, `exercise` or `test`. Without it: the template's, else `actual`.
     status: Option<String>,
+    /// `alert`, or `safety_check`: everyone is asked whether they are safe until all have answered or were seen. Without it:
+    /// the template's, else `alert`.
+    kind: Option<String>,
+    /// Nobody is called on every path when all rounds are over. Without it: for tests.
+    quiet: Option<bool>,
+    /// What is asked again of those called.
+    #[serde(default)]
+    follow_up: FollowUpBody,
+    /// Who is told at once how a safety check goes. Without it: the template's, else those on duty for sources.
+    lead: Option<ToBody>,
     /// Key of the template to raise it from: everything that is not said here is the template's.
     #[schema(example = "mail-down")]
     template: Option<String>,
@@ -120,27 +135,6 @@ pub(crate) struct StepBody {
     enough: Vec<QuotaBody>,
 }
 
-/// So many "coming" among some people: `{"count": 2}` two different people, `{"all": true}` everyone of this step,
-/// `{"count": 1, "groups": ["medics"], "what": "medic"}` one of these.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct QuotaBody {
-    /// How many; or `all`.
-    count: Option<u32>,
-    /// All of those named, or of this step when nobody is.
-    #[serde(default)]
-    all: bool,
-    /// What people call it.
-    #[serde(default)]
-    what: String,
-    #[serde(default)]
-    people: Vec<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-    #[serde(default)]
-    schedules: Vec<String>,
-}
-
 /// A raise whose recipients still go by their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -156,6 +150,8 @@ pub(super) struct Wanted {
     /// `None`: whom the template names.
     steps: Option<Vec<WantedStep>>,
     fallback: Vec<Called>,
+    /// `None`: the template's, or those on duty.
+    lead: Option<Vec<Called>>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -163,15 +159,6 @@ struct WantedStep {
     delay_ms: u64,
     whom: Vec<Called>,
     enough: Vec<WantedQuota>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct WantedQuota {
-    what: String,
-    count: u32,
-    /// Of this step's people, when nobody is named.
-    of_step: bool,
-    among: Vec<Called>,
 }
 
 /// What a raise says in place of a template or of what holds without one.
@@ -182,6 +169,9 @@ struct Over {
     repeat_every_ms: Option<u64>,
     repeats: Option<u16>,
     validity_ms: Option<u64>,
+    kind: Option<AlertKind>,
+    quiet: Option<bool>,
+    follow_up: FollowUpBody,
 }
 
 /// Checks a body on its own, without looking anything up.
@@ -231,6 +221,10 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         let detail = "stands without `template`; name the template to fill";
         fields.add("/placeholders", detail);
     }
+    let kind = body
+        .kind
+        .as_deref()
+        .and_then(|word| fields.one_of("/kind", word, AlertKind::parse, &KINDS));
     let milliseconds = |seconds: u64| seconds.saturating_mul(1_000);
     let mut over = Over {
         gather: body.gather,
@@ -238,6 +232,16 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         repeat_every_ms: body.repeat_every_s.map(milliseconds),
         repeats: body.repeats,
         validity_ms: body.validity_s.map(milliseconds),
+        kind,
+        quiet: body.quiet,
+        follow_up: body.follow_up,
+    };
+    // A trial is nobody else's business, not even of those who lead.
+    let lead = match &only {
+        Some(person) => Some(vec![Called::Named(Named::Person(person.clone()))]),
+        None => body
+            .lead
+            .map(|to| called(to.people, to.groups, to.schedules)),
     };
     let steps = match only {
         Some(person) => {
@@ -279,6 +283,8 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         notes: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: Conduct::default(),
+        lead: Vec::new(),
         dedup_key: body.dedup_key,
         source,
         template: None,
@@ -292,6 +298,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         only_tried,
         steps,
         fallback,
+        lead,
     })
 }
 
@@ -314,12 +321,14 @@ impl Wanted {
             only_tried,
             steps,
             fallback,
+            lead,
         } = self;
-        let mut by_template = Vec::new();
+        let (mut by_template, mut leads_by_template) = (Vec::new(), Vec::new());
         if let Some((key, said)) = template {
             let version = templates::in_use(view, &key).await?;
             let made = alerts::from_template(&version, &said).map_err(of_mistakes)?;
             by_template = made.steps;
+            leads_by_template = made.lead.into_iter().map(Called::Named).collect();
             raise = Raise {
                 dedup_key: raise.dedup_key,
                 source: raise.source,
@@ -339,8 +348,14 @@ impl Wanted {
         }
         let steps =
             steps.unwrap_or_else(|| by_template.into_iter().map(WantedStep::from).collect());
-        let on_call = (steps.iter().flat_map(WantedStep::called).chain(&fallback))
-            .any(|called| matches!(called, Called::OnCall(_)));
+        let checks = raise.conduct.kind == AlertKind::SafetyCheck;
+        let lead = lead.unwrap_or(leads_by_template);
+        let on_call = (steps
+            .iter()
+            .flat_map(WantedStep::called)
+            .chain(&fallback)
+            .chain(&lead))
+        .any(|called| matches!(called, Called::OnCall(_)));
         // Most raises name neither, and need not wait for one more read.
         let civil = match on_call || aware_at.is_some() {
             true => nodes::civil(view).await.map_err(of_query)?,
@@ -348,22 +363,13 @@ impl Wanted {
         };
         raise.aware_at = aware_at.map(|aware_at| civil.moment(aware_at));
         let now = civil.at(now);
-        for step in steps {
-            let mut enough = Vec::with_capacity(step.enough.len());
-            for quota in step.enough {
-                enough.push(quota.resolve(view, now).await?);
-            }
+        for step in &steps {
             let found = found(view, &step.whom, now).await?;
-            for note in found.notes {
-                // The same schedule may stand in several steps.
-                if !raise.notes.contains(&note) && raise.notes.len() < NOTES_MAX {
-                    raise.notes.push(note.chars().take(NOTE_LEN_MAX).collect());
-                }
-            }
+            note(&mut raise, found.notes);
             raise.steps.push(Step {
                 delay_ms: step.delay_ms,
                 recipients: found.people,
-                enough,
+                enough: Vec::new(),
             });
         }
         if !raise.notes.is_empty() && raise.steps.iter().all(|step| step.recipients.is_empty()) {
@@ -371,6 +377,28 @@ impl Wanted {
             return Err(of_refusal(&refusal, NamedIn::Body));
         }
         raise.fallback = found(view, &fallback, now).await?.people;
+        let leads = match lead.is_empty() && checks {
+            true => on_duty(view, now).await?,
+            false => found(view, &lead, now).await?,
+        };
+        note(&mut raise, leads.notes);
+        raise.lead = leads.people;
+        if checks && raise.lead.is_empty() {
+            note(&mut raise, vec![NOBODY_LEADS.to_owned()]);
+        }
+        let in_steps = raise.steps.iter().flat_map(|step| &step.recipients);
+        let everyone: Vec<RecipientId> = in_steps.chain(&raise.fallback).copied().collect();
+        for (place, step) in steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| !step.enough.is_empty())
+        {
+            let quotas = escalation::quotas(view, &step.enough, &everyone, now).await;
+            let quotas = quotas.map_err(of_query)?;
+            let quotas = quotas.map_err(|refusal| of_refusal(&refusal, NamedIn::Body))?;
+            note(&mut raise, quotas.notes);
+            raise.steps[place].enough = quotas.quotas;
+        }
         Ok(raise)
     }
 
@@ -383,27 +411,28 @@ impl Wanted {
 impl WantedStep {
     /// Everyone named in it.
     fn called(&self) -> impl Iterator<Item = &Called> {
-        let quotas = self.enough.iter().flat_map(|quota| &quota.among);
+        let quotas = self.enough.iter().flat_map(|quota| match &quota.of {
+            Of::Called(names) => names.as_slice(),
+            Of::Anyone | Of::Step | Of::Skill(_) | Of::Site(_) | Of::EachSite => &[],
+        });
         self.whom.iter().chain(quotas)
     }
 }
 
-impl WantedQuota {
-    async fn resolve(self, view: &mut ReadView, now: CivilTime) -> Result<Quota, Problem> {
-        let among = if self.among.is_empty() {
-            if self.of_step {
-                Among::Step
-            } else {
-                Among::Anyone
-            }
-        } else {
-            Among::Listed(found(view, &self.among, now).await?.people)
-        };
-        Ok(Quota {
-            what: self.what,
-            among,
-            count: self.count,
-        })
+/// Those on duty for sources, as far as they are known: that somebody is gone is no reason to refuse a safety check.
+async fn on_duty(view: &mut ReadView, now: CivilTime) -> Result<Resolved, Problem> {
+    let settings = sources::settings(view).await.map_err(of_query)?;
+    let duty: Vec<Called> = settings.duty.into_iter().map(Called::Named).collect();
+    let found = oncall::resolve(view, &duty, now).await.map_err(of_query)?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Keeps what the room is to be told. The same schedule may stand in several steps.
+fn note(raise: &mut Raise, notes: Vec<String>) {
+    for note in notes {
+        if !raise.notes.contains(&note) && raise.notes.len() < NOTES_MAX {
+            raise.notes.push(note.chars().take(NOTE_LEN_MAX).collect());
+        }
     }
 }
 
@@ -430,12 +459,12 @@ fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> V
     named.map(Called::Named).chain(on_call).collect()
 }
 
-impl From<(u64, Vec<Called>)> for WantedStep {
-    fn from((delay_ms, whom): (u64, Vec<Called>)) -> Self {
+impl From<TemplatedStep> for WantedStep {
+    fn from(step: TemplatedStep) -> Self {
         Self {
-            delay_ms,
-            whom,
-            enough: Vec::new(),
+            delay_ms: step.delay_ms,
+            whom: step.whom,
+            enough: step.enough,
         }
     }
 }
@@ -450,6 +479,12 @@ impl Over {
         raise.repeat_every_ms = self.repeat_every_ms.unwrap_or(raise.repeat_every_ms);
         raise.repeats = self.repeats.unwrap_or(raise.repeats);
         raise.validity_ms = self.validity_ms.unwrap_or(raise.validity_ms);
+        let conduct = &mut raise.conduct;
+        conduct.kind = self.kind.unwrap_or(conduct.kind);
+        // Whoever tries something out wakes nobody by it.
+        let test = raise.status == Status::Test;
+        conduct.quiet = self.quiet.unwrap_or(conduct.quiet || test);
+        self.follow_up.apply(conduct);
     }
 }
 
@@ -568,7 +603,8 @@ fn steps(
         .map(|(at, step)| {
             let quotas = step.enough.into_iter().enumerate();
             let enough = quotas.filter_map(|(number, body)| {
-                quota(fields, &format!("/steps/{at}/enough/{number}"), body)
+                let pointer = format!("/steps/{at}/enough/{number}");
+                fields.take(pointer, body.parse())
             });
             WantedStep {
                 delay_ms: step.after_s.saturating_mul(1_000),
@@ -579,213 +615,5 @@ fn steps(
     Some(all.collect())
 }
 
-fn quota(fields: &mut Fields, pointer: &str, body: QuotaBody) -> Option<WantedQuota> {
-    let count = match (body.count, body.all) {
-        (Some(count), false) if count > 0 => count,
-        (None, true) => u32::MAX,
-        (Some(_), true) => {
-            fields.add(pointer, "has `count` beside `all`; give one of them");
-            return None;
-        }
-        (Some(_) | None, false) => {
-            fields.add(
-                pointer,
-                "says not how many; write `count`, 1 or more, or `all`",
-            );
-            return None;
-        }
-    };
-    Some(WantedQuota {
-        what: body.what,
-        count,
-        of_step: body.all,
-        among: called(body.people, body.groups, body.schedules),
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use domain::NodeId;
-    use serde_json::json;
-
-    use super::*;
-
-    fn parsed(body: serde_json::Value) -> Result<Wanted, String> {
-        let body: RaiseBody = serde_json::from_value(body).map_err(|error| error.to_string())?;
-        parse(body, &Actor::Operator { node: NodeId(1) }).map_err(|problem| format!("{problem:?}"))
-    }
-
-    #[test]
-    fn a_short_raise_takes_its_defaults() {
-        let Wanted { raise, steps, .. } =
-            parsed(json!({"severity": "high", "text": "Fire", "to": {"people": ["anna"], "groups": ["duty"], "schedules": ["net"]}})).unwrap();
-        assert_eq!(raise.texts, [("und".to_owned(), "Fire".to_owned())]);
-        assert_eq!(
-            (raise.status, raise.needed, raise.source.as_str()),
-            (Status::Actual, 1, "operator:n1")
-        );
-        assert_eq!(
-            steps.unwrap(),
-            [WantedStep {
-                delay_ms: 0,
-                whom: vec![
-                    Called::Named(Named::Person("anna".to_owned())),
-                    Called::Named(Named::Group("duty".to_owned())),
-                    Called::OnCall("net".to_owned()),
-                ],
-                enough: vec![],
-            }]
-        );
-    }
-
-    #[test]
-    fn english_serves_missing_languages_unless_an_unmarked_text_does() {
-        let order = |body| {
-            parsed(body)
-                .unwrap()
-                .raise
-                .texts
-                .into_iter()
-                .map(|(l, _)| l)
-                .collect::<Vec<_>>()
-        };
-        let to = json!({"people": ["anna"]});
-        assert_eq!(
-            order(json!({"severity": "low", "texts": {"fi": "x", "en": "y", "sv": "z"}, "to": to})),
-            ["en", "fi", "sv"]
-        );
-        assert_eq!(
-            order(
-                json!({"severity": "low", "text": "w", "texts": {"fi": "x", "en": "y"}, "to": to})
-            ),
-            ["und", "en", "fi"]
-        );
-    }
-
-    #[test]
-    fn every_mistake_is_named_at_its_place() {
-        let problem = parsed(json!({
-            "severity": "urgent", "status": "real", "text": "x".repeat(5_000), "texts": {"finnish": ""},
-            "aware_at": "yesterday",
-        }))
-        .unwrap_err();
-        for expected in [
-            "#/severity",
-            "#/status",
-            "5000 characters; at most 2000",
-            "#/texts/finnish",
-            "#/aware_at",
-            "#/to",
-        ] {
-            assert!(problem.contains(expected), "{expected} in {problem}");
-        }
-    }
-
-    #[test]
-    fn what_is_enough_is_said_in_one_way() {
-        let step = |enough| json!({"severity": "low", "text": "x", "steps": [{"people": ["anna"], "enough": enough}]});
-        let wanted = parsed(step(json!([
-            {"count": 2},
-            {"all": true},
-            {"count": 1, "groups": ["medics"], "what": "medic"},
-        ])))
-        .unwrap();
-        let quota = |count, of_step, what: &str, among: &[Called]| WantedQuota {
-            what: what.to_owned(),
-            count,
-            of_step,
-            among: among.to_vec(),
-        };
-        assert_eq!(
-            wanted.steps.as_ref().unwrap()[0].enough,
-            [
-                quota(2, false, "", &[]),
-                quota(u32::MAX, true, "", &[]),
-                quota(
-                    1,
-                    false,
-                    "medic",
-                    &[Called::Named(Named::Group("medics".to_owned()))]
-                ),
-            ]
-        );
-        for (bad, words) in [
-            (json!([{}]), "#/steps/0/enough/0: says not how many"),
-            (json!([{"count": 0}]), "says not how many"),
-            (json!([{"count": 1, "all": true}]), "beside `all`"),
-        ] {
-            let problem = parsed(step(bad)).unwrap_err();
-            assert!(problem.contains(words), "{words} in {problem}");
-        }
-    }
-
-    #[test]
-    fn a_raise_from_a_template_needs_nothing_else_and_takes_no_second_text() {
-        let Wanted {
-            template, steps, ..
-        } = parsed(json!({"template": "mail", "placeholders": {"what": "Mail"}})).unwrap();
-        assert_eq!(template.unwrap().1.values["what"], "Mail");
-        assert_eq!(steps, None);
-        for (body, place) in [
-            (json!({"template": "mail", "text": "Fire"}), "#/text"),
-            (
-                json!({"severity": "low", "text": "Fire", "placeholders": {"a": "b"}, "to": {}}),
-                "#/placeholders",
-            ),
-            (
-                json!({"template": "mail", "extra": "x".repeat(201)}),
-                "#/extra",
-            ),
-        ] {
-            let problem = parsed(body).unwrap_err();
-            assert!(problem.contains(place), "{problem}");
-        }
-    }
-
-    #[test]
-    fn a_trial_goes_to_one_person_as_a_test() {
-        let Wanted {
-            raise, steps, over, ..
-        } = parsed(json!({"severity": "critical", "text": "Fire", "only": "person:anna"})).unwrap();
-        assert_eq!((raise.status, over.repeats), (Status::Test, Some(0)));
-        assert_eq!(raise.source, "operator:n1, only to anna");
-        assert_eq!(
-            steps.unwrap(),
-            [WantedStep {
-                delay_ms: 0,
-                whom: vec![Called::Named(Named::Person("anna".to_owned()))],
-                enough: vec![],
-            }]
-        );
-        for (body, place) in [
-            (json!({"template": "mail", "only": "group:duty"}), "#/only"),
-            (json!({"template": "mail", "only": "anna"}), "#/only"),
-            (
-                json!({"template": "mail", "only": "person:anna", "status": "actual"}),
-                "#/status",
-            ),
-            (
-                json!({"template": "mail", "only": "person:anna", "to": {"groups": ["duty"]}}),
-                "#/to",
-            ),
-        ] {
-            let problem = parsed(body).unwrap_err();
-            assert!(problem.contains(place), "{problem}");
-        }
-    }
-
-    #[test]
-    fn control_characters_are_taken_as_they_are() {
-        let text = "Pump\r\nAT+CMGD=1,4\u{1a}\u{1b}";
-        let Wanted { raise, .. } =
-            parsed(json!({"severity": "low", "text": text, "to": {"people": ["a"]}})).unwrap();
-        assert_eq!(raise.texts[0].1, text);
-    }
-
-    #[test]
-    fn a_misspelt_field_is_refused() {
-        assert!(
-            parsed(json!({"severity": "low", "txet": "Fire", "to": {"people": ["a"]}})).is_err()
-        );
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::alerts::{self, AlertRow, Answer, FromTemplate};
 use domain::automations::{self, AutomationRow};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
-use domain::escalation::{self, Called, PlanRow};
+use domain::escalation::{self, Called, PlanRow, QuotaRow};
 use domain::recipients::{self, PersonRow};
 use domain::{Civil, RecipientId, Timestamp};
 use serde::Serialize;
@@ -38,6 +38,8 @@ pub(crate) struct SummaryJson {
     severity: &'static str,
     /// `actual`, `exercise` or `test`.
     status: &'static str,
+    /// `alert` or `safety_check`.
+    kind: &'static str,
     /// `open`, `resolved`, `called_off` or `joined`.
     state: &'static str,
     /// The text that serves languages without one of their own.
@@ -195,6 +197,20 @@ pub(crate) struct PlanJson {
     satisfied: bool,
     /// No step or round is called before this, unless somebody asks for help; null when it is not paused.
     paused_until: Option<String>,
+    /// The newest step's own conditions; empty: `needed` of anybody.
+    enough: Vec<QuotaJson>,
+}
+
+/// A condition of a step, and how far it is met.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlanQuota)]
+pub(crate) struct QuotaJson {
+    /// What people call it.
+    what: String,
+    wanted: u32,
+    coming: u32,
+    /// How many could answer it; null: anyone called, or the step's people.
+    of: Option<usize>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -214,8 +230,13 @@ pub(crate) struct CalledJson {
     /// Not called any more, and an earlier answer does not count.
     withdrawn: bool,
     called_at: String,
-    /// `coming`, `cannot`, `received` or `need_help`; null while silent.
+    /// `coming`, `cannot`, `received` or `need_help`; to a safety check `safe`, `need_help` or `not_on_site`; null while
+    /// silent.
     answer: Option<&'static str>,
+    /// Whether "coming" still stands: `given`, `asked` again, `lapsed` (counts no more) or `confirmed`; null otherwise.
+    stands: Option<&'static str>,
+    /// Reminders sent while silent.
+    reminded: u16,
     answered_at: Option<String>,
     /// The number or key it came from; empty while silent.
     answered_from: String,
@@ -289,6 +310,7 @@ pub(super) async fn read(
 ) -> Result<AlertJson, Problem> {
     let (id, as_of) = (row.id, view.as_of);
     let plan = escalation::plan(view, id).await.map_err(of_query)?;
+    let enough = escalation::quotas_of(view, id).await.map_err(of_query)?;
     let called = escalation::called(view, id, skip, limit)
         .await
         .map_err(of_query)?;
@@ -317,7 +339,7 @@ pub(super) async fn read(
             .as_ref()
             .and_then(|plan| plan.next_due)
             .map(|at| civil.rfc3339(at)),
-        plan: plan.map(|plan| PlanJson::new(plan, civil, as_of)),
+        plan: plan.map(|plan| PlanJson::new(plan, enough, civil, as_of)),
         deliveries_by_state: counts
             .into_iter()
             .map(|(state, count)| (state.name(), count))
@@ -355,6 +377,7 @@ impl SummaryJson {
             number: row.label,
             severity: row.severity.name(),
             status: row.status.name(),
+            kind: row.kind.name(),
             state: row.state.name(),
             text: row
                 .texts
@@ -381,10 +404,19 @@ impl SummaryJson {
 }
 
 impl PlanJson {
-    fn new(row: PlanRow, civil: &Civil, now: Timestamp) -> Self {
+    fn new(row: PlanRow, enough: Vec<QuotaRow>, civil: &Civil, now: Timestamp) -> Self {
         let paused_until = row.paused_until.filter(|until| *until > now);
         Self {
             paused_until: paused_until.map(|at| civil.rfc3339(at)),
+            enough: enough
+                .into_iter()
+                .map(|quota| QuotaJson {
+                    what: quota.what,
+                    wanted: quota.wanted,
+                    coming: quota.coming,
+                    of: quota.of,
+                })
+                .collect(),
             phase: row.phase.name(),
             step: row.step,
             steps: row.steps,
@@ -412,6 +444,11 @@ fn called_json(
         step: shown_step(call.step),
         withdrawn: out.contains(&call.recipient),
         called_at: civil.rfc3339(call.called_at),
+        stands: call
+            .answer
+            .filter(|answer| *answer == Answer::Coming)
+            .map(|_| call.word.name()),
+        reminded: call.reminded,
         answer: call.answer.map(Answer::name),
         answered_at: call.answered_at.map(|at| civil.rfc3339(at)),
         answered_from: call.answered_from,

@@ -191,6 +191,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::alerts::AlertKind;
     use domain::{AlertId, NodeId};
 
     use super::*;
@@ -203,6 +204,7 @@ mod tests {
             labels: Vec::new(),
             severity: Severity::High,
             status: Status::Exercise,
+            kind: AlertKind::Alert,
             state,
             texts: vec![("en".to_owned(), "Pump <3> & \"valve\"\u{1}".to_owned())],
             gather: "Hall 2".to_owned(),

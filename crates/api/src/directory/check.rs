@@ -315,13 +315,15 @@ fn raise(recipients: Vec<RecipientId>, remind_after_s: u64) -> Raise {
             enough: Vec::new(),
         }],
         repeat_every_ms: remind_after_s * 1_000,
-        // The reminder is the round at the end, which goes over every contact method.
+        // The reminder is the round at the end, which goes over every contact method; so it is not quiet, though a test.
         repeats: 0,
         validity_ms: VALIDITY_MS,
         fallback: Vec::new(),
         notes: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: alerts::Conduct::default(),
+        lead: Vec::new(),
         dedup_key: None,
         source: SOURCE.to_owned(),
         template: None,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use domain::alerts::{AlertKind, Conduct, Severity, Status};
 use domain::alerts::{Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS};
-use domain::alerts::{Severity, Status};
 use domain::templates::{Attachment, Document, Gather, Item, Placeholder, Step, Template};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::automations::AutomationBody;
+use crate::alerts::{FollowUpBody, KINDS, QuotaBody};
 use crate::fields::Fields;
 use crate::problem::Problem;
 
@@ -48,7 +49,20 @@ pub(crate) struct TemplateBody {
     /// called by what they have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     channels: Vec<String>,
-    /// The answers people are offered: `coming`, `cannot`, `received`, `need_help`; empty: all.
+    /// `alert` or `safety_check`.
+    #[serde(default = "alert", skip_serializing_if = "is_alert")]
+    #[schema(default = "alert")]
+    kind: String,
+    /// Nobody is called on every path when all rounds are over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    quiet: bool,
+    /// What is asked again of those called.
+    #[serde(default, skip_serializing_if = "FollowUpBody::is_empty")]
+    follow_up: FollowUpBody,
+    /// Names of those who are told at once how a safety check goes; empty: those on duty for sources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lead: Vec<String>,
+    /// The answers people are offered: `coming`, `cannot`, `received`, `need_help`; empty: all of its kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     answers: Vec<String>,
     /// For whoever raises an alert from it; nobody is sent this.
@@ -107,6 +121,9 @@ pub(crate) struct TemplateStepBody {
     /// Names, looked up at each raise.
     #[schema(example = json!(["group:duty", "person:anna"]))]
     to: Vec<String>,
+    /// What must be answered before no further step is called, all of it; without: `needed` of anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    enough: Vec<QuotaBody>,
 }
 
 /// Where to gather. Every part may be absent.
@@ -169,6 +186,14 @@ fn actual() -> String {
     Status::Actual.name().to_owned()
 }
 
+fn alert() -> String {
+    AlertKind::Alert.name().to_owned()
+}
+
+fn is_alert(kind: &String) -> bool {
+    kind == AlertKind::Alert.name()
+}
+
 fn one() -> u16 {
     1
 }
@@ -210,6 +235,17 @@ impl TemplateBody {
         let automations = automations
             .filter_map(|(index, body)| body.parse(&mut fields, &format!("/automations/{index}")))
             .collect();
+        let kind = fields.one_of("/kind", &self.kind, AlertKind::parse, &KINDS);
+        let mut conduct = Conduct {
+            kind: kind.unwrap_or_default(),
+            quiet: self.quiet,
+            ..Conduct::default()
+        };
+        self.follow_up.apply(&mut conduct);
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for (index, step) in self.steps.into_iter().enumerate() {
+            steps.push(step.parse(&mut fields, index));
+        }
         let (Some(severity), Some(status)) = (severity, status) else {
             return Err(fields.into_problem());
         };
@@ -222,13 +258,15 @@ impl TemplateBody {
             placeholders: self.placeholders.into_iter().map(Into::into).collect(),
             severity,
             status,
-            steps: self.steps.into_iter().map(Into::into).collect(),
+            steps,
             needed: self.needed,
             repeats: self.repeats,
             repeat_every_ms: self.repeat_every_s.saturating_mul(1_000),
             validity_ms: self.validity_s.saturating_mul(1_000),
             channels: self.channels,
             answers,
+            conduct,
+            lead: self.lead,
             gather: self
                 .gather
                 .into_iter()
@@ -255,6 +293,10 @@ impl From<Template> for TemplateBody {
             repeat_every_s: template.repeat_every_ms / 1_000,
             validity_s: template.validity_ms / 1_000,
             channels: template.channels,
+            kind: template.conduct.kind.name().to_owned(),
+            quiet: template.conduct.quiet,
+            follow_up: FollowUpBody::from(&template.conduct),
+            lead: template.lead,
             answers: template
                 .answers
                 .into_iter()
@@ -299,11 +341,16 @@ impl From<Placeholder> for PlaceholderBody {
     }
 }
 
-impl From<TemplateStepBody> for Step {
-    fn from(body: TemplateStepBody) -> Self {
-        Self {
-            delay_ms: body.after_s.saturating_mul(1_000),
-            to: body.to,
+impl TemplateStepBody {
+    fn parse(self, fields: &mut Fields, index: usize) -> Step {
+        let quotas = self.enough.into_iter().enumerate();
+        let enough = quotas.filter_map(|(place, body)| {
+            fields.take(format!("/steps/{index}/enough/{place}"), body.parse())
+        });
+        Step {
+            delay_ms: self.after_s.saturating_mul(1_000),
+            to: self.to,
+            enough: enough.collect(),
         }
     }
 }
@@ -313,6 +360,7 @@ impl From<Step> for TemplateStepBody {
         Self {
             after_s: step.delay_ms / 1_000,
             to: step.to,
+            enough: step.enough.into_iter().map(QuotaBody::from).collect(),
         }
     }
 }

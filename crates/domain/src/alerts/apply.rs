@@ -2,17 +2,20 @@
 
 use sqlx::SqliteConnection;
 
-use super::{AlertRow, Command, State, acts, query, raise};
+use super::{AlertRow, Command, State, acts, query, raise, rules};
 use crate::apply::Entry;
 use crate::conversations;
 use crate::escalation::{self, Over};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, TEXT_LEN_MAX};
+use crate::vocabulary::{AlertKind, Answer, TEXT_LEN_MAX};
 
 /// Joined alerts are followed this far; a chain cannot be longer without a circle, which `Join` refuses.
 const JOINS_MAX: usize = 64;
+
+/// The longest name of whoever marks somebody, in characters.
+pub const MARKED_BY_LEN_MAX: usize = 100;
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -37,6 +40,12 @@ pub(crate) async fn apply(
         }
         Command::Join { alert, into } => join(conn, entry, *alert, *into).await,
         Command::Act { alert, act, reason } => acts::act(conn, entry, *alert, act, reason).await,
+        Command::Mark {
+            alert,
+            recipient,
+            by,
+            mark,
+        } => self::mark(conn, entry, *alert, *recipient, by, *mark).await,
     }
 }
 
@@ -71,8 +80,10 @@ pub(crate) async fn answer(
         return Ok(None);
     };
     let late = row.state != State::Open;
+    let confirms = said == Answer::Coming && call.is_asked_again();
     // Whoever was withdrawn and says the same once more comes after all.
     let changed = call.answer != Some(said)
+        || confirms
         || !late && escalation::is_left_out(conn, row.id, recipient).await?;
     if !late && changed {
         escalation::answer(conn, entry, &call, said, from).await?;
@@ -92,8 +103,11 @@ async fn answer_by_api(
     recipient: RecipientId,
     said: Answer,
 ) -> Result<Outcome, sqlx::Error> {
-    if query::find(conn, alert).await?.is_none() {
+    let Some(row) = query::find(conn, alert).await? else {
         return Ok(Outcome::Refused(Refusal::UnknownAlert));
+    };
+    if let Some(refusal) = rules::unfit(row.kind, said) {
+        return Ok(Outcome::Refused(refusal));
     }
     let by = entry.envelope.actor.label();
     Ok(
@@ -102,6 +116,44 @@ async fn answer_by_api(
             Some(answered) if answered.late => Outcome::Refused(Refusal::AlertClosed),
             Some(answered) if answered.changed => Outcome::Applied(Receipt::None),
             Some(_) => Outcome::Unchanged,
+        },
+    )
+}
+
+/// Follows joined alerts, as an answer does.
+async fn mark(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    recipient: RecipientId,
+    by: &str,
+    mark: Answer,
+) -> Result<Outcome, sqlx::Error> {
+    let Some(row) = follow(conn, alert).await? else {
+        return Ok(Outcome::Refused(Refusal::UnknownAlert));
+    };
+    if row.kind != AlertKind::SafetyCheck {
+        let problem = "only people asked by a safety check are marked; record an answer instead";
+        return Ok(Outcome::Refused(Refusal::Invalid(problem.to_owned())));
+    }
+    if let Some(refusal) = rules::unfit(row.kind, mark) {
+        return Ok(Outcome::Refused(refusal));
+    }
+    if by.trim().is_empty() || by.chars().count() > MARKED_BY_LEN_MAX {
+        let problem = format!("who saw them is a name of 1 to {MARKED_BY_LEN_MAX} characters");
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
+    if row.state != State::Open {
+        return Ok(Outcome::Refused(Refusal::AlertClosed));
+    }
+    let Some(call) = escalation::find_call(conn, row.id, recipient).await? else {
+        let whom = Refusal::UnknownRecipient("for this alert".to_owned());
+        return Ok(Outcome::Refused(whom));
+    };
+    Ok(
+        match escalation::mark(conn, entry, &call, by, mark).await? {
+            true => Outcome::Applied(Receipt::None),
+            false => Outcome::Unchanged,
         },
     )
 }
@@ -217,6 +269,10 @@ async fn join(
     };
     if row.state == State::Joined && row.joined_into == Some(into) {
         return Ok(Outcome::Unchanged);
+    }
+    if row.kind != target.kind {
+        let problem = "an alert and a safety check cannot be joined: they are answered differently";
+        return Ok(Outcome::Refused(Refusal::Invalid(problem.to_owned())));
     }
     if alert == into
         || row.state != State::Open

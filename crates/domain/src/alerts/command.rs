@@ -9,7 +9,7 @@ use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
 use crate::templates::{Attachment, ByLanguage, Document, Gather, Item};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, Automation, Severity, Status};
+use crate::vocabulary::{Answer, Automation, Conduct, Severity, Status};
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -47,6 +47,14 @@ pub enum Command {
         /// Why; may be empty.
         reason: String,
     },
+    /// Says how somebody asked by a safety check is, on the word of whoever saw them. Applying it again changes nothing.
+    Mark {
+        alert: AlertId,
+        recipient: RecipientId,
+        /// Who saw them, by name: 1 to 100 characters.
+        by: String,
+        mark: Answer,
+    },
 }
 
 /// Starts an alert. Everything it depends on is in it, frozen.
@@ -78,8 +86,11 @@ pub struct Raise {
     pub fallback: Vec<RecipientId>,
     /// Kinds of contact method to call by (`sms`, `email`); empty: as each person prefers.
     pub channels: Vec<String>,
-    /// The answers people are offered; empty: all.
+    /// The answers people are offered; empty: all of its kind.
     pub answers: Vec<Answer>,
+    pub conduct: Conduct,
+    /// Told at once how a safety check goes: who needs help, when time is over, when nobody is missing.
+    pub lead: Vec<RecipientId>,
     /// Name of the source's own alarm; for finding and joining, never refused as a duplicate.
     pub dedup_key: Option<String>,
     /// Whoever or whatever raised it, as people should read it.

@@ -8,6 +8,7 @@ use crate::escalation::{self, PlanFact, Progress};
 use crate::ids::{AlertId, NodeId};
 use crate::rows;
 use crate::time::Timestamp;
+use crate::vocabulary::AlertKind;
 
 /// An alert as it was raised: what it says, whom it calls and how.
 ///
@@ -17,6 +18,7 @@ pub struct AlertFact {
     pub alert: AlertId,
     pub severity: Severity,
     pub status: Status,
+    pub kind: AlertKind,
     pub texts: Vec<(String, String)>,
     pub gather: String,
     pub source: String,
@@ -112,6 +114,7 @@ pub(crate) async fn raised(conn: &mut SqliteConnection) -> Result<Vec<AlertFact>
             alert: id,
             severity: row.severity,
             status: row.status,
+            kind: row.kind,
             texts: row.texts,
             gather: row.gather,
             source: row.source,

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{FromTemplate, Raise};
-use crate::oncall::Called;
+use crate::oncall::{Called, WantedQuota};
+use crate::recipients::Named;
 use crate::templates::{
     self, ByLanguage, Fill, Gather, Item, Mistake, Template, VALUE_LEN_MAX, Version,
 };
@@ -29,8 +30,17 @@ pub struct Said {
 pub struct Templated {
     /// Complete but for its people, its source and whatever only the raise itself says.
     pub raise: Raise,
-    /// Delay in milliseconds, and whom.
-    pub steps: Vec<(u64, Vec<Called>)>,
+    pub steps: Vec<TemplatedStep>,
+    /// Who is told how a safety check goes.
+    pub lead: Vec<Named>,
+}
+
+/// A step whose people still go by their names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TemplatedStep {
+    pub delay_ms: u64,
+    pub whom: Vec<Called>,
+    pub enough: Vec<WantedQuota>,
 }
 
 /// The raise of a version. Mistakes are in what was said: `/placeholders/what` is missing, unknown or too long.
@@ -131,6 +141,8 @@ fn build(version: &Version, fill: &Fill<'_>, said: &Said) -> Templated {
         fallback: Vec::new(),
         channels: template.channels.clone(),
         answers: template.answers.clone(),
+        conduct: template.conduct.clone(),
+        lead: Vec::new(),
         dedup_key: None,
         source: String::new(),
         template: Some(Box::new(FromTemplate {
@@ -154,6 +166,11 @@ fn build(version: &Version, fill: &Fill<'_>, said: &Said) -> Templated {
     Templated {
         raise,
         steps: steps_of(template),
+        lead: template
+            .lead
+            .iter()
+            .filter_map(|name| Named::parse(name))
+            .collect(),
     }
 }
 
@@ -176,13 +193,18 @@ fn texts_of(template: &Template, fill: &Fill<'_>, extra: &str) -> Vec<(String, S
 }
 
 /// The steps by name. Names were checked when the template was put; one of a newer version is passed over.
-fn steps_of(template: &Template) -> Vec<(u64, Vec<Called>)> {
+fn steps_of(template: &Template) -> Vec<TemplatedStep> {
     template
         .steps
         .iter()
-        .map(|step| {
-            let whom = step.to.iter().filter_map(|name| Called::parse(name));
-            (step.delay_ms, whom.collect())
+        .map(|step| TemplatedStep {
+            delay_ms: step.delay_ms,
+            whom: step
+                .to
+                .iter()
+                .filter_map(|name| Called::parse(name))
+                .collect(),
+            enough: step.enough.clone(),
         })
         .collect()
 }

@@ -31,7 +31,7 @@ pub(crate) async fn merge(
     let made = sqlx::query(
         "insert into alert (alert_id, number, severity, status, state, texts, gather, source, dedup_key, raised_by, \
          raised_at_ms, issued_by, aware_at_ms, acknowledged_at_ms, acknowledged_by, closed_at_ms, closed_by, note, \
-         joined_into, people) values (?, 0, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ?) \
+         joined_into, people, kind) values (?, 0, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ?, ?) \
          on conflict (alert_id) do nothing",
     )
     .bind(fact.alert.as_bytes())
@@ -46,6 +46,7 @@ pub(crate) async fn merge(
     .bind(fact.issued_by.0.cast_signed())
     .bind(fact.aware_at.0)
     .bind(i64::try_from(fact.people).unwrap_or(i64::MAX))
+    .bind(fact.kind.name())
     .execute(&mut *conn)
     .await?;
     let mut named = false;

@@ -25,13 +25,13 @@ pub use self::acts::{
 pub(crate) use self::acts::{
     Doing, WATCH as WATCH_ACTS, act_as, changed as acts_changed, merge as merge_act,
 };
-pub use self::apply::Answered;
+pub use self::apply::{Answered, MARKED_BY_LEN_MAX};
 pub(crate) use self::apply::{answer, apply, resolve, resolve_as};
 pub use self::command::{Cause, Command, FromTemplate, Raise, Step};
 pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
 pub(crate) use self::facts::{WATCH, moved, raised};
-pub use self::from_template::{Said, Templated, example_of, from_template};
+pub use self::from_template::{Said, Templated, TemplatedStep, example_of, from_template};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub(crate) use self::preview::weigh;
@@ -43,9 +43,9 @@ pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{
     Payer, TOGETHER_MAX, as_raise, raise_as, raise_for, raise_together, taken_up, together,
 };
-pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};
+pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State, quotas_of};
 pub(crate) use self::telling::tell_requester;
 pub use crate::vocabulary::{
-    Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, STEPS_MAX, Severity,
-    Status, TEXT_LEN_MAX,
+    AlertKind, Answer, Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS,
+    STEPS_MAX, Severity, Status, TEXT_LEN_MAX,
 };

@@ -7,6 +7,7 @@ use super::{ActRow, FromTemplate, Label, Name, Severity, State, Status};
 use crate::ids::{ActId, AlertId, NodeId};
 use crate::rows;
 use crate::time::Timestamp;
+use crate::vocabulary::AlertKind;
 
 /// An alert as stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +21,7 @@ pub struct AlertRow {
     pub labels: Vec<Label>,
     pub severity: Severity,
     pub status: Status,
+    pub kind: AlertKind,
     pub state: State,
     /// By language; the first serves languages that are missing.
     pub texts: Vec<(String, String)>,
@@ -228,6 +230,8 @@ fn alert_row(row: &SqliteRow) -> Result<AlertRow, sqlx::Error> {
         labels,
         severity: Severity::of_rank(row.try_get("severity")?),
         status: Status::parse(row.try_get("status")?).unwrap_or(Status::Actual),
+        // A kind of a newer version is shown like any alert.
+        kind: AlertKind::parse(row.try_get("kind")?).unwrap_or_default(),
         // A state of a newer version is one in which nothing more happens here.
         state: State::parse(row.try_get("state")?).unwrap_or(State::Resolved),
         texts: rows::json(row, "texts")?,

@@ -311,8 +311,8 @@ fn insert_alerts(
     script.insert(
         "insert into alert (alert_id, number, severity, status, state, texts, gather, source, dedup_key, raised_by, \
          raised_at_ms, issued_by, aware_at_ms, acknowledged_at_ms, acknowledged_by, closed_at_ms, closed_by, note, \
-         joined_into, people)",
-        "(?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ?)",
+         joined_into, people, kind)",
+        "(?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, null, '', null, '', '', null, ?, ?)",
         raises.len(),
         "",
     );
@@ -331,14 +331,15 @@ fn insert_alerts(
             .bind(entry.at.0)
             .bind(entry.envelope.issued_by.0.cast_signed())
             .bind(new.aware_at.unwrap_or(entry.at).0)
-            .bind(people as i64);
+            .bind(people as i64)
+            .bind(new.conduct.kind.name());
     }
     Ok(())
 }
 
 fn begin<'a>(
     alert: AlertId,
-    new: &Raise,
+    new: &'a Raise,
     label: String,
     lane: Lane,
     planned: &'a rules::Planned,
@@ -350,6 +351,8 @@ fn begin<'a>(
         steps: &planned.steps,
         fallback: &planned.fallback,
         needed: new.needed,
+        conduct: &new.conduct,
+        lead: &new.lead,
         repeats: new.repeats,
         repeat_every_ms: new.repeat_every_ms,
         validity_ms: new.validity_ms,
@@ -365,6 +368,7 @@ pub(super) fn content(new: &Raise, number: String) -> Content {
         texts: new.texts.clone(),
         gather: new.gather.clone(),
         gather_in: new.gather_in.clone(),
+        kind: new.conduct.kind,
         answers: new.answers.clone(),
         channels: new.channels.clone(),
     }

@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::{Raise, Step};
-use crate::escalation::{self, NewStep};
+use crate::escalation::{self, NewStep, Quota};
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
-use crate::vocabulary::{DELAY_MS_MAX, GATHER_LEN_MAX, TEXT_LEN_MAX, VALIDITY_MS};
+use crate::vocabulary::{
+    AlertKind, Answer, DELAY_MS_MAX, GATHER_LEN_MAX, TEXT_LEN_MAX, VALIDITY_MS,
+};
 
 /// Notes for the room of one raise.
 pub const NOTES_MAX: usize = 16;
+
+/// Those who lead one safety check.
+const LEAD_MAX: usize = 50;
 
 /// The longest note, in characters.
 pub const NOTE_LEN_MAX: usize = 1_000;
@@ -84,6 +89,11 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     if raise.steps.iter().any(|step| step.delay_ms > DELAY_MS_MAX) {
         return invalid("a step starts at most 7 days after the alert".to_owned());
     }
+    raise.conduct.check().map_err(Refusal::Invalid)?;
+    if raise.lead.len() > LEAD_MAX {
+        return invalid(format!("at most {LEAD_MAX} people lead a safety check"));
+    }
+    check_kind(raise).map_err(Refusal::Invalid)?;
     let in_order = in_order(&raise.steps);
     let delays: Vec<u64> = in_order.iter().map(|(step, _)| step.delay_ms).collect();
     let (mut steps, mut skipped) = (Vec::with_capacity(delays.len()), Vec::new());
@@ -124,6 +134,53 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     })
 }
 
+/// What its kind asks of a raise.
+fn check_kind(raise: &Raise) -> Result<(), String> {
+    let kind = raise.conduct.kind;
+    if let Some(odd) = raise
+        .answers
+        .iter()
+        .find(|answer| !kind.answers().contains(answer))
+    {
+        return Err(no_answer(kind, *odd));
+    }
+    if kind == AlertKind::Alert {
+        return Ok(());
+    }
+    if raise.steps.len() > 1 || raise.steps.iter().any(|step| !step.enough.is_empty()) {
+        return Err(
+            "a safety check asks everyone at once and waits for all of them; give one step without conditions"
+                .to_owned(),
+        );
+    }
+    if !raise.fallback.is_empty() {
+        return Err(
+            "a safety check has no fallback; say who leads, and they are told when time is over"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// An answer that an alert of this kind does not take.
+pub(super) fn unfit(kind: AlertKind, answer: Answer) -> Option<Refusal> {
+    let fits = kind.answers().contains(&answer);
+    (!fits).then(|| Refusal::Invalid(no_answer(kind, answer)))
+}
+
+fn no_answer(kind: AlertKind, answer: Answer) -> String {
+    let known: Vec<&str> = kind.answers().iter().map(|answer| answer.name()).collect();
+    let what = match kind {
+        AlertKind::Alert => "an alert",
+        AlertKind::SafetyCheck => "a safety check",
+    };
+    format!(
+        "{} is no answer to {what}; known are {}",
+        answer.name(),
+        known.join(", ")
+    )
+}
+
 /// Steps by their delay, each with the people no earlier one names. That may be nobody.
 pub(super) fn in_order(steps: &[Step]) -> Vec<(&Step, Vec<RecipientId>)> {
     let mut seen = BTreeSet::new();
@@ -136,4 +193,11 @@ pub(super) fn in_order(steps: &[Step]) -> Vec<(&Step, Vec<RecipientId>)> {
             (step, named.filter(|id| seen.insert(*id)).collect())
         })
         .collect()
+}
+
+/// What a step of a raise wants, fitted to its people; steps counted in their order from 0.
+pub fn quotas_of(raise: &Raise, place: usize) -> Vec<Quota> {
+    let step = in_order(&raise.steps).into_iter().nth(place);
+    step.and_then(|(step, people)| escalation::fit(&step.enough, &people).ok())
+        .unwrap_or_default()
 }

@@ -71,7 +71,7 @@ pub(crate) async fn settle(
          reason = case when state in ('standby', 'pending', 'assigned') then 'answered' else reason end, \
          state = case when state in ('sent', 'delivered', 'handed_over') then 'acknowledged' \
          when state in ('standby', 'pending', 'assigned') then 'cancelled' else state end \
-         where alert_id = ?2 and recipient_id = ?3 and purpose in ('page', 'wake')",
+         where alert_id = ?2 and recipient_id = ?3 and purpose in ('page', 'wake', 'reminder')",
     )
     .bind(entry.at.0)
     .bind(alert.as_bytes())
@@ -114,7 +114,7 @@ pub(crate) async fn cancel_open(
     withdraw(conn, alert, None).await?;
     sqlx::query(
         "update delivery set state = 'cancelled', reason = ?1, ended_at_ms = ?2 \
-         where alert_id = ?3 and purpose in ('page', 'wake') and state in ('standby', 'pending', 'assigned')",
+         where alert_id = ?3 and purpose in ('page', 'wake', 'reminder') and state in ('standby', 'pending', 'assigned')",
     )
     .bind(reason)
     .bind(entry.at.0)
@@ -136,7 +136,7 @@ pub(super) async fn withdraw(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update attempt set state = 'withdrawn' where state = 'assigned' and delivery_id in \
-         (select delivery_id from delivery where alert_id = ?1 and purpose in ('page', 'wake') and state = 'assigned' \
+         (select delivery_id from delivery where alert_id = ?1 and purpose in ('page', 'wake', 'reminder') and state = 'assigned' \
           and (?2 is null or recipient_id = ?2))",
     )
     .bind(alert.as_bytes())

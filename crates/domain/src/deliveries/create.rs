@@ -537,10 +537,28 @@ pub(crate) async fn update(
     entry: &Entry<'_>,
     updates: &[Update],
 ) -> Result<(), sqlx::Error> {
+    owe(conn, entry, Purpose::Update, updates).await
+}
+
+/// Owes these reminders. An answer ends those that have not left.
+pub(crate) async fn remind(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    reminders: &[Update],
+) -> Result<(), sqlx::Error> {
+    owe(conn, entry, Purpose::Reminder, reminders).await
+}
+
+async fn owe(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    purpose: Purpose,
+    updates: &[Update],
+) -> Result<(), sqlx::Error> {
     for update in updates {
         let about = update.alert.map_or(NONE, |alert| alert.0);
         let id = DeliveryId::derive(&[
-            b"update",
+            purpose.name().as_bytes(),
             entry.envelope.request.as_bytes(),
             &entry.index.to_be_bytes(),
             &about,
@@ -551,7 +569,7 @@ pub(crate) async fn update(
             "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
              language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
              avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
-             values (?1, ?2, ?3, 'update', 0, 0, 0, ?4, ?5, ?6, ?7, ?8, 'pending', '', ?9, ?10, ?11, 0, 0, 0, 0, 0, '', \
+             values (?1, ?2, ?3, ?14, 0, 0, 0, ?4, ?5, ?6, ?7, ?8, 'pending', '', ?9, ?10, ?11, 0, 0, 0, 0, 0, '', \
              ?12, ?12, ?12, ?13, null) on conflict (delivery_id) do nothing",
         )
         .bind(id.as_bytes())
@@ -567,6 +585,7 @@ pub(crate) async fn update(
         .bind(&update.body)
         .bind(entry.at.0)
         .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
+        .bind(purpose.name())
         .execute(&mut *conn)
         .await?;
     }

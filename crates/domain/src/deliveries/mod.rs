@@ -25,7 +25,7 @@ pub use self::command::{
 };
 pub(crate) use self::create::{
     FrozenText, NewPage, Notice, Paged, Update, Waking, call_off, create_pages, freeze_texts,
-    has_texts, notice, purposes_without_text, update,
+    has_texts, notice, purposes_without_text, remind, update,
 };
 pub use self::facts::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Standing};
 pub(crate) use self::facts::{WATCH, changed, changed_attempts};

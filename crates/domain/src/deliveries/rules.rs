@@ -154,6 +154,8 @@ pub enum Purpose {
     Wake,
     /// Shows that one of our modems reaches another one.
     Trip,
+    /// Asks somebody called once more, in words of its own.
+    Reminder,
 }
 
 impl Purpose {
@@ -167,6 +169,7 @@ impl Purpose {
             Self::Update => "update",
             Self::Wake => "wake",
             Self::Trip => "trip",
+            Self::Reminder => "reminder",
         }
     }
 
@@ -179,6 +182,7 @@ impl Purpose {
             "update" => Self::Update,
             "wake" => Self::Wake,
             "trip" => Self::Trip,
+            "reminder" => Self::Reminder,
             _ => Self::Page,
         }
     }

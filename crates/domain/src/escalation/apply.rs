@@ -9,18 +9,27 @@ use sqlx::SqliteConnection;
 use super::enough::{Policy, is_hopeless, is_met};
 use super::plan_row::{PlanRowFull, insert_all, load, save};
 use super::rules::{Action, Plan, code, next_action};
-use super::{Answer, Called, Command, Content, PAGE_LEN, Phase, Quota, acts, query};
+use super::timers::NOTHING_DONE;
+use super::{
+    Answer, Called, Command, Content, PAGE_LEN, Phase, Quota, acts, query, safety, timers,
+};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, NewPage, Paged, Purpose, RUNG_MAX, Waking};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::script::Script;
 use crate::time::Timestamp;
-use crate::vocabulary::Severity;
+use crate::vocabulary::{AlertKind, Conduct, Severity};
 use crate::{conversations, nodes, recipients, rows};
 
 /// Digits of a code.
 const CODE_DIGITS: usize = 4;
+
+/// Answers as `CallFact` orders them, for SQL to find a word's place.
+const ANSWERS_IN_ORDER: &str = "coming cannot received need_help safe not_on_site";
+
+/// As [`ANSWERS_IN_ORDER`], of [`super::Word`].
+const WORDS_IN_ORDER: &str = "given asked lapsed confirmed";
 
 /// A person's code is not drawn again while it was in use this long ago.
 const CODE_REST_MS: i64 = 48 * 3_600_000;
@@ -36,6 +45,7 @@ pub(crate) async fn apply(
         | Command::Repeat { alert, .. }
         | Command::Review { alert, .. }
         | Command::ExpandCallOff { alert, .. } => *alert,
+        Command::Tend { alert } => return timers::tend(conn, entry, *alert).await,
     };
     let Some(mut row) = load(conn, alert).await? else {
         return Ok(Outcome::Refused(Refusal::UnknownAlert));
@@ -48,6 +58,8 @@ pub(crate) async fn apply(
             // A first step called before its time has been; the next one waits for its own.
             row.plan.hurry &= !row.plan.not_begun();
             row.plan.next_page += 1;
+            let called = page_people(conn, alert, next).await?;
+            timers::set(conn, &row, Some(&called), NOTHING_DONE).await?;
         }
         (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next)))
             if *page == next =>
@@ -74,8 +86,13 @@ pub(crate) async fn apply(
         }
         (Command::Review { round, .. }, Some(Action::Review(next))) if *round == next => {
             row.plan.review = next;
-            let note = "Still open. Resolve it or call it off when it is over.";
-            say(conn, entry, alert, note).await?;
+            let checks = row.policy.conduct.kind == AlertKind::SafetyCheck;
+            if checks && next == 1 && !row.plan.satisfied {
+                safety::time_is_over(conn, entry, &row).await?;
+            } else {
+                let note = "Still open. Resolve it or call it off when it is over.";
+                say(conn, entry, alert, note).await?;
+            }
         }
         (Command::ExpandPage { page, .. }, Some(Action::ExpandPage(next)))
         | (Command::ExpandCallOff { page, .. }, Some(Action::ExpandCallOff(next))) => {
@@ -89,7 +106,8 @@ pub(crate) async fn apply(
             | Command::ExpandCallOff { .. }
             | Command::Advance { .. }
             | Command::Repeat { .. }
-            | Command::Review { .. },
+            | Command::Review { .. }
+            | Command::Tend { .. },
             _,
         ) => return Ok(Outcome::Unchanged),
     }
@@ -112,7 +130,7 @@ pub(super) async fn advance(
 }
 
 /// Writes what the plan does by itself into the alert's room.
-async fn say(
+pub(super) async fn say(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: AlertId,
@@ -132,6 +150,9 @@ pub(crate) struct Begin<'a> {
     /// Called in the loud round beside everyone else; in no step.
     pub(crate) fallback: &'a [RecipientId],
     pub(crate) needed: u16,
+    pub(crate) conduct: &'a Conduct,
+    /// Told at once how a safety check goes.
+    pub(crate) lead: &'a [RecipientId],
     pub(crate) repeats: u16,
     pub(crate) repeat_every_ms: u64,
     pub(crate) validity_ms: u64,
@@ -184,6 +205,8 @@ impl NewPlan {
                     true => Vec::new(),
                     false => new.steps.iter().map(|step| step.enough.clone()).collect(),
                 },
+                conduct: new.conduct.clone(),
+                lead: new.lead.to_vec(),
             },
             coming: 0,
             taken_over: false,
@@ -200,6 +223,8 @@ impl NewPlan {
                 repeat_every_ms: new.repeat_every_ms,
                 satisfied: false,
                 hurry: false,
+                quiet: new.conduct.quiet,
+                checks: new.conduct.kind == AlertKind::SafetyCheck,
                 woken: Timestamp(0),
                 paused_until: Timestamp(0),
                 next_page: 0,
@@ -272,11 +297,13 @@ pub(crate) async fn answer(
         entry.at.max(before + Duration::from_millis(1))
     });
     sqlx::query(
-        "update called_person set answer = ?, answered_at_ms = ?, answered_from = ? where alert_id = ? and recipient_id = ?",
+        "update called_person set answer = ?, answered_at_ms = ?, answered_from = ?, word = ? \
+         where alert_id = ? and recipient_id = ?",
     )
     .bind(answer.name())
     .bind(at.0)
     .bind(from)
+    .bind(call.word_of(answer).name())
     .bind(call.alert.as_bytes())
     .bind(call.recipient.as_bytes())
     .execute(&mut *conn)
@@ -287,15 +314,21 @@ pub(crate) async fn answer(
         return Ok(());
     };
     row.coming = (row.coming + u16::from(answer == Answer::Coming))
-        .saturating_sub(u16::from(acts::counts(call.answer, was_out)));
-    judge(conn, entry, &mut row).await?;
+        .saturating_sub(u16::from(call.is_coming() && !was_out));
+    safety::account(conn, entry, &mut row).await?;
+    let checks = row.policy.conduct.kind == AlertKind::SafetyCheck;
     let refuses = match answer {
+        Answer::NeedHelp if checks => {
+            safety::help(conn, entry, &row, call.recipient, None).await?;
+            false
+        }
         Answer::NeedHelp => true,
         Answer::Cannot => !row.plan.satisfied && is_hopeless(conn, &row).await?,
-        Answer::Coming | Answer::Received => false,
+        Answer::Coming | Answer::Received | Answer::Safe | Answer::NotOnSite => false,
     };
     row.plan.hurry |= refuses;
-    save(conn, &row, entry.at).await
+    save(conn, &row, entry.at).await?;
+    timers::set(conn, &row, Some(&[call.recipient]), NOTHING_DONE).await
 }
 
 /// Works out whether enough people are coming for the newest step.
@@ -336,6 +369,7 @@ pub(crate) async fn close(
 ) -> Result<(), sqlx::Error> {
     deliveries::cancel_open(conn, entry, alert, reason).await?;
     rest_codes(conn, entry, alert).await?;
+    timers::clear(conn, alert).await?;
     let Some(mut row) = load(conn, alert).await? else {
         return Ok(());
     };
@@ -353,6 +387,7 @@ pub(crate) async fn begin_call_off(
     let told = deliveries::told_recipients(conn, alert).await?;
     deliveries::cancel_open(conn, entry, alert, "called off").await?;
     rest_codes(conn, entry, alert).await?;
+    timers::clear(conn, alert).await?;
     let Some(mut row) = load(conn, alert).await? else {
         return Ok(());
     };
@@ -384,29 +419,35 @@ pub(crate) async fn carry_over(
     // The laws of `CallFact`, row by row: islands may learn of calls and joins in any order.
     let calls = sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         called_at_ms, closed_at_ms) \
-         select ?1, recipient_id, position + 1000000, step, code, answer, answered_at_ms, answered_from, called_at_ms, null \
-         from called_person where alert_id = ?2 order by position \
+         called_at_ms, closed_at_ms, word, reminded) \
+         select ?1, recipient_id, position + 1000000, step, code, answer, answered_at_ms, answered_from, called_at_ms, \
+         null, word, reminded from called_person where alert_id = ?2 order by position \
          on conflict (alert_id, recipient_id) do update set \
          position = case when (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
           then excluded.position else position end, \
          step = case when (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
           then excluded.step else step end, \
          called_at_ms = min(called_at_ms, excluded.called_at_ms), \
+         word = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
+          instr(?3, excluded.answer), instr(?4, excluded.word)) > (coalesce(answered_at_ms, -1), answered_from, \
+          instr(?3, answer), instr(?4, word)) then excluded.word else word end, \
+         reminded = max(reminded, excluded.reminded), \
          answer = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
-          instr('coming cannot received need_help', excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
-          instr('coming cannot received need_help', answer)) then excluded.answer else answer end, \
+          instr(?3, excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
+          instr(?3, answer)) then excluded.answer else answer end, \
          answered_from = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from) \
           > (coalesce(answered_at_ms, -1), answered_from) then excluded.answered_from else answered_from end, \
          answered_at_ms = case when excluded.answered_at_ms is null then answered_at_ms \
           else max(coalesce(answered_at_ms, excluded.answered_at_ms), excluded.answered_at_ms) end \
          where (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
-          or (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
-          instr('coming cannot received need_help', excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
-          instr('coming cannot received need_help', answer))",
+          or excluded.reminded > reminded or (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
+          instr(?3, excluded.answer), instr(?4, excluded.word)) > (coalesce(answered_at_ms, -1), answered_from, \
+          instr(?3, answer), instr(?4, word))",
     )
     .bind(into.as_bytes())
     .bind(from.as_bytes())
+    .bind(ANSWERS_IN_ORDER)
+    .bind(WORDS_IN_ORDER)
     .execute(&mut *conn)
     .await?;
     let codes = sqlx::query(
@@ -419,9 +460,10 @@ pub(crate) async fn carry_over(
     )
     .bind(into.as_bytes())
     .bind(from.as_bytes())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(calls.rows_affected() + codes.rows_affected() > 0)
+    let marks = safety::carry_marks(conn, from, into).await?;
+    Ok(marks || calls.rows_affected() + codes.rows_affected() > 0)
 }
 
 /// Gives each person of a page a code and their deliveries. In a later round only the silent are paged, with the codes

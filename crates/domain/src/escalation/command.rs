@@ -17,4 +17,6 @@ pub enum Command {
     Review { alert: AlertId, round: u16 },
     /// Owes one page of those who were or may have been told their call-off.
     ExpandCallOff { alert: AlertId, page: u32 },
+    /// Reminds and asks those called whose time has come, as many as fit into one entry. Again it finds nothing due.
+    Tend { alert: AlertId },
 }

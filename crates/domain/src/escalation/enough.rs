@@ -8,15 +8,12 @@ use sqlx::SqliteConnection;
 use super::Answer;
 use super::plan_row::{PlanRowFull, load};
 use crate::ids::{AlertId, RecipientId};
+use crate::oncall::{QUOTAS_MAX, check_what};
 use crate::rows;
-
-/// Quotas of one step, at most.
-pub const QUOTAS_MAX: usize = 16;
+use crate::vocabulary::{AlertKind, Conduct};
 
 /// People one quota may list.
 pub const LISTED_MAX: usize = 2_000;
-
-const WHAT_LEN_MAX: usize = 60;
 
 /// So many answers "coming" among these people.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -45,11 +42,16 @@ pub(crate) struct Policy {
     /// Quotas by step; a step without any goes by the plan's `needed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) enough: Vec<Vec<Quota>>,
+    #[serde(default)]
+    pub(crate) conduct: Conduct,
+    /// Told at once how a safety check goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lead: Vec<RecipientId>,
 }
 
 impl Policy {
     /// The quotas that count while `step` is the newest; those of the last step also in what follows it.
-    fn quotas(&self, step: u16) -> &[Quota] {
+    pub(super) fn quotas(&self, step: u16) -> &[Quota] {
         let own = self.enough.get(usize::from(step)).or(self.enough.last());
         own.map_or(&[], Vec::as_slice)
     }
@@ -65,11 +67,7 @@ pub(crate) fn fit(quotas: &[Quota], step: &[RecipientId]) -> Result<Vec<Quota>, 
 
 fn fit_one(quota: &Quota, step: &[RecipientId]) -> Result<Quota, String> {
     let what = &quota.what;
-    if what.chars().count() > WHAT_LEN_MAX || what.chars().any(char::is_control) {
-        return Err(format!(
-            "the name of a condition has at most {WHAT_LEN_MAX} characters and no line breaks"
-        ));
-    }
+    check_what(what)?;
     if quota.count == 0 {
         return Err("a condition wants at least one answer".to_owned());
     }
@@ -95,6 +93,9 @@ pub(super) async fn is_met(
     conn: &mut SqliteConnection,
     row: &PlanRowFull,
 ) -> Result<bool, sqlx::Error> {
+    if row.policy.conduct.kind == AlertKind::SafetyCheck {
+        return is_accounted_for(conn, row).await;
+    }
     let coming = u32::from(row.coming);
     let quotas = row.policy.quotas(row.plan.step);
     if quotas.is_empty() {
@@ -105,12 +106,7 @@ pub(super) async fn is_met(
         return Ok(false);
     }
     for quota in quotas {
-        let met = match &quota.among {
-            Among::Anyone => true,
-            Among::Step => coming_of_step(conn, row.alert, row.plan.step).await? >= quota.count,
-            Among::Listed(people) => coming_of(conn, row.alert, people).await? >= quota.count,
-        };
-        if !met {
+        if coming_for(conn, row, quota).await? < quota.count {
             return Ok(false);
         }
     }
@@ -138,6 +134,7 @@ pub(crate) async fn count_answers(
     let among = among.map(|people| rows::hex_array(people.iter().map(RecipientId::as_bytes)));
     sqlx::query_scalar(
         "select count(*) from called_person where alert_id = ?1 and answer <> '' and (?2 is null or answer = ?2) \
+         and (answer <> 'coming' or word <> 'lapsed') \
          and (?3 is null or recipient_id in (select unhex(value) from json_each(?3))) \
          and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
@@ -148,11 +145,47 @@ pub(crate) async fn count_answers(
     .await
 }
 
+/// How many are coming who count for a quota.
+pub(super) async fn coming_for(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+    quota: &Quota,
+) -> Result<u32, sqlx::Error> {
+    match &quota.among {
+        Among::Anyone => Ok(u32::from(row.coming)),
+        Among::Step => coming_of_step(conn, row.alert, row.plan.step).await,
+        Among::Listed(people) => coming_of(conn, row.alert, people).await,
+    }
+}
+
+/// Whether everyone of a safety check was asked, and has answered or was seen.
+async fn is_accounted_for(
+    conn: &mut SqliteConnection,
+    row: &PlanRowFull,
+) -> Result<bool, sqlx::Error> {
+    let pages = row.plan.last_pages.first().map_or(0, |last| last + 1);
+    if row.plan.round == 0 && row.plan.next_page < pages {
+        return Ok(false);
+    }
+    let missing: bool = sqlx::query_scalar(
+        "select exists (select 1 from called_person c where c.alert_id = ?1 and c.answer = '' \
+         and c.recipient_id not in (select recipient_id from left_out where alert_id = ?1) \
+         and not exists (select 1 from safety_mark m where m.alert_id = c.alert_id and m.recipient_id = c.recipient_id))",
+    )
+    .bind(row.alert.as_bytes())
+    .fetch_one(conn)
+    .await?;
+    Ok(!missing)
+}
+
 /// Whether so many of those called have said no that the rest cannot be enough, whatever they say.
 pub(super) async fn is_hopeless(
     conn: &mut SqliteConnection,
     row: &PlanRowFull,
 ) -> Result<bool, sqlx::Error> {
+    if row.policy.conduct.kind == AlertKind::SafetyCheck {
+        return Ok(false);
+    }
     let alert = row.alert;
     let quotas = row.policy.quotas(row.plan.step);
     if quotas.is_empty() {
@@ -177,7 +210,7 @@ async fn coming_of_step(
     step: u16,
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ?1 and step = ?2 and answer = 'coming' \
+        "select count(*) from called_person where alert_id = ?1 and step = ?2 and answer = 'coming' and word <> 'lapsed' \
          and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
@@ -192,7 +225,7 @@ async fn coming_of(
     people: &[RecipientId],
 ) -> Result<u32, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from called_person where alert_id = ?1 and answer = 'coming' \
+        "select count(*) from called_person where alert_id = ?1 and answer = 'coming' and word <> 'lapsed' \
          and recipient_id in (select unhex(value) from json_each(?2)) \
          and recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
@@ -279,6 +312,7 @@ mod tests {
     fn what_follows_the_last_step_goes_by_its_quotas() {
         let policy = Policy {
             enough: vec![vec![], vec![quota(2, Among::Anyone)]],
+            ..Policy::default()
         };
         assert_eq!(policy.quotas(0), []);
         assert_eq!(policy.quotas(1).len(), 1);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
+use super::safety::WATCH as WATCH_MARKS;
 use super::{Answer, query};
 use crate::ids::{AlertId, RecipientId};
 use crate::rows;
@@ -48,7 +49,7 @@ pub struct Progress {
 /// A person called to an alert, with every code they hold for it and their last answer.
 ///
 /// Laws: called: the earliest call stands. Codes: all of them, each stays valid. Answer: the latest stands, then the
-/// greater source.
+/// greater source; of one answer, what was asked about it last. Reminders: the most that were sent.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CallFact {
     pub alert: AlertId,
@@ -56,6 +57,8 @@ pub struct CallFact {
     pub called: FirstCall,
     pub codes: BTreeSet<String>,
     pub answered: Option<Answered>,
+    /// Reminders sent while silent.
+    pub reminded: u16,
 }
 
 /// When and in which place somebody was called first. The least one stands.
@@ -72,6 +75,42 @@ pub struct Answered {
     pub at: Timestamp,
     pub from: String,
     pub answer: Answer,
+    pub word: Word,
+}
+
+/// Whether "coming" still stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Word {
+    /// Nobody asked again.
+    Given,
+    /// Asked whether they are still coming.
+    Asked,
+    /// Did not say so in time: counts no more.
+    Lapsed,
+    /// Said so once more when asked: stands for good.
+    Confirmed,
+}
+
+impl Word {
+    /// The word in rows and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Asked => "asked",
+            Self::Lapsed => "lapsed",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// The word of a row; one of a newer version counts as given.
+    pub(super) fn parse(name: &str) -> Self {
+        match name {
+            "asked" => Self::Asked,
+            "lapsed" => Self::Lapsed,
+            "confirmed" => Self::Confirmed,
+            _ => Self::Given,
+        }
+    }
 }
 
 impl CallFact {
@@ -84,6 +123,7 @@ impl CallFact {
             called: self.called.min(other.called),
             codes: self.codes,
             answered: self.answered.max(other.answered),
+            reminded: self.reminded.max(other.reminded),
         }
     }
 }
@@ -93,13 +133,15 @@ impl CallFact {
 pub(crate) const WATCH: &[&str] = &[
     "create temp trigger if not exists watch_call_new after insert on main.called_person begin \
      insert into changed_row values ('call', new.alert_id, new.recipient_id); end",
-    "create temp trigger if not exists watch_call after update of answer, answered_at_ms on main.called_person begin \
+    "create temp trigger if not exists watch_call after update of answer, answered_at_ms, word, reminded on main.called_person begin \
      insert into changed_row values ('call', new.alert_id, new.recipient_id); end",
     "create temp trigger if not exists watch_call_code after insert on main.call_code begin \
      insert into changed_row values ('call', new.alert_id, new.recipient_id); end",
     "create temp trigger if not exists watch_plan after update on main.escalation \
      when new.step <> old.step or new.round <> old.round or new.next_page <> old.next_page or new.review <> old.review \
      begin insert into changed_row values ('standing', new.alert_id, 0); end",
+    WATCH_MARKS[0],
+    WATCH_MARKS[1],
 ];
 
 /// Calls changed since the notes were cleared.

@@ -9,10 +9,11 @@ use sqlx::SqliteConnection;
 use super::apply::{
     begin_call_off, close, freeze_call_offs, freeze_pages, hex_of, insert_pages, judge, rest_codes,
 };
-use super::facts::{CallFact, PlanFact, Progress, call_fact};
+use super::enough::Policy;
+use super::facts::{CallFact, PlanFact, Progress, Word, call_fact};
 use super::plan_row::{PlanRowFull, insert, load, save};
 use super::rules::{Phase, Plan};
-use super::{PAGE_LEN, query};
+use super::{PAGE_LEN, query, timers};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, Purpose};
 use crate::facts::Joined;
@@ -20,6 +21,7 @@ use crate::ids::{AlertId, RecipientId};
 use crate::nodes::Fork;
 use crate::rows;
 use crate::time::Timestamp;
+use crate::vocabulary::AlertKind;
 
 /// After the first word of an alert raised elsewhere, its next step waits this long for the rest of its history.
 const REST_OF_HISTORY: Duration = Duration::from_secs(5);
@@ -46,6 +48,7 @@ pub(crate) async fn merge_plan(
     if load(conn, alert).await?.is_some() {
         return Ok(Joined::Unchanged);
     }
+    let policy: Policy = serde_json::from_str(&fact.policy).unwrap_or_default();
     let row = PlanRowFull {
         alert,
         critical: fact.critical,
@@ -53,7 +56,6 @@ pub(crate) async fn merge_plan(
         validity_ms: fact.validity_ms,
         content: fact.content.clone(),
         needed: fact.needed,
-        policy: serde_json::from_str(&fact.policy).unwrap_or_default(),
         coming: 0,
         taken_over: false,
         judged: false,
@@ -69,6 +71,8 @@ pub(crate) async fn merge_plan(
             repeat_every_ms: fact.repeat_every_ms,
             satisfied: false,
             hurry: false,
+            quiet: policy.conduct.quiet,
+            checks: policy.conduct.kind == AlertKind::SafetyCheck,
             // Answers and steps called there may still be on their way.
             woken: entry.at + REST_OF_HISTORY,
             paused_until: Timestamp(0),
@@ -76,6 +80,7 @@ pub(crate) async fn merge_plan(
             call_off_end: 0,
         },
         hold_until: Timestamp(0),
+        policy,
     };
     insert(conn, &row, entry.at).await?;
     let pages: Vec<_> = fact
@@ -129,15 +134,20 @@ pub(crate) async fn merge_call(
     let Some(first) = joined.codes.first() else {
         return Ok(Joined::Refused("a call without a code".to_owned()));
     };
-    let (answer, answered_at, from) = match &joined.answered {
-        Some(said) => (said.answer.name(), Some(said.at.0), said.from.as_str()),
-        None => ("", None, ""),
+    let (answer, answered_at, from, word) = match &joined.answered {
+        Some(said) => (
+            said.answer.name(),
+            Some(said.at.0),
+            said.from.as_str(),
+            said.word,
+        ),
+        None => ("", None, "", Word::Given),
     };
     sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         called_at_ms, closed_at_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null) \
+         called_at_ms, closed_at_ms, word, reminded) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null, ?10, ?11) \
          on conflict (alert_id, recipient_id) do update set position = ?3, step = ?4, answer = ?6, answered_at_ms = ?7, \
-         answered_from = ?8, called_at_ms = ?9",
+         answered_from = ?8, called_at_ms = ?9, word = ?10, reminded = ?11",
     )
     .bind(joined.alert.as_bytes())
     .bind(joined.recipient.as_bytes())
@@ -148,6 +158,8 @@ pub(crate) async fn merge_call(
     .bind(answered_at)
     .bind(from)
     .bind(joined.called.at.0)
+    .bind(word.name())
+    .bind(i64::from(joined.reminded))
     .execute(&mut *conn)
     .await?;
     // The row's own code is among them, whichever it is; it is not stored twice.
@@ -186,6 +198,7 @@ pub(crate) async fn follow_up(
         row.plan.phase = Phase::Calling; // it is the one of several joined in a circle that stays open
     }
     save(conn, &row, entry.at).await?;
+    timers::set(conn, &row, None, timers::NOTHING_DONE).await?;
     freeze_missing(conn, &row, over).await?;
     match over {
         Over::No => Ok(()),
@@ -218,8 +231,12 @@ async fn freeze_missing(
                 };
                 freeze_call_offs(conn, row, reason).await?;
             }
-            Purpose::Reply | Purpose::Summary | Purpose::Update | Purpose::Wake | Purpose::Trip => {
-            } // they carry their own words
+            Purpose::Reply
+            | Purpose::Summary
+            | Purpose::Update
+            | Purpose::Wake
+            | Purpose::Trip
+            | Purpose::Reminder => {} // they carry their own words
         }
     }
     Ok(())
@@ -268,6 +285,13 @@ pub(crate) async fn hold(conn: &mut SqliteConnection, fork: &Fork) -> Result<(),
     .bind(fork.entered_at.0)
     .bind(deliveries::HOLD_CRITICAL_MS)
     .bind(deliveries::HOLD_MS)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "update call_timer set due_ms = max(due_ms, (select e.hold_until_ms from escalation e \
+         where e.alert_id = call_timer.alert_id)) where exists (select 1 from escalation e \
+         where e.alert_id = call_timer.alert_id)",
+    )
     .execute(conn)
     .await?;
     Ok(())

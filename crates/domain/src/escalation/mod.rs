@@ -11,8 +11,11 @@ mod merge;
 mod plan_row;
 mod query;
 mod rules;
+mod safety;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod wanted;
 mod wording;
 
 pub use self::acts::{BESIDE, left_out};
@@ -24,17 +27,21 @@ pub(crate) use self::apply::{
     insert_plans, satisfy,
 };
 pub use self::command::Command;
-pub use self::enough::{Among, LISTED_MAX, QUOTAS_MAX, Quota};
+pub use self::enough::{Among, LISTED_MAX, Quota};
 pub(crate) use self::enough::{count_answers, fit, is_complete};
-pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};
+pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress, Word};
 pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
 pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};
 pub use self::query::{
-    Called, DueAction, PlanRow, called, called_by_code, due, last_called_of, next_due,
-    open_calls_of, open_codes_of, plan,
+    Called, DueAction, PlanRow, QuotaRow, called, called_by_code, due, last_called_of, next_due,
+    open_calls_of, open_codes_of, plan, quotas_of, roll, roll_count,
 };
 pub use self::rules::{Action, Phase};
+pub use self::safety::{Mark, MarkFact, OnRoll, RollCount};
+pub(crate) use self::safety::{changed_marks, mark, merge_mark};
+pub use self::wanted::{ResolvedQuotas, quotas};
 pub(crate) use self::wording::Content;
+pub use crate::oncall::QUOTAS_MAX;
 use crate::vocabulary::Answer;
 
 /// People per page: what one log entry expands (DESIGN A4).

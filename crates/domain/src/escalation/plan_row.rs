@@ -10,6 +10,7 @@ use crate::ids::AlertId;
 use crate::rows;
 use crate::script::Script;
 use crate::time::Timestamp;
+use crate::vocabulary::AlertKind;
 
 /// The whole `escalation` row.
 pub(super) struct PlanRowFull {
@@ -55,6 +56,7 @@ pub(super) async fn load(
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
+        let policy: Policy = rows::json(&row, "policy")?;
         Ok(PlanRowFull {
             alert,
             critical: row.try_get("critical")?,
@@ -62,7 +64,6 @@ pub(super) async fn load(
             validity_ms: row.try_get("validity_ms")?,
             content: row.try_get("content")?,
             needed: rows::unsigned(&row, "needed")?,
-            policy: rows::json(&row, "policy")?,
             coming: rows::unsigned(&row, "coming")?,
             taken_over: row.try_get("taken_over")?,
             judged: false,
@@ -79,11 +80,14 @@ pub(super) async fn load(
                 repeat_every_ms: rows::unsigned(&row, "repeat_every_ms")?,
                 satisfied: row.try_get("satisfied")?,
                 hurry: row.try_get("hurry")?,
+                quiet: policy.conduct.quiet,
+                checks: policy.conduct.kind == AlertKind::SafetyCheck,
                 woken: rows::time(&row, "woken_ms")?,
                 paused_until: rows::time(&row, "paused_until_ms")?,
                 next_page: rows::unsigned(&row, "next_page")?,
                 call_off_end: rows::unsigned(&row, "call_off_end")?,
             },
+            policy,
         })
     })
     .transpose()

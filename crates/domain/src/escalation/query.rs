@@ -1,11 +1,15 @@
 //! Reads of plans and of the people called.
 
+mod roll;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{Answer, Answered, BESIDE, CallFact, Command, FirstCall, Phase};
+pub use self::roll::{QuotaRow, quotas_of, roll, roll_count};
+pub(super) use self::roll::{asked_and_missing, mark_fact, mark_of};
+use super::{Answer, Answered, BESIDE, CallFact, Command, FirstCall, Phase, Word};
 use crate::ids::{AlertId, RecipientId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -24,6 +28,31 @@ pub struct Called {
     pub called_at: Timestamp,
     /// When the alert was over for this code.
     pub closed_at: Option<Timestamp>,
+    /// Whether "coming" still stands.
+    pub word: Word,
+    /// Reminders sent while silent.
+    pub reminded: u16,
+}
+
+impl Called {
+    /// Said so, and counts.
+    pub fn is_coming(&self) -> bool {
+        self.answer == Some(Answer::Coming) && self.word != Word::Lapsed
+    }
+
+    /// Was asked whether they are still coming; saying so again is news.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        self.answer == Some(Answer::Coming) && matches!(self.word, Word::Asked | Word::Lapsed)
+    }
+
+    /// How a new answer stands.
+    pub(super) fn word_of(&self, answer: Answer) -> Word {
+        if answer == Answer::Coming && self.is_asked_again() {
+            Word::Confirmed
+        } else {
+            Word::Given
+        }
+    }
 }
 
 /// Something an alert must do now.
@@ -65,25 +94,46 @@ pub async fn due(
     limit: u32,
 ) -> Result<Vec<DueAction>, sqlx::Error> {
     let found = sqlx::query(
-        "select alert_id, next_action, next_due_ms, next_page, step, round, repeats, hurry, review from escalation \
+        "select alert_id, next_action, next_due_ms, next_page, step, round, repeats, review, \
+         hurry and not coalesce(policy ->> '$.conduct.quiet', 0) as hurry from escalation \
          where next_action <> '' and next_due_ms <= ? order by critical desc, lane, next_due_ms, alert_id limit ?",
     )
     .bind(now.0)
     .bind(i64::from(limit))
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    found
+    let mut all: Vec<DueAction> = found
         .iter()
         .filter_map(|row| due_action(row).transpose())
-        .collect()
+        .collect::<Result<_, _>>()?;
+    // Reminders come after whoever has not been called at all.
+    let timers = sqlx::query(
+        "select alert_id, min(due_ms) as due_ms from call_timer where due_ms <= ? group by alert_id \
+         order by 2, 1 limit ?",
+    )
+    .bind(now.0)
+    .bind(i64::from(limit).saturating_sub(all.len() as i64))
+    .fetch_all(conn)
+    .await?;
+    for row in &timers {
+        let alert = AlertId::from_row(row.try_get("alert_id")?)?;
+        all.push(DueAction {
+            alert,
+            due: rows::time(row, "due_ms")?,
+            command: Command::Tend { alert },
+        });
+    }
+    Ok(all)
 }
 
 /// When the next action of any alert is due.
 pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> =
-        sqlx::query_scalar("select min(next_due_ms) from escalation where next_action <> ''")
-            .fetch_one(conn)
-            .await?;
+    let at: Option<i64> = sqlx::query_scalar(
+        "select min(due_ms) from (select min(next_due_ms) as due_ms from escalation where next_action <> '' \
+         union all select min(due_ms) from call_timer)",
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(at.map(Timestamp))
 }
 
@@ -260,7 +310,7 @@ pub(super) async fn coming(
     alert: AlertId,
 ) -> Result<u16, sqlx::Error> {
     let count: i64 = sqlx::query_scalar(
-        "select count(*) from called_person c where c.alert_id = ?1 and c.answer = 'coming' \
+        "select count(*) from called_person c where c.alert_id = ?1 and c.answer = 'coming' and c.word <> 'lapsed' \
          and c.recipient_id not in (select recipient_id from left_out where alert_id = ?1)",
     )
     .bind(alert.as_bytes())
@@ -318,7 +368,8 @@ pub(super) async fn silent_codes(
     people: &[RecipientId],
 ) -> Result<BTreeMap<RecipientId, String>, sqlx::Error> {
     let found = sqlx::query(
-        "select recipient_id, code from called_person where alert_id = ? and answer = '' \
+        "select recipient_id, code from called_person c where alert_id = ? and answer = '' \
+         and not exists (select 1 from safety_mark m where m.alert_id = c.alert_id and m.recipient_id = c.recipient_id) \
          and recipient_id in (select unhex(value) from json_each(?)) order by recipient_id",
     )
     .bind(alert.as_bytes())
@@ -409,6 +460,8 @@ fn called_row(row: &SqliteRow) -> Result<Called, sqlx::Error> {
         answered_from: row.try_get("answered_from")?,
         called_at: rows::time(row, "called_at_ms")?,
         closed_at: rows::time_opt(row, "closed_at_ms")?,
+        word: Word::parse(row.try_get("word")?),
+        reminded: rows::unsigned(row, "reminded")?,
     })
 }
 
@@ -431,6 +484,8 @@ pub(super) fn call_fact(row: &SqliteRow) -> Result<CallFact, sqlx::Error> {
             at,
             from: call.answered_from,
             answer,
+            word: call.word,
         }),
+        reminded: call.reminded,
     })
 }

@@ -84,6 +84,10 @@ pub(super) struct Plan {
     pub(super) satisfied: bool,
     /// The rest of those called cannot be enough, or somebody on the way asks for help: what comes next comes now.
     pub(super) hurry: bool,
+    /// Nobody is called loudly at the end.
+    pub(super) quiet: bool,
+    /// A safety check: what follows its rounds is word that time is over.
+    pub(super) checks: bool,
     /// When it turned out that those coming are not enough after all; steps whose time passed meanwhile are due then.
     pub(super) woken: Timestamp,
     /// Somebody paused it: no step or round is called before, unless it is in a hurry.
@@ -127,16 +131,20 @@ pub(super) fn next_action(plan: &Plan, now: Timestamp) -> Option<(Action, Timest
         };
         return Some((Action::Advance(plan.step + 1), due));
     }
-    let loud = plan.repeats.saturating_add(1);
-    if !plan.satisfied && plan.round < loud {
-        if plan.hurry {
-            return Some((Action::Repeat(loud), now));
+    if !plan.satisfied && plan.round < plan.rounds() {
+        if plan.hurry && !plan.quiet {
+            return Some((Action::Repeat(plan.rounds()), now));
         }
         let last_delay = plan.delays_ms.last().copied().unwrap_or(0);
         let rounds = u64::from(plan.round) + 1;
         let due = after(last_delay.saturating_add(plan.repeat_every_ms.saturating_mul(rounds)));
         let due = due.max(plan.woken).max(plan.paused_until);
         return Some((Action::Repeat(plan.round + 1), due));
+    }
+    // A safety check ends as long after its last round as that came after the one before.
+    if plan.checks && !plan.satisfied && plan.review == 0 {
+        let end = now + Duration::from_millis(plan.repeat_every_ms);
+        return Some((Action::Review(1), end));
     }
     Some((Action::Review(plan.review + 1), now + REVIEW_EVERY))
 }
@@ -145,6 +153,11 @@ impl Plan {
     /// Nobody has been called yet.
     pub(super) fn not_begun(&self) -> bool {
         self.step == 0 && self.round == 0 && self.next_page == 0
+    }
+
+    /// All rounds of paging the silent, with the loud one if there is one.
+    fn rounds(&self) -> u16 {
+        self.repeats.saturating_add(u16::from(!self.quiet))
     }
 
     /// The round after the last repeat is loud: everybody at once, on every path, and those kept for it.
@@ -193,6 +206,8 @@ mod tests {
             repeat_every_ms: 30_000,
             satisfied: false,
             hurry: false,
+            quiet: false,
+            checks: false,
             woken: Timestamp(0),
             paused_until: Timestamp(0),
             next_page: 0,
@@ -352,6 +367,50 @@ mod tests {
                 now
             ),
             None
+        );
+    }
+
+    #[test]
+    fn a_quiet_plan_ends_without_a_loud_round() {
+        let now = Timestamp(5_000);
+        let quiet = Plan {
+            step: 1,
+            next_page: 3,
+            quiet: true,
+            ..plan()
+        };
+        let next = next_action(&quiet, now).unwrap();
+        assert_eq!(next, (Action::Repeat(1), Timestamp(91_000)));
+        let hurried = Plan {
+            hurry: true,
+            ..quiet.clone()
+        };
+        assert_eq!(next_action(&hurried, now), Some(next));
+        let over = Plan { round: 1, ..quiet };
+        let (action, _) = next_action(&over, now).unwrap();
+        assert_eq!(action, Action::Review(1));
+    }
+
+    #[test]
+    fn a_safety_check_says_that_time_is_over_one_pause_after_its_last_round() {
+        let now = Timestamp(200_000);
+        let missing = Plan {
+            step: 1,
+            round: 2,
+            next_page: 3,
+            checks: true,
+            ..plan()
+        };
+        let end = Timestamp(230_000);
+        assert_eq!(next_action(&missing, now), Some((Action::Review(1), end)));
+        let complete = Plan {
+            satisfied: true,
+            ..missing
+        };
+        let later = Timestamp(2_000_000);
+        assert_eq!(
+            next_action(&complete, now),
+            Some((Action::Review(1), later))
         );
     }
 

@@ -1,5 +1,9 @@
 //! Transcripts of plans: pages, codes and the actions that keep an alert alive.
 
+mod lapse;
+mod quotas;
+mod safety;
+
 use std::collections::BTreeSet;
 
 use expect_test::expect;
@@ -163,6 +167,18 @@ async fn room(world: &mut World, alert: AlertId) -> String {
     let said = crate::conversations::messages(&mut world.conn, RoomId::of_alert(alert), 0, 100);
     let said = said.await.unwrap();
     said.iter().map(|m| format!("{}\n", m.text)).collect()
+}
+
+/// Texts of one purpose that an alert owes, oldest first, as they were frozen.
+async fn texts_of(world: &mut World, alert: AlertId, purpose: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "select body from delivery where alert_id = ? and purpose = ? order by created_at_ms, delivery_id",
+    )
+    .bind(alert.as_bytes())
+    .bind(purpose)
+    .fetch_all(&mut world.conn)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]

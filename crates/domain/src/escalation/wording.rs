@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::deliveries::FrozenText;
 use crate::texts::{self, Language};
-use crate::vocabulary::{Answer, Severity, Status};
+use crate::time::CivilTime;
+use crate::vocabulary::{AlertKind, Answer, Severity, Status};
 
 /// What an alert's texts are made from, frozen at the raise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub(crate) struct Content {
     /// Where to gather in languages that have words of their own for it.
     #[serde(default)]
     pub(crate) gather_in: Vec<(String, String)>,
+    #[serde(default)]
+    pub(crate) kind: AlertKind,
     /// The answers people are offered; empty: all.
     #[serde(default)]
     pub(crate) answers: Vec<Answer>,
@@ -49,8 +52,9 @@ impl Content {
             number: &self.number,
             text: self.text_in(language),
             gather: self.gather_for(language),
+            kind: self.kind,
             answers: match self.answers.as_slice() {
-                [] => &Answer::ALL,
+                [] => self.kind.answers(),
                 offered => offered,
             },
         }
@@ -63,6 +67,24 @@ impl Content {
             both_kinds(language, texts::page(page), texts::page_mail(page))
         };
         Language::ALL.into_iter().flat_map(both).collect()
+    }
+
+    /// Subject and body of what a silent person is told once more.
+    pub(super) fn reminder(&self, organisation: &str, language: Language) -> (String, String) {
+        let page = self.page_text(language, organisation);
+        (texts::page_mail(page).0, texts::reminder(page))
+    }
+
+    /// Subject and body of what somebody coming is asked.
+    pub(super) fn still_coming(
+        &self,
+        organisation: &str,
+        language: Language,
+        until: CivilTime,
+    ) -> (String, String) {
+        let page = self.page_text(language, organisation);
+        let body = texts::still_coming(page, until);
+        (texts::page_mail(page).0, body)
     }
 
     /// The call-offs, in every language, for SMS and mail.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::alerts::{Answer, Cause, FromTemplate, Severity, Status};
+use crate::alerts::{Answer, Cause, Conduct, FromTemplate, Severity, Status};
+use crate::oncall::{Of, WantedQuota};
 use crate::templates::{
     Attachment, ByLanguage, Command as Templates, Document, Gather, Item, Placeholder, Policy,
     Price, Step, Template,
@@ -141,6 +142,11 @@ fn template() -> Template {
         steps: vec![Step {
             delay_ms: 60_000,
             to: vec!["group:duty".to_owned()],
+            enough: vec![WantedQuota {
+                what: String::new(),
+                count: 1,
+                of: Of::Skill("medic".to_owned()),
+            }],
         }],
         needed: 2,
         repeats: 3,
@@ -148,6 +154,12 @@ fn template() -> Template {
         validity_ms: 3_600_000,
         channels: vec!["sms".to_owned(), "email".to_owned()],
         answers: vec![Answer::Coming, Answer::Cannot],
+        conduct: Conduct {
+            reminders: 2,
+            remind_every_ms: 300_000,
+            ..Conduct::default()
+        },
+        lead: vec!["group:duty".to_owned()],
         gather: BTreeMap::from([("en".to_owned(), gather)]),
         checklist: vec![Item {
             owner: words("en", "IT on duty"),

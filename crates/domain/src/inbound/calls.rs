@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 
 use super::query;
-use super::rules::{self, Meaning};
+use super::rules;
 use super::sender::Sender;
 use crate::alerts::{self, AlertRow};
 use crate::escalation::{self, Called};
@@ -46,7 +46,7 @@ pub async fn understood(
     let mut keys = Vec::new();
     for (key, from, text) in query::elsewhere(conn, now - CODES_REST, LOOKED_AT_MAX).await? {
         let sender = Sender::load(conn, now, &from).await?;
-        let Meaning::Code { code, .. } = rules::parse(&text, &sender.open_codes()) else {
+        let Some(code) = rules::code(&text, &sender.open_codes()) else {
             continue;
         };
         if sender.find_call(conn, &code).await?.is_some() {
@@ -153,6 +153,7 @@ impl Sender {
                 open.push(OpenCode {
                     code: call.code.clone(),
                     number: alert.label.clone(),
+                    kind: alert.kind,
                 });
             }
         }

@@ -18,7 +18,7 @@ use crate::nodes::{self, Fork};
 use crate::recipients;
 use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
 use crate::time::Civil;
-use crate::vocabulary::Answer;
+use crate::vocabulary::{AlertKind, Answer};
 use crate::waking;
 
 /// How far back `?` looks.
@@ -73,7 +73,7 @@ impl Desk<'_> {
                 });
             }
         }
-        match self.meaning() {
+        match self.meaning().await? {
             Meaning::Question => self.question().await,
             Meaning::Code { code, answer, rest } => self.code(&code, answer, &rest).await,
             Meaning::BareAnswer(answer) => self.bare_answer(answer).await,
@@ -130,21 +130,33 @@ impl Desk<'_> {
     }
 
     /// What the text means; of a damaged one only what the damage cannot have made.
-    fn meaning(&self) -> Meaning {
-        let (text, open) = (&self.text.text, self.sender.open_codes());
-        let meaning = rules::parse(text, &open);
+    async fn meaning(&mut self) -> Result<Meaning, sqlx::Error> {
+        let (text, open) = (self.text.text.clone(), self.sender.open_codes());
+        let kind = self.kind_asked(&text, &open).await?;
+        let meaning = rules::parse(&text, &open, kind);
         if !self.text.damaged || meaning == Meaning::Question {
-            return meaning;
+            return Ok(meaning);
         }
-        match rules::parse_part(text, &open) {
+        Ok(match rules::parse_part(&text, &open, kind) {
             // People read all that is left of it.
             Some((code, answer)) => Meaning::Code {
                 code,
                 answer: Some(answer),
-                rest: text.clone(),
+                rest: text,
             },
             None => Meaning::Free,
-        }
+        })
+    }
+
+    /// To what kind of alert a text would be an answer: that of its code, else that of the only open alert.
+    async fn kind_asked(&mut self, text: &str, open: &[String]) -> Result<AlertKind, sqlx::Error> {
+        let asked = match (rules::code(text, open), self.sender.open.as_slice()) {
+            (Some(code), _) => self.sender.find_call(self.conn, &code).await?,
+            (None, [only]) => self.sender.asked(self.conn, only.clone()).await?,
+            (None, []) => self.sender.last_call(self.conn).await?,
+            (None, [_, ..]) => None,
+        };
+        Ok(asked.map_or(AlertKind::Alert, |asked| asked.alert.kind))
     }
 
     /// A part of a longer text: an answer in it must not wait for the rest (CHANNELS §1.9).
@@ -158,8 +170,9 @@ impl Desk<'_> {
         if self.sender.sent_whole_of(&self.text.text) || self.sender.is_guessing() {
             return Ok(nothing);
         }
-        let Some((code, answer)) = rules::parse_part(&self.text.text, &self.sender.open_codes())
-        else {
+        let (text, open) = (self.text.text.clone(), self.sender.open_codes());
+        let kind = self.kind_asked(&text, &open).await?;
+        let Some((code, answer)) = rules::parse_part(&text, &open, kind) else {
             return Ok(nothing);
         };
         let Some(asked) = self.sender.find_call(self.conn, &code).await? else {
@@ -204,9 +217,12 @@ impl Desk<'_> {
                 self.distrusted(&asked, answer).await
             }
             Some(answer)
-                if self
-                    .sender
-                    .answered_by_part_of(&self.text.text, code, answer) =>
+                if self.sender.answered_by_part_of(
+                    &self.text.text,
+                    code,
+                    answer,
+                    asked.alert.kind,
+                ) =>
             {
                 self.post(asked.alert.joined_into.unwrap_or(asked.alert.id), rest)
                     .await?;
@@ -621,6 +637,7 @@ impl Desk<'_> {
             language,
             organisation: &self.organisation,
             number: &alert.label,
+            kind: alert.kind,
         }
     }
 

@@ -6,7 +6,7 @@
 mod phrases;
 
 use self::phrases::Phrase;
-use crate::vocabulary::Answer;
+use crate::vocabulary::{AlertKind, Answer};
 
 /// What a text was taken for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,10 +29,12 @@ pub enum Meaning {
 
 /// Reads a whole text. `open` are the codes the sender could answer with; they decide where a run of digits ends.
 ///
-/// A code alone, or with a courtesy, is "coming". `4711?` asks and does not answer. Case, spaces, quotes, punctuation,
+/// A code alone, or with a courtesy, is "coming", but no word of being safe. `4711?` asks and does not answer. Case, spaces, quotes, punctuation,
 /// accents and full-width forms do not matter.
-pub fn parse(text: &str, open: &[String]) -> Meaning {
-    let tokens = tokens(text);
+///
+/// What digits and words mean depends on the `kind` of the alert the text would answer.
+pub fn parse(text: &str, open: &[String], kind: AlertKind) -> Meaning {
+    let tokens = tokens(text, kind);
     if is_question(text, &tokens) {
         return Meaning::Question;
     }
@@ -55,7 +57,8 @@ pub fn parse(text: &str, open: &[String]) -> Meaning {
         Beside::Nothing if only_courtesy && text.contains(['?', '\u{ff1f}', '\u{61f}']) => {
             return Meaning::Question;
         }
-        Beside::Nothing if only_courtesy => Some(Answer::Coming),
+        // That somebody has the phone says nothing about how they are.
+        Beside::Nothing if only_courtesy && kind == AlertKind::Alert => Some(Answer::Coming),
         Beside::Nothing | Beside::Contradiction => None,
     };
     let rest = if only_courtesy && answer.is_some() {
@@ -72,11 +75,11 @@ pub fn parse(text: &str, open: &[String]) -> Meaning {
 
 /// Reads one part of a longer text, or a damaged one, for a code with a spelled-out answer. Neither may be what a cut left
 /// of something else, so more words must follow.
-pub fn parse_part(text: &str, open: &[String]) -> Option<(String, Answer)> {
+pub fn parse_part(text: &str, open: &[String], kind: AlertKind) -> Option<(String, Answer)> {
     if quotes_a_page(text) {
         return None;
     }
-    let tokens = tokens(text);
+    let tokens = tokens(text, kind);
     let found = find_code(&tokens, open)?;
     let beside = beside_code(&tokens, &found);
     let last_used = beside.used.iter().max().copied().unwrap_or(found.at);
@@ -86,6 +89,15 @@ pub fn parse_part(text: &str, open: &[String]) -> Option<(String, Answer)> {
             Some((found.code, answer))
         }
         Beside::One(_) | Beside::Nothing | Beside::Contradiction => None,
+    }
+}
+
+/// The code a text carries, whatever it says beside it; nothing when it asks or quotes.
+pub(super) fn code(text: &str, open: &[String]) -> Option<String> {
+    // Codes are found the same way whatever is answered.
+    match parse(text, open, AlertKind::Alert) {
+        Meaning::Code { code, .. } => Some(code),
+        Meaning::Question | Meaning::BareAnswer(_) | Meaning::Free => None,
     }
 }
 
@@ -103,6 +115,8 @@ const CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=6;
 #[derive(Debug)]
 struct Token {
     kind: Kind,
+    /// What answers it could stand for.
+    asked: AlertKind,
     folded: String,
     /// Byte range in the text.
     start: usize,
@@ -122,17 +136,14 @@ impl Token {
 
     /// The answer a single digit stands for.
     fn as_answer(&self) -> Option<Answer> {
-        match (self.kind, self.folded.as_str()) {
-            (Kind::Digits, "1") => Some(Answer::Coming),
-            (Kind::Digits, "2") => Some(Answer::Cannot),
-            (Kind::Digits, "3") => Some(Answer::Received),
-            (Kind::Digits, "4") => Some(Answer::NeedHelp),
-            (Kind::Digits | Kind::Word, _) => None,
+        match self.kind {
+            Kind::Digits if self.folded.len() == 1 => self.asked.of_digit(&self.folded),
+            Kind::Digits | Kind::Word => None,
         }
     }
 }
 
-fn tokens(text: &str) -> Vec<Token> {
+fn tokens(text: &str, asked: AlertKind) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
     let mut joins = false;
     for (start, c) in text.char_indices() {
@@ -161,6 +172,7 @@ fn tokens(text: &str) -> Vec<Token> {
             Some(last) => last.end = end,
             None => tokens.push(Token {
                 kind,
+                asked,
                 folded: String::new(),
                 start,
                 end,
@@ -200,7 +212,7 @@ fn is_question(text: &str, tokens: &[Token]) -> bool {
 
 /// A page of ours forwarded, quoted by a robot or "liked": its list of answers is no answer.
 fn quotes_a_page(text: &str) -> bool {
-    ["1=", "2=", "3=", "4="]
+    ["1=", "2=", "3="]
         .iter()
         .all(|answer| text.contains(answer))
 }
@@ -233,7 +245,7 @@ fn find_code(tokens: &[Token], open: &[String]) -> Option<FoundCode> {
     for (at, token) in digits() {
         let (code, last) = token.folded.split_at(token.folded.len() - 1);
         if open.iter().any(|open| open == code)
-            && let Some(answer) = digit_answer(last)
+            && let Some(answer) = token.asked.of_digit(last)
         {
             return Some(FoundCode {
                 code: code.to_owned(),
@@ -286,22 +298,30 @@ fn beside_code(tokens: &[Token], found: &FoundCode) -> BesideCode {
         used.extend(found.at - count..found.at);
     }
     BesideCode {
-        answer: agreed(&answers),
+        answer: agreed(&answers, tokens[found.at].asked),
         used,
     }
 }
 
 /// One answer if all say the same. A yes beside another answer adds nothing: `ok 2` is 2.
-fn agreed(answers: &[Said]) -> Beside {
+fn agreed(answers: &[Said], asked: AlertKind) -> Beside {
     let mut plain = answers.iter().filter_map(|said| match said {
         Said::Plainly(answer) => Some(*answer),
         Said::Yes => None,
     });
     match plain.next() {
         None if answers.is_empty() => Beside::Nothing,
-        None => Beside::One(Answer::Coming),
+        None => Beside::One(yes(asked)),
         Some(first) if plain.all(|other| other == first) => Beside::One(first),
         Some(_) => Beside::Contradiction,
+    }
+}
+
+/// What "yes" says.
+fn yes(asked: AlertKind) -> Answer {
+    match asked {
+        AlertKind::Alert => Answer::Coming,
+        AlertKind::SafetyCheck => Answer::Safe,
     }
 }
 
@@ -323,7 +343,7 @@ fn answer_at(tokens: &[Token], at: usize) -> Option<(Said, usize)> {
             .is_some_and(|unit| phrases::UNITS.contains(&unit.folded.as_str()));
         return (!is_time).then_some((Said::Plainly(answer), 1));
     }
-    let longest = phrases::all()
+    let longest = phrases::all(token.asked)
         .filter(|phrase| starts_with(&tokens[at..], phrase))
         .max_by_key(|p| p.words.len())?;
     Some((longest.says, longest.words.len()))
@@ -353,20 +373,11 @@ fn bare_answer(tokens: &[Token]) -> Option<Answer> {
         answers.push(answer);
         next = skip_courtesies(tokens, next + count);
     }
-    match agreed(&answers) {
+    let asked = tokens.first().map_or(AlertKind::Alert, |token| token.asked);
+    match agreed(&answers, asked) {
         Beside::One(answer) => Some(answer),
         Beside::Nothing | Beside::Contradiction => None,
     }
-}
-
-fn digit_answer(digit: &str) -> Option<Answer> {
-    Token {
-        kind: Kind::Digits,
-        folded: digit.to_owned(),
-        start: 0,
-        end: 0,
-    }
-    .as_answer()
 }
 
 /// The text without some of its tokens, and without the punctuation that is left at its ends.

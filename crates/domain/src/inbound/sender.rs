@@ -12,7 +12,7 @@ use crate::phone::PhoneNumber;
 use crate::recipients::{self, PersonRow};
 use crate::texts::Language;
 use crate::time::Timestamp;
-use crate::vocabulary::Answer;
+use crate::vocabulary::{AlertKind, Answer};
 
 /// Replies to one number that has business with us, per hour (SECURITY §2.4).
 pub(super) const REPLIES_PER_HOUR_MAX: usize = 120;
@@ -128,10 +128,16 @@ impl Sender {
     }
 
     /// Whether a part of this text was taken for this answer already.
-    pub(super) fn answered_by_part_of(&self, text: &str, code: &str, answer: Answer) -> bool {
+    pub(super) fn answered_by_part_of(
+        &self,
+        text: &str,
+        code: &str,
+        answer: Answer,
+        kind: AlertKind,
+    ) -> bool {
         let open = [code.to_owned()];
         let said = |part: &str| {
-            rules::parse_part(part, &open).is_some_and(|(c, a)| c == code && a == answer)
+            rules::parse_part(part, &open, kind).is_some_and(|(c, a)| c == code && a == answer)
         };
         self.since_parts().any(|row| {
             row.taken == Some(Taken::AnswerInPart) && text.contains(&row.text) && said(&row.text)

@@ -170,6 +170,7 @@ async fn join_one(
         Fact::Request(fact) => requests::merge(conn, fact).await,
         Fact::Act(fact) => alerts::merge_act(conn, fact).await,
         Fact::Fired(fact) => automations::merge(conn, fact).await,
+        Fact::Mark(fact) => escalation::merge_mark(conn, fact).await,
     }
 }
 
@@ -180,6 +181,7 @@ fn touch(fact: &Fact, touched: &mut Touched) {
         Fact::Call(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Act(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Fired(fact) => _ = touched.alerts.insert(fact.alert),
+        Fact::Mark(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Delivery(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Attempt(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Message(_) | Fact::Inbound(_) | Fact::Request(_) => {}

@@ -55,6 +55,8 @@ async fn collect(conn: &mut SqliteConnection) -> Result<Vec<Fact>, sqlx::Error> 
     let acts = alerts::acts_changed(conn).await?;
     facts.extend(acts.into_iter().map(|fact| Fact::Act(Box::new(fact))));
     facts.extend(escalation::changed(conn).await?.into_iter().map(Fact::Call));
+    let marks = escalation::changed_marks(conn).await?;
+    facts.extend(marks.into_iter().map(Fact::Mark));
     let owed = deliveries::changed(conn).await?;
     facts.extend(owed.into_iter().map(|fact| Fact::Delivery(Box::new(fact))));
     let tries = deliveries::changed_attempts(conn).await?;

@@ -6,14 +6,15 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::digest::add_row;
 
-/// A digest of alerts, acts on them, automations that fired, people called, deliveries, attempts, messages and texts received, each by its own time and id.
+/// A digest of alerts, acts on them, automations that fired, people called, marks, deliveries, attempts, messages and
+/// texts received, each by its own time and id.
 ///
 /// Left out is what each history has of its own: numbers and places given by the order of a log, when things are due,
 /// where deliveries stand (that follows from their attempts, answers and ends), replies, requests, the audit.
 pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx::Error> {
     let mut hash = Sha256::new();
     let alerts = sqlx::query(
-        "select alert_id, severity, status, texts, gather, source, dedup_key, raised_by, raised_at_ms, issued_by, \
+        "select alert_id, severity, status, kind, texts, gather, source, dedup_key, raised_by, raised_at_ms, issued_by, \
          aware_at_ms, people, acknowledged_at_ms, acknowledged_by, \
          case when state in ('called_off', 'resolved') then state end as ending, \
          case when state in ('called_off', 'resolved') then closed_at_ms end as ended_at_ms, \
@@ -27,7 +28,7 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     add(&mut hash, "alert", &alerts)?;
     let calls = sqlx::query(
         "select c.alert_id, c.recipient_id, c.position, c.step, c.called_at_ms, c.answer, c.answered_at_ms, \
-         c.answered_from, (select group_concat(code) from (select c.code as code union select x.code from call_code x \
+         c.answered_from, c.word, c.reminded, (select group_concat(code) from (select c.code as code union select x.code from call_code x \
           where x.alert_id = c.alert_id and x.recipient_id = c.recipient_id order by code)) as codes \
          from called_person c order by c.called_at_ms, c.alert_id, c.recipient_id",
     )
@@ -46,6 +47,11 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     .fetch_all(&mut *conn)
     .await?;
     add(&mut hash, "automation", &fired)?;
+    let marks =
+        sqlx::query("select * from safety_mark order by at_ms, alert_id, recipient_id, marked_by")
+            .fetch_all(&mut *conn)
+            .await?;
+    add(&mut hash, "mark", &marks)?;
     let deliveries = sqlx::query(
         "select delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, language, lane, \
          critical, code, created_at_ms from delivery where purpose = 'page' order by created_at_ms, delivery_id",

@@ -36,7 +36,7 @@ pub use crate::alerts::{ActFact, AlertFact, StandingFact};
 pub use crate::automations::FiredFact;
 pub use crate::conversations::MessageFact;
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
-pub use crate::escalation::CallFact;
+pub use crate::escalation::{CallFact, MarkFact};
 pub use crate::inbound::InboundFact;
 pub use crate::nodes::{Fork, fork};
 pub use crate::requests::RequestFact;
@@ -65,6 +65,8 @@ pub enum Fact {
     Act(Box<ActFact>),
     /// An automation that fired.
     Fired(FiredFact),
+    /// What somebody says of a person called.
+    Mark(MarkFact),
 }
 
 impl Fact {
@@ -81,6 +83,7 @@ impl Fact {
             Self::Request(_) => "request",
             Self::Act(_) => "act",
             Self::Fired(_) => "automation",
+            Self::Mark(_) => "mark",
         }
     }
 
@@ -97,6 +100,7 @@ impl Fact {
             Self::Request(fact) => fact.request.to_string(),
             Self::Act(fact) => format!("{}/{}", fact.alert, fact.id),
             Self::Fired(fact) => format!("{}/{}", fact.alert, fact.number),
+            Self::Mark(fact) => format!("{}/{}", fact.alert, fact.recipient),
         }
     }
 }

@@ -6,9 +6,11 @@ use tokio::runtime::Runtime;
 
 use super::tests::{Cluster, Island, PEOPLE};
 use super::{ActFact, Fact, StandingFact, merge_digest, orphans, refused};
-use crate::alerts::{Acknowledged, Act, Answer, Audience, Closed, Ending, JoinedInto, Severity};
+use crate::alerts::{
+    Acknowledged, Act, AlertKind, Answer, Audience, Closed, Ending, JoinedInto, Severity,
+};
 use crate::deliveries::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Report, Standing};
-use crate::escalation::{Answered, CallFact, FirstCall, Progress};
+use crate::escalation::{Answered, CallFact, FirstCall, Progress, Word};
 use crate::inbound::{InboundFact, ReceivedText, TakenAs};
 use crate::transcript::{accepted, refused as refused_send, unknown};
 use crate::{ActId, AlertId, DeliveryId, NodeId, RecipientId, Timestamp};
@@ -73,10 +75,23 @@ fn call() -> impl Strategy<Value = CallFact> {
         position,
     });
     let answer = prop::sample::select(Answer::ALL.to_vec());
-    let answered = prop::option::of((time(), word(), answer))
-        .prop_map(|found| found.map(|(at, from, answer)| Answered { at, from, answer }));
+    let stands = prop::sample::select(vec![
+        Word::Given,
+        Word::Asked,
+        Word::Lapsed,
+        Word::Confirmed,
+    ]);
+    let answered = prop::option::of((time(), word(), answer, stands)).prop_map(|found| {
+        found.map(|(at, from, answer, word)| Answered {
+            at,
+            from,
+            answer,
+            word,
+        })
+    });
     let codes = prop::collection::btree_set(prop::sample::select(vec!["1", "2", "3"]), 1..3);
-    (called, answered, codes).prop_map(|(called, answered, codes)| CallFact {
+    (called, answered, codes, 0..4_u16).prop_map(|(called, answered, codes, reminded)| CallFact {
+        reminded,
         alert: AlertId([9; 16]),
         recipient: RecipientId([8; 16]),
         called,
@@ -219,6 +234,9 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Deed {
     Raise(Severity, Vec<usize>),
+    CheckSafety(Vec<usize>),
+    /// Somebody saw a person.
+    Mark(usize, usize, Answer),
     /// Whatever the plans call for.
     Act,
     /// Everything due is sent, with one end.
@@ -273,8 +291,11 @@ fn act_fact() -> impl Strategy<Value = ActFact> {
 fn deed() -> impl Strategy<Value = Deed> {
     let severity = prop::sample::select(Severity::ALL.to_vec());
     let answer = prop::sample::select(Answer::ALL.to_vec());
+    let safety = prop::sample::select(AlertKind::SafetyCheck.answers().to_vec());
     prop_oneof![
         2 => (severity, vec(0..4_usize, 1..4)).prop_map(|(s, p)| Deed::Raise(s, p)),
+        1 => vec(0..4_usize, 1..4).prop_map(Deed::CheckSafety),
+        2 => (0..5_usize, 0..4_usize, safety).prop_map(|(a, p, m)| Deed::Mark(a, p, m)),
         3 => Just(Deed::Act),
         3 => (0..4_u8).prop_map(Deed::Send),
         3 => (0..5_usize, 0..4_usize, answer).prop_map(|(a, p, w)| Deed::Answer(a, p, w)),
@@ -294,6 +315,8 @@ async fn act_out(island: &mut Island, deeds: &[Deed]) {
     for deed in deeds {
         match deed {
             Deed::Raise(severity, people) => island.raise(*severity, people).await,
+            Deed::CheckSafety(people) => island.check_safety(people).await,
+            Deed::Mark(alert, person, mark) => island.mark(*alert, *person, *mark).await,
             Deed::Act => island.act().await,
             Deed::Send(0) => island.send_all(refused_send(false)).await,
             Deed::Send(1) => island.send_all(unknown()).await,

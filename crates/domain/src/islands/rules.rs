@@ -45,7 +45,8 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::Resolve { .. }
             | alerts::Command::CallOff { .. }
             | alerts::Command::Join { .. }
-            | alerts::Command::Act { .. },
+            | alerts::Command::Act { .. }
+            | alerts::Command::Mark { .. },
         )
         | Command::Automations(_)
         | Command::Conversations(_)

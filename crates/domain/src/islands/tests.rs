@@ -20,6 +20,7 @@ use crate::{
     escalation,
 };
 
+mod safety;
 mod stage;
 
 async fn label_of(conn: &mut sqlx::SqliteConnection, alert: AlertId) -> String {

@@ -14,6 +14,7 @@ mod plan;
 #[cfg(test)]
 mod properties;
 mod query;
+mod quota;
 mod resolve;
 mod rules;
 mod settle;
@@ -32,6 +33,8 @@ pub use self::query::{
     FeedRow, OverrideRow, RedirectRow, ScheduleRow, SwapRow, feed, feeds, names_of_people,
     overrides, plan_of, plan_of_all, plan_of_person, redirect, schedule, schedules, swaps,
 };
+pub(crate) use self::quota::check_what;
+pub use self::quota::{Of, QUOTAS_MAX, WantedQuota, check_quota};
 pub use self::resolve::{Called, Resolved, resolve};
 pub use self::rules::{SwapState, check_override, check_schedule};
 pub use self::warnings::{Warning, warnings};

@@ -17,12 +17,12 @@ pub use self::command::{
     Barred, Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
     PersonKind, Rule, Verify, Window, Wishes,
 };
-pub(crate) use self::query::first_unknown_person;
 pub use self::query::{
     Freeze, GroupRow, ImportRow, ImportState, Membership, Named, Occupancy, PersonRow,
     Verification, allowed_prefixes, by_address, by_ids, by_keys, count, freeze, group, groups,
     import, imports, keys, occupancy, people, person, prefixes, resolve, waiting, weight,
 };
+pub(crate) use self::query::{first_unknown_person, of_whom, people_by_site};
 pub use self::rules::{
     Change, Prefixes, Weight, changed_fields, check_barred, check_group, check_import, check_key,
     check_person, check_prefix, check_prefixes, check_reason, check_verify, parse_hours,

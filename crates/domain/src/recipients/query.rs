@@ -1,6 +1,7 @@
 //! Reads of people and groups.
 
 mod imports;
+mod labels;
 mod members;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 pub use self::imports::{Freeze, ImportRow, ImportState, freeze, import, imports, waiting, weight};
+pub(crate) use self::labels::{of_whom, people_by_site};
 #[cfg(test)]
 pub(super) use self::members::FOUND_BY_RULES;
 pub use self::members::{Membership, Named, Occupancy, occupancy, resolve};

@@ -14,7 +14,7 @@ use crate::oncall::{self, Called};
 use crate::outcome::Outcome;
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
-use crate::vocabulary::{Severity, Status};
+use crate::vocabulary::{Conduct, Severity, Status};
 use crate::{conversations, limits, nodes, rows};
 
 /// What an alarm came to.
@@ -163,6 +163,12 @@ pub(super) async fn raise(
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: Conduct {
+            // A test of a source wakes nobody more than it says.
+            quiet: alarm.status == Status::Test,
+            ..Conduct::default()
+        },
+        lead: Vec::new(),
         dedup_key: Some(alarm.key.clone()),
         source: alarm.source.name.clone(),
         template: None,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::vocabulary::{Answer, Automation, Severity, Status};
+use crate::oncall::WantedQuota;
+use crate::vocabulary::{Answer, Automation, Conduct, Severity, Status};
 
 /// Words by language (BCP 47 primary subtag).
 pub type ByLanguage = BTreeMap<String, String>;
@@ -50,8 +51,11 @@ pub struct Template {
     pub validity_ms: u64,
     /// Kinds of contact method to call by (`sms`, `email`); empty: as each person prefers.
     pub channels: Vec<String>,
-    /// The answers people are offered; empty: all.
+    /// The answers people are offered; empty: all of its kind.
     pub answers: Vec<Answer>,
+    pub conduct: Conduct,
+    /// Names of those who are told at once how a safety check goes; empty: whoever is on duty.
+    pub lead: Vec<String>,
     /// Where to gather, by language.
     pub gather: BTreeMap<String, Gather>,
     /// What has to be done, in order.
@@ -83,6 +87,8 @@ pub struct Step {
     pub delay_ms: u64,
     /// Names such as `person:anna` and `group:duty`, looked up at each raise.
     pub to: Vec<String>,
+    /// What must be answered before no further step is called, all of it; empty: [`Template::needed`] of anybody.
+    pub enough: Vec<WantedQuota>,
 }
 
 /// Where to gather. Each part may be empty and hold placeholders.
@@ -158,6 +164,8 @@ impl Default for Template {
             validity_ms: DEFAULT_VALIDITY_MS,
             channels: Vec::new(),
             answers: Vec::new(),
+            conduct: Conduct::default(),
+            lead: Vec::new(),
             gather: BTreeMap::new(),
             checklist: Vec::new(),
             documents: Vec::new(),

@@ -4,9 +4,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Mistake, Policy, Price, Template};
-use crate::oncall::{self, Called};
+use crate::oncall::{self, Called, Of};
 use crate::outcome::Refusal;
-use crate::recipients;
+use crate::recipients::{self, Criterion};
 use crate::rows;
 use crate::time::Timestamp;
 
@@ -118,7 +118,8 @@ pub async fn policy(conn: &mut SqliteConnection) -> Result<Policy, sqlx::Error> 
     })
 }
 
-/// The names in a template that nobody, no group and no schedule has now. People come and go, so this is a warning.
+/// The names in a template that nobody, no group and no schedule has now, and skills and sites that nobody has. People
+/// come and go, so this is a warning.
 pub async fn unknown_recipients(
     conn: &mut SqliteConnection,
     template: &Template,
@@ -143,8 +144,43 @@ pub async fn unknown_recipients(
                 });
             }
         }
+        for (place, quota) in step.enough.iter().enumerate() {
+            if let Some(problem) = nobody(conn, &quota.of).await? {
+                let at = format!("/steps/{index}/enough/{place}");
+                unknown.push(Mistake { at, problem });
+            }
+        }
     }
     Ok(unknown)
+}
+
+/// Says that nobody has what a quota wants.
+async fn nobody(conn: &mut SqliteConnection, of: &Of) -> Result<Option<String>, sqlx::Error> {
+    let (criterion, words) = match of {
+        Of::Anyone | Of::Step | Of::EachSite => return Ok(None),
+        Of::Called(names) => {
+            for name in names {
+                let Called::Named(named) = name else {
+                    continue;
+                };
+                let named = std::slice::from_ref(named);
+                if let Err(refusal) = recipients::resolve(&mut *conn, named).await? {
+                    return Ok(Some(refusal.to_string()));
+                }
+            }
+            return Ok(None);
+        }
+        Of::Skill(skill) => (
+            Criterion::Skill(skill.clone()),
+            format!("has the skill {skill:?}"),
+        ),
+        Of::Site(site) => (
+            Criterion::Site(site.clone()),
+            format!("belongs to the site {site:?}"),
+        ),
+    };
+    let there = recipients::of_whom(conn, &criterion).await?;
+    Ok(there.is_empty().then(|| format!("nobody {words}")))
 }
 
 fn version_row(row: &SqliteRow) -> Result<Version, sqlx::Error> {

@@ -6,10 +6,10 @@ use super::automated;
 use super::fill::{Piece, is_name, pieces};
 use super::links::{check_host, check_url, is_host, links};
 use super::{Attachment, ByLanguage, Placeholder, Policy, Template};
-use crate::oncall::Called;
-use crate::recipients::check_key;
+use crate::oncall::{Called, QUOTAS_MAX, check_quota};
+use crate::recipients::{Named, check_key};
 use crate::texts::{Language, steers};
-use crate::vocabulary::{DELAY_MS_MAX, STEPS_MAX, TEXT_LEN_MAX, VALIDITY_MS};
+use crate::vocabulary::{AlertKind, DELAY_MS_MAX, STEPS_MAX, TEXT_LEN_MAX, VALIDITY_MS};
 
 /// Templates of one organisation, archived ones among them.
 pub(super) const TEMPLATES_MAX: i64 = 500;
@@ -221,6 +221,7 @@ impl Check<'_> {
         }
         self.once("/channels", template.channels.iter().map(String::as_str));
         self.once("/answers", template.answers.iter().map(|a| a.name()));
+        self.conduct();
         let notes = template.notes.chars().count();
         if notes > NOTES_LEN_MAX {
             self.add(
@@ -234,6 +235,39 @@ impl Check<'_> {
             .find(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || steers(*c));
         if let Some(odd) = odd {
             self.add("/notes", control(odd));
+        }
+    }
+
+    fn conduct(&mut self) {
+        let template = self.template;
+        let kind = template.conduct.kind;
+        if let Err(problem) = template.conduct.check() {
+            self.add("/follow_up", problem);
+        }
+        for (index, answer) in template.answers.iter().enumerate() {
+            if !kind.answers().contains(answer) {
+                let known: Vec<&str> = kind.answers().iter().map(|a| a.name()).collect();
+                let problem = format!(
+                    "{} cannot be answered to this kind of alert; known are {}",
+                    answer.name(),
+                    known.join(", ")
+                );
+                self.add(format!("/answers/{index}"), problem);
+            }
+        }
+        if kind == AlertKind::SafetyCheck
+            && (template.steps.len() > 1 || template.steps.iter().any(|s| !s.enough.is_empty()))
+        {
+            let problem = "a safety check asks everyone at once and waits for all of them; give one step without conditions";
+            self.add("/steps", problem);
+        }
+        self.at_most("/lead", template.lead.len(), RECIPIENTS_MAX);
+        for (place, name) in template.lead.iter().enumerate().take(RECIPIENTS_MAX) {
+            if Named::parse(name).is_none() {
+                let shown: String = name.chars().take(80).collect();
+                let problem = format!("{shown:?} names nobody; write person:KEY or group:KEY");
+                self.add(format!("/lead/{place}"), problem);
+            }
         }
     }
 
@@ -309,6 +343,12 @@ impl Check<'_> {
                         "{shown:?} names nobody; write person:KEY, group:KEY or schedule:KEY"
                     );
                     self.add(format!("{at}/to/{place}"), problem);
+                }
+            }
+            self.at_most(&format!("{at}/enough"), step.enough.len(), QUOTAS_MAX);
+            for (place, quota) in step.enough.iter().enumerate().take(QUOTAS_MAX) {
+                if let Err(problem) = check_quota(quota) {
+                    self.add(format!("{at}/enough/{place}"), problem);
                 }
             }
         }

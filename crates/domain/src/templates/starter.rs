@@ -12,7 +12,7 @@ mod tests;
 
 use super::{ByLanguage, Item, Placeholder, Template};
 use crate::texts::Language;
-use crate::vocabulary::{Answer, Severity};
+use crate::vocabulary::{AlertKind, Answer, Conduct, Severity};
 
 /// The starter pack in these languages. The first of them serves all others, unless English is among them.
 pub fn pack(languages: &[Language]) -> Vec<Template> {
@@ -108,8 +108,8 @@ impl Role {
 /// People who are to come.
 const COME: &[Answer] = &[Answer::Coming, Answer::Cannot];
 
-/// People who are to say that they are well.
-const SAFE: &[Answer] = &[Answer::Received, Answer::NeedHelp];
+/// People who are to say how they are.
+const SAFE: &[Answer] = AlertKind::SafetyCheck.answers();
 
 impl Scenario {
     fn template(&self, languages: &[Language]) -> Template {
@@ -140,6 +140,13 @@ impl Scenario {
                 .collect(),
             severity: self.severity,
             answers: self.answers.to_vec(),
+            conduct: Conduct {
+                kind: match self.answers.contains(&Answer::Safe) {
+                    true => AlertKind::SafetyCheck,
+                    false => AlertKind::Alert,
+                },
+                ..Conduct::default()
+            },
             checklist: self
                 .checklist
                 .iter()

@@ -29,6 +29,7 @@ fn mail() -> Template {
         steps: vec![Step {
             delay_ms: 0,
             to: vec!["group:night".to_owned()],
+            enough: Vec::new(),
         }],
         checklist: vec![Item {
             owner: words(&[("en", "IT on duty")]),
@@ -421,6 +422,7 @@ async fn what_may_not_be_meant_is_hinted_at() {
             to: ["person:ana", "person:zoe", "group:none"]
                 .map(str::to_owned)
                 .to_vec(),
+            enough: Vec::new(),
         }],
         ..mail()
     };

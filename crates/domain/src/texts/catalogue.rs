@@ -1,6 +1,6 @@
 //! What a language must be able to say. A text that is missing in one of them does not compile.
 
-use crate::vocabulary::{Answer, Severity};
+use crate::vocabulary::{AlertKind, Answer, Severity};
 
 /// One language's words. Whole sentences, because word order differs; arguments are cleaned and clipped by the caller.
 /// Times come as `HH:MM`, in UTC, and the sentences say so.
@@ -25,10 +25,10 @@ pub(super) trait Words: Sync {
     /// What a person types a digit for, as short as can be.
     fn hint(&self, answer: Answer) -> &'static str;
     /// The answers offered, behind `code`: `Reply 4711 1=coming …`.
-    fn how_to_answer(&self, code: &str, offered: &[Answer]) -> String {
+    fn how_to_answer(&self, code: &str, kind: AlertKind, offered: &[Answer]) -> String {
         let mut text = format!("{} {code}", self.reply());
         for answer in offered {
-            text.push_str(&format!(" {}={}", answer.digit(), self.hint(*answer)));
+            text.push_str(&format!(" {}={}", kind.digit(*answer), self.hint(*answer)));
         }
         text
     }
@@ -45,6 +45,16 @@ pub(super) trait Words: Sync {
     fn code_elsewhere(&self, site: &str, numbers: &str) -> String;
     /// One text instead of all that waited too long. `newest` and `open` name alerts; `open` may be empty.
     fn backlog(&self, organisation: &str, count: u64, newest: &str, open: &str) -> String;
+
+    /// Before how to answer, to somebody silent.
+    fn no_answer_yet(&self) -> &'static str;
+    /// Before how to answer, to somebody coming who has to say so again by a time.
+    fn still_coming(&self, time: &str) -> String;
+    /// To those who lead. `site` may be empty; `by` is who saw it, when the person did not say it.
+    fn needs_help(&self, alert: &str, name: &str, site: &str, by: Option<&str>) -> String;
+    /// To those who lead a safety check, as is the next.
+    fn time_is_over(&self, alert: &str, missing: u64, asked: u64) -> String;
+    fn all_accounted_for(&self, alert: &str, asked: u64) -> String;
 
     fn called_off(&self) -> &'static str;
     fn stand_down(&self) -> &'static str;

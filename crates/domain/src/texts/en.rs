@@ -29,6 +29,8 @@ impl Words for English {
             Answer::Cannot => "cannot come",
             Answer::Received => "has received it",
             Answer::NeedHelp => "needs help",
+            Answer::Safe => "safe",
+            Answer::NotOnSite => "not on site",
         }
     }
 
@@ -58,6 +60,8 @@ impl Words for English {
             Answer::Cannot => "cannot",
             Answer::Received => "received",
             Answer::NeedHelp => "need help",
+            Answer::Safe => "safe",
+            Answer::NotOnSite => "not on site",
         }
     }
 
@@ -98,6 +102,35 @@ impl Words for English {
         };
         let alerts = if count == 1 { "alert" } else { "alerts" };
         format!("{organisation}: during the outage {count} {alerts}, newest {newest}. {open}")
+    }
+
+    fn no_answer_yet(&self) -> &'static str {
+        "No answer from you yet."
+    }
+
+    fn still_coming(&self, time: &str) -> String {
+        format!(
+            "You said you are coming. Still on your way? Say so by {time} UTC, or you are no longer counted."
+        )
+    }
+
+    fn needs_help(&self, alert: &str, name: &str, site: &str, by: Option<&str>) -> String {
+        let at = match site {
+            "" => String::new(),
+            site => format!(" ({site})"),
+        };
+        match by {
+            None => format!("{alert}: {name} NEEDS HELP{at}."),
+            Some(by) => format!("{alert}: {name} NEEDS HELP{at}, says {by}."),
+        }
+    }
+
+    fn time_is_over(&self, alert: &str, missing: u64, asked: u64) -> String {
+        format!("{alert}: time is over, {missing} of {asked} have not answered.")
+    }
+
+    fn all_accounted_for(&self, alert: &str, asked: u64) -> String {
+        format!("{alert}: all {asked} have answered or were seen.")
     }
 
     fn called_off(&self) -> &'static str {

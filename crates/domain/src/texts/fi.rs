@@ -29,6 +29,8 @@ impl Words for Finnish {
             Answer::Cannot => "ei pääse",
             Answer::Received => "saanut tiedon",
             Answer::NeedHelp => "tarvitsee apua",
+            Answer::Safe => "turvassa",
+            Answer::NotOnSite => "ei paikalla",
         }
     }
 
@@ -58,6 +60,8 @@ impl Words for Finnish {
             Answer::Cannot => "en pääse",
             Answer::Received => "saatu",
             Answer::NeedHelp => "apua",
+            Answer::Safe => "turvassa",
+            Answer::NotOnSite => "en paikalla",
         }
     }
 
@@ -102,6 +106,35 @@ impl Words for Finnish {
             "hälytystä"
         };
         format!("{organisation}: yhteyskatkon aikana {count} {alerts}, uusin {newest}. {open}")
+    }
+
+    fn no_answer_yet(&self) -> &'static str {
+        "Et ole vielä vastannut."
+    }
+
+    fn still_coming(&self, time: &str) -> String {
+        format!(
+            "Ilmoitit olevasi tulossa. Oletko yhä matkalla? Vahvista viimeistään {time} UTC, muuten sinua ei enää lasketa."
+        )
+    }
+
+    fn needs_help(&self, alert: &str, name: &str, site: &str, by: Option<&str>) -> String {
+        let at = match site {
+            "" => String::new(),
+            site => format!(" ({site})"),
+        };
+        match by {
+            None => format!("{alert}: {name} TARVITSEE APUA{at}."),
+            Some(by) => format!("{alert}: {name} TARVITSEE APUA{at}, ilmoitti {by}."),
+        }
+    }
+
+    fn time_is_over(&self, alert: &str, missing: u64, asked: u64) -> String {
+        format!("{alert}: aika on ohi, {missing}/{asked} ei ole vastannut.")
+    }
+
+    fn all_accounted_for(&self, alert: &str, asked: u64) -> String {
+        format!("{alert}: kaikki {asked} ovat vastanneet tai heidät on nähty.")
     }
 
     fn called_off(&self) -> &'static str {

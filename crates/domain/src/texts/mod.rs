@@ -15,6 +15,7 @@ mod language;
 mod news;
 mod page;
 mod phone;
+mod remind;
 mod reply;
 mod report;
 mod second;
@@ -32,6 +33,7 @@ pub use self::page::{
     page_mail,
 };
 pub use self::phone::{card_note, instructions};
+pub use self::remind::{all_accounted_for, needs_help, reminder, still_coming, time_is_over};
 pub use self::reply::{
     About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
     code_elsewhere, confirmation, duty_inbox_reply, genuine, late, no_calls, not_counted,

@@ -2,7 +2,7 @@
 
 use super::clean::{ELLIPSIS, clean, clip};
 use super::{CODE_MARK, Language, SMS_PARTS_MAX};
-use crate::vocabulary::{Answer, Severity, Status};
+use crate::vocabulary::{AlertKind, Answer, Severity, Status};
 
 /// What a page says.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct PageText<'a> {
     pub text: &'a str,
     /// Where to gather: place, bridge number and PIN. May be empty.
     pub gather: &'a str,
+    /// Decides which digits stand for the answers.
+    pub kind: AlertKind,
     /// The answers people are offered, in this order.
     pub answers: &'a [Answer],
     /// Codes have six digits.
@@ -57,7 +59,7 @@ pub fn page(page: PageText<'_>) -> String {
         empty if empty.is_empty() => empty,
         place => format!("\n{}: {place}", words.gather()),
     };
-    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]), page.answers);
+    let answer = how_to_answer(page);
     let check = words.how_to_check();
     let frozen = |text: &str| format!("{head} {text}{gather}\n{answer} {check}");
     let longest_code = if page.high_assurance {
@@ -71,6 +73,13 @@ pub fn page(page: PageText<'_>) -> String {
         longest_code,
         frozen,
     ))
+}
+
+/// What a text says in which the code is left open.
+pub(super) fn how_to_answer(page: PageText<'_>) -> String {
+    let words = page.language.words();
+    let mark = &mut [0; 4];
+    words.how_to_answer(CODE_MARK.encode_utf8(mark), page.kind, page.answers)
 }
 
 /// Where to gather, in parts. Each may be empty.
@@ -117,7 +126,7 @@ pub fn page_mail(page: PageText<'_>) -> (String, String) {
     if !gather.is_empty() {
         body.push_str(&format!("\n{}: {gather}\n", words.gather()));
     }
-    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]), page.answers);
+    let answer = how_to_answer(page);
     body.push_str(&format!(
         "\n{}\n{answer} {}\n",
         words.answer_by_sms(),

@@ -4,7 +4,7 @@ use super::Language;
 use super::clean::{clean, clip};
 use super::page::ORGANISATION_UNITS_MAX;
 use crate::time::CivilTime;
-use crate::vocabulary::Answer;
+use crate::vocabulary::{AlertKind, Answer};
 
 /// Which alert a reply is about, and to whom it speaks.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub struct About<'a> {
     pub organisation: &'a str,
     /// The alert's number as people say it.
     pub number: &'a str,
+    /// What can be answered to it.
+    pub kind: AlertKind,
 }
 
 /// How and when an alert ended.
@@ -51,6 +53,7 @@ pub struct LateAnswer<'a> {
 pub struct OpenCode {
     pub code: String,
     pub number: String,
+    pub kind: AlertKind,
 }
 
 /// One text that went to a number.
@@ -107,7 +110,8 @@ pub fn closed(about: About<'_>, ended: &Ended) -> String {
 /// Asks for the code that a critical alert wants: `Send 4711 1`.
 pub fn ask_back(about: About<'_>, code: &str, answer: Answer) -> String {
     let words = about.language.words();
-    words.ask_back(&alert(about), &send(code, answer), words.answer(answer))
+    let send = send(about.kind, code, answer);
+    words.ask_back(&alert(about), &send, words.answer(answer))
 }
 
 /// Lists the codes of open alerts, because the answer did not say which one it meant.
@@ -230,7 +234,7 @@ pub fn room_posted(about: About<'_>, code: &str) -> String {
     format!(
         "{} {}",
         words.shown_in_room(&alert(about)),
-        words.how_to_answer(code, &Answer::ALL)
+        words.how_to_answer(code, about.kind, about.kind.answers())
     )
 }
 
@@ -253,12 +257,12 @@ const OPEN_MAX: usize = 6;
 const SENT_MAX: usize = 3;
 const SENT_TEXT_UNITS_MAX: usize = 60;
 
-fn alert(about: About<'_>) -> String {
+pub(super) fn alert(about: About<'_>) -> String {
     let organisation = clip(&clean(about.organisation), ORGANISATION_UNITS_MAX);
     about.language.words().alert(about.number, &organisation)
 }
 
-fn person(name: &str) -> String {
+pub(super) fn person(name: &str) -> String {
     clip(&clean(name), PERSON_UNITS_MAX)
 }
 
@@ -267,12 +271,12 @@ fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {
     let lines: Vec<String> = open
         .iter()
         .take(OPEN_MAX)
-        .map(|o| words.open_code(&send(&o.code, answer), &o.number))
+        .map(|o| words.open_code(&send(o.kind, &o.code, answer), &o.number))
         .collect();
     lines.join(", ")
 }
 
 /// What to type: `4711 1`.
-fn send(code: &str, answer: Answer) -> String {
-    format!("{code} {}", answer.digit())
+fn send(kind: AlertKind, code: &str, answer: Answer) -> String {
+    format!("{code} {}", kind.digit(answer))
 }

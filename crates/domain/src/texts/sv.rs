@@ -29,6 +29,8 @@ impl Words for Swedish {
             Answer::Cannot => "kan inte komma",
             Answer::Received => "har mottagit",
             Answer::NeedHelp => "behöver hjälp",
+            Answer::Safe => "i säkerhet",
+            Answer::NotOnSite => "inte på plats",
         }
     }
 
@@ -58,6 +60,8 @@ impl Words for Swedish {
             Answer::Cannot => "kan inte",
             Answer::Received => "mottaget",
             Answer::NeedHelp => "hjälp",
+            Answer::Safe => "i säkerhet",
+            Answer::NotOnSite => "ej på plats",
         }
     }
 
@@ -97,6 +101,35 @@ impl Words for Swedish {
             format!("Öppna: {open}")
         };
         format!("{organisation}: under avbrottet {count} larm, senast {newest}. {open}")
+    }
+
+    fn no_answer_yet(&self) -> &'static str {
+        "Du har inte svarat ännu."
+    }
+
+    fn still_coming(&self, time: &str) -> String {
+        format!(
+            "Du svarade att du kommer. Är du fortfarande på väg? Bekräfta senast {time} UTC, annars räknas du inte längre."
+        )
+    }
+
+    fn needs_help(&self, alert: &str, name: &str, site: &str, by: Option<&str>) -> String {
+        let at = match site {
+            "" => String::new(),
+            site => format!(" ({site})"),
+        };
+        match by {
+            None => format!("{alert}: {name} BEHÖVER HJÄLP{at}."),
+            Some(by) => format!("{alert}: {name} BEHÖVER HJÄLP{at}, enligt {by}."),
+        }
+    }
+
+    fn time_is_over(&self, alert: &str, missing: u64, asked: u64) -> String {
+        format!("{alert}: tiden är ute, {missing} av {asked} har inte svarat.")
+    }
+
+    fn all_accounted_for(&self, alert: &str, asked: u64) -> String {
+        format!("{alert}: alla {asked} har svarat eller setts.")
     }
 
     fn called_off(&self) -> &'static str {

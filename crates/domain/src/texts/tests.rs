@@ -5,7 +5,7 @@ use sms::segment::count_parts;
 
 use super::*;
 use crate::time::CivilTime;
-use crate::vocabulary::{Answer, Severity, Status};
+use crate::vocabulary::{AlertKind, Answer, Severity, Status};
 
 /// As long as an organisation's name is expected to be.
 const ORGANISATION: &str = "Aurora Energy Norden";
@@ -22,7 +22,8 @@ fn page_text(language: Language) -> PageText<'static> {
         number: "118",
         text: TEXT,
         gather: "",
-        answers: &Answer::ALL,
+        kind: AlertKind::Alert,
+        answers: AlertKind::Alert.answers(),
         high_assurance: false,
     }
 }
@@ -32,6 +33,7 @@ fn about(language: Language) -> About<'static> {
         language,
         organisation: ORGANISATION,
         number: "118",
+        kind: AlertKind::Alert,
     }
 }
 
@@ -336,6 +338,7 @@ fn replies(language: Language) -> Vec<String> {
     let open = |code: &str, number: &str| OpenCode {
         code: code.to_owned(),
         number: number.to_owned(),
+        kind: AlertKind::Alert,
     };
     let two = [open("4711", "118"), open("5822", "B-7")];
     let late_after = |how| {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::args::{AlertCommand, AnswerWord, Raise, SeverityWord, StatusWord};
+use super::args::{
+    AlertCommand, AlertKindWord, AnswerWord, MarkWord, Raise, SeverityWord, StatusWord,
+};
 use super::template::{checklist, rendered};
 use super::{Context, held};
 use crate::client::{Client, new_key, segment};
@@ -13,6 +15,9 @@ use crate::output::{Done, Exit, Failure, cell, each};
 
 /// Alerts in one answer.
 const PAGE_LEN: u32 = 500;
+
+/// People on one list.
+const PEOPLE_MAX: u32 = 10_000;
 
 pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
     let client = context.client()?;
@@ -40,6 +45,8 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
                 AnswerWord::Cannot => "cannot",
                 AnswerWord::Received => "received",
                 AnswerWord::NeedHelp => "need_help",
+                AnswerWord::Safe => "safe",
+                AnswerWord::NotOnSite => "not_on_site",
             };
             act(
                 context,
@@ -49,6 +56,23 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
                 &json!({ "person": person, "answer": word }),
             )
             .await
+        }
+        AlertCommand::Mark {
+            alert,
+            person,
+            mark,
+            by,
+        } => {
+            let word = match mark {
+                MarkWord::Safe => "safe",
+                MarkWord::NeedHelp => "need_help",
+                MarkWord::NotOnSite => "not_on_site",
+            };
+            let body = json!({ "person": person, "mark": word, "by": by });
+            act(context, &client, &alert, "mark", &body).await
+        }
+        AlertCommand::Missing { alert, all, csv } => {
+            missing(context, &client, &alert, all, csv).await
         }
         AlertCommand::Resolve { alert, note } => {
             act(
@@ -178,6 +202,28 @@ fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
     if !raise.fallback.is_empty() {
         put("fallback", Value::Object(whom(&raise.fallback)?));
     }
+    let kind = raise.kind.map(|word| match word {
+        AlertKindWord::Alert => "alert",
+        AlertKindWord::SafetyCheck => "safety_check",
+    });
+    put("kind", json!(kind));
+    if !raise.lead.is_empty() {
+        put("lead", Value::Object(whom(&raise.lead)?));
+    }
+    put("quiet", json!(raise.quiet.then_some(true)));
+    let mut again = Map::new();
+    for (key, said) in [
+        ("confirm_within_s", raise.confirm_within.map(seconds)),
+        ("remind_every_s", raise.remind_every.map(seconds)),
+        ("reminders", raise.reminders.map(u64::from)),
+    ] {
+        if let Some(said) = said {
+            again.insert(key.to_owned(), json!(said));
+        }
+    }
+    if !again.is_empty() {
+        put("follow_up", Value::Object(again));
+    }
     put("repeat_every_s", json!(raise.repeat_every.map(seconds)));
     put("repeats", json!(raise.repeats));
     put("validity_s", json!(raise.validity.map(seconds)));
@@ -194,6 +240,24 @@ pub(super) fn severity_word(word: SeverityWord) -> &'static str {
         SeverityWord::High => "high",
         SeverityWord::Critical => "critical",
     }
+}
+
+/// Prints the list as the node wrote it: on paper and in a spreadsheet it is the same everywhere.
+async fn missing(context: &Context, client: &Client, alert: &str, all: bool, csv: bool) -> Done {
+    let path = format!(
+        "/v1/alerts/{}/missing?limit={PEOPLE_MAX}&all={all}",
+        segment(alert)
+    );
+    if csv {
+        let bytes = client.download(&format!("{path}&format=csv")).await?;
+        return context.output.bytes(&bytes);
+    }
+    if context.output.json {
+        context.output.data(&client.get(&path).await?, String::new);
+        return Ok(());
+    }
+    let bytes = client.download(&format!("{path}&format=text")).await?;
+    context.output.bytes(&bytes)
 }
 
 /// Says what a raise would come to.
@@ -315,20 +379,26 @@ pub(super) fn whom(list: &[String]) -> Result<Map<String, Value>, Failure> {
     Ok(step)
 }
 
-/// `all`, `2` or `1=group:medics`.
+/// `all`, `2`, `1=group:medics`, `2=skill:first-aid`, `1=site:Turku` or `1=each-site`.
 fn quota(text: &str) -> Result<Value, Failure> {
-    let (count, among) = text
-        .split_once('=')
-        .map_or((text, None), |(count, who)| (count, Some(who)));
-    let mut quota = match among {
-        Some(who) => whom(&[who.to_owned()])?,
-        None => Map::new(),
-    };
     let wrong = || {
         Failure::new(
             Exit::Usage,
-            format!("{text:?}: write all, 2 or 1=group:KEY"),
+            format!(
+                "{text:?}: write all, 2, 1=group:KEY, 2=skill:NAME, 1=site:NAME or 1=each-site"
+            ),
         )
+    };
+    let (count, among) = text
+        .split_once('=')
+        .map_or((text, None), |(count, who)| (count, Some(who.trim())));
+    let mut quota = match among.map(|who| (who, who.split_once(':'))) {
+        None => Map::new(),
+        Some(("each-site", _)) => Map::from_iter([("each_site".to_owned(), json!(true))]),
+        Some((_, Some((kind @ ("skill" | "site"), name)))) if !name.is_empty() => {
+            Map::from_iter([(kind.to_owned(), json!(name))])
+        }
+        Some((who, _)) => whom(&[who.to_owned()]).map_err(|_| wrong())?,
     };
     match count.trim() {
         "all" => quota.insert("all".to_owned(), json!(true)),
@@ -428,6 +498,7 @@ fn summary(alert: &Value) -> String {
         "number",
         "severity",
         "status",
+        "kind",
         "state",
         "text",
         "gather",
@@ -449,6 +520,17 @@ fn summary(alert: &Value) -> String {
     let paused = &alert["plan"]["paused_until"];
     if !paused.is_null() {
         text.push_str(&format!("paused until: {}\n", cell(paused)));
+    }
+    for quota in each(&alert["plan"]["enough"]) {
+        let of = match quota["what"].as_str() {
+            None | Some("") => String::new(),
+            Some(what) => format!(" of {what}"),
+        };
+        text.push_str(&format!(
+            "coming{of}: {} of {} wanted\n",
+            cell(&quota["coming"]),
+            cell(&quota["wanted"])
+        ));
     }
     if !alert["next_action"].is_null() {
         text.push_str(&format!(
@@ -496,7 +578,13 @@ fn called_row(called: &Value) -> Vec<String> {
         cell(&called["person"]["key"]),
         cell(&called["person"]["name"]),
     ];
-    row.extend(["step", "answer", "answered_at", "answered_from"].map(|k| cell(&called[k])));
+    // "coming" that counts no more must not look like one that does.
+    let answer = match called["stands"].as_str() {
+        Some("lapsed") => format!("{} (lapsed)", cell(&called["answer"])),
+        Some(_) | None => cell(&called["answer"]),
+    };
+    row.extend([cell(&called["step"]), answer]);
+    row.extend(["answered_at", "answered_from"].map(|k| cell(&called[k])));
     row
 }
 
@@ -521,7 +609,19 @@ mod tests {
             quota("1=group:medics").unwrap(),
             json!({ "count": 1, "groups": ["medics"] })
         );
-        for bad in ["", "many", "1=medics", "-1"] {
+        assert_eq!(
+            quota("2=skill:first-aid").unwrap(),
+            json!({ "count": 2, "skill": "first-aid" })
+        );
+        assert_eq!(
+            quota("all=site:Turku").unwrap(),
+            json!({ "all": true, "site": "Turku" })
+        );
+        assert_eq!(
+            quota("1=each-site").unwrap(),
+            json!({ "count": 1, "each_site": true })
+        );
+        for bad in ["", "many", "1=medics", "1=skill:", "-1"] {
             assert_eq!(quota(bad).unwrap_err().exit, Exit::Usage, "{bad}");
         }
     }

@@ -240,6 +240,26 @@ pub(crate) enum AlertCommand {
         person: String,
         answer: AnswerWord,
     },
+    /// Record how somebody asked by a safety check is, on the word of whoever saw them
+    Mark {
+        alert: String,
+        /// Key of the person
+        person: String,
+        mark: MarkWord,
+        /// Who saw them, by name [default: whoever runs this]
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Who of a safety check is missing or needs help, by site and name, to be printed
+    Missing {
+        alert: String,
+        /// Everyone who was asked
+        #[arg(long)]
+        all: bool,
+        /// As a table for a spreadsheet
+        #[arg(long)]
+        csv: bool,
+    },
     /// Close it; nobody is told
     Resolve {
         alert: String,
@@ -311,13 +331,32 @@ pub(crate) struct Raise {
     /// [default: the template's, else actual]
     #[arg(long, value_enum)]
     pub(crate) status: Option<StatusWord>,
+    /// alert, or safety-check: everyone is asked whether they are safe [default: the template's, else alert]
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<AlertKindWord>,
+    /// Who is told at once how a safety check goes: group:wardens [default: the template's, else those on duty for sources]
+    #[arg(long, value_name = "WHOM")]
+    pub(crate) lead: Vec<String>,
+    /// Call nobody on every path when all rounds are over, as in a test
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Ask whoever is coming once more after half of this time; unconfirmed after all of it they count no more
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) confirm_within: Option<Duration>,
+    /// Remind whoever is silent after this time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) remind_every: Option<Duration>,
+    /// How often, at most
+    #[arg(long, requires = "remind_every")]
+    pub(crate) reminders: Option<u16>,
     /// Where to gather: place, bridge number and PIN
     #[arg(long)]
     pub(crate) gather: Option<String>,
     /// How many must be coming before later steps are left out
     #[arg(long)]
     pub(crate) needed: Option<u16>,
-    /// What every step wants instead: all, 2, or 1=group:medics; repeatable, all of it must be met
+    /// What every step wants instead: all, 2, 1=group:medics, 2=skill:first-aid, 1=site:Turku or 1=each-site; repeatable,
+    /// all of it must be met
     #[arg(long, value_name = "HOW MANY")]
     pub(crate) enough: Vec<String>,
     /// Whom to call beside everyone else, on every path, when all rounds are over: group:board
@@ -367,6 +406,24 @@ pub(crate) enum AnswerWord {
     Cannot,
     Received,
     NeedHelp,
+    /// To a safety check
+    Safe,
+    /// To a safety check
+    NotOnSite,
+}
+
+/// What somebody says of another person
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MarkWord {
+    Safe,
+    NeedHelp,
+    NotOnSite,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AlertKindWord {
+    Alert,
+    SafetyCheck,
 }
 
 #[derive(Debug, Subcommand)]

@@ -384,6 +384,9 @@ fn summary(answer: &Value) -> String {
             cell(&step["after_s"]),
             cell(&step["to"])
         ));
+        for quota in each(&step["enough"]) {
+            text.push_str(&format!("  until {}\n", enough(quota)));
+        }
     }
     text.push_str(&automations::listed(answer));
     text.push_str(&checklist(template, &fallback));
@@ -410,6 +413,23 @@ pub(super) fn checklist(holder: &Value, language: &str) -> String {
         )
     };
     each(&holder["checklist"]).enumerate().map(line).collect()
+}
+
+/// `2 of skill first-aid are coming`.
+pub(super) fn enough(quota: &Value) -> String {
+    let how_many = match quota["all"].as_bool() {
+        Some(true) => "all".to_owned(),
+        Some(false) | None => cell(&quota["count"]),
+    };
+    let of = ["what", "skill", "site", "people", "groups", "schedules"]
+        .map(|field| (field, cell(&quota[field])))
+        .into_iter()
+        .find(|(_, said)| !said.is_empty());
+    match (quota["each_site"].as_bool(), of) {
+        (Some(true), _) => format!("{how_many} at each site"),
+        (Some(false) | None, Some((field, said))) => format!("{how_many} of {field} {said}"),
+        (Some(false) | None, None) => format!("{how_many} of those called"),
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ fn raise() -> Proposal {
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: alerts::Conduct::default(),
+        lead: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),

@@ -1,7 +1,7 @@
 //! Answers in words, by language. Lower case, without accents, apostrophes left out: as [`super::tokens`] folds a text.
 
 use super::Said;
-use crate::vocabulary::Answer;
+use crate::vocabulary::{AlertKind, Answer};
 
 /// Words that mean an answer.
 pub(super) struct Phrase {
@@ -9,17 +9,31 @@ pub(super) struct Phrase {
     pub(super) says: Said,
 }
 
-/// Every phrase of every language: a Finn may answer in Swedish.
-pub(super) fn all() -> impl Iterator<Item = Phrase> {
+/// Every phrase of every language that answers this kind of alert: a Finn may answer in Swedish.
+pub(super) fn all(kind: AlertKind) -> impl Iterator<Item = Phrase> {
     let of = |phrases: &'static [&'static [&'static str]], says| {
         phrases.iter().map(move |words| Phrase { words, says })
     };
-    of(YES, Said::Yes)
-        .chain(of(COMING, Said::Plainly(Answer::Coming)))
-        .chain(of(CANNOT, Said::Plainly(Answer::Cannot)))
-        .chain(of(RECEIVED, Said::Plainly(Answer::Received)))
-        .chain(of(NEED_HELP, Said::Plainly(Answer::NeedHelp)))
+    let (first, second, third): (Phrases, Phrases, Phrases) = match kind {
+        AlertKind::Alert => (
+            (COMING, Answer::Coming),
+            (CANNOT, Answer::Cannot),
+            (RECEIVED, Answer::Received),
+        ),
+        AlertKind::SafetyCheck => (
+            (SAFE, Answer::Safe),
+            (NOT_HERE, Answer::NotOnSite),
+            (&[], Answer::NotOnSite),
+        ),
+    };
+    [first, second, third, (NEED_HELP, Answer::NeedHelp)]
+        .into_iter()
+        .flat_map(move |(phrases, answer)| of(phrases, Said::Plainly(answer)))
+        .chain(of(YES, Said::Yes))
 }
+
+/// Phrases that mean one answer.
+type Phrases = (&'static [&'static [&'static str]], Answer);
 
 /// A reaction that phones offer with one touch.
 pub(super) const THUMB_UP: char = '\u{1f44d}';
@@ -192,4 +206,56 @@ const NEED_HELP: &[&[&str]] = &[
     &["i", "need", "help"],
     &["help", "me"],
     &["sos"],
+];
+
+const SAFE: &[&[&str]] = &[
+    // fi
+    &["turvassa"],
+    &["olen", "turvassa"],
+    &["kunnossa"],
+    &["olen", "kunnossa"],
+    &["ulkona"],
+    &["olen", "ulkona"],
+    // sv
+    &["i", "sakerhet"],
+    &["ar", "i", "sakerhet"],
+    &["jag", "ar", "i", "sakerhet"],
+    &["trygg"],
+    &["mar", "bra"],
+    &["jag", "mar", "bra"],
+    // en
+    &["safe"],
+    &["im", "safe"],
+    &["i", "am", "safe"],
+    &["fine"],
+    &["im", "fine"],
+    &["i", "am", "fine"],
+];
+
+const NOT_HERE: &[&[&str]] = &[
+    // fi
+    &["en", "paikalla"],
+    &["en", "ole", "paikalla"],
+    &["ei", "paikalla"],
+    &["en", "ole", "siella"],
+    &["etana"],
+    &["etatoissa"],
+    // sv
+    &["ej", "pa", "plats"],
+    &["inte", "pa", "plats"],
+    &["ar", "inte", "pa", "plats"],
+    &["jag", "ar", "inte", "pa", "plats"],
+    &["inte", "dar"],
+    &["jag", "ar", "inte", "dar"],
+    // en
+    &["not", "here"],
+    &["im", "not", "here"],
+    &["i", "am", "not", "here"],
+    &["not", "there"],
+    &["im", "not", "there"],
+    &["i", "am", "not", "there"],
+    &["not", "on", "site"],
+    &["im", "not", "on", "site"],
+    &["i", "am", "not", "on", "site"],
+    &["off", "site"],
 ];

@@ -22,7 +22,11 @@ fn shown(meaning: &Meaning) -> String {
 fn check(table: &[(&str, &str)]) {
     let open = ["4711".to_owned()];
     for (text, expected) in table {
-        assert_eq!(shown(&parse(text, &open)), *expected, "{text:?}");
+        assert_eq!(
+            shown(&parse(text, &open, AlertKind::Alert)),
+            *expected,
+            "{text:?}"
+        );
     }
 }
 
@@ -172,11 +176,23 @@ fn digits_run_together_are_split_only_at_a_code_we_know() {
         ("58221", "58221 coming"),
     ]);
     let island = ["47111".to_owned()];
-    assert_eq!(shown(&parse("47111", &island)), "47111 coming");
-    assert_eq!(shown(&parse("471112", &island)), "47111 cannot");
+    assert_eq!(
+        shown(&parse("47111", &island, AlertKind::Alert)),
+        "47111 coming"
+    );
+    assert_eq!(
+        shown(&parse("471112", &island, AlertKind::Alert)),
+        "47111 cannot"
+    );
     let assured = ["471100".to_owned()];
-    assert_eq!(shown(&parse("471100 3", &assured)), "471100 received");
-    assert_eq!(shown(&parse("4711003", &assured)), "471100 received");
+    assert_eq!(
+        shown(&parse("471100 3", &assured, AlertKind::Alert)),
+        "471100 received"
+    );
+    assert_eq!(
+        shown(&parse("4711003", &assured, AlertKind::Alert)),
+        "471100 received"
+    );
 }
 
 #[test]
@@ -205,8 +221,10 @@ fn our_own_page_sent_back_is_no_answer() {
 #[test]
 fn a_part_counts_only_when_the_cut_cannot_have_changed_it() {
     let open = ["4711".to_owned()];
-    let part =
-        |text| parse_part(text, &open).map(|(code, answer)| format!("{code} {}", answer.name()));
+    let part = |text| {
+        parse_part(text, &open, AlertKind::Alert)
+            .map(|(code, answer)| format!("{code} {}", answer.name()))
+    };
     assert_eq!(
         part("4711 1 I am on the ferry and will").as_deref(),
         Some("4711 coming")
@@ -225,7 +243,43 @@ fn a_part_counts_only_when_the_cut_cannot_have_changed_it() {
 proptest::proptest! {
     #[test]
     fn no_text_breaks_the_parser(text in proptest::prelude::any::<String>()) {
-        parse(&text, &["4711".to_owned()]);
-        parse_part(&text, &[]);
+        for kind in AlertKind::ALL {
+            parse(&text, &["4711".to_owned()], kind);
+            parse_part(&text, &[], kind);
+        }
+    }
+}
+
+#[test]
+fn a_safety_check_is_answered_with_its_own_digits_and_words() {
+    let open = ["4711".to_owned()];
+    for (text, expected) in [
+        ("4711 1", "4711 safe"),
+        ("4711 2", "4711 need_help"),
+        ("47113", "4711 not_on_site"),
+        ("4711 4", "4711 unclear | 4"),
+        ("4711", "4711 unclear"),
+        ("4711 ok", "4711 safe"),
+        ("Olen turvassa 4711", "4711 safe"),
+        ("4711 jag är i säkerhet", "4711 safe"),
+        ("4711 not here", "4711 not_on_site"),
+        ("4711 en ole paikalla", "4711 not_on_site"),
+        ("APUA", "bare need_help"),
+        ("2", "bare need_help"),
+        ("4711 coming", "4711 unclear | coming"),
+        ("not safe", "free"),
+        ("4711 tulossa", "4711 unclear | tulossa"),
+        ("4711 1=safe 2=need help 3=not on site", "free"),
+        ("4711?", "?"),
+    ] {
+        let found = parse(text, &open, AlertKind::SafetyCheck);
+        assert_eq!(shown(&found), expected, "{text:?}");
+    }
+    for text in ["4711 safe", "4711 not on site"] {
+        let found = parse(text, &open, AlertKind::Alert);
+        assert!(
+            shown(&found).starts_with("4711 unclear"),
+            "{text:?}: {found:?}"
+        );
     }
 }

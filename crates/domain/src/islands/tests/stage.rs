@@ -3,7 +3,9 @@
 use sqlx::{Row, SqliteConnection};
 
 use super::super::{Command, Fact, Fork, apply_facts, apply_on_island, enter, safe};
-use crate::alerts::{self, Act, Answer, Command as Alerts, Severity, State};
+use crate::alerts::{
+    self, Act, AlertKind, Answer, Command as Alerts, Conduct, Raise, Severity, State,
+};
 use crate::deliveries::{
     self, Assignment, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, Due, Report,
     SendOutcome,
@@ -220,7 +222,17 @@ impl Island {
 
     pub(in crate::islands) async fn raise(&mut self, severity: Severity, people: &[usize]) {
         let keys: Vec<&str> = people.iter().map(|place| PEOPLE[*place].0).collect();
-        let new = raise(severity, 60, &[&keys[..1], &keys]);
+        let mut new = raise(severity, 60, &[&keys[..1], &keys]);
+        new.conduct = Conduct {
+            confirm_ms: 240_000,
+            remind_every_ms: 60_000,
+            reminders: 2,
+            ..Conduct::default()
+        };
+        self.ask_raise(new).await;
+    }
+
+    async fn ask_raise(&mut self, new: Raise) {
         let outcome = self
             .ask(AnyCommand::Alerts(Alerts::Raise(Box::new(new))))
             .await;
@@ -228,6 +240,33 @@ impl Island {
             panic!("not raised: {outcome:?}")
         };
         self.alerts.extend(receipt.alert().map(|(id, _)| id));
+    }
+
+    /// Asks everyone named how they are; reminds them twice.
+    pub(in crate::islands) async fn check_safety(&mut self, people: &[usize]) {
+        let keys: Vec<&str> = people.iter().map(|place| PEOPLE[*place].0).collect();
+        let mut new = raise(Severity::High, 60, &[&keys]);
+        new.conduct = Conduct {
+            kind: AlertKind::SafetyCheck,
+            remind_every_ms: 60_000,
+            reminders: 2,
+            ..Conduct::default()
+        };
+        new.lead = vec![RecipientId::of_key(PEOPLE[3].0)];
+        self.ask_raise(new).await;
+    }
+
+    pub(in crate::islands) async fn mark(&mut self, alert: usize, person: usize, mark: Answer) {
+        let (alert, recipient) = (self.alert(alert), RecipientId::of_key(PEOPLE[person].0));
+        // Two wardens on every island, some of them the same person.
+        let by = format!("warden {}", (self.count + self.node.0) % 3);
+        self.ask(AnyCommand::Alerts(Alerts::Mark {
+            alert,
+            recipient,
+            by,
+            mark,
+        }))
+        .await;
     }
 
     pub(in crate::islands) async fn act(&mut self) {

@@ -208,9 +208,9 @@ const EVACUATION: Scenario = Scenario {
     severity: Severity::Critical,
     name: ["Poistuminen", "Utrymning", "Evacuation"],
     text: [
-        "POISTU HETI: {where}. Kokoontuminen: {place}. Vastaa, kun olet ulkona.",
+        "POISTU HETI: {where}. Kokoontuminen: {place}. Vastaa ulkona.",
         "UTRYM GENAST: {where}. Samling: {place}. Svara när du är ute.",
-        "EVACUATE NOW: {where}. Gather at {place}. Answer once you are out.",
+        "EVACUATE NOW: {where}. Gather at {place}. Answer once out.",
     ],
     holes: &[
         Hole {

@@ -63,6 +63,7 @@ fn every_text_fits_one_part_of_gsm_7_bit() {
                     number: "1118",
                     text: &text,
                     gather: &texts::gather(language, GatherText::default()),
+                    kind: template.conduct.kind,
                     answers: &template.answers,
                     high_assurance: false,
                 });
