@@ -12,6 +12,7 @@ use crate::{
     conversations, deliveries, escalation, inbound, islands, nodes, oncall, requests, zones,
 };
 
+mod of_orders;
 mod of_people;
 mod of_sources;
 
@@ -85,6 +86,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_sources::samples());
     all.extend(of_schedules());
     all.extend(templates::samples());
+    all.extend(of_orders::samples());
     all
 }
 
@@ -389,6 +391,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             at: Timestamp(6),
             from: word("+358401000001"),
             answer: alerts::Answer::Coming,
+            eta_min: Some(20),
         }),
     };
     let owed = DeliveryFact {
@@ -764,6 +767,7 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
                 alert,
                 recipient,
                 answer,
+                eta_min: None,
             }),
         ));
     }

@@ -23,6 +23,9 @@ pub(crate) const VALIDITY_MS: std::ops::RangeInclusive<u64> = 60_000..=7 * 24 * 
 /// A step starts at most this long after its alert, milliseconds.
 pub(crate) const DELAY_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
+/// The longest time until somebody is there that is taken for one, minutes: 12 hours.
+pub const ETA_MIN_MAX: u16 = 12 * 60;
+
 /// Steps of one alert.
 pub const STEPS_MAX: usize = 16;
 

@@ -203,6 +203,7 @@ fn follow_up(
                     alert,
                     recipient,
                     answer,
+                    eta_min: None,
                 }),
             )
         }

@@ -12,6 +12,7 @@ mod client;
 mod directory;
 mod disk;
 mod document;
+mod inbox;
 mod listeners;
 mod people;
 mod problems;

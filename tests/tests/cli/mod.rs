@@ -10,6 +10,7 @@ mod disasters;
 mod exit_codes;
 mod imports;
 mod islands;
+mod orders;
 mod schedules;
 mod service;
 mod settings;

@@ -160,6 +160,9 @@ pub(crate) struct AnswerBody {
     /// `coming`, `cannot`, `received` or `need_help`.
     #[schema(example = "coming")]
     answer: String,
+    /// In how many minutes somebody who is coming will be there: 0 to 720.
+    #[schema(example = 20)]
+    eta_minutes: Option<u16>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -358,10 +361,12 @@ async fn answer(
         return Err(fields.into_problem());
     };
     let recipient = RecipientId::of_key(&input.value.person);
+    let eta_min = input.value.eta_minutes;
     change(&shared, &alert, input.order, |alert| Command::Answer {
         alert,
         recipient,
         answer,
+        eta_min,
     })
     .await
 }

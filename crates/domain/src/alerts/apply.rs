@@ -9,7 +9,7 @@ use crate::escalation::{self, Over};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, TEXT_LEN_MAX};
+use crate::vocabulary::{Answer, ETA_MIN_MAX, TEXT_LEN_MAX};
 
 /// Joined alerts are followed this far; a chain cannot be longer without a circle, which `Join` refuses.
 const JOINS_MAX: usize = 64;
@@ -25,7 +25,8 @@ pub(crate) async fn apply(
             alert,
             recipient,
             answer: said,
-        } => answer_by_api(conn, entry, *alert, *recipient, *said).await,
+            eta_min,
+        } => answer_by_api(conn, entry, *alert, *recipient, (*said, *eta_min)).await,
         Command::Acknowledge { alert, note } => acknowledge(conn, entry, *alert, note).await,
         Command::Resolve { alert, note } => end(conn, entry, *alert, State::Resolved, note).await,
         Command::CallOff { alert, reason } => {
@@ -50,13 +51,14 @@ pub struct Answered {
 
 /// Records an answer, following joined alerts. `None` when the person was not called to it.
 ///
-/// Each person's last answer counts while the alert is open. A late one is written in the room and changes nothing.
+/// With it goes in how many minutes somebody who is coming will be there; saying "coming" again without a time keeps the
+/// one that was said. Each person's last answer counts while the alert is open. A late one is written in the room and changes nothing.
 pub(crate) async fn answer(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: AlertId,
     recipient: RecipientId,
-    said: Answer,
+    (said, eta_min): (Answer, Option<u16>),
     from: &str,
 ) -> Result<Option<Answered>, sqlx::Error> {
     let Some(row) = follow(conn, alert).await? else {
@@ -66,9 +68,9 @@ pub(crate) async fn answer(
         return Ok(None);
     };
     let late = row.state != State::Open;
-    let changed = call.answer != Some(said);
+    let changed = call.answer != Some(said) || eta_min.is_some();
     if !late && changed {
-        escalation::answer(conn, entry, &call, said, from).await?;
+        escalation::answer(conn, entry, &call, said, eta_min, from).await?;
     }
     Ok(Some(Answered {
         effective: row.id,
@@ -83,14 +85,19 @@ async fn answer_by_api(
     entry: &Entry<'_>,
     alert: AlertId,
     recipient: RecipientId,
-    said: Answer,
+    (said, eta_min): (Answer, Option<u16>),
 ) -> Result<Outcome, sqlx::Error> {
+    if eta_min.is_some_and(|minutes| said != Answer::Coming || minutes > ETA_MIN_MAX) {
+        let problem =
+            format!("only somebody who is coming says in how many minutes, at most {ETA_MIN_MAX}");
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
     if query::find(conn, alert).await?.is_none() {
         return Ok(Outcome::Refused(Refusal::UnknownAlert));
     }
     let by = entry.envelope.actor.label();
     Ok(
-        match answer(conn, entry, alert, recipient, said, &by).await? {
+        match answer(conn, entry, alert, recipient, (said, eta_min), &by).await? {
             None => Outcome::Refused(Refusal::UnknownRecipient("for this alert".to_owned())),
             Some(answered) if answered.late => Outcome::Refused(Refusal::AlertClosed),
             Some(answered) if answered.changed => Outcome::Applied(Receipt::None),
@@ -139,6 +146,25 @@ pub(crate) async fn resolve(
     note: &str,
 ) -> Result<Outcome, sqlx::Error> {
     end(conn, entry, alert, State::Resolved, note).await
+}
+
+/// Calls more people to an open alert, by the step that was started last. Returns how many were not called yet.
+pub(crate) async fn call_more(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: AlertId,
+    people: &[RecipientId],
+) -> Result<Result<usize, Refusal>, sqlx::Error> {
+    let new = match escalation::call_more(conn, entry, alert, people).await? {
+        Ok(new) => new,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    sqlx::query("update alert set people = people + ? where alert_id = ?")
+        .bind(i64::try_from(new).unwrap_or(i64::MAX))
+        .bind(alert.as_bytes())
+        .execute(conn)
+        .await?;
+    Ok(Ok(new))
 }
 
 async fn end(

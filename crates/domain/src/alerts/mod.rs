@@ -18,7 +18,7 @@ mod rules;
 mod tests;
 
 pub use self::apply::Answered;
-pub(crate) use self::apply::{answer, apply, resolve};
+pub(crate) use self::apply::{answer, apply, call_more, resolve};
 pub use self::command::{Command, FromTemplate, Raise, Step};
 pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
@@ -30,8 +30,9 @@ pub use self::preview::{PageWords, Preview, page_words, preview};
 pub use self::query::{AlertRow, count_with_key, find, find_named, list, next_number, template_of};
 pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{TOGETHER_MAX, as_raise, raise_as, raise_together, together};
+pub(crate) use self::rules::headcount;
 pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State};
 pub use crate::vocabulary::{
-    Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, STEPS_MAX, Severity,
-    Status, TEXT_LEN_MAX,
+    Answer, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, ETA_MIN_MAX, STEPS_MAX,
+    Severity, Status, TEXT_LEN_MAX,
 };

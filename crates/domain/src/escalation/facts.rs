@@ -72,6 +72,8 @@ pub struct Answered {
     pub at: Timestamp,
     pub from: String,
     pub answer: Answer,
+    /// Minutes from then until they are there.
+    pub eta_min: Option<u16>,
 }
 
 impl CallFact {

@@ -132,11 +132,12 @@ pub(crate) async fn merge_call(
         Some(said) => (said.answer.name(), Some(said.at.0), said.from.as_str()),
         None => ("", None, ""),
     };
+    let eta_min = joined.answered.as_ref().and_then(|said| said.eta_min);
     sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         called_at_ms, closed_at_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null) \
+         called_at_ms, closed_at_ms, eta_min) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null, ?10) \
          on conflict (alert_id, recipient_id) do update set position = ?3, step = ?4, answer = ?6, answered_at_ms = ?7, \
-         answered_from = ?8, called_at_ms = ?9",
+         answered_from = ?8, called_at_ms = ?9, eta_min = ?10",
     )
     .bind(joined.alert.as_bytes())
     .bind(joined.recipient.as_bytes())
@@ -147,6 +148,7 @@ pub(crate) async fn merge_call(
     .bind(answered_at)
     .bind(from)
     .bind(joined.called.at.0)
+    .bind(eta_min.map(i64::from))
     .execute(&mut *conn)
     .await?;
     // The row's own code is among them, whichever it is; it is not stored twice.

@@ -7,6 +7,7 @@ mod command;
 mod enough;
 mod facts;
 mod merge;
+mod more;
 mod plan_row;
 mod query;
 mod rules;
@@ -24,6 +25,7 @@ pub use self::enough::{Among, LISTED_MAX, QUOTAS_MAX, Quota};
 pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress};
 pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
 pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};
+pub(crate) use self::more::call_more;
 pub use self::query::{
     Called, DueAction, PlanRow, called, called_by_code, due, last_called_of, next_due,
     open_calls_of, open_codes_of, plan,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 
 use super::calls::Asked;
-use super::rules::{self, Meaning};
+use super::rules::{self, Eta, Given, Meaning};
 use super::sender::Sender;
 use super::{Receive, Taken, query};
 use crate::alerts::{self, AlertRow, Answered, State};
@@ -14,13 +14,16 @@ use crate::conversations;
 use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::nodes::{self, Fork};
-use crate::recipients;
-use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
+use crate::texts::{self, About, Arrival, Ended, EndedHow, Language, LateAnswer, Sent};
 use crate::time::Civil;
 use crate::vocabulary::Answer;
+use crate::{escalation, recipients, sources};
 
 /// How far back `?` looks.
 const TOLD_HOURS: u64 = 72;
+
+/// Alerts answered with one `ALL`.
+const ALL_MAX: usize = 200;
 
 /// The longest post made from a text, in UTF-16 units.
 const POST_UNITS_MAX: usize = 4_000;
@@ -59,8 +62,9 @@ impl Desk<'_> {
     pub(super) async fn whole(&mut self) -> Result<Handled, sqlx::Error> {
         match self.meaning() {
             Meaning::Question => self.question().await,
-            Meaning::Code { code, answer, rest } => self.code(&code, answer, &rest).await,
-            Meaning::BareAnswer(answer) => self.bare_answer(answer).await,
+            Meaning::Order(order) => self.order(&order).await,
+            Meaning::Code { code, given, rest } => self.code(&code, given.as_ref(), &rest).await,
+            Meaning::BareAnswer(given) => self.bare_answer(&given).await,
             Meaning::Free => self.words().await,
         }
     }
@@ -74,9 +78,9 @@ impl Desk<'_> {
         }
         match rules::parse_part(text, &open) {
             // People read all that is left of it.
-            Some((code, answer)) => Meaning::Code {
+            Some((code, given)) => Meaning::Code {
                 code,
-                answer: Some(answer),
+                given: Some(given),
                 rest: text.clone(),
             },
             None => Meaning::Free,
@@ -94,7 +98,7 @@ impl Desk<'_> {
         if self.sender.sent_whole_of(&self.text.text) || self.sender.is_guessing() {
             return Ok(nothing);
         }
-        let Some((code, answer)) = rules::parse_part(&self.text.text, &self.sender.open_codes())
+        let Some((code, given)) = rules::parse_part(&self.text.text, &self.sender.open_codes())
         else {
             return Ok(nothing);
         };
@@ -102,7 +106,7 @@ impl Desk<'_> {
             return Ok(nothing);
         };
         self.note_number(&asked).await?;
-        let handled = self.answer(&asked, answer, "").await?;
+        let handled = self.answer(&asked, &given, "").await?;
         Ok(Handled {
             taken: Taken::AnswerInPart,
             ..handled
@@ -112,31 +116,37 @@ impl Desk<'_> {
     async fn code(
         &mut self,
         code: &str,
-        answer: Option<Answer>,
+        given: Option<&Given>,
         rest: &str,
     ) -> Result<Handled, sqlx::Error> {
+        if let Some(order) = self.order_with(code).await? {
+            return self.confirm(&order, given, rest).await;
+        }
         let Some(asked) = self.sender.find_call(self.conn, code).await? else {
             // A longer text is a sentence with a number in it.
             let is_sentence = rest.split_whitespace().count() > rules::REST_WORDS_MAX;
             return if is_sentence {
                 self.words().await
+            } else if let Some(handled) = self.wrong_code(code).await? {
+                Ok(handled)
             } else if let Some(fork) = nodes::fork(self.conn).await? {
                 self.code_elsewhere(&fork).await
             } else {
-                self.unknown_code(code, answer).await
+                self.unknown_code(code, given.map(|given| given.answer))
+                    .await
             };
         };
         let own = self.sender.is(asked.call.recipient);
-        match answer {
+        match given {
             None if own && asked.call.closed_at.is_none() => self.room_post(&asked).await,
             None => self.words().await,
-            Some(answer) if self.sender.is_guessing() && (!own || asked.is_critical()) => {
-                self.distrusted(&asked, answer).await
+            Some(given) if self.sender.is_guessing() && (!own || asked.is_critical()) => {
+                self.distrusted(&asked, given.answer).await
             }
-            Some(answer)
+            Some(given)
                 if self
                     .sender
-                    .answered_by_part_of(&self.text.text, code, answer) =>
+                    .answered_by_part_of(&self.text.text, code, given) =>
             {
                 self.post(asked.alert.joined_into.unwrap_or(asked.alert.id), rest)
                     .await?;
@@ -146,9 +156,9 @@ impl Desk<'_> {
                     ..about(&asked)
                 })
             }
-            Some(answer) => {
+            Some(given) => {
                 self.note_number(&asked).await?;
-                self.answer(&asked, answer, rest).await
+                self.answer(&asked, given, rest).await
             }
         }
     }
@@ -165,11 +175,19 @@ impl Desk<'_> {
     }
 
     /// An answer that says no code: counts when it can mean one alert only, and that is not critical.
-    async fn bare_answer(&mut self, answer: Answer) -> Result<Handled, sqlx::Error> {
+    async fn bare_answer(&mut self, given: &Given) -> Result<Handled, sqlx::Error> {
+        let answer = given.answer;
         match self.sender.open.as_slice() {
             [] => match self.sender.last_call(self.conn).await? {
-                Some(asked) => self.answer(&asked, answer, "").await,
-                None => self.duty_inbox(Taken::DutyInbox).await,
+                Some(asked) => self.answer(&asked, given, "").await,
+                None => {
+                    let kept = self.duty_inbox(Taken::DutyInbox).await?;
+                    // "HELP" from somebody whom nobody called may ask for the orders.
+                    match answer {
+                        Answer::NeedHelp => self.help_for(kept).await,
+                        Answer::Coming | Answer::Cannot | Answer::Received => Ok(kept),
+                    }
+                }
             },
             [only] => {
                 let call = only.clone();
@@ -179,7 +197,7 @@ impl Desk<'_> {
                 if asked.is_critical() {
                     self.ask_back(&asked, answer).await
                 } else {
-                    self.answer(&asked, answer, "").await
+                    self.answer(&asked, given, "").await
                 }
             }
             [_, ..] => {
@@ -191,7 +209,7 @@ impl Desk<'_> {
     }
 
     /// Words: for the room of the sender's newest open alert, else for whoever is on duty.
-    async fn words(&mut self) -> Result<Handled, sqlx::Error> {
+    pub(super) async fn words(&mut self) -> Result<Handled, sqlx::Error> {
         let Some(newest) = self.sender.open.first().cloned() else {
             return self.duty_inbox(Taken::DutyInbox).await;
         };
@@ -241,24 +259,30 @@ impl Desk<'_> {
     async fn answer(
         &mut self,
         asked: &Asked,
-        answer: Answer,
+        given: &Given,
         rest: &str,
     ) -> Result<Handled, sqlx::Error> {
         let (alert, recipient) = (asked.call.alert, asked.call.recipient);
         let from = self.sender.address.clone();
-        let answered =
-            alerts::answer(self.conn, self.entry, alert, recipient, answer, &from).await?;
+        let answer = given.answer;
+        let eta_min = given.eta_min();
+        let said = (answer, eta_min);
+        let answered = alerts::answer(self.conn, self.entry, alert, recipient, said, &from).await?;
         let Some(answered) = answered else {
             return self.words().await;
         };
         let Some(effective) = alerts::find(self.conn, answered.effective).await? else {
             return self.words().await;
         };
-        let body = if answered.late {
+        let mut body = if answered.late {
             self.note_late(asked, answer, &answered, &effective).await?
         } else {
-            self.confirmation(asked, answer, &effective)
+            self.note_arrival(asked, eta_min, &effective).await?;
+            self.confirmation(asked, given, &effective)
         };
+        if given.all {
+            body = format!("{body} {}", self.answer_bundle(asked, said).await?);
+        }
         self.post(effective.id, rest).await?;
         let taken = if answered.late {
             Taken::LateAnswer
@@ -273,12 +297,21 @@ impl Desk<'_> {
     }
 
     /// "Noted", after word of a join if the alert has become another one.
-    fn confirmation(&self, asked: &Asked, answer: Answer, effective: &AlertRow) -> String {
+    fn confirmation(&self, asked: &Asked, given: &Given, effective: &AlertRow) -> String {
+        let arrival = match &given.eta {
+            None => Arrival::Unsaid,
+            Some(Eta::Minutes(minutes)) => Arrival::In {
+                minutes: *minutes,
+                at: self.civil.at(self.entry.at + minutes_long(*minutes)),
+            },
+            Some(Eta::Absurd(said)) => Arrival::Absurd(said),
+        };
         let noted = texts::confirmation(
             self.about(effective, asked.language),
             self.civil.at(self.entry.at),
             &asked.name,
-            answer,
+            given.answer,
+            arrival,
         );
         match asked
             .alert
@@ -299,6 +332,62 @@ impl Desk<'_> {
             }
             None => noted,
         }
+    }
+
+    /// Those working on it read in the room when somebody will be there.
+    async fn note_arrival(
+        &mut self,
+        asked: &Asked,
+        eta_min: Option<u16>,
+        effective: &AlertRow,
+    ) -> Result<(), sqlx::Error> {
+        let Some(minutes) = eta_min else {
+            return Ok(());
+        };
+        let at = self
+            .civil
+            .at(self.entry.at + minutes_long(minutes))
+            .to_hh_mm();
+        let said = format!("{} is coming in {minutes} min ({at} UTC).", asked.name);
+        let room = RoomId::of_alert(effective.id);
+        conversations::post(
+            self.conn,
+            self.entry,
+            room,
+            self.sender.name(),
+            "system",
+            &said,
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// `4711 ALL`: the answer counts for everything the bundle behind the code gathers and this person was called to.
+    async fn answer_bundle(
+        &mut self,
+        asked: &Asked,
+        said: (Answer, Option<u16>),
+    ) -> Result<String, sqlx::Error> {
+        let bundle = &asked.alert.dedup_key;
+        if sources::gathers(bundle, "").is_none() {
+            return Ok(texts::answered_all(asked.language, None));
+        }
+        let from = self.sender.address.clone();
+        let mut also = Vec::new();
+        let open = escalation::open_calls_of(self.conn, asked.call.recipient).await?;
+        for call in open.into_iter().take(ALL_MAX) {
+            let Some(alert) = alerts::find(self.conn, call.alert).await? else {
+                continue;
+            };
+            let gathered = sources::gathers(bundle, &alert.dedup_key) == Some(true);
+            if alert.id == asked.alert.id || !gathered {
+                continue;
+            }
+            let (id, person) = (alert.id, call.recipient);
+            let answered = alerts::answer(self.conn, self.entry, id, person, said, &from).await?;
+            also.extend(answered.filter(|a| !a.late).map(|_| alert.label));
+        }
+        Ok(texts::answered_all(asked.language, Some(&also)))
     }
 
     /// Writes a late answer into the room with both times, and says so.
@@ -437,7 +526,7 @@ impl Desk<'_> {
         })
     }
 
-    async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
+    pub(super) async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
         let text = post_text(&self.text.text);
         conversations::post(
             self.conn,
@@ -506,7 +595,7 @@ impl Desk<'_> {
         }
     }
 
-    fn only_person(&self) -> Option<RecipientId> {
+    pub(super) fn only_person(&self) -> Option<RecipientId> {
         match self.sender.people.as_slice() {
             [person] => Some(person.id),
             _ => None,
@@ -532,6 +621,10 @@ fn reply_to(asked: &Asked, body: String) -> Reply {
     }
 }
 
+fn minutes_long(minutes: u16) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
 /// What happened, in a language or the first one there is.
 fn text_in(alert: &AlertRow, language: Language) -> &str {
     let own = alert.texts.iter().find(|(tag, _)| tag == language.tag());
@@ -539,7 +632,7 @@ fn text_in(alert: &AlertRow, language: Language) -> &str {
 }
 
 /// Words as a room shows them: the lines people wrote, nothing that steers a screen.
-fn post_text(words: &str) -> String {
+pub(super) fn post_text(words: &str) -> String {
     let lines: Vec<String> = words.lines().map(texts::clean).collect();
     texts::clip(lines.join("\n").trim(), POST_UNITS_MAX)
 }

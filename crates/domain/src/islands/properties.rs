@@ -73,8 +73,15 @@ fn call() -> impl Strategy<Value = CallFact> {
         position,
     });
     let answer = prop::sample::select(Answer::ALL.to_vec());
-    let answered = prop::option::of((time(), word(), answer))
-        .prop_map(|found| found.map(|(at, from, answer)| Answered { at, from, answer }));
+    let answered = prop::option::of((time(), word(), answer, prop::option::of(0..3_u16)));
+    let answered = answered.prop_map(|found| {
+        found.map(|(at, from, answer, eta_min)| Answered {
+            at,
+            from,
+            answer,
+            eta_min,
+        })
+    });
     let codes = prop::collection::btree_set(prop::sample::select(vec!["1", "2", "3"]), 1..3);
     (called, answered, codes).prop_map(|(called, answered, codes)| CallFact {
         alert: AlertId([9; 16]),

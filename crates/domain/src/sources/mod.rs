@@ -46,6 +46,21 @@ pub const HEARTBEAT: &str = "heartbeat";
 /// What comes before a source's own key in the key of an alert it raised.
 const ALERT_KEY: &str = "source:";
 
+/// Whether an alert with the key `of` belongs to what the alert with the key `bundle` gathers: alarms of the same source, or
+/// everything automatic when it gathers what several sources said. `None`: that alert gathers nothing.
+pub(crate) fn gathers(bundle: &str, of: &str) -> Option<bool> {
+    let (source, rest) = bundle.strip_prefix(ALERT_KEY)?.split_once(':')?;
+    let of = of.strip_prefix(ALERT_KEY);
+    match (source, rest) {
+        (source, "") => Some(
+            of.and_then(|of| of.split_once(':'))
+                .is_some_and(|(s, _)| s == source),
+        ),
+        ("people" | "beats", scope) if scope.ends_with(':') => Some(of.is_some()),
+        (_, _) => None,
+    }
+}
+
 /// The key under which an alert about a source's signal is found.
 fn alert_key(source: &str, key: &str) -> String {
     format!("{ALERT_KEY}{source}:{key}")

@@ -11,27 +11,34 @@ mod clean;
 mod en;
 mod fi;
 mod language;
+mod order;
 mod page;
 mod reply;
 mod report;
 mod source;
 mod sv;
+mod verbs;
 mod watch;
 
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
+pub use self::order::{
+    Deed, Done, Refused, Standing, Unready, answered_all, deed, echo, message, order_done,
+    order_help, order_refused, order_unready, severity, standings, who_comes, who_on_call,
+};
 pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,
 };
 pub use self::reply::{
-    About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
-    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted, room_posted,
-    unknown_code,
+    About, Arrival, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog,
+    closed, code_elsewhere, confirmation, duty_inbox_reply, genuine, late, not_counted,
+    room_posted, unknown_code,
 };
 pub use self::report::{ReportNews, report, report_news};
 pub use self::source::{bundle, flapping, grown, nobody, overflow, silent, unreadable};
+pub use self::verbs::{Verb, verbs};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

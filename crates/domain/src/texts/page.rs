@@ -220,7 +220,7 @@ fn head(language: Language, organisation: &str, status: Status, number: &str) ->
 }
 
 /// The longest beginning of `text` with which the finished text stays within [`SMS_PARTS_MAX`] parts.
-fn cut_to_fit(
+pub(super) fn cut_to_fit(
     text: &str,
     language: Language,
     code: &str,

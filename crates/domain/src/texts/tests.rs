@@ -358,11 +358,14 @@ fn replies(language: Language) -> Vec<String> {
         called_off: false,
         text: "Fire alarm".to_owned(),
     };
+    let noted = |answer, arrival| confirmation(about, at, "Anna Virtanen", answer, arrival);
     vec![
-        confirmation(about, at, "Anna Virtanen", Answer::Coming),
-        confirmation(about, at, "Anna Virtanen", Answer::Cannot),
-        confirmation(about, at, "Anna Virtanen", Answer::Received),
-        confirmation(about, at, "Anna Virtanen", Answer::NeedHelp),
+        noted(Answer::Coming, Arrival::Unsaid),
+        noted(Answer::Coming, Arrival::In { minutes: 20, at }),
+        noted(Answer::Coming, Arrival::Absurd("5000")),
+        noted(Answer::Cannot, Arrival::Unsaid),
+        noted(Answer::Received, Arrival::Unsaid),
+        noted(Answer::NeedHelp, Arrival::Unsaid),
         late_after(EndedHow::Resolved),
         late_after(EndedHow::CalledOff),
         late_after(EndedHow::Joined {
@@ -411,6 +414,10 @@ fn replies_say_what_is_now_true() {
         expect![[r#"
             Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden.
 
+            Noted 17:32 UTC, Anna Virtanen: coming in 20 min (17:32 UTC). Alert 118 Aurora Energy Norden.
+
+            Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden. 5000 is no time until arrival (minutes, at most 12 h), so none is noted.
+
             Noted 17:32 UTC, Anna Virtanen: cannot come. Alert 118 Aurora Energy Norden.
 
             Noted 17:32 UTC, Anna Virtanen: has received it. Alert 118 Aurora Energy Norden.
@@ -456,6 +463,10 @@ fn replies_say_what_is_now_true() {
         expect![[r#"
             Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden.
 
+            Kirjattu 17:32 UTC, Anna Virtanen: tulossa, 20 min (17:32 UTC). Hälytys 118 Aurora Energy Norden.
+
+            Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden. 5000 ei käy saapumisajaksi (minuutteja, enintään 12 h), joten sitä ei kirjattu.
+
             Kirjattu 17:32 UTC, Anna Virtanen: ei pääse. Hälytys 118 Aurora Energy Norden.
 
             Kirjattu 17:32 UTC, Anna Virtanen: saanut tiedon. Hälytys 118 Aurora Energy Norden.
@@ -500,6 +511,10 @@ fn replies_say_what_is_now_true() {
         &show(Language::Sv),
         expect![[r#"
             Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden.
+
+            Noterat 17:32 UTC, Anna Virtanen: kommer om 20 min (17:32 UTC). Larm 118 Aurora Energy Norden.
+
+            Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden. 5000 går inte som ankomsttid (minuter, högst 12 h), så ingen noterades.
 
             Noterat 17:32 UTC, Anna Virtanen: kan inte komma. Larm 118 Aurora Energy Norden.
 

@@ -34,6 +34,7 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
             alert,
             person,
             answer,
+            eta,
         } => {
             let word = match answer {
                 AnswerWord::Coming => "coming",
@@ -46,7 +47,7 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
                 &client,
                 &alert,
                 "answer",
-                &json!({ "person": person, "answer": word }),
+                &json!({ "person": person, "answer": word, "eta_minutes": eta }),
             )
             .await
         }
@@ -363,7 +364,7 @@ async fn show(context: &Context, client: &Client, alert: &str) -> Done {
     context.output.data(&answer, || {
         let called: Vec<_> = each(&answer["called"]).map(called_row).collect();
         let deliveries: Vec<_> = each(&answer["deliveries"]).map(delivery_row).collect();
-        let people = ["person", "name", "step", "answer", "at", "from"];
+        let people = ["person", "name", "step", "answer", "at", "there", "from"];
         let sent = [
             "person", "purpose", "by", "state", "reason", "next", "tried",
         ];
@@ -441,7 +442,16 @@ fn called_row(called: &Value) -> Vec<String> {
         cell(&called["person"]["key"]),
         cell(&called["person"]["name"]),
     ];
-    row.extend(["step", "answer", "answered_at", "answered_from"].map(|k| cell(&called[k])));
+    row.extend(
+        [
+            "step",
+            "answer",
+            "answered_at",
+            "expected_at",
+            "answered_from",
+        ]
+        .map(|k| cell(&called[k])),
+    );
     row
 }
 

@@ -11,6 +11,7 @@ pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
     PutPerson, StateWord,
 };
+use super::inbox::InboxCommand;
 use super::report::ReportCommand;
 use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
@@ -104,6 +105,9 @@ pub(crate) enum Command {
     /// What anybody reported, and what those on duty make of it
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Texts that came in, orders by text, and who may give them
+    #[command(subcommand)]
+    Inbox(InboxCommand),
     /// Who is on call when
     #[command(subcommand)]
     Schedule(ScheduleCommand),
@@ -215,6 +219,9 @@ pub(crate) enum AlertCommand {
         /// Key of the person
         person: String,
         answer: AnswerWord,
+        /// Minutes until somebody who is coming is there
+        #[arg(long, value_name = "MINUTES")]
+        eta: Option<u16>,
     },
     /// Close it; nobody is told
     Resolve {

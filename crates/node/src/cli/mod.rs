@@ -7,6 +7,7 @@ mod cluster;
 pub(crate) mod directory;
 mod doctor;
 mod import;
+mod inbox;
 mod island;
 mod key;
 mod modem;
@@ -58,6 +59,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),
+        Command::Inbox(command) => on_core(inbox::inbox(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
         Command::Zones(command) => on_core(zones::zones(&context, command)),

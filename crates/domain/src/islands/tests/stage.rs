@@ -313,6 +313,7 @@ impl Island {
             alert,
             recipient,
             answer,
+            eta_min: None,
         }))
         .await;
     }
