@@ -5,6 +5,7 @@
 //!
 //! Orders such as START and CALLOFF are in [`orders`]. Not here: replies by e-mail.
 
+mod answers;
 mod apply;
 mod calls;
 mod command;

@@ -586,3 +586,77 @@ proptest! {
         prop_assert!(finished.lines().count() <= 3);
     }
 }
+
+#[test]
+fn what_is_said_to_whoever_orders_fits_few_parts_in_every_language() {
+    let at = CivilTime(1_795_282_325_250);
+    let long = "Pumppuasema 14 ".repeat(60);
+    let known: Vec<String> = (0..40).map(|n| format!("mail-down-{n}")).collect();
+    for language in Language::ALL {
+        let deeds = [
+            Deed::Raise {
+                severity: Severity::Critical,
+                people: 2_000,
+                text: &long,
+            },
+            Deed::CallOff {
+                number: "118",
+                text: &long,
+            },
+            Deed::Take {
+                number: "118",
+                text: &long,
+            },
+            Deed::Tell {
+                number: "118",
+                people: 2_000,
+                text: &long,
+            },
+            Deed::Add {
+                number: "118",
+                people: 2_000,
+                whom: &long,
+            },
+            Deed::Mute {
+                source: Some(&long),
+                minutes: 720,
+            },
+            Deed::Mute {
+                source: None,
+                minutes: 30,
+            },
+        ];
+        let echoes = deeds.map(|one| echo(language, &long, &deed(language, one), "123456", at));
+        let refusals = [
+            Refused::NotAllowed,
+            Refused::NotVerified,
+            Refused::TooMany,
+            Refused::UnknownTarget {
+                name: &long,
+                known: &known,
+            },
+            Refused::UnknownAlert(&long),
+            Refused::NothingOpen,
+            Refused::Closed("118"),
+            Refused::TakenOver("118"),
+            Refused::WhichAlert(&known),
+            Refused::TooLong { len: 700, max: 600 },
+            Refused::Missing {
+                template: &long,
+                holes: &known,
+            },
+            Refused::Alone(&long),
+            Refused::Rule(&long),
+            Refused::Usage(Verb::Start),
+        ]
+        .map(|refused| order_refused(language, refused));
+        let help = [order_help(language, true), order_help(language, false)];
+        for text in echoes.iter().chain(&refusals).chain(&help) {
+            let measure = measure(text);
+            assert!(measure.gsm7, "{text}");
+            assert!(measure.parts <= 3, "{} parts: {text}", measure.parts);
+        }
+        let told = message(language, "Aurora", "118", "Dora", &long);
+        assert!(measure(&told.replace(CODE_MARK, "4711")).parts <= 6, "{told}");
+    }
+}
