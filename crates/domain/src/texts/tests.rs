@@ -657,6 +657,9 @@ fn what_is_said_to_whoever_orders_fits_few_parts_in_every_language() {
             assert!(measure.parts <= 3, "{} parts: {text}", measure.parts);
         }
         let told = message(language, "Aurora", "118", "Dora", &long);
-        assert!(measure(&told.replace(CODE_MARK, "4711")).parts <= 6, "{told}");
+        assert!(
+            measure(&told.replace(CODE_MARK, "4711")).parts <= 6,
+            "{told}"
+        );
     }
 }
