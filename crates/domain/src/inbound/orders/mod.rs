@@ -129,10 +129,8 @@ impl Desk<'_> {
             return Ok(None);
         };
         let called = self.sender.open.iter().find(|call| call.alert == alert.id);
-        let person = called.and_then(|call| {
-            let people = self.sender.people.iter();
-            people.clone().find(|person| person.id == call.recipient)
-        });
+        let mut people = self.sender.people.iter();
+        let person = called.and_then(|call| people.find(|person| person.id == call.recipient));
         Ok(person.cloned())
     }
 

@@ -150,24 +150,20 @@ impl Desk<'_> {
         if whom.is_empty() {
             return refuse(Refused::Usage(Verb::Add));
         }
-        let Some(mut people) = self.people_named(whom).await? else {
+        let Some(people) = self.people_named(whom).await? else {
             let known = self.known_groups().await?;
             return refuse(Refused::UnknownTarget {
                 name: whom,
                 known: &known,
             });
         };
+        if people.len() > PEOPLE_MAX as usize {
+            return refuse(Refused::Rule("at most 2000 people can be added at once"));
+        }
         let mut fresh = Vec::new();
-        for person in people.drain(..) {
-            if escalation::find_call(self.conn, alert.id, person)
-                .await?
-                .is_none()
-            {
-                fresh.push(person);
-            }
-            if fresh.len() > PEOPLE_MAX as usize {
-                return refuse(Refused::Rule("at most 2000 people can be added at once"));
-            }
+        for person in people {
+            let called = escalation::find_call(self.conn, alert.id, person).await?;
+            fresh.extend(called.is_none().then_some(person));
         }
         if fresh.is_empty() {
             return refuse(Refused::Rule(

@@ -37,7 +37,7 @@ impl Desk<'_> {
             if let Some(version) = templates::find(self.conn, &key).await?
                 && version.archived_at.is_none()
             {
-                return self.from_template(&version, words, person).await;
+                return self.filled_in(&version, words, person).await;
             }
         }
         let Some(people) = self.people_named(what).await? else {
@@ -66,7 +66,7 @@ impl Desk<'_> {
         Ok(checked(raise, person, language))
     }
 
-    async fn from_template(
+    async fn filled_in(
         &mut self,
         version: &Version,
         words: &str,
