@@ -310,6 +310,12 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         Some(Scope::AlertAnswer),
     ),
     (Method::GET, "/v1/inbound", Some(Scope::AlertRead)),
+    (Method::GET, "/v1/inbound/orders", Some(Scope::AlertRead)),
+    (
+        Method::PUT,
+        "/v1/inbound/commanders",
+        Some(Scope::ClusterAdmin),
+    ),
     (Method::GET, "/v1/nodes", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/cluster", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/cluster/joins", Some(Scope::ClusterRead)),

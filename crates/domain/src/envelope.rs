@@ -37,20 +37,20 @@ pub enum Actor {
     Operator { node: NodeId },
     /// A program or person holding an API key.
     ApiKey { id: String },
-    /// Whoever texted from this number. A hint, never an identity (SECURITY D-2).
-    Phone { number: String },
+    /// A person who ordered it by text, from a number of theirs, and sent back the code that went to it.
+    Person { key: String },
     /// Whoever wrote a mail under this address. A hint, too.
     Mail { address: String },
 }
 
 impl Actor {
-    /// As shown in lists and stored in rows: `loop`, `operator:n1`, `key:3fa9`, `phone:+358…`, `mail:a@b`.
+    /// As shown in lists and stored in rows: `loop`, `operator:n1`, `key:3fa9`, `person:anna`, `mail:a@b`.
     pub fn label(&self) -> String {
         match self {
             Self::Loop => "loop".to_owned(),
             Self::Operator { node } => format!("operator:{node}"),
             Self::ApiKey { id } => format!("key:{id}"),
-            Self::Phone { number } => format!("phone:{number}"),
+            Self::Person { key } => format!("person:{key}"),
             Self::Mail { address } => format!("mail:{address}"),
         }
     }

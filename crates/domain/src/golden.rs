@@ -14,6 +14,7 @@ use crate::{
 
 mod of_acts;
 mod of_limits;
+mod of_orders;
 mod of_people;
 mod of_safety;
 mod of_schedules;
@@ -97,6 +98,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(templates::samples());
     all.extend(of_limits::samples());
     all.extend(of_acts::samples());
+    all.extend(of_orders::samples());
     all
 }
 
@@ -409,6 +411,7 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             from: word("+358401000001"),
             answer: alerts::Answer::Coming,
             word: escalation::Word::Asked,
+            eta_min: Some(20),
         }),
         reminded: 2,
     };
@@ -611,6 +614,7 @@ fn of_alerts() -> Vec<(&'static str, Command)> {
                 alert,
                 recipient,
                 answer,
+                eta_min: None,
             }),
         ));
     }

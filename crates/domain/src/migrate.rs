@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_templates.sql"),
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
+    include_str!("migrations/0015_orders.sql"),
     include_str!("migrations/0016_acts.sql"),
     include_str!("migrations/0017_automations.sql"),
     include_str!("migrations/0018_safety.sql"),

@@ -38,6 +38,9 @@ const REMIND_EVERY_MS: std::ops::RangeInclusive<u64> = 60_000..=24 * 3_600_000;
 /// Reminders to one person.
 pub const REMINDERS_MAX: u16 = 10;
 
+/// The longest time until somebody is there that is taken for one, minutes: 12 hours.
+pub const ETA_MIN_MAX: u16 = 12 * 60;
+
 /// Steps of one alert.
 pub const STEPS_MAX: usize = 16;
 

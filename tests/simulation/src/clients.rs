@@ -260,6 +260,7 @@ fn follow_up(
                     alert,
                     recipient,
                     answer,
+                    eta_min: None,
                 }),
             )
         }

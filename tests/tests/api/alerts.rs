@@ -19,7 +19,7 @@ fn fire() -> Value {
 }
 
 /// Lets the scheduler's first step happen: the people of the first page are owed their texts.
-async fn expand(world: &World, alert: &Value) {
+pub(super) async fn expand(world: &World, alert: &Value) {
     let alert = AlertId::parse(alert["id"].as_str().unwrap()).unwrap();
     world
         .apply(Command::Escalation(Escalation::ExpandPage {

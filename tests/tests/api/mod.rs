@@ -16,6 +16,7 @@ mod directory;
 mod disk;
 mod document;
 mod held;
+mod inbox;
 mod listeners;
 mod people;
 mod problems;

@@ -12,6 +12,7 @@ mod exit_codes;
 mod imports;
 mod islands;
 mod limits;
+mod orders;
 mod safety;
 mod schedules;
 mod service;

@@ -401,6 +401,7 @@ async fn a_person_called_on_an_island_is_known_as_called_everywhere() {
         alert: id,
         recipient: domain::RecipientId::of_key("ana"),
         answer: Answer::Coming,
+        eta_min: None,
     });
     _ = nodes[1]
         .replica()

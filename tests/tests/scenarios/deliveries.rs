@@ -204,6 +204,7 @@ async fn a_text_that_waits_in_a_hanging_modem_does_not_leave_once_its_person_has
         alert,
         recipient,
         answer: Answer::Coming,
+        eta_min: None,
     };
     ask(&world, Command::Alerts(answer)).await;
     world.live(seconds(5)).await;

@@ -170,6 +170,9 @@ pub(crate) struct AnswerBody {
     /// `coming`, `cannot`, `received` or `need_help`; to a safety check `safe`, `need_help` or `not_on_site`.
     #[schema(example = "coming")]
     answer: String,
+    /// In how many minutes somebody who is coming will be there: 0 to 720.
+    #[schema(example = 20)]
+    eta_minutes: Option<u16>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -377,10 +380,12 @@ async fn answer(
 ) -> Result<Json<Stored>, Problem> {
     let answer = parse_answer("/answer", &input.value.answer)?;
     let recipient = RecipientId::of_key(&input.value.person);
+    let eta_min = input.value.eta_minutes;
     change(&shared, &alert, input.order, |alert| Command::Answer {
         alert,
         recipient,
         answer,
+        eta_min,
     })
     .await
 }

@@ -238,6 +238,10 @@ pub(crate) struct CalledJson {
     /// Reminders sent while silent.
     reminded: u16,
     answered_at: Option<String>,
+    /// Minutes from then until they are there, if they said so.
+    eta_minutes: Option<u16>,
+    /// When that is.
+    expected_at: Option<String>,
     /// The number or key it came from; empty while silent.
     answered_from: String,
 }
@@ -436,6 +440,7 @@ fn called_json(
     civil: &Civil,
 ) -> CalledJson {
     let person = names.get(&call.recipient);
+    let expected_at = call.expected_at().map(|at| civil.rfc3339(at));
     CalledJson {
         person: NameJson {
             key: person.map(|person| person.key.clone()).unwrap_or_default(),
@@ -451,6 +456,8 @@ fn called_json(
         reminded: call.reminded,
         answer: call.answer.map(Answer::name),
         answered_at: call.answered_at.map(|at| civil.rfc3339(at)),
+        eta_minutes: call.eta_min,
+        expected_at,
         answered_from: call.answered_from,
     }
 }

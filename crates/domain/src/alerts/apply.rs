@@ -9,7 +9,7 @@ use crate::escalation::{self, Over};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
-use crate::vocabulary::{AlertKind, Answer, TEXT_LEN_MAX};
+use crate::vocabulary::{AlertKind, Answer, ETA_MIN_MAX, TEXT_LEN_MAX};
 
 /// Joined alerts are followed this far; a chain cannot be longer without a circle, which `Join` refuses.
 const JOINS_MAX: usize = 64;
@@ -28,7 +28,8 @@ pub(crate) async fn apply(
             alert,
             recipient,
             answer: said,
-        } => answer_by_api(conn, entry, *alert, *recipient, *said).await,
+            eta_min,
+        } => answer_by_api(conn, entry, *alert, *recipient, (*said, *eta_min)).await,
         Command::Acknowledge { alert, note } => acknowledge(conn, entry, *alert, note).await,
         Command::Resolve { alert, note } => {
             let by = entry.envelope.actor.label();
@@ -64,13 +65,14 @@ pub struct Answered {
 
 /// Records an answer, following joined alerts. `None` when the person was not called to it.
 ///
-/// Each person's last answer counts while the alert is open. A late one is written in the room and changes nothing.
+/// With it goes in how many minutes somebody who is coming will be there; saying "coming" again without a time keeps the
+/// one that was said. Each person's last answer counts while the alert is open. A late one is written in the room and changes nothing.
 pub(crate) async fn answer(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: AlertId,
     recipient: RecipientId,
-    said: Answer,
+    (said, eta_min): (Answer, Option<u16>),
     from: &str,
 ) -> Result<Option<Answered>, sqlx::Error> {
     let Some(row) = follow(conn, alert).await? else {
@@ -84,9 +86,10 @@ pub(crate) async fn answer(
     // Whoever was withdrawn and says the same once more comes after all.
     let changed = call.answer != Some(said)
         || confirms
+        || eta_min.is_some()
         || !late && escalation::is_left_out(conn, row.id, recipient).await?;
     if !late && changed {
-        escalation::answer(conn, entry, &call, said, from).await?;
+        escalation::answer(conn, entry, &call, said, eta_min, from).await?;
     }
     Ok(Some(Answered {
         effective: row.id,
@@ -101,8 +104,13 @@ async fn answer_by_api(
     entry: &Entry<'_>,
     alert: AlertId,
     recipient: RecipientId,
-    said: Answer,
+    (said, eta_min): (Answer, Option<u16>),
 ) -> Result<Outcome, sqlx::Error> {
+    if eta_min.is_some_and(|minutes| said != Answer::Coming || minutes > ETA_MIN_MAX) {
+        let problem =
+            format!("only somebody who is coming says in how many minutes, at most {ETA_MIN_MAX}");
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+    }
     let Some(row) = query::find(conn, alert).await? else {
         return Ok(Outcome::Refused(Refusal::UnknownAlert));
     };
@@ -111,7 +119,7 @@ async fn answer_by_api(
     }
     let by = entry.envelope.actor.label();
     Ok(
-        match answer(conn, entry, alert, recipient, said, &by).await? {
+        match answer(conn, entry, alert, recipient, (said, eta_min), &by).await? {
             None => Outcome::Refused(Refusal::UnknownRecipient("for this alert".to_owned())),
             Some(answered) if answered.late => Outcome::Refused(Refusal::AlertClosed),
             Some(answered) if answered.changed => Outcome::Applied(Receipt::None),

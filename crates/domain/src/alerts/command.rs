@@ -19,6 +19,8 @@ pub enum Command {
         alert: AlertId,
         recipient: RecipientId,
         answer: Answer,
+        /// In how many minutes somebody who is coming will be there, if that is known.
+        eta_min: Option<u16>,
     },
     /// Stops escalation on somebody's word, without naming a called person.
     Acknowledge {

@@ -43,9 +43,10 @@ pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{
     Payer, TOGETHER_MAX, as_raise, raise_as, raise_for, raise_together, taken_up, together,
 };
+pub(crate) use self::rules::headcount;
 pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State, quotas_of};
 pub(crate) use self::telling::tell_requester;
 pub use crate::vocabulary::{
     AlertKind, Answer, Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS,
-    STEPS_MAX, Severity, Status, TEXT_LEN_MAX,
+    ETA_MIN_MAX, STEPS_MAX, Severity, Status, TEXT_LEN_MAX,
 };

@@ -46,6 +46,12 @@ impl State {
     }
 }
 
+/// Everybody a raise would call in turn, by number; or why it would be refused.
+pub(crate) fn headcount(raise: &Raise) -> Result<usize, Refusal> {
+    let planned = plan(raise)?;
+    Ok(planned.steps.iter().map(|step| step.people.len()).sum())
+}
+
 /// A raise's steps, put in order.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Planned {

@@ -14,6 +14,7 @@ async fn say(world: &mut World, alert: AlertId, who: &str, answer: Answer) -> Ou
             alert,
             recipient,
             answer,
+            eta_min: None,
         }))
         .await
 }

@@ -207,6 +207,7 @@ async fn an_unanswered_text_from_a_dark_number_goes_out_from_another_one() {
         alert,
         recipient: dora,
         answer: crate::vocabulary::Answer::Cannot,
+        eta_min: None,
     };
     world.ask(AnyCommand::Alerts(answer)).await;
     let deliveries = stranded(&mut world.conn, NodeId(1), "modem", world.now, 10)
@@ -268,6 +269,7 @@ async fn an_answer_before_the_send_starts_withdraws_it() {
         alert,
         recipient: bela,
         answer: crate::vocabulary::Answer::Coming,
+        eta_min: None,
     };
     world.ask(AnyCommand::Alerts(answer)).await;
     assert_eq!(work_for(&mut world.conn, NodeId(1)).await.unwrap(), []);

@@ -285,6 +285,7 @@ pub(crate) async fn answer(
     entry: &Entry<'_>,
     call: &Called,
     answer: Answer,
+    eta_min: Option<u16>,
     from: &str,
 ) -> Result<(), sqlx::Error> {
     // A text looked at late must not undo what was said after it was sent.
@@ -297,13 +298,14 @@ pub(crate) async fn answer(
         entry.at.max(before + Duration::from_millis(1))
     });
     sqlx::query(
-        "update called_person set answer = ?, answered_at_ms = ?, answered_from = ?, word = ? \
+        "update called_person set answer = ?, answered_at_ms = ?, answered_from = ?, word = ?, eta_min = ? \
          where alert_id = ? and recipient_id = ?",
     )
     .bind(answer.name())
     .bind(at.0)
     .bind(from)
     .bind(call.word_of(answer).name())
+    .bind(eta_min.map(i64::from))
     .bind(call.alert.as_bytes())
     .bind(call.recipient.as_bytes())
     .execute(&mut *conn)
@@ -419,9 +421,9 @@ pub(crate) async fn carry_over(
     // The laws of `CallFact`, row by row: islands may learn of calls and joins in any order.
     let calls = sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         called_at_ms, closed_at_ms, word, reminded) \
+         called_at_ms, closed_at_ms, word, reminded, eta_min) \
          select ?1, recipient_id, position + 1000000, step, code, answer, answered_at_ms, answered_from, called_at_ms, \
-         null, word, reminded from called_person where alert_id = ?2 order by position \
+         null, word, reminded, eta_min from called_person where alert_id = ?2 order by position \
          on conflict (alert_id, recipient_id) do update set \
          position = case when (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
           then excluded.position else position end, \
@@ -433,16 +435,21 @@ pub(crate) async fn carry_over(
           instr(?3, answer), instr(?4, word)) then excluded.word else word end, \
          reminded = max(reminded, excluded.reminded), \
          answer = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
-          instr(?3, excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
+         instr(?3, excluded.answer)) > (coalesce(answered_at_ms, -1), answered_from, \
           instr(?3, answer)) then excluded.answer else answer end, \
+         eta_min = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
+          instr(?3, excluded.answer), instr(?4, excluded.word), coalesce(excluded.eta_min, -1)) \
+          > (coalesce(answered_at_ms, -1), answered_from, instr(?3, answer), instr(?4, word), \
+          coalesce(eta_min, -1)) then excluded.eta_min else eta_min end, \
          answered_from = case when (coalesce(excluded.answered_at_ms, -1), excluded.answered_from) \
           > (coalesce(answered_at_ms, -1), answered_from) then excluded.answered_from else answered_from end, \
          answered_at_ms = case when excluded.answered_at_ms is null then answered_at_ms \
           else max(coalesce(answered_at_ms, excluded.answered_at_ms), excluded.answered_at_ms) end \
          where (excluded.called_at_ms, excluded.step, excluded.position) < (called_at_ms, step, position) \
           or excluded.reminded > reminded or (coalesce(excluded.answered_at_ms, -1), excluded.answered_from, \
-          instr(?3, excluded.answer), instr(?4, excluded.word)) > (coalesce(answered_at_ms, -1), answered_from, \
-          instr(?3, answer), instr(?4, word))",
+          instr(?3, excluded.answer), instr(?4, excluded.word), coalesce(excluded.eta_min, -1)) \
+          > (coalesce(answered_at_ms, -1), answered_from, instr(?3, answer), instr(?4, word), \
+          coalesce(eta_min, -1))",
     )
     .bind(into.as_bytes())
     .bind(from.as_bytes())

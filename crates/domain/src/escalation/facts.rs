@@ -76,6 +76,8 @@ pub struct Answered {
     pub from: String,
     pub answer: Answer,
     pub word: Word,
+    /// Minutes from then until they are there.
+    pub eta_min: Option<u16>,
 }
 
 /// Whether "coming" still stands.

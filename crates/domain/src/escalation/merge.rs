@@ -143,11 +143,13 @@ pub(crate) async fn merge_call(
         ),
         None => ("", None, "", Word::Given),
     };
+    let eta_min = joined.answered.as_ref().and_then(|said| said.eta_min);
     sqlx::query(
         "insert into called_person (alert_id, recipient_id, position, step, code, answer, answered_at_ms, answered_from, \
-         called_at_ms, closed_at_ms, word, reminded) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null, ?10, ?11) \
+         called_at_ms, closed_at_ms, word, reminded, eta_min) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, null, ?10, ?11, ?12) \
          on conflict (alert_id, recipient_id) do update set position = ?3, step = ?4, answer = ?6, answered_at_ms = ?7, \
-         answered_from = ?8, called_at_ms = ?9, word = ?10, reminded = ?11",
+         answered_from = ?8, called_at_ms = ?9, word = ?10, reminded = ?11, eta_min = ?12",
     )
     .bind(joined.alert.as_bytes())
     .bind(joined.recipient.as_bytes())
@@ -160,6 +162,7 @@ pub(crate) async fn merge_call(
     .bind(joined.called.at.0)
     .bind(word.name())
     .bind(i64::from(joined.reminded))
+    .bind(eta_min.map(i64::from))
     .execute(&mut *conn)
     .await?;
     // The row's own code is among them, whichever it is; it is not stored twice.

@@ -3,6 +3,7 @@
 mod roll;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -23,6 +24,8 @@ pub struct Called {
     pub code: String,
     pub answer: Option<Answer>,
     pub answered_at: Option<Timestamp>,
+    /// Minutes from then until they are there, if they said so.
+    pub eta_min: Option<u16>,
     /// Whence the answer came: a number, `api`, …
     pub answered_from: String,
     pub called_at: Timestamp,
@@ -52,6 +55,14 @@ impl Called {
         } else {
             Word::Given
         }
+    }
+}
+
+impl Called {
+    /// When somebody who is coming said they will be there.
+    pub fn expected_at(&self) -> Option<Timestamp> {
+        let (at, minutes) = self.answered_at.zip(self.eta_min)?;
+        Some(at + Duration::from_secs(u64::from(minutes) * 60))
     }
 }
 
@@ -457,6 +468,9 @@ fn called_row(row: &SqliteRow) -> Result<Called, sqlx::Error> {
         code: row.try_get("code")?,
         answer: Answer::parse(row.try_get("answer")?),
         answered_at: rows::time_opt(row, "answered_at_ms")?,
+        eta_min: row
+            .try_get::<Option<i64>, _>("eta_min")?
+            .and_then(|minutes| u16::try_from(minutes).ok()),
         answered_from: row.try_get("answered_from")?,
         called_at: rows::time(row, "called_at_ms")?,
         closed_at: rows::time_opt(row, "closed_at_ms")?,
@@ -485,6 +499,7 @@ pub(super) fn call_fact(row: &SqliteRow) -> Result<CallFact, sqlx::Error> {
             from: call.answered_from,
             answer,
             word: call.word,
+            eta_min: call.eta_min,
         }),
         reminded: call.reminded,
     })

@@ -105,6 +105,7 @@ async fn a_late_or_repeated_action_changes_nothing() {
         alert,
         recipient: ana,
         answer: Answer::Coming,
+        eta_min: None,
     };
     world.ask(AnyCommand::Alerts(coming)).await;
     let repeat = AnyCommand::Escalation(Command::Repeat { alert, round: 1 });
@@ -153,6 +154,7 @@ async fn say(world: &mut World, alert: AlertId, who: &str, answer: Answer) {
         alert,
         recipient,
         answer,
+        eta_min: None,
     };
     world.ask(AnyCommand::Alerts(answer)).await;
     world.act().await;

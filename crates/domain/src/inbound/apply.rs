@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::desk::{Desk, Handled, Reply};
 use super::sender::Sender;
-use super::{Command, Receive, query};
+use super::{Command, Receive, orders, query};
 use crate::apply::Entry;
 use crate::deliveries::{self, Notice};
 use crate::nodes;
@@ -20,6 +20,10 @@ pub(crate) async fn apply(
     match command {
         Command::Receive(text) => receive(conn, entry, text).await,
         Command::Replay { keys } => replay(conn, entry, keys).await,
+        Command::SetCommanders { whom } => {
+            let now = nodes::civil(conn).await?.at(entry.at);
+            orders::set_commanders(conn, whom, now).await
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Command {
     /// Looks again at texts whose code an island did not know, now that somebody here does (loop command). Each counts
     /// from when it was received; one that was understood meanwhile is left alone.
     Replay { keys: Vec<[u8; 16]> },
+    /// Says who may order by text: names such as `person:anna`, `group:duty` and `schedule:net`. Nobody until it is said.
+    SetCommanders { whom: Vec<String> },
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

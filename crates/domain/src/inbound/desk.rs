@@ -5,10 +5,10 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 
 use super::calls::Asked;
-use super::rules::{self, Meaning};
+use super::rules::{self, Given, Meaning};
 use super::sender::Sender;
-use super::{Receive, Taken, query};
-use crate::alerts::{self, AlertRow, Answered, State};
+use super::{Receive, Taken};
+use crate::alerts::{self, AlertRow};
 use crate::apply::Entry;
 use crate::approvals;
 use crate::conversations;
@@ -16,7 +16,7 @@ use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::nodes::{self, Fork};
 use crate::recipients;
-use crate::texts::{self, About, Ended, EndedHow, Language, LateAnswer, Sent};
+use crate::texts::{self, About, Language, Sent};
 use crate::time::Civil;
 use crate::vocabulary::{AlertKind, Answer};
 use crate::waking;
@@ -75,8 +75,9 @@ impl Desk<'_> {
         }
         match self.meaning().await? {
             Meaning::Question => self.question().await,
-            Meaning::Code { code, answer, rest } => self.code(&code, answer, &rest).await,
-            Meaning::BareAnswer(answer) => self.bare_answer(answer).await,
+            Meaning::Order(order) => self.order(&order).await,
+            Meaning::Code { code, given, rest } => self.code(&code, given.as_ref(), &rest).await,
+            Meaning::BareAnswer(given) => self.bare_answer(&given).await,
             Meaning::Free => self.words().await,
         }
     }
@@ -90,7 +91,9 @@ impl Desk<'_> {
         let woke = match answer {
             Some(Answer::Coming) => true,
             Some(Answer::Cannot) => false,
-            Some(Answer::Received | Answer::NeedHelp) | None => return Ok(None),
+            Some(Answer::Received | Answer::NeedHelp | Answer::Safe | Answer::NotOnSite) | None => {
+                return Ok(None);
+            }
         };
         let address = self.sender.address.clone();
         let person = waking::answer(self.conn, self.entry, &address, code, woke).await?;
@@ -139,9 +142,9 @@ impl Desk<'_> {
         }
         Ok(match rules::parse_part(&text, &open, kind) {
             // People read all that is left of it.
-            Some((code, answer)) => Meaning::Code {
+            Some((code, given)) => Meaning::Code {
                 code,
-                answer: Some(answer),
+                given: Some(given),
                 rest: text,
             },
             None => Meaning::Free,
@@ -172,14 +175,14 @@ impl Desk<'_> {
         }
         let (text, open) = (self.text.text.clone(), self.sender.open_codes());
         let kind = self.kind_asked(&text, &open).await?;
-        let Some((code, answer)) = rules::parse_part(&text, &open, kind) else {
+        let Some((code, given)) = rules::parse_part(&text, &open, kind) else {
             return Ok(nothing);
         };
         let Some(asked) = self.sender.find_call(self.conn, &code).await? else {
             return Ok(nothing);
         };
         self.note_number(&asked).await?;
-        let handled = self.answer(&asked, answer, "").await?;
+        let handled = self.answer(&asked, &given, "").await?;
         Ok(Handled {
             taken: Taken::AnswerInPart,
             ..handled
@@ -189,10 +192,14 @@ impl Desk<'_> {
     async fn code(
         &mut self,
         code: &str,
-        answer: Option<Answer>,
+        given: Option<&Given>,
         rest: &str,
     ) -> Result<Handled, sqlx::Error> {
+        if let Some(order) = self.order_with(code).await? {
+            return self.confirm(&order, given, rest).await;
+        }
         let Some(asked) = self.sender.find_call(self.conn, code).await? else {
+            let answer = given.map(|given| given.answer);
             if let Some(handled) = self.second_person(code, answer).await? {
                 return Ok(handled);
             }
@@ -203,6 +210,8 @@ impl Desk<'_> {
             let is_sentence = rest.split_whitespace().count() > rules::REST_WORDS_MAX;
             return if is_sentence {
                 self.words().await
+            } else if let Some(handled) = self.wrong_code(code).await? {
+                Ok(handled)
             } else if let Some(fork) = nodes::fork(self.conn).await? {
                 self.code_elsewhere(&fork).await
             } else {
@@ -210,17 +219,17 @@ impl Desk<'_> {
             };
         };
         let own = self.sender.is(asked.call.recipient);
-        match answer {
+        match given {
             None if own && asked.call.closed_at.is_none() => self.room_post(&asked).await,
             None => self.words().await,
-            Some(answer) if self.sender.is_guessing() && (!own || asked.is_critical()) => {
-                self.distrusted(&asked, answer).await
+            Some(given) if self.sender.is_guessing() && (!own || asked.is_critical()) => {
+                self.distrusted(&asked, given.answer).await
             }
-            Some(answer)
+            Some(given)
                 if self.sender.answered_by_part_of(
                     &self.text.text,
                     code,
-                    answer,
+                    given,
                     asked.alert.kind,
                 ) =>
             {
@@ -232,9 +241,9 @@ impl Desk<'_> {
                     ..about(&asked)
                 })
             }
-            Some(answer) => {
+            Some(given) => {
                 self.note_number(&asked).await?;
-                self.answer(&asked, answer, rest).await
+                self.answer(&asked, given, rest).await
             }
         }
     }
@@ -248,7 +257,9 @@ impl Desk<'_> {
         let yes = match answer {
             Some(Answer::Coming) => true,
             Some(Answer::Cannot) => false,
-            Some(Answer::Received | Answer::NeedHelp) | None => return Ok(None),
+            Some(Answer::Received | Answer::NeedHelp | Answer::Safe | Answer::NotOnSite) | None => {
+                return Ok(None);
+            }
         };
         // A number that guessed lately may have guessed this one. An island decides nothing that waits in the cluster.
         if self.sender.is_guessing() || nodes::fork(self.conn).await?.is_some() {
@@ -310,7 +321,8 @@ impl Desk<'_> {
     }
 
     /// An answer that says no code: counts when it can mean one alert only, and that is not critical.
-    async fn bare_answer(&mut self, answer: Answer) -> Result<Handled, sqlx::Error> {
+    async fn bare_answer(&mut self, given: &Given) -> Result<Handled, sqlx::Error> {
+        let answer = given.answer;
         if self.sender.open.is_empty()
             && let Some(handled) = self.woke(None, Some(answer)).await?
         {
@@ -318,8 +330,15 @@ impl Desk<'_> {
         }
         match self.sender.open.as_slice() {
             [] => match self.sender.last_call(self.conn).await? {
-                Some(asked) => self.answer(&asked, answer, "").await,
-                None => self.duty_inbox(Taken::DutyInbox).await,
+                Some(asked) => self.answer(&asked, given, "").await,
+                None => {
+                    let kept = self.duty_inbox(Taken::DutyInbox).await?;
+                    // "HELP" from somebody whom nobody called may ask for the orders.
+                    match answer {
+                        Answer::NeedHelp => self.help_for(kept).await,
+                        Answer::Coming | Answer::Cannot | Answer::Received => Ok(kept),
+                    }
+                }
             },
             [only] => {
                 let call = only.clone();
@@ -329,7 +348,7 @@ impl Desk<'_> {
                 if asked.is_critical() {
                     self.ask_back(&asked, answer).await
                 } else {
-                    self.answer(&asked, answer, "").await
+                    self.answer(&asked, given, "").await
                 }
             }
             [_, ..] => {
@@ -341,7 +360,7 @@ impl Desk<'_> {
     }
 
     /// Words: for the room of the sender's newest open alert, else for whoever is on duty.
-    async fn words(&mut self) -> Result<Handled, sqlx::Error> {
+    pub(super) async fn words(&mut self) -> Result<Handled, sqlx::Error> {
         let Some(newest) = self.sender.open.first().cloned() else {
             return self.duty_inbox(Taken::DutyInbox).await;
         };
@@ -384,152 +403,6 @@ impl Desk<'_> {
             alert: None,
             recipient: self.only_person(),
             reply: Some(reply),
-        })
-    }
-
-    /// Records the answer and says what is now true. The last answer before the end counts.
-    async fn answer(
-        &mut self,
-        asked: &Asked,
-        answer: Answer,
-        rest: &str,
-    ) -> Result<Handled, sqlx::Error> {
-        let (alert, recipient) = (asked.call.alert, asked.call.recipient);
-        let from = self.sender.address.clone();
-        let answered =
-            alerts::answer(self.conn, self.entry, alert, recipient, answer, &from).await?;
-        let Some(answered) = answered else {
-            return self.words().await;
-        };
-        let Some(effective) = alerts::find(self.conn, answered.effective).await? else {
-            return self.words().await;
-        };
-        let body = if answered.late {
-            self.note_late(asked, answer, &answered, &effective).await?
-        } else {
-            self.confirmation(asked, answer, &effective)
-        };
-        self.post(effective.id, rest).await?;
-        let taken = if answered.late {
-            Taken::LateAnswer
-        } else {
-            Taken::Answer
-        };
-        Ok(Handled {
-            taken,
-            reply: Some(reply_to(asked, body)),
-            ..about(asked)
-        })
-    }
-
-    /// "Noted", after word of a join if the alert has become another one.
-    fn confirmation(&self, asked: &Asked, answer: Answer, effective: &AlertRow) -> String {
-        let noted = texts::confirmation(
-            self.about(effective, asked.language),
-            self.civil.at(self.entry.at),
-            &asked.name,
-            answer,
-        );
-        match asked
-            .alert
-            .closed_at
-            .filter(|_| effective.id != asked.alert.id)
-        {
-            Some(at) => {
-                let ended = Ended {
-                    how: EndedHow::Joined {
-                        into: effective.label.clone(),
-                    },
-                    at: self.civil.at(at),
-                };
-                format!(
-                    "{} {noted}",
-                    texts::closed(self.about(&asked.alert, asked.language), &ended)
-                )
-            }
-            None => noted,
-        }
-    }
-
-    /// Writes a late answer into the room with both times, and says so.
-    async fn note_late(
-        &mut self,
-        asked: &Asked,
-        answer: Answer,
-        answered: &Answered,
-        effective: &AlertRow,
-    ) -> Result<String, sqlx::Error> {
-        let at = self.civil.at(self.entry.at);
-        let how = match effective.state {
-            State::CalledOff => EndedHow::CalledOff,
-            State::Open | State::Resolved | State::Joined => EndedHow::Resolved,
-        };
-        let ended = Ended {
-            how,
-            at: self.civil.at(effective.closed_at.unwrap_or(self.entry.at)),
-        };
-        let late = LateAnswer {
-            at,
-            name: &asked.name,
-            answer,
-            ended,
-            first_answer_at: answered.first_answer_at.map(|at| self.civil.at(at)),
-        };
-        let noted = texts::late(self.about(effective, Language::En), &late);
-        conversations::post(
-            self.conn,
-            self.entry,
-            RoomId::of_alert(effective.id),
-            self.sender.name(),
-            "system",
-            &noted,
-        )
-        .await?;
-        Ok(texts::late(self.about(effective, asked.language), &late))
-    }
-
-    /// A critical alert wants more than a number (SECURITY D-2): the answer is shown, and the code asked for once.
-    async fn ask_back(&mut self, asked: &Asked, answer: Answer) -> Result<Handled, sqlx::Error> {
-        let shown = format!(
-            "{} (no code, not counted: {})",
-            self.text.text.trim(),
-            answer.name()
-        );
-        self.post(asked.alert.id, &shown).await?;
-        if query::was_asked_back(self.conn, &self.sender.address, asked.alert.id).await? {
-            let body =
-                texts::room_posted(self.about(&asked.alert, asked.language), &asked.call.code);
-            return Ok(Handled {
-                taken: Taken::RoomPost,
-                reply: Some(reply_to(asked, body)),
-                ..about(asked)
-            });
-        }
-        let body = texts::ask_back(
-            self.about(&asked.alert, asked.language),
-            &asked.call.code,
-            answer,
-        );
-        Ok(Handled {
-            taken: Taken::AskedBack,
-            reply: Some(reply_to(asked, body)),
-            ..about(asked)
-        })
-    }
-
-    /// A right code from a number that guesses: shown, not counted.
-    async fn distrusted(&mut self, asked: &Asked, answer: Answer) -> Result<Handled, sqlx::Error> {
-        let shown = format!(
-            "{} (after wrong codes, not counted: {})",
-            self.text.text.trim(),
-            answer.name()
-        );
-        self.post(asked.alert.id, &shown).await?;
-        let body = texts::not_counted(self.about(&asked.alert, asked.language));
-        Ok(Handled {
-            taken: Taken::Distrusted,
-            reply: Some(reply_to(asked, body)),
-            ..about(asked)
         })
     }
 
@@ -587,7 +460,7 @@ impl Desk<'_> {
         })
     }
 
-    async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
+    pub(super) async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
         let text = post_text(&self.text.text);
         conversations::post(
             self.conn,
@@ -615,7 +488,7 @@ impl Desk<'_> {
     }
 
     /// Posts words of the sender into an alert's room; nothing when there are none.
-    async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
+    pub(super) async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
         let words = post_text(words);
         if !words.is_empty() {
             let room = RoomId::of_alert(alert);
@@ -632,7 +505,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn about<'b>(&'b self, alert: &'b AlertRow, language: Language) -> About<'b> {
+    pub(super) fn about<'b>(&'b self, alert: &'b AlertRow, language: Language) -> About<'b> {
         About {
             language,
             organisation: &self.organisation,
@@ -657,7 +530,7 @@ impl Desk<'_> {
         }
     }
 
-    fn only_person(&self) -> Option<RecipientId> {
+    pub(super) fn only_person(&self) -> Option<RecipientId> {
         match self.sender.people.as_slice() {
             [person] => Some(person.id),
             _ => None,
@@ -665,7 +538,7 @@ impl Desk<'_> {
     }
 }
 
-fn about(asked: &Asked) -> Handled {
+pub(super) fn about(asked: &Asked) -> Handled {
     Handled {
         taken: Taken::RoomPost,
         alert: Some(asked.alert.id),
@@ -674,7 +547,7 @@ fn about(asked: &Asked) -> Handled {
     }
 }
 
-fn reply_to(asked: &Asked, body: String) -> Reply {
+pub(super) fn reply_to(asked: &Asked, body: String) -> Reply {
     Reply {
         body,
         language: asked.language,
@@ -690,7 +563,7 @@ fn text_in(alert: &AlertRow, language: Language) -> &str {
 }
 
 /// Words as a room shows them: the lines people wrote, nothing that steers a screen.
-fn post_text(words: &str) -> String {
+pub(super) fn post_text(words: &str) -> String {
     let lines: Vec<String> = words.lines().map(texts::clean).collect();
     texts::clip(lines.join("\n").trim(), POST_UNITS_MAX)
 }

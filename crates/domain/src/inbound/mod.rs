@@ -3,13 +3,15 @@
 //! A sender's number is a hint, never an identity (SECURITY D-2): codes carry an answer, numbers alone do so only where
 //! little hangs on it. Every text is kept once, whatever it was taken for; nothing is lost for being misunderstood.
 //!
-//! Not here: commands such as START and CALLOFF, and replies by e-mail.
+//! Orders such as START and CALLOFF are in [`orders`]. Not here: replies by e-mail.
 
+mod answers;
 mod apply;
 mod calls;
 mod command;
 mod desk;
 mod facts;
+mod orders;
 mod query;
 mod rules;
 mod sender;
@@ -21,8 +23,9 @@ pub use self::calls::understood;
 pub use self::command::{Command, Receive};
 pub use self::facts::{InboundFact, ReceivedText, TakenAs};
 pub(crate) use self::facts::{WATCH, changed, merge};
-pub use self::query::{InboundRow, of_sender};
-pub use self::rules::{Meaning, parse, parse_part};
+pub use self::orders::{OrderRow, OrderState, commanders, orders, waiting};
+pub use self::query::{InboundRow, latest, of_sender};
+pub use self::rules::{Eta, Given, Meaning, Order, parse, parse_part};
 
 /// The word of [`Taken::Elsewhere`]; the index of such rows knows it too.
 const ELSEWHERE: &str = "code_elsewhere";
@@ -56,6 +59,18 @@ pub enum Taken {
     DutyInbox,
     /// The word of somebody who was asked to be the second person of an alert.
     SecondPerson,
+    /// Wants something done: what that would be was said, and its code asked for.
+    Ordered,
+    /// The code of an order that was done with it.
+    OrderDone,
+    /// A no to an order that waited.
+    OrderDropped,
+    /// An order, or a code for one, by which nothing is done; the reply says why.
+    OrderRefused,
+    /// An order that only tells, answered.
+    OrderTold,
+    /// Something for those on duty to decide about.
+    Report,
     /// A code this island does not know: kept, and looked at again once somebody who does is heard.
     Elsewhere,
     /// A call, which was turned down. Never an answer.
@@ -67,7 +82,7 @@ pub enum Taken {
 }
 
 impl Taken {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 23] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -81,6 +96,12 @@ impl Taken {
         Self::Question,
         Self::DutyInbox,
         Self::SecondPerson,
+        Self::Ordered,
+        Self::OrderDone,
+        Self::OrderDropped,
+        Self::OrderRefused,
+        Self::OrderTold,
+        Self::Report,
         Self::Elsewhere,
         Self::Call,
         Self::Trip,
@@ -103,6 +124,12 @@ impl Taken {
             Self::Question => "question",
             Self::DutyInbox => "duty_inbox",
             Self::SecondPerson => "second_person",
+            Self::Ordered => "ordered",
+            Self::OrderDone => "order_done",
+            Self::OrderDropped => "order_dropped",
+            Self::OrderRefused => "order_refused",
+            Self::OrderTold => "order_told",
+            Self::Report => "report",
             Self::Elsewhere => ELSEWHERE,
             Self::Call => "call",
             Self::Trip => "trip",

@@ -49,6 +49,23 @@ pub async fn of_sender(
     found.iter().map(inbound_row).collect()
 }
 
+/// What came from anybody since `since`, newest first, at most `limit`.
+pub async fn latest(
+    conn: &mut SqliteConnection,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<InboundRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select inbound_key, node_id, channel, sender, text, received_at_ms, recipient_id, alert_id, taken, replied, damaged \
+         from inbound_text where received_at_ms >= ? order by received_at_ms desc, inbound_key limit ?",
+    )
+    .bind(since.0)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(inbound_row).collect()
+}
+
 /// Whether the text with this key is kept already.
 pub(super) async fn is_kept(
     conn: &mut SqliteConnection,

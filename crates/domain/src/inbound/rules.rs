@@ -3,9 +3,17 @@
 //! Nothing is guessed: an answer counts only when it stands right beside the code or is all there is, because a wrong
 //! "coming" stops an escalation. What is not understood goes to people as it is.
 
+mod arrival;
+mod orders;
 mod phrases;
+mod tokens;
 
+pub use self::arrival::Eta;
+use self::arrival::{eta_at, is_piece};
+pub use self::orders::Order;
+pub(super) use self::orders::{first_word, is_all, target_and_words, word_and_minutes};
 use self::phrases::Phrase;
+use self::tokens::{Kind, Token, tokens};
 use crate::vocabulary::{AlertKind, Answer};
 
 /// What a text was taken for.
@@ -13,24 +21,57 @@ use crate::vocabulary::{AlertKind, Answer};
 pub enum Meaning {
     /// "Was that really you?"
     Question,
+    /// Wants something done or told, whether or not the sender may ask for it.
+    Order(Order),
     /// Carries a code.
     Code {
         code: String,
         /// `None`: there is more than the code, and it is no answer we know.
-        answer: Option<Answer>,
+        given: Option<Given>,
         /// What else was said; empty when nothing that people need to read.
         rest: String,
     },
     /// An answer without a code, and nothing else.
-    BareAnswer(Answer),
+    BareAnswer(Given),
     /// Words for people.
     Free,
 }
 
+/// An answer as somebody gave it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Given {
+    pub answer: Answer,
+    /// When they will be there; said only beside "coming".
+    pub eta: Option<Eta>,
+    /// For everything that is open in the bundle, not only for what the code belongs to.
+    pub all: bool,
+}
+
+impl Given {
+    /// Minutes until they are there, when what was said can be meant.
+    pub fn eta_min(&self) -> Option<u16> {
+        match &self.eta {
+            Some(Eta::Minutes(minutes)) => Some(*minutes),
+            Some(Eta::Absurd(_)) | None => None,
+        }
+    }
+}
+
+impl From<Answer> for Given {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            eta: None,
+            all: false,
+        }
+    }
+}
+
 /// Reads a whole text. `open` are the codes the sender could answer with; they decide where a run of digits ends.
 ///
-/// A code alone, or with a courtesy, is "coming", but no word of being safe. `4711?` asks and does not answer. Case, spaces, quotes, punctuation,
-/// accents and full-width forms do not matter.
+/// A code alone, or with a courtesy, is "coming", but no word of being safe. `4711?` asks and does not answer. Case, spaces,
+/// quotes, punctuation, accents and full-width forms do not matter. An order begins with its word; an answer beside one of
+/// the sender's own codes is an answer, whatever the text begins with.
 ///
 /// What digits and words mean depends on the `kind` of the alert the text would answer.
 pub fn parse(text: &str, open: &[String], kind: AlertKind) -> Meaning {
@@ -41,10 +82,13 @@ pub fn parse(text: &str, open: &[String], kind: AlertKind) -> Meaning {
     if quotes_a_page(text) {
         return Meaning::Free;
     }
+    if let Some(order) = orders::order(text, &tokens, open) {
+        return Meaning::Order(order);
+    }
     let Some(found) = find_code(&tokens, open) else {
-        return bare_answer(&tokens).map_or(Meaning::Free, Meaning::BareAnswer);
+        return bare_answer(text, &tokens).map_or(Meaning::Free, Meaning::BareAnswer);
     };
-    let beside = beside_code(&tokens, &found);
+    let beside = beside_code(text, &tokens, &found, true);
     let rest: Vec<&Token> = tokens
         .iter()
         .enumerate()
@@ -52,11 +96,10 @@ pub fn parse(text: &str, open: &[String], kind: AlertKind) -> Meaning {
         .map(|(_, token)| token)
         .collect();
     let only_courtesy = rest.iter().all(|token| token.is_courtesy());
+    let asks = text.contains(['?', '\u{ff1f}', '\u{61f}']);
     let answer = match beside.answer {
         Beside::One(answer) => Some(answer),
-        Beside::Nothing if only_courtesy && text.contains(['?', '\u{ff1f}', '\u{61f}']) => {
-            return Meaning::Question;
-        }
+        Beside::Nothing if only_courtesy && asks && !beside.all => return Meaning::Question,
         // That somebody has the phone says nothing about how they are.
         Beside::Nothing if only_courtesy && kind == AlertKind::Alert => Some(Answer::Coming),
         Beside::Nothing | Beside::Contradiction => None,
@@ -68,26 +111,35 @@ pub fn parse(text: &str, open: &[String], kind: AlertKind) -> Meaning {
     };
     Meaning::Code {
         code: found.code,
-        answer,
+        given: answer.map(|answer| Given {
+            answer,
+            eta: beside.eta,
+            all: beside.all,
+        }),
         rest,
     }
 }
 
 /// Reads one part of a longer text, or a damaged one, for a code with a spelled-out answer. Neither may be what a cut left
 /// of something else, so more words must follow.
-pub fn parse_part(text: &str, open: &[String], kind: AlertKind) -> Option<(String, Answer)> {
+pub fn parse_part(text: &str, open: &[String], kind: AlertKind) -> Option<(String, Given)> {
     if quotes_a_page(text) {
         return None;
     }
     let tokens = tokens(text, kind);
     let found = find_code(&tokens, open)?;
-    let beside = beside_code(&tokens, &found);
+    let beside = beside_code(text, &tokens, &found, false);
     let last_used = beside.used.iter().max().copied().unwrap_or(found.at);
     match beside.answer {
         // The last word may be cut, and the one before may lean on it: "2 min" is no "2".
-        Beside::One(answer) if last_used + FOLLOWING_MIN < tokens.len() => {
-            Some((found.code, answer))
-        }
+        Beside::One(answer) if last_used + FOLLOWING_MIN < tokens.len() => Some((
+            found.code,
+            Given {
+                answer,
+                eta: beside.eta,
+                all: false,
+            },
+        )),
         Beside::One(_) | Beside::Nothing | Beside::Contradiction => None,
     }
 }
@@ -97,7 +149,7 @@ pub(super) fn code(text: &str, open: &[String]) -> Option<String> {
     // Codes are found the same way whatever is answered.
     match parse(text, open, AlertKind::Alert) {
         Meaning::Code { code, .. } => Some(code),
-        Meaning::Question | Meaning::BareAnswer(_) | Meaning::Free => None,
+        Meaning::Question | Meaning::Order(_) | Meaning::BareAnswer(_) | Meaning::Free => None,
     }
 }
 
@@ -110,97 +162,6 @@ pub(super) const REST_WORDS_MAX: usize = 2;
 
 /// Codes have four digits, five from islands, six for high assurance.
 const CODE_DIGITS: std::ops::RangeInclusive<usize> = 4..=6;
-
-/// A run of digits, or a run of letters, or a thumb up; folded to plain lower-case ASCII where that exists.
-#[derive(Debug)]
-struct Token {
-    kind: Kind,
-    /// What answers it could stand for.
-    asked: AlertKind,
-    folded: String,
-    /// Byte range in the text.
-    start: usize,
-    end: usize,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    Digits,
-    Word,
-}
-
-impl Token {
-    fn is_courtesy(&self) -> bool {
-        phrases::COURTESIES.contains(&self.folded.as_str())
-    }
-
-    /// The answer a single digit stands for.
-    fn as_answer(&self) -> Option<Answer> {
-        match self.kind {
-            Kind::Digits if self.folded.len() == 1 => self.asked.of_digit(&self.folded),
-            Kind::Digits | Kind::Word => None,
-        }
-    }
-}
-
-fn tokens(text: &str, asked: AlertKind) -> Vec<Token> {
-    let mut tokens: Vec<Token> = Vec::new();
-    let mut joins = false;
-    for (start, c) in text.char_indices() {
-        let end = start + c.len_utf8();
-        let c = halfwidth(c);
-        let kind = match c {
-            // "can't" is one word; a loose accent or a skin tone belongs to what it follows.
-            '\'' | '\u{2019}' | '\u{300}'..='\u{36f}' | '\u{1f3fb}'..='\u{1f3ff}' => {
-                if let Some(last) = tokens
-                    .last_mut()
-                    .filter(|last| joins && last.kind == Kind::Word)
-                {
-                    last.end = end;
-                }
-                continue;
-            }
-            '0'..='9' => Kind::Digits,
-            phrases::THUMB_UP => Kind::Word,
-            _ if c.is_alphabetic() => Kind::Word,
-            _ => {
-                joins = false;
-                continue;
-            }
-        };
-        match tokens.last_mut().filter(|last| joins && last.kind == kind) {
-            Some(last) => last.end = end,
-            None => tokens.push(Token {
-                kind,
-                asked,
-                folded: String::new(),
-                start,
-                end,
-            }),
-        }
-        let token = tokens.last_mut().expect("a token was just found or pushed");
-        token.folded.extend(c.to_lowercase().map(unaccented));
-        joins = true;
-    }
-    tokens
-}
-
-/// Full-width forms (U+FF01 to U+FF5E) as the ASCII they stand for.
-fn halfwidth(c: char) -> char {
-    match u32::from(c) {
-        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
-        _ => c,
-    }
-}
-
-fn unaccented(c: char) -> char {
-    match c {
-        'å' | 'ä' | 'á' | 'à' => 'a',
-        'ö' | 'ø' | 'ó' => 'o',
-        'é' | 'è' => 'e',
-        _ => c,
-    }
-}
 
 fn is_question(text: &str, tokens: &[Token]) -> bool {
     match tokens {
@@ -279,16 +240,24 @@ enum Said {
 
 struct BesideCode {
     answer: Beside,
+    /// When somebody who is coming will be there.
+    eta: Option<Eta>,
+    /// `4711 ALL`
+    all: bool,
     /// Tokens that make up the code and its answer.
     used: Vec<usize>,
 }
 
-/// The answer right after the code, or right before it, courtesies between them set aside.
-fn beside_code(tokens: &[Token], found: &FoundCode) -> BesideCode {
+/// The answer right after the code, or right before it, courtesies between them set aside; what belongs to it follows.
+/// `ends`: the text ends where the tokens do.
+fn beside_code(text: &str, tokens: &[Token], found: &FoundCode, ends: bool) -> BesideCode {
     let mut used = vec![found.at];
     let mut answers: Vec<Said> = found.glued.into_iter().map(Said::Plainly).collect();
     let mut next = skip_courtesies(tokens, found.at + 1);
     while let Some((answer, count)) = answer_at(tokens, next) {
+        if !answers.is_empty() && is_piece(text, tokens, next) {
+            break; // "4711 1 1.5 h"
+        }
         answers.push(answer);
         used.extend(next..next + count);
         next = skip_courtesies(tokens, next + count);
@@ -297,10 +266,35 @@ fn beside_code(tokens: &[Token], found: &FoundCode) -> BesideCode {
         answers.push(answer);
         used.extend(found.at - count..found.at);
     }
+    let answer = agreed(&answers, tokens[found.at].asked);
+    let arrival = eta_at(text, tokens, next, ends);
+    let eta = match (&answer, arrival) {
+        (Beside::One(Answer::Coming), Some((eta, count))) => {
+            used.extend(next..next + count);
+            next = skip_courtesies(tokens, next + count);
+            Some(eta)
+        }
+        (Beside::Nothing | Beside::One(_) | Beside::Contradiction, _) => None,
+    };
+    let all = all_at(tokens, found, next).filter(|_| ends);
+    used.extend(all);
     BesideCode {
-        answer: agreed(&answers, tokens[found.at].asked),
+        answer,
+        eta,
+        all: all.is_some(),
         used,
     }
+}
+
+/// The word "all" that ends a text behind a code and its answer, or stands alone before the code.
+fn all_at(tokens: &[Token], found: &FoundCode, next: usize) -> Option<usize> {
+    let is_all = |at: usize| tokens.get(at).is_some_and(Token::is_all);
+    if is_all(next) && skip_courtesies(tokens, next + 1) == tokens.len() {
+        return Some(next);
+    }
+    let first = skip_courtesies(tokens, 0);
+    (is_all(first) && skip_courtesies(tokens, first + 1) == found.at && next == tokens.len())
+        .then_some(first)
 }
 
 /// One answer if all say the same. A yes beside another answer adds nothing: `ok 2` is 2.
@@ -338,9 +332,7 @@ fn answer_at(tokens: &[Token], at: usize) -> Option<(Said, usize)> {
     let token = tokens.get(at)?;
     if let Some(answer) = token.as_answer() {
         // "4711 2 min" says when, not whether.
-        let is_time = tokens
-            .get(at + 1)
-            .is_some_and(|unit| phrases::UNITS.contains(&unit.folded.as_str()));
+        let is_time = tokens.get(at + 1).is_some_and(Token::is_unit);
         return (!is_time).then_some((Said::Plainly(answer), 1));
     }
     let longest = phrases::all(token.asked)
@@ -364,20 +356,30 @@ fn starts_with(tokens: &[Token], phrase: &Phrase) -> bool {
             .all(|(token, word)| token.folded == *word)
 }
 
-/// The answer a text consists of: digits and phrases that all say the same, courtesies aside.
-fn bare_answer(tokens: &[Token]) -> Option<Answer> {
+/// The answer a text consists of: digits and phrases that all say the same, courtesies aside, then when and for what.
+fn bare_answer(text: &str, tokens: &[Token]) -> Option<Given> {
     let mut answers = Vec::new();
     let mut next = skip_courtesies(tokens, 0);
-    while next < tokens.len() {
-        let (answer, count) = answer_at(tokens, next)?;
+    while let Some((answer, count)) = answer_at(tokens, next) {
         answers.push(answer);
         next = skip_courtesies(tokens, next + count);
     }
     let asked = tokens.first().map_or(AlertKind::Alert, |token| token.asked);
-    match agreed(&answers, asked) {
-        Beside::One(answer) => Some(answer),
-        Beside::Nothing | Beside::Contradiction => None,
+    let Beside::One(answer) = agreed(&answers, asked) else {
+        return None;
+    };
+    let mut given = Given::from(answer);
+    if answer == Answer::Coming
+        && let Some((eta, count)) = eta_at(text, tokens, next, true)
+    {
+        given.eta = Some(eta);
+        next = skip_courtesies(tokens, next + count);
     }
+    if tokens.get(next).is_some_and(Token::is_all) {
+        given.all = true;
+        next = skip_courtesies(tokens, next + 1);
+    }
+    (next == tokens.len()).then_some(given)
 }
 
 /// The text without some of its tokens, and without the punctuation that is left at its ends.

@@ -5,14 +5,15 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 
 use super::query::{self, InboundRow};
-use super::{Taken, rules};
+use super::rules::{self, Given};
+use super::{Taken, orders};
 use crate::escalation::{self, Called};
 use crate::ids::RecipientId;
 use crate::phone::PhoneNumber;
 use crate::recipients::{self, PersonRow};
 use crate::texts::Language;
 use crate::time::Timestamp;
-use crate::vocabulary::{AlertKind, Answer};
+use crate::vocabulary::AlertKind;
 
 /// Replies to one number that has business with us, per hour (SECURITY §2.4).
 pub(super) const REPLIES_PER_HOUR_MAX: usize = 120;
@@ -39,7 +40,7 @@ pub(super) struct Sender {
     pub(super) people: Vec<PersonRow>,
     /// Their calls to open alerts, newest first.
     pub(super) open: Vec<Called>,
-    /// Every code that answers one of them.
+    /// Every code that answers one of them, or does an order that waits.
     codes: Vec<String>,
     /// Its texts of the last hour, newest first.
     recent: Vec<InboundRow>,
@@ -64,6 +65,8 @@ impl Sender {
         }
         // A stable sort: those of one person stay in their order.
         open.sort_by_key(|call| std::cmp::Reverse(call.called_at));
+        let waiting = orders::of_number(conn, &address).await?;
+        codes.extend(waiting.into_iter().filter_map(|row| row.waits_for(at)));
         let recent = query::of_sender(conn, &address, at - HOUR, RECENT_MAX).await?;
         Ok(Self {
             address,
@@ -120,6 +123,21 @@ impl Sender {
             >= WRONG_CODES_MAX
     }
 
+    /// How many of its texts of the last hour were taken for something.
+    pub(super) fn count_taken(&self, matches: impl Fn(Taken) -> bool) -> usize {
+        self.recent
+            .iter()
+            .filter(|row| row.taken.is_some_and(&matches))
+            .count()
+    }
+
+    /// Whether it sent just this within the hour and it was taken for the same.
+    pub(super) fn sent_as(&self, text: &str, taken: Taken) -> bool {
+        self.recent
+            .iter()
+            .any(|row| row.taken == Some(taken) && row.text == text)
+    }
+
     /// Whether it sent just this within the hour, and was answered: a robot repeating itself.
     pub(super) fn repeats_itself(&self, text: &str) -> bool {
         self.recent
@@ -132,12 +150,12 @@ impl Sender {
         &self,
         text: &str,
         code: &str,
-        answer: Answer,
+        given: &Given,
         kind: AlertKind,
     ) -> bool {
         let open = [code.to_owned()];
         let said = |part: &str| {
-            rules::parse_part(part, &open, kind).is_some_and(|(c, a)| c == code && a == answer)
+            rules::parse_part(part, &open, kind).is_some_and(|(c, g)| c == code && g == *given)
         };
         self.since_parts().any(|row| {
             row.taken == Some(Taken::AnswerInPart) && text.contains(&row.text) && said(&row.text)

@@ -28,7 +28,8 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     add(&mut hash, "alert", &alerts)?;
     let calls = sqlx::query(
         "select c.alert_id, c.recipient_id, c.position, c.step, c.called_at_ms, c.answer, c.answered_at_ms, \
-         c.answered_from, c.word, c.reminded, (select group_concat(code) from (select c.code as code union select x.code from call_code x \
+         c.answered_from, c.word, c.reminded, c.eta_min, \
+          (select group_concat(code) from (select c.code as code union select x.code from call_code x \
           where x.alert_id = c.alert_id and x.recipient_id = c.recipient_id order by code)) as codes \
          from called_person c order by c.called_at_ms, c.alert_id, c.recipient_id",
     )

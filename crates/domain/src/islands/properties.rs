@@ -81,12 +81,14 @@ fn call() -> impl Strategy<Value = CallFact> {
         Word::Lapsed,
         Word::Confirmed,
     ]);
-    let answered = prop::option::of((time(), word(), answer, stands)).prop_map(|found| {
-        found.map(|(at, from, answer, word)| Answered {
+    let eta = prop::option::of(0..3_u16);
+    let answered = prop::option::of((time(), word(), answer, stands, eta)).prop_map(|found| {
+        found.map(|(at, from, answer, word, eta_min)| Answered {
             at,
             from,
             answer,
             word,
+            eta_min,
         })
     });
     let codes = prop::collection::btree_set(prop::sample::select(vec!["1", "2", "3"]), 1..3);

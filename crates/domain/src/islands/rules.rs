@@ -3,7 +3,7 @@
 use super::Fact;
 use crate::codec;
 use crate::outcome::Refusal;
-use crate::{Command, alerts, nodes, sources};
+use crate::{Command, alerts, inbound, nodes, sources};
 
 /// Most facts in one merge.
 pub const FACTS_MAX: usize = 256;
@@ -50,7 +50,7 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         )
         | Command::Automations(_)
         | Command::Conversations(_)
-        | Command::Inbound(_)
+        | Command::Inbound(inbound::Command::Receive(_) | inbound::Command::Replay { .. })
         | Command::Deliveries(_)
         | Command::Escalation(_)
         | Command::Islands(_)
@@ -82,6 +82,9 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         Command::Reports(_) => refused(
             "reports are not taken here until it is back, since what is decided about one could not be joined. Raise an \
              alert instead, or report at a node that hears the others",
+        ),
+        Command::Inbound(inbound::Command::SetCommanders { .. }) => refused(
+            "who may order by text cannot be changed here until it is back; those who could before still can",
         ),
         Command::Recipients(_) => refused(
             "people and groups cannot be changed here until it is back; alerts to those known here leave as usual. \

@@ -62,3 +62,27 @@ fn scope(status: Status, kind: &str, name: &str) -> String {
         Status::Exercise | Status::Test => format!("{kind}:{name}:{}", status.name()),
     }
 }
+
+/// Whether an alert with the key `of` belongs to what the alert with the key `bundle` gathers: alarms of the same source, or
+/// everything automatic when it gathers what several sources said. `None`: that alert gathers nothing.
+pub(crate) fn gathers(bundle: &str, of: &str) -> Option<bool> {
+    let (kind, named) = parts_of(bundle)?;
+    let (source, rest) = named.split_once(':')?;
+    // Drills are gathered by themselves.
+    let of = parts_of(of).filter(|(other, _)| *other == kind);
+    match (source, rest) {
+        (source, "") => Some(
+            of.and_then(|(_, named)| named.split_once(':'))
+                .is_some_and(|(other, _)| other == source),
+        ),
+        ("people" | "beats", scope) if scope.ends_with(':') => Some(of.is_some()),
+        (_, _) => None,
+    }
+}
+
+/// The front of a key that [`alert_key`] made, and the rest.
+fn parts_of(key: &str) -> Option<(&str, &str)> {
+    let fronts = ["source", Status::Exercise.name(), Status::Test.name()];
+    key.split_once(':')
+        .filter(|(front, _)| fronts.contains(front))
+}

@@ -12,6 +12,8 @@ pub(super) trait Words: Sync {
     fn severity(&self, severity: Severity) -> &'static str;
     /// What is true of a person who gave this answer: "coming".
     fn answer(&self, answer: Answer) -> &'static str;
+    /// What is true of a person who is coming and said in how many minutes; `time` is when that is.
+    fn arriving(&self, minutes: u16, time: &str) -> String;
     /// `Alert 118 Aurora Energy`, at the start of a sentence.
     fn alert(&self, number: &str, organisation: &str) -> String;
     /// Label before the place to gather.

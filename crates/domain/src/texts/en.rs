@@ -34,6 +34,10 @@ impl Words for English {
         }
     }
 
+    fn arriving(&self, minutes: u16, time: &str) -> String {
+        format!("coming in {minutes} min ({time} UTC)")
+    }
+
     fn alert(&self, number: &str, organisation: &str) -> String {
         format!("Alert {number} {organisation}")
     }

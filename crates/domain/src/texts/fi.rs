@@ -34,6 +34,10 @@ impl Words for Finnish {
         }
     }
 
+    fn arriving(&self, minutes: u16, time: &str) -> String {
+        format!("tulossa, {minutes} min ({time} UTC)")
+    }
+
     fn alert(&self, number: &str, organisation: &str) -> String {
         format!("Hälytys {number} {organisation}")
     }

@@ -13,6 +13,7 @@ mod en;
 mod fi;
 mod language;
 mod news;
+mod order;
 mod page;
 mod phone;
 mod remind;
@@ -21,6 +22,7 @@ mod report;
 mod second;
 mod source;
 mod sv;
+mod verbs;
 mod watch;
 
 pub use self::automation::{automation, requester};
@@ -28,6 +30,10 @@ pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip};
 pub use self::language::Language;
 pub use self::news::{AlertNews, News, not_needed, update};
+pub use self::order::{
+    Deed, Done, Refused, Standing, Unready, answered_all, deed, echo, message, order_done,
+    order_help, order_refused, order_unready, severity, standings, who_comes, who_on_call,
+};
 pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,
@@ -35,8 +41,8 @@ pub use self::page::{
 pub use self::phone::{card_note, instructions};
 pub use self::remind::{all_accounted_for, needs_help, reminder, still_coming, time_is_over};
 pub use self::reply::{
-    About, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog, closed,
-    code_elsewhere, confirmation, duty_inbox_reply, genuine, late, no_calls, not_counted,
+    About, Arrival, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog,
+    closed, code_elsewhere, confirmation, duty_inbox_reply, genuine, late, no_calls, not_counted,
     room_posted, unknown_code, wake, wake_noted, wake_question,
 };
 pub use self::report::{ReportNews, report, report_news};
@@ -48,6 +54,7 @@ pub use self::source::{
     all_stopped, bundle, flapping, grown, left_out, nobody, over_budget, overflow, silent,
     unreadable,
 };
+pub use self::verbs::{Verb, verbs};
 pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.

@@ -2,6 +2,7 @@
 
 use super::Language;
 use super::clean::{clean, clip};
+use super::order::absurd;
 use super::page::ORGANISATION_UNITS_MAX;
 use crate::time::CivilTime;
 use crate::vocabulary::{AlertKind, Answer};
@@ -67,15 +68,36 @@ pub struct Sent {
     pub text: String,
 }
 
-/// `Noted 03:12 UTC, Anna: coming. Alert 118 Aurora Energy.`
-pub fn confirmation(about: About<'_>, at: CivilTime, name: &str, answer: Answer) -> String {
+/// What somebody said about when they will be there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arrival<'a> {
+    Unsaid,
+    In {
+        minutes: u16,
+        at: CivilTime,
+    },
+    /// A time that nobody can mean, as it was written. The answer beside it counts.
+    Absurd(&'a str),
+}
+
+/// `Noted 03:12 UTC, Anna: coming. Alert 118 Aurora Energy.`, with the time of arrival when there is one.
+pub fn confirmation(
+    about: About<'_>,
+    at: CivilTime,
+    name: &str,
+    answer: Answer,
+    arrival: Arrival<'_>,
+) -> String {
     let words = about.language.words();
-    words.noted(
-        &at.to_hh_mm(),
-        &person(name),
-        words.answer(answer),
-        &alert(about),
-    )
+    let said = match arrival {
+        Arrival::In { minutes, at } => words.arriving(minutes, &at.to_hh_mm()),
+        Arrival::Unsaid | Arrival::Absurd(_) => words.answer(answer).to_owned(),
+    };
+    let noted = words.noted(&at.to_hh_mm(), &person(name), &said, &alert(about));
+    match arrival {
+        Arrival::Absurd(said) => format!("{noted} {}", absurd(about.language, said)),
+        Arrival::Unsaid | Arrival::In { .. } => noted,
+    }
 }
 
 /// How the alert ended, when, and that the late answer is on record with its own time.

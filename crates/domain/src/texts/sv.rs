@@ -34,6 +34,10 @@ impl Words for Swedish {
         }
     }
 
+    fn arriving(&self, minutes: u16, time: &str) -> String {
+        format!("kommer om {minutes} min ({time} UTC)")
+    }
+
     fn alert(&self, number: &str, organisation: &str) -> String {
         format!("Larm {number} {organisation}")
     }

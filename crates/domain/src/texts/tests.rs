@@ -361,11 +361,14 @@ fn replies(language: Language) -> Vec<String> {
         called_off: false,
         text: "Fire alarm".to_owned(),
     };
+    let noted = |answer, arrival| confirmation(about, at, "Anna Virtanen", answer, arrival);
     vec![
-        confirmation(about, at, "Anna Virtanen", Answer::Coming),
-        confirmation(about, at, "Anna Virtanen", Answer::Cannot),
-        confirmation(about, at, "Anna Virtanen", Answer::Received),
-        confirmation(about, at, "Anna Virtanen", Answer::NeedHelp),
+        noted(Answer::Coming, Arrival::Unsaid),
+        noted(Answer::Coming, Arrival::In { minutes: 20, at }),
+        noted(Answer::Coming, Arrival::Absurd("5000")),
+        noted(Answer::Cannot, Arrival::Unsaid),
+        noted(Answer::Received, Arrival::Unsaid),
+        noted(Answer::NeedHelp, Arrival::Unsaid),
         late_after(EndedHow::Resolved),
         late_after(EndedHow::CalledOff),
         late_after(EndedHow::Joined {
@@ -418,6 +421,10 @@ fn replies_say_what_is_now_true() {
         &show(Language::En),
         expect![[r#"
             Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden.
+
+            Noted 17:32 UTC, Anna Virtanen: coming in 20 min (17:32 UTC). Alert 118 Aurora Energy Norden.
+
+            Noted 17:32 UTC, Anna Virtanen: coming. Alert 118 Aurora Energy Norden. 5000 is no time until arrival (minutes, at most 12 h), so none is noted.
 
             Noted 17:32 UTC, Anna Virtanen: cannot come. Alert 118 Aurora Energy Norden.
 
@@ -474,6 +481,10 @@ fn replies_say_what_is_now_true() {
         expect![[r#"
             Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden.
 
+            Kirjattu 17:32 UTC, Anna Virtanen: tulossa, 20 min (17:32 UTC). Hälytys 118 Aurora Energy Norden.
+
+            Kirjattu 17:32 UTC, Anna Virtanen: tulossa. Hälytys 118 Aurora Energy Norden. 5000 ei käy saapumisajaksi (minuutteja, enintään 12 h), joten sitä ei kirjattu.
+
             Kirjattu 17:32 UTC, Anna Virtanen: ei pääse. Hälytys 118 Aurora Energy Norden.
 
             Kirjattu 17:32 UTC, Anna Virtanen: saanut tiedon. Hälytys 118 Aurora Energy Norden.
@@ -528,6 +539,10 @@ fn replies_say_what_is_now_true() {
         &show(Language::Sv),
         expect![[r#"
             Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden.
+
+            Noterat 17:32 UTC, Anna Virtanen: kommer om 20 min (17:32 UTC). Larm 118 Aurora Energy Norden.
+
+            Noterat 17:32 UTC, Anna Virtanen: kommer. Larm 118 Aurora Energy Norden. 5000 går inte som ankomsttid (minuter, högst 12 h), så ingen noterades.
 
             Noterat 17:32 UTC, Anna Virtanen: kan inte komma. Larm 118 Aurora Energy Norden.
 
@@ -607,5 +622,82 @@ proptest! {
         prop_assert!(parts(&finished) <= SMS_PARTS_MAX);
         prop_assert!(!finished.contains(|c: char| c.is_control() && c != '\n'));
         prop_assert!(finished.lines().count() <= 3);
+    }
+}
+
+#[test]
+fn what_is_said_to_whoever_orders_fits_few_parts_in_every_language() {
+    let at = CivilTime(1_795_282_325_250);
+    let long = "Pumppuasema 14 ".repeat(60);
+    let known: Vec<String> = (0..40).map(|n| format!("mail-down-{n}")).collect();
+    for language in Language::ALL {
+        let deeds = [
+            Deed::Raise {
+                severity: Severity::Critical,
+                people: 2_000,
+                text: &long,
+            },
+            Deed::CallOff {
+                number: "118",
+                text: &long,
+            },
+            Deed::Take {
+                number: "118",
+                text: &long,
+            },
+            Deed::Tell {
+                number: "118",
+                people: 2_000,
+                text: &long,
+            },
+            Deed::Add {
+                number: "118",
+                people: 2_000,
+                whom: &long,
+            },
+            Deed::Mute {
+                source: Some(&long),
+                minutes: 720,
+            },
+            Deed::Mute {
+                source: None,
+                minutes: 30,
+            },
+        ];
+        let echoes = deeds.map(|one| echo(language, &long, &deed(language, one), "123456", at));
+        let refusals = [
+            Refused::NotAllowed,
+            Refused::NotVerified,
+            Refused::TooMany,
+            Refused::UnknownTarget {
+                name: &long,
+                known: &known,
+            },
+            Refused::UnknownAlert(&long),
+            Refused::NothingOpen,
+            Refused::Closed("118"),
+            Refused::TakenOver("118"),
+            Refused::WhichAlert(&known),
+            Refused::TooLong { len: 700, max: 600 },
+            Refused::Missing {
+                template: &long,
+                holes: &known,
+            },
+            Refused::Alone(&long),
+            Refused::Rule(&long),
+            Refused::Usage(Verb::Start),
+        ]
+        .map(|refused| order_refused(language, refused));
+        let help = [order_help(language, true), order_help(language, false)];
+        for text in echoes.iter().chain(&refusals).chain(&help) {
+            let measure = measure(text);
+            assert!(measure.gsm7, "{text}");
+            assert!(measure.parts <= 3, "{} parts: {text}", measure.parts);
+        }
+        let told = message(language, "Aurora", "118", "Dora", &long);
+        assert!(
+            measure(&told.replace(CODE_MARK, "4711")).parts <= 6,
+            "{told}"
+        );
     }
 }

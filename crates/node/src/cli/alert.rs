@@ -39,6 +39,7 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
             alert,
             person,
             answer,
+            eta,
         } => {
             let word = match answer {
                 AnswerWord::Coming => "coming",
@@ -53,7 +54,7 @@ pub(super) async fn alert(context: &Context, command: AlertCommand) -> Done {
                 &client,
                 &alert,
                 "answer",
-                &json!({ "person": person, "answer": word }),
+                &json!({ "person": person, "answer": word, "eta_minutes": eta }),
             )
             .await
         }
@@ -468,7 +469,7 @@ async fn show(context: &Context, client: &Client, alert: &str) -> Done {
     context.output.data(&answer, || {
         let called: Vec<_> = each(&answer["called"]).map(called_row).collect();
         let deliveries: Vec<_> = each(&answer["deliveries"]).map(delivery_row).collect();
-        let people = ["person", "name", "step", "answer", "at", "from"];
+        let people = ["person", "name", "step", "answer", "at", "there", "from"];
         let sent = [
             "person", "purpose", "by", "state", "reason", "next", "tried",
         ];
@@ -584,7 +585,7 @@ fn called_row(called: &Value) -> Vec<String> {
         Some(_) | None => cell(&called["answer"]),
     };
     row.extend([cell(&called["step"]), answer]);
-    row.extend(["answered_at", "answered_from"].map(|k| cell(&called[k])));
+    row.extend(["answered_at", "expected_at", "answered_from"].map(|k| cell(&called[k])));
     row
 }
 

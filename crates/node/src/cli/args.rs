@@ -14,6 +14,7 @@ pub(crate) use self::directory::{
     PutPerson, StateWord,
 };
 use super::held::{HeldAct, ReviewsCommand};
+use super::inbox::InboxCommand;
 use super::limits::LimitsCommand;
 use super::readiness::ReadinessArgs;
 use super::report::ReportCommand;
@@ -128,6 +129,9 @@ pub(crate) enum Command {
     /// Texts between our own modems that show that they work
     #[command(subcommand)]
     RoundTrip(RoundTripCommand),
+    /// Texts that came in, orders by text, and who may give them
+    #[command(subcommand)]
+    Inbox(InboxCommand),
     /// Who is on call when
     #[command(subcommand)]
     Schedule(ScheduleCommand),
@@ -239,6 +243,9 @@ pub(crate) enum AlertCommand {
         /// Key of the person
         person: String,
         answer: AnswerWord,
+        /// Minutes until somebody who is coming is there
+        #[arg(long, value_name = "MINUTES")]
+        eta: Option<u16>,
     },
     /// Record how somebody asked by a safety check is, on the word of whoever saw them
     Mark {

@@ -10,6 +10,7 @@ pub(crate) mod directory;
 mod doctor;
 mod held;
 mod import;
+mod inbox;
 mod island;
 mod key;
 mod limits;
@@ -70,6 +71,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Wake(command) => on_core(waking::wake(&context, command)),
         Command::RoundTrip(command) => on_core(waking::round_trip(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),
+        Command::Inbox(command) => on_core(inbox::inbox(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
         Command::Zones(command) => on_core(zones::zones(&context, command)),

@@ -48,8 +48,20 @@ pub(super) const COURTESIES: &[&str] = &[
 /// Alone, they ask whether a text was ours.
 pub(super) const QUESTIONS: &[&str] = &["aito", "aitoko", "oikea", "akta", "real", "genuine"];
 
-/// After a digit, they make it an amount.
-pub(super) const UNITS: &[&str] = &[
+/// Everything that is open.
+pub(super) const ALL: &[&str] = &["all", "alla", "allt", "kaikki", "kaikkiin", "kaikille"];
+
+/// Between an answer and the time until somebody is there.
+pub(super) const ABOUT: &[&str] = &[
+    "in", "om", "noin", "n", "ca", "cirka", "about", "eta", "there", "perilla", "paikalla",
+    "framme",
+];
+
+/// Behind such a time: "20 min päästä".
+pub(super) const AFTER: &[&str] = &["paasta", "kuluttua", "sisalla", "away"];
+
+/// After a number, they make it minutes.
+pub(super) const MINUTES: &[&str] = &[
     "m",
     "min",
     "mins",
@@ -60,24 +72,15 @@ pub(super) const UNITS: &[&str] = &[
     "minuutin",
     "minut",
     "minuter",
-    "h",
-    "hr",
-    "hrs",
-    "hour",
-    "hours",
-    "t",
-    "tunti",
-    "tuntia",
-    "tunnin",
-    "tim",
-    "timme",
-    "timmar",
-    "am",
-    "pm",
-    "km",
-    "hlo",
-    "people",
 ];
+
+/// After a number, they make it hours.
+pub(super) const HOURS: &[&str] = &[
+    "h", "hr", "hrs", "hour", "hours", "tunti", "tuntia", "tunnin", "tim", "timme", "timmar",
+];
+
+/// After a number, they make it an amount of something else, or of nobody knows what.
+pub(super) const UNITS: &[&str] = &["t", "am", "pm", "km", "hlo", "people"];
 
 const YES: &[&[&str]] = &[
     // fi; "no" is "well" there

@@ -1,13 +1,15 @@
 use super::*;
 
-/// `meaning` in short: `? `, `free`, `bare coming`, `4711 coming`, `4711 coming | rest`, `4711 unclear | rest`.
+/// `meaning` in short: `? `, `free`, `bare coming`, `4711 coming`, `4711 coming in 20 all | rest`, `4711 unclear | rest`,
+/// `Start(night fire)`.
 fn shown(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Question => "?".to_owned(),
         Meaning::Free => "free".to_owned(),
-        Meaning::BareAnswer(answer) => format!("bare {}", answer.name()),
-        Meaning::Code { code, answer, rest } => {
-            let answer = answer.map_or("unclear", Answer::name);
+        Meaning::Order(order) => format!("{:?}({})", order.verb, order.args),
+        Meaning::BareAnswer(given) => format!("bare {}", said(given)),
+        Meaning::Code { code, given, rest } => {
+            let answer = given.as_ref().map_or("unclear".to_owned(), said);
             let rest = if rest.is_empty() {
                 String::new()
             } else {
@@ -16,6 +18,16 @@ fn shown(meaning: &Meaning) -> String {
             format!("{code} {answer}{rest}")
         }
     }
+}
+
+fn said(given: &Given) -> String {
+    let when = match &given.eta {
+        None => String::new(),
+        Some(Eta::Minutes(minutes)) => format!(" in {minutes}"),
+        Some(Eta::Absurd(said)) => format!(" in {said:?}"),
+    };
+    let all = if given.all { " all" } else { "" };
+    format!("{}{when}{all}", given.answer.name())
 }
 
 /// Each line: a text, then what it means to a sender whose only open code is 4711.
@@ -93,8 +105,8 @@ fn words_answer_in_every_language_and_without_accents() {
 #[test]
 fn what_else_was_said_is_kept_for_people() {
     check(&[
-        ("4711 1 there in 20 min", "4711 coming | there in 20 min"),
-        ("4711 1, 20 min", "4711 coming | 20 min"),
+        ("4711 1 with a van", "4711 coming | with a van"),
+        ("4711 1, 20 men", "4711 coming | 20 men"),
         ("4711 kommer om en timme", "4711 coming | om en timme"),
         (
             "Hi, 4711 4 Gate 3 is locked!",
@@ -163,7 +175,7 @@ fn a_question_mark_asks_and_never_answers() {
         ("4711?", "?"),
         ("4711 ?", "?"),
         ("4711 1?", "4711 coming"),
-        ("who is this?", "free"),
+        ("who is this?", "Who(is this?)"),
     ]);
 }
 
@@ -223,7 +235,7 @@ fn a_part_counts_only_when_the_cut_cannot_have_changed_it() {
     let open = ["4711".to_owned()];
     let part = |text| {
         parse_part(text, &open, AlertKind::Alert)
-            .map(|(code, answer)| format!("{code} {}", answer.name()))
+            .map(|(code, given)| format!("{code} {}", said(&given)))
     };
     assert_eq!(
         part("4711 1 I am on the ferry and will").as_deref(),
@@ -238,6 +250,204 @@ fn a_part_counts_only_when_the_cut_cannot_have_changed_it() {
     assert_eq!(part("long words and then 4711 1"), None);
     assert_eq!(part("long words and then 4711 2 mi"), None);
     assert_eq!(part("1"), None);
+    assert_eq!(
+        part("4711 1 20 min and I bring the").as_deref(),
+        Some("4711 coming in 20")
+    );
+    // What may have been "200" is no time.
+    assert_eq!(part("4711 1 and then 20").as_deref(), Some("4711 coming"));
+    assert_eq!(part("4711 1 in 20").as_deref(), Some("4711 coming"));
+}
+
+#[test]
+fn coming_may_say_in_how_many_minutes() {
+    check(&[
+        ("4711 1 20", "4711 coming in 20"),
+        ("4711 OK 20 min", "4711 coming in 20"),
+        ("4711 1, 20 min", "4711 coming in 20"),
+        ("4711 1 20min.", "4711 coming in 20"),
+        ("4711 1 there in 20 min", "4711 coming in 20"),
+        ("4711 tulossa noin 20 min päästä", "4711 coming in 20"),
+        ("4711 kommer om 20 minuter", "4711 coming in 20"),
+        ("4711 coming in 2 hours", "4711 coming in 120"),
+        ("4711 1 3 min", "4711 coming in 3"),
+        ("4711 1 0", "4711 coming in 0"),
+        ("tulossa 4711 20", "4711 coming in 20"),
+        ("47111 20", "4711 coming in 20"),
+        (
+            "4711 1 20 min traffic on E18",
+            "4711 coming in 20 | traffic on E18",
+        ),
+        ("1 20", "bare coming in 20"),
+        ("OK 20 min", "bare coming in 20"),
+        ("tulossa 20 kiitos", "bare coming in 20"),
+    ]);
+}
+
+#[test]
+fn a_time_nobody_can_mean_leaves_the_answer() {
+    check(&[
+        ("4711 1 5000", "4711 coming in \"5000\""),
+        ("4711 1 721 min", "4711 coming in \"721 min\""),
+        ("4711 1 720 min", "4711 coming in 720"),
+        ("4711 1 90 h", "4711 coming in \"90 h\""),
+    ]);
+}
+
+#[test]
+fn other_numbers_are_no_times() {
+    check(&[
+        ("4711 1 14:50", "4711 coming | 14:50"),
+        ("4711 1 20-30 min", "4711 coming | 20-30 min"),
+        ("4711 1 1.5 h", "4711 coming | 1.5 h"),
+        ("4711 1 2 t", "4711 coming | 2 t"),
+        ("4711 1 20 people hurt", "4711 coming | 20 people hurt"),
+        ("4711 1 0401234567", "4711 coming | 0401234567"),
+        ("4711 1 20 or so", "4711 coming | 20 or so"),
+        ("4711 20", "4711 unclear | 20"),
+        ("4711 20 min", "4711 unclear | 20 min"),
+        ("4711 2 20 min", "4711 cannot | 20 min"),
+        ("4711 1 3", "4711 unclear"),
+        ("ei 20", "free"),
+    ]);
+}
+
+#[test]
+fn all_answers_for_a_whole_bundle() {
+    check(&[
+        ("4711 ALL", "4711 coming all"),
+        ("4711 1 all", "4711 coming all"),
+        ("4711 2 KAIKKI", "4711 cannot all"),
+        ("4711 ok 20 min alla", "4711 coming in 20 all"),
+        ("4711 1 20 all", "4711 coming in 20 all"),
+        ("alla 4711", "4711 coming all"),
+        ("1 ALL", "bare coming all"),
+        ("4711 all good here", "4711 unclear | all good here"),
+        ("4711 1 all good", "4711 coming | all good"),
+        ("all good", "free"),
+    ]);
+}
+
+#[test]
+fn an_order_begins_with_its_word_in_any_language() {
+    check(&[
+        (
+            "START mail-down Mail; Turku",
+            "Start(mail-down Mail; Turku)",
+        ),
+        (
+            "start: night Fire in hall 2!",
+            "Start(night Fire in hall 2!)",
+        ),
+        ("Hälytä yö Tulipalo", "Start(yö Tulipalo)"),
+        ("larma natt Brand", "Start(natt Brand)"),
+        ("STATUS", "Status()"),
+        ("Status?", "Status()"),
+        ("tilanne 118", "Status(118)"),
+        ("läge", "Status()"),
+        ("Who 118", "Who(118)"),
+        ("ADD 118 night", "Add(118 night)"),
+        ("lägg till 118 natt", "Add(118 natt)"),
+        ("MSG 118 gate 3 is open", "Tell(118 gate 3 is open)"),
+        ("@all gate 3 is open", "Tell(gate 3 is open)"),
+        ("@kaikki portti 3", "Tell(portti 3)"),
+        ("ROOM 118 @all gate 3", "Tell(118 gate 3)"),
+        ("ROOM 118 mail me at x@all", "Room(118 mail me at x@all)"),
+        ("ROOM 118 pumps run", "Room(118 pumps run)"),
+        ("CALLOFF 118 false alarm", "CallOff(118 false alarm)"),
+        ("call off 118", "CallOff(118)"),
+        ("Peru 118 väärä hälytys", "CallOff(118 väärä hälytys)"),
+        ("TAKE 118", "Take(118)"),
+        ("MUTE zabbix 30", "Mute(zabbix 30)"),
+        ("OHJE", "Help()"),
+        ("Report: water in the cellar", "Report(water in the cellar)"),
+        ("Ilmoitus vettä kellarissa", "Report(vettä kellarissa)"),
+        ("TAKE 4711", "Take(4711)"),
+        ("calloff 4711 false", "CallOff(4711 false)"),
+    ]);
+}
+
+#[test]
+fn an_answer_is_never_an_order_nor_an_order_an_answer() {
+    check(&[
+        ("Alert 4711 1", "4711 coming | Alert"),
+        ("Hälytys 4711 tulossa", "4711 coming | Hälytys"),
+        ("larm 4711", "4711 unclear | larm"),
+        ("status 4711 2", "4711 cannot | status"),
+        ("take 4711 1 2", "4711 unclear | take"),
+        ("calloff 4711 all", "CallOff(4711 all)"),
+        ("I take the stairs", "free"),
+        ("help", "bare need_help"),
+        ("apua", "bare need_help"),
+    ]);
+    let answers: Vec<&[&str]> = phrases::all().map(|phrase| phrase.words).collect();
+    for (verb, words) in crate::texts::verbs() {
+        assert!(!answers.contains(&words), "{verb:?} {words:?} is an answer");
+        for word in words {
+            assert!(!phrases::COURTESIES.contains(word), "{word} is passed over");
+            assert!(!phrases::ALL.contains(word), "{word} means all");
+            assert!(!phrases::QUESTIONS.contains(word), "{word} asks");
+        }
+    }
+}
+
+#[test]
+fn every_verb_has_its_word_in_every_language_and_none_means_two() {
+    use crate::texts::{Language, Verb, verbs};
+    let mut seen = std::collections::BTreeMap::new();
+    for (verb, words) in verbs() {
+        let earlier = seen.insert(words, verb);
+        assert!(earlier.is_none_or(|earlier| earlier == verb), "{words:?}");
+    }
+    for verb in [
+        Verb::Start,
+        Verb::Status,
+        Verb::Who,
+        Verb::Add,
+        Verb::Tell,
+        Verb::Room,
+        Verb::Mute,
+        Verb::CallOff,
+        Verb::Take,
+        Verb::Help,
+        Verb::Report,
+    ] {
+        for language in Language::ALL {
+            let word = verb.word(language);
+            let order = parse(word, &[]);
+            assert!(
+                matches!(order, Meaning::Order(ref o) if o.verb == verb),
+                "{word}"
+            );
+        }
+    }
+}
+
+/// Texts that look like what people send: words we know, codes, numbers and rubbish, run together in any order.
+fn likely_text() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let known: Vec<&'static str> = crate::texts::verbs()
+        .flat_map(|(_, words)| words.iter().copied())
+        .chain(
+            AlertKind::ALL
+                .into_iter()
+                .flat_map(phrases::all)
+                .flat_map(|phrase| phrase.words.iter().copied()),
+        )
+        .chain(phrases::ALL.iter().copied())
+        .chain([
+            "4711", "118", "1", "2", "20", "min", "h", "@all", "?", ":", "ok", "no", "5000", "B-7",
+        ])
+        .collect();
+    let word = prop_oneof![
+        4 => prop::sample::select(known).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    prop::collection::vec(
+        (word, prop::sample::select(vec![" ", "", "\n", ", ", "-"])),
+        0..8,
+    )
+    .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
 }
 
 proptest::proptest! {
@@ -246,6 +456,25 @@ proptest::proptest! {
         for kind in AlertKind::ALL {
             parse(&text, &["4711".to_owned()], kind);
             parse_part(&text, &[], kind);
+        }
+    }
+
+    #[test]
+    fn whatever_people_send_means_one_thing_however_it_is_typed(text in likely_text()) {
+        let open = ["4711".to_owned()];
+        let meaning = parse(&text, &open, AlertKind::Alert);
+        proptest::prop_assert_eq!(&parse(&format!(" {text} "), &open, AlertKind::Alert), &meaning);
+        if let Meaning::Order(order) = &meaning {
+            // Nothing that a person's own code gives an answer to is an order.
+            let as_answer = parse_part(&format!("{text} and so on"), &open, AlertKind::Alert);
+            proptest::prop_assert!(as_answer.is_none(), "{:?} and {:?}", order, as_answer);
+            target_and_words(&order.args);
+            let (_, _) = word_and_minutes(&order.args);
+        }
+        if let Meaning::Code { given: Some(given), .. } | Meaning::BareAnswer(given) = &meaning {
+            let minutes = given.eta_min().unwrap_or(0);
+            proptest::prop_assert!(minutes <= crate::vocabulary::ETA_MIN_MAX);
+            proptest::prop_assert!(given.eta.is_none() || given.answer == Answer::Coming);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use expect_test::Expect;
 use sqlx::Row;
 
-use crate::alerts::{Command as Alerts, Severity};
+use crate::alerts::{self, Command as Alerts, Severity};
 use crate::conversations::messages;
 use crate::inbound::{Command as Inbound, Receive, of_sender};
 use crate::transcript::{START, World};
@@ -133,6 +133,14 @@ impl Story {
     /// Notes posts and replies that were not there before.
     async fn see(&mut self) {
         let mut new = String::new();
+        let raised = alerts::list(&mut self.world.conn, None, None, 50)
+            .await
+            .unwrap();
+        for alert in raised.into_iter().rev().map(|alert| alert.id) {
+            if !self.alerts.contains(&alert) {
+                self.alerts.push(alert);
+            }
+        }
         let rooms = self
             .alerts
             .iter()
@@ -159,21 +167,21 @@ impl Story {
             }
         }
         let replies = sqlx::query(
-            "select delivery_id, address, body, prefer_node, prefer_channel from delivery where purpose = 'reply' order by delivery_id",
+            "select delivery_id, address, body, code, purpose, prefer_node, prefer_channel from delivery \
+             where purpose in ('reply', 'update') order by address, delivery_id",
         )
         .fetch_all(&mut self.world.conn)
         .await
         .unwrap();
         for row in replies {
             if self.seen_replies.insert(row.get("delivery_id")) {
-                assert_eq!(
-                    (
-                        row.get::<i64, _>("prefer_node"),
-                        row.get::<&str, _>("prefer_channel")
-                    ),
-                    (2, "modem")
-                );
+                let from = match row.get("purpose") {
+                    "reply" => (2, "modem"),
+                    _ => (0, ""), // whichever modem is free
+                };
+                assert_eq!((row.get("prefer_node"), row.get("prefer_channel")), from);
                 let body: String = row.get("body");
+                let body = body.replace(crate::texts::CODE_MARK, row.get("code"));
                 new.push_str(&format!(
                     "  to {}: {}\n",
                     name_of(row.get("address")),
@@ -199,6 +207,14 @@ impl Story {
                     codes.push((format!("{{{key} {number}}}"), call.code));
                 }
             }
+        }
+        let orders: Vec<String> =
+            sqlx::query_scalar("select code from text_order order by asked_at_ms, sender, code")
+                .fetch_all(&mut self.world.conn)
+                .await
+                .unwrap();
+        for (code, number) in orders.into_iter().zip(1..) {
+            codes.push((format!("{{order {number}}}"), code));
         }
         codes
     }

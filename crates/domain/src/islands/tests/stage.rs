@@ -356,6 +356,7 @@ impl Island {
             alert,
             recipient,
             answer,
+            eta_min: None,
         }))
         .await;
     }
