@@ -33,8 +33,6 @@ const SOURCE_LEN_MAX: usize = 100;
 const DEDUP_KEY_LEN_MAX: usize = 200;
 const EXTRA_LEN_MAX: usize = 200;
 
-const NOBODY_LEADS: &str = "Nobody leads this safety check, so nobody is told who needs help: read the list of the missing.";
-
 /// A new alert.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -384,7 +382,7 @@ impl Wanted {
         note(&mut raise, leads.notes);
         raise.lead = leads.people;
         if checks && raise.lead.is_empty() {
-            note(&mut raise, vec![NOBODY_LEADS.to_owned()]);
+            note(&mut raise, vec![alerts::NOBODY_LEADS.to_owned()]);
         }
         let in_steps = raise.steps.iter().flat_map(|step| &step.recipients);
         let everyone: Vec<RecipientId> = in_steps.chain(&raise.fallback).copied().collect();
@@ -422,7 +420,7 @@ impl WantedStep {
 /// Those on duty for sources, as far as they are known: that somebody is gone is no reason to refuse a safety check.
 async fn on_duty(view: &mut ReadView, now: CivilTime) -> Result<Resolved, Problem> {
     let settings = sources::settings(view).await.map_err(of_query)?;
-    let duty: Vec<Called> = settings.duty.into_iter().map(Called::Named).collect();
+    let duty = settings.duty;
     let found = oncall::resolve(view, &duty, now).await.map_err(of_query)?;
     Ok(found.unwrap_or_default())
 }

@@ -5,6 +5,7 @@
 
 mod acts;
 mod apply;
+mod called_up;
 mod command;
 mod estimate;
 mod facts;
@@ -27,6 +28,8 @@ pub(crate) use self::acts::{
 };
 pub use self::apply::{Answered, MARKED_BY_LEN_MAX};
 pub(crate) use self::apply::{answer, apply, resolve, resolve_as};
+pub use self::called_up::NOBODY_LEADS;
+pub(crate) use self::called_up::call_up;
 pub use self::command::{Cause, Command, FromTemplate, Raise, Step};
 pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};

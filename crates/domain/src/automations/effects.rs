@@ -3,16 +3,14 @@
 use sqlx::SqliteConnection;
 
 use super::apply::{people_of, say};
-use crate::alerts::{
-    self, Act, AlertRow, Cause, Doing, FromTemplate, NOTE_LEN_MAX, NOTES_MAX, Said, Step,
-};
+use crate::alerts::{self, Act, AlertRow, Cause, Doing, FromTemplate, Said};
 use crate::apply::Entry;
 use crate::ids::{ActId, AlertId, RoomId};
 use crate::oncall::Called;
 use crate::outcome::Outcome;
 use crate::templates::{self, Version};
 use crate::vocabulary::{Automation, DEPTH_MAX, Effect, Status, Word};
-use crate::{conversations, nodes, oncall, recipients};
+use crate::{approvals, conversations, nodes, oncall, recipients};
 
 /// An automation that fires.
 pub(super) struct Firing {
@@ -201,24 +199,8 @@ async fn raise(
         }
     };
     let mut new = made.raise;
-    for (delay_ms, named) in made.steps {
-        let mut step = Step {
-            delay_ms,
-            recipients: Vec::new(),
-            enough: Vec::new(),
-        };
-        for name in named {
-            match recipients::resolve(conn, &[name]).await? {
-                Ok(people) => step.recipients.extend(people),
-                Err(refusal) if new.notes.len() < NOTES_MAX => {
-                    let note: String = refusal.to_string().chars().take(NOTE_LEN_MAX).collect();
-                    new.notes.push(note);
-                }
-                Err(_) => {}
-            }
-        }
-        new.steps.push(step);
-    }
+    let now = nodes::civil(conn).await?.at(entry.at);
+    alerts::call_up(conn, &mut new, made.steps, made.lead, now).await?;
     new.source = format!(
         "automation {} of alert {}",
         firing.number, firing.alert.label
@@ -233,7 +215,7 @@ async fn raise(
         });
     }
     let id = alert_id(conn, firing, place).await?;
-    Ok(match alerts::raise_as(conn, entry, id, &new).await? {
+    Ok(match approvals::raise_as(conn, entry, id, &new).await? {
         Outcome::Applied(receipt) => {
             let number = receipt
                 .alert()

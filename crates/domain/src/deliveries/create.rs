@@ -8,7 +8,7 @@ use super::rules::{SUMMARISED, ways};
 use super::{Lane, NONE, Purpose, RING, State, Summary};
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::recipients::{self, ContactMethod, PersonRow};
+use crate::recipients::{self, ContactMethod, PersonRow, Prefixes};
 use crate::rows;
 use crate::texts::{self, Language};
 
@@ -160,7 +160,7 @@ async fn wakes(
     conn: &mut SqliteConnection,
     page: &NewPage<'_>,
     waking: Waking<'_>,
-    prefixes: &[String],
+    prefixes: &Prefixes,
 ) -> Result<Vec<serde_json::Value>, sqlx::Error> {
     let known = || page.people.iter().filter_map(|paged| paged.person);
     let keys: Vec<&str> = known()
@@ -259,7 +259,7 @@ struct Owing<'a> {
 }
 
 /// Numbers of a person that may be called.
-fn phones<'a>(person: &'a PersonRow, prefixes: &'a [String]) -> impl Iterator<Item = &'a str> {
+fn phones<'a>(person: &'a PersonRow, prefixes: &'a Prefixes) -> impl Iterator<Item = &'a str> {
     let usable = person.methods.iter().filter(|method| {
         method.kind() == "sms" && recipients::check_prefix(prefixes, method).is_ok()
     });

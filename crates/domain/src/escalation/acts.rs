@@ -259,8 +259,3 @@ pub(crate) async fn called_in_order(
 ) -> Result<Vec<Called>, sqlx::Error> {
     query::called(conn, alert, 0, u32::MAX).await
 }
-
-/// Whether an answer that was given counts as coming: not if its person was left out since.
-pub(super) fn counts(answer: Option<Answer>, was_out: bool) -> bool {
-    answer == Some(Answer::Coming) && !was_out
-}

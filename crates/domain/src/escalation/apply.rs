@@ -496,6 +496,11 @@ async fn expand_page(
         call_people(conn, entry, alert, first, step, &everyone).await?;
     }
     page_again(conn, entry, row, step, &everyone).await?;
+    let crowd = row.critical && row.plan.is_crowd(step, everyone.len());
+    if crowd && page == 0 && row.plan.round == 0 {
+        let note = format!("More than {RUNG_MAX} people are called together: no phone is rung.");
+        say(conn, entry, alert, &note).await?;
+    }
     if page == 0 && row.plan.round > 0 {
         let beside = query::silent_beside(conn, alert).await?;
         page_again(conn, entry, row, acts::BESIDE, &beside).await?;
@@ -533,10 +538,6 @@ pub(super) async fn page_again(
     let organisation = nodes::organisation(conn).await?;
     // Phones ring at critical alerts, but not those of a crowd.
     let rings = row.critical && !row.plan.is_crowd(step, everyone.len());
-    if row.critical && !rings && page == 0 && row.plan.round == 0 {
-        let note = format!("More than {RUNG_MAX} people are called together: no phone is rung.");
-        say(conn, entry, alert, &note).await?;
-    }
     let new = NewPage {
         alert,
         step,

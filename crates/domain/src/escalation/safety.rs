@@ -154,7 +154,7 @@ async fn tell_lead(
         return Ok(());
     }
     let organisation = nodes::organisation(conn).await?;
-    let prefixes = recipients::allowed_prefixes(conn).await?;
+    let prefixes = recipients::prefixes(conn).await?;
     let content = content_of(row)?;
     let mut updates = Vec::new();
     for person in &people {

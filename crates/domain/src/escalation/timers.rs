@@ -237,7 +237,7 @@ async fn remind(
     let content = content_of(row)?;
     let organisation = nodes::organisation(conn).await?;
     let civil = nodes::civil(conn).await?;
-    let prefixes = recipients::allowed_prefixes(conn).await?;
+    let prefixes = recipients::prefixes(conn).await?;
     let ids: Vec<RecipientId> = who.iter().map(|due| due.recipient).collect();
     let known: BTreeMap<RecipientId, PersonRow> = recipients::by_ids(conn, &ids)
         .await?

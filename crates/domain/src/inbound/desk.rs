@@ -336,7 +336,11 @@ impl Desk<'_> {
                     // "HELP" from somebody whom nobody called may ask for the orders.
                     match answer {
                         Answer::NeedHelp => self.help_for(kept).await,
-                        Answer::Coming | Answer::Cannot | Answer::Received => Ok(kept),
+                        Answer::Coming
+                        | Answer::Cannot
+                        | Answer::Received
+                        | Answer::Safe
+                        | Answer::NotOnSite => Ok(kept),
                     }
                 }
             },

@@ -246,6 +246,7 @@ pub fn wake(language: Language, organisation: &str, number: &str, sleeper: &str)
         language,
         organisation,
         number,
+        kind: AlertKind::Alert,
     };
     language.words().wake(&alert(about), &person(sleeper))
 }

@@ -4,13 +4,15 @@ use super::rows::{Act, OrderRow};
 use super::{Desk, Said};
 use crate::alerts::{self, AlertRow, Command as Alerts};
 use crate::apply::Entry;
+use crate::approvals;
 use crate::conversations;
 use crate::deliveries::{self, Lane, Update};
 use crate::envelope::{Actor, Envelope};
+use crate::escalation;
 use crate::ids::{AlertId, RecipientId, RoomId, digest16};
 use crate::inbound::desk::post_text;
 use crate::nodes;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refusal};
 use crate::recipients::{self, ContactMethod, PersonRow};
 use crate::sources::{self, Silence, SilenceKind};
 use crate::texts::{self, Done, Language, Refused};
@@ -55,7 +57,7 @@ impl Desk<'_> {
         };
         if let Act::Raise(raise) = act {
             let alert = AlertId::derive(&[envelope.request.as_bytes()]);
-            let outcome = alerts::raise_as(self.conn, &entry, alert, raise).await?;
+            let outcome = approvals::raise_as(self.conn, &entry, alert, raise).await?;
             if let Some(said) = refused(&outcome) {
                 return Ok(Err(said));
             }

@@ -57,7 +57,7 @@ impl Desk<'_> {
                 let said = texts::order_unready(language, Unready::Dropped);
                 Ok(self.told(&person, Taken::OrderDropped, row.alert, said))
             }
-            Some(Answer::Received | Answer::NeedHelp) | None => {
+            Some(Answer::Received | Answer::NeedHelp | Answer::Safe | Answer::NotOnSite) | None => {
                 let said = texts::order_unready(language, Unready::Unclear { code: &row.code });
                 Ok(self.told(&person, Taken::OrderRefused, row.alert, said))
             }

@@ -216,7 +216,7 @@ impl Desk<'_> {
                 Answer::Coming => count.coming += 1,
                 Answer::Cannot => count.cannot += 1,
                 Answer::NeedHelp => count.help += 1,
-                Answer::Received => {}
+                Answer::Received | Answer::Safe | Answer::NotOnSite => {}
             }
         }
         let plan = escalation::plan(self.conn, alert.id).await?;

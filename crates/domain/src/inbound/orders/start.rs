@@ -12,7 +12,7 @@ use crate::oncall::{self, Called};
 use crate::recipients::{self, Named, PersonRow};
 use crate::templates::{self, Version};
 use crate::texts::{self, Language, Refused, Verb};
-use crate::vocabulary::{Severity, Status};
+use crate::vocabulary::{Conduct, Severity, Status};
 
 /// Names listed beside one that is not known.
 const KNOWN_MAX: usize = 8;
@@ -97,20 +97,8 @@ impl Desk<'_> {
         };
         let mut raise = templated.raise;
         let now = self.civil.at(self.entry.at);
-        for (delay_ms, named) in templated.steps {
-            let called: Vec<Called> = named.into_iter().map(Called::Named).collect();
-            match oncall::resolve(self.conn, &called, now).await? {
-                Ok(found) => {
-                    raise.notes.extend(found.notes);
-                    raise.steps.push(Step {
-                        delay_ms,
-                        recipients: found.people,
-                        enough: Vec::new(),
-                    });
-                }
-                Err(refusal) => return refuse(Refused::Rule(&refusal.to_string())),
-            }
-        }
+        let (steps, lead) = (templated.steps, templated.lead);
+        alerts::call_up(self.conn, &mut raise, steps, lead, now).await?;
         Ok(checked(raise, person, language))
     }
 
@@ -199,6 +187,8 @@ fn with_words(language: Language, severity: Severity, words: &str) -> Raise {
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: Conduct::default(),
+        lead: Vec::new(),
         dedup_key: None,
         source: String::new(),
         template: None,

@@ -4,6 +4,7 @@ use super::tokens::Token;
 use super::{Beside, beside_code, find_code, skip_courtesies};
 use crate::alerts::Name;
 use crate::texts::{self, Verb};
+use crate::vocabulary::AlertKind;
 
 /// What somebody asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,7 +79,7 @@ fn split_at_all(args: &str) -> Option<(&str, &str)> {
     let word_len = after
         .find(|c: char| !c.is_alphabetic())
         .unwrap_or(after.len());
-    let tokens = super::tokens(&after[..word_len]);
+    let tokens = tokens(&after[..word_len]);
     let is_all = matches!(tokens.as_slice(), [only] if only.is_all());
     let numbered = before.trim().is_empty() || target_and_words(before).1.is_empty();
     (is_all && numbered).then(|| (before, &after[word_len..]))
@@ -101,7 +102,7 @@ pub(in crate::inbound) fn target_and_words(args: &str) -> (Option<String>, Strin
 /// What stands behind the word is no length of time; it is returned as written.
 pub(in crate::inbound) fn word_and_minutes(args: &str) -> (&str, Result<Option<u32>, &str>) {
     let (first, rest) = first_word(args);
-    let tokens = super::tokens(rest);
+    let tokens = tokens(rest);
     let minutes = match tokens.as_slice() {
         [] => return (first, Ok(None)),
         [number] => amount(number),
@@ -126,7 +127,7 @@ fn amount(token: &Token) -> Option<u32> {
 
 /// Whether a word means everything that is open.
 pub(in crate::inbound) fn is_all(word: &str) -> bool {
-    matches!(super::tokens(word).as_slice(), [only] if only.is_all())
+    matches!(tokens(word).as_slice(), [only] if only.is_all())
 }
 
 /// The first word, and what follows it.
@@ -135,4 +136,9 @@ pub(in crate::inbound) fn first_word(args: &str) -> (&str, &str) {
     let end = args.find(char::is_whitespace).unwrap_or(args.len());
     let (first, rest) = args.split_at(end);
     (first, rest.trim_start())
+}
+
+/// Words of an order; none of them is an answer.
+fn tokens(text: &str) -> Vec<Token> {
+    super::tokens(text, AlertKind::Alert)
 }

@@ -11,7 +11,7 @@ use super::clean::{clean, clip};
 use super::page::{ORGANISATION_UNITS_MAX, cut_to_fit};
 use super::{CODE_MARK, Language};
 use crate::time::CivilTime;
-use crate::vocabulary::{Answer, ETA_MIN_MAX, Severity};
+use crate::vocabulary::{AlertKind, ETA_MIN_MAX, Severity};
 
 /// How much of an alert's own words a reply repeats.
 const WORDS_UNITS_MAX: usize = 80;
@@ -77,7 +77,11 @@ pub fn message(
     let words = language.words();
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     let alert = words.alert(number, &organisation);
-    let answer = words.how_to_answer(CODE_MARK.encode_utf8(&mut [0; 4]), &Answer::ALL);
+    let answer = words.how_to_answer(
+        CODE_MARK.encode_utf8(&mut [0; 4]),
+        AlertKind::Alert,
+        AlertKind::Alert.answers(),
+    );
     let frozen = |text: &str| format!("{alert}, {}: {text}\n{answer}", name(from));
     frozen(&cut_to_fit(&clean(text), language, "00000", frozen))
 }
