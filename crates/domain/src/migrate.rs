@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_templates.sql"),
     include_str!("migrations/0013_sources.sql"),
     include_str!("migrations/0014_reports.sql"),
+    include_str!("migrations/0023_joins.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];
