@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0020_limits.sql"),
     include_str!("migrations/0021_readiness.sql"),
     include_str!("migrations/0022_drills.sql"),
+    include_str!("migrations/0023_joins.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::merge::note_join;
 use super::{AlertRow, Command, State, acts, query, raise, rules};
 use crate::apply::Entry;
 use crate::conversations;
@@ -300,6 +301,7 @@ async fn join(
     .bind(alert.as_bytes())
     .execute(&mut *conn)
     .await?;
+    note_join(conn, alert, into).await?;
     escalation::close(conn, entry, alert, "joined into another alert").await?;
     escalation::carry_over(conn, alert, into).await?;
     escalation::follow_up(conn, entry, into, false, Over::No).await?;

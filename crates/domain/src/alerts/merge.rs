@@ -97,15 +97,52 @@ pub(crate) async fn merge_standing(
     let Some(ours) = standing(conn, fact.alert).await? else {
         return Ok(Joined::Waits(fact.alert.0));
     };
+    let mut heard = false;
+    if let Some(theirs) = &fact.joined {
+        heard = note_join(conn, fact.alert, theirs.into).await?;
+    }
     let joined = ours.clone().join(fact.clone());
     if joined == ours {
-        return Ok(Joined::Unchanged);
+        return Ok(match heard {
+            true => Joined::Changed,
+            false => Joined::Unchanged,
+        });
     }
     write(conn, &joined).await?;
     if let Some(progress) = fact.progress {
         escalation::merge_progress(conn, entry, fact.alert, progress).await?;
     }
     Ok(Joined::Changed)
+}
+
+/// Remembers that an alert was joined into another. Its answers count there for good, also when it turns out that another
+/// history joined it elsewhere before. False when that was known.
+pub(super) async fn note_join(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    into: AlertId,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "insert into alert_join (alert_id, into_id) values (?, ?) on conflict do nothing",
+    )
+    .bind(alert.as_bytes())
+    .bind(into.as_bytes())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Every alert that one was joined into, by any history.
+async fn joins_of(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<AlertId>, sqlx::Error> {
+    let found: Vec<Vec<u8>> =
+        sqlx::query_scalar("select into_id from alert_join where alert_id = ? order by into_id")
+            .bind(alert.as_bytes())
+            .fetch_all(conn)
+            .await?;
+    AlertId::from_rows(&found)
 }
 
 /// What follows from joined rows, for these alerts and those they were joined into.
@@ -132,10 +169,10 @@ pub(crate) async fn follow_up(
         acts::settle(conn, entry, alert).await?;
         escalation::follow_up(conn, entry, alert, now.acknowledged.is_some(), over).await?;
         done.insert(alert);
-        if let Some(joined) = &now.joined {
-            let carried = escalation::carry_over(conn, alert, joined.into).await?;
-            if carried || !done.contains(&joined.into) {
-                waiting.push(joined.into);
+        for into in joins_of(conn, alert).await? {
+            let carried = escalation::carry_over(conn, alert, into).await?;
+            if carried || !done.contains(&into) {
+                waiting.push(into);
             }
         }
     }

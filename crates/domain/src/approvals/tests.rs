@@ -241,7 +241,7 @@ async fn one_key_cannot_fill_the_list_for_others() {
 async fn automatic_alarms_never_wait() {
     let mut stage = Stage::new().await;
     let raise = crate::transcript::raise(Severity::High, 0, &[&["ana", "bela", "carl"]]);
-    let raise = crate::Command::Alerts(alerts::Command::Raise(raise));
+    let raise = crate::Command::Alerts(alerts::Command::Raise(Box::new(raise)));
     let raised = stage.world.run(raise).await;
     assert!(
         matches!(raised, Outcome::Applied(Receipt::Alert { .. })),

@@ -72,6 +72,7 @@ fn template(key: &str, to: &[&str], automations: &[Automation]) -> Template {
         steps: vec![Step {
             delay_ms: 0,
             to: names(to),
+            enough: Vec::new(),
         }],
         needed: 2,
         automations: automations.to_vec(),
@@ -98,18 +99,19 @@ async fn raise(world: &mut World, key: &str, status: Status) -> AlertId {
     let made = alerts::from_template(&version, &said).unwrap();
     let mut new = made.raise;
     new.source = "control room".to_owned();
-    for (delay_ms, named) in made.steps {
-        let found = crate::recipients::resolve(&mut world.conn, &named).await;
-        new.steps.push(alerts::Step {
-            delay_ms,
-            recipients: found.unwrap().unwrap(),
-            enough: Vec::new(),
-        });
-    }
+    let now = crate::nodes::civil(&mut world.conn)
+        .await
+        .unwrap()
+        .at(world.now);
+    alerts::call_up(&mut world.conn, &mut new, made.steps, made.lead, now)
+        .await
+        .unwrap();
     if let Some(template) = &mut new.template {
         template.requester = Some(RecipientId::of_key("dora"));
     }
-    let outcome = world.ask(Command::Alerts(Alerts::Raise(new))).await;
+    let outcome = world
+        .ask(Command::Alerts(Alerts::Raise(Box::new(new))))
+        .await;
     let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
         panic!("not raised: {outcome:?}")
     };
@@ -124,6 +126,7 @@ async fn say(world: &mut World, alert: AlertId, who: &str, answer: Answer) {
             alert,
             recipient,
             answer,
+            eta_min: None,
         }))
         .await;
     world.act().await;

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::apply::{advance, call_people, content_of, freeze_pages, judge, page_again};
 use super::enough::is_hopeless;
 use super::plan_row::{load, save};
-use super::{Answer, Called, PAGE_LEN, Phase, query};
+use super::{Called, PAGE_LEN, Phase, query};
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, Purpose};
 use crate::ids::{AlertId, RecipientId};

@@ -20,6 +20,7 @@ pub(super) fn samples(raise: Raise) -> Vec<(&'static str, Command)> {
             alert,
             recipient,
             answer,
+            eta_min: None,
         })
     };
     let check = Raise {
@@ -44,7 +45,7 @@ pub(super) fn samples(raise: Raise) -> Vec<(&'static str, Command)> {
     vec![
         (
             "alerts.raise.safety_check",
-            Command::Alerts(Alerts::Raise(check)),
+            Command::Alerts(Alerts::Raise(Box::new(check))),
         ),
         ("alerts.mark.need_help", mark(Answer::NeedHelp)),
         ("alerts.mark.not_on_site", mark(Answer::NotOnSite)),

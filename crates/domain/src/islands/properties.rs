@@ -449,3 +449,41 @@ proptest! {
         })?;
     }
 }
+
+/// An island joined the alert elsewhere before the majority did; whichever word comes first, an answer given to it counts in
+/// both, with the same source.
+#[tokio::test]
+async fn answers_count_wherever_any_history_joined_their_alert() {
+    let deeds = [
+        vec![
+            Deed::Wait(135),
+            Deed::Text(2, 0, true),
+            Deed::Answer(2, 1, Answer::Coming),
+        ],
+        vec![Deed::Raise(Severity::Low, vec![0]), Deed::Join(3, 2)],
+    ];
+    let meanwhile = [
+        Deed::Wait(135),
+        Deed::Answer(4, 2, Answer::Cannot),
+        Deed::Join(4, 3),
+        Deed::Text(1, 1, true),
+        Deed::CallOff(1),
+        Deed::Wait(93),
+    ];
+    let order = [
+        2739, 40285, 2395, 56705, 22558, 50544, 50896, 38414, 64595, 54867, 27769, 3955, 26459,
+    ];
+    let mut journal = Vec::new();
+    for (place, deeds) in deeds.iter().enumerate() {
+        let mut island = Island::new(place as u64 + 2).await;
+        act_out(&mut island, deeds).await;
+        let told = island.journal.iter().cloned();
+        journal.extend(told.map(|fact| (island.node, fact)));
+    }
+    let mut twice = shuffled(&journal, &order);
+    twice.extend(journal.iter().rev().cloned());
+    let (mut one, digest) = heal(&meanwhile, &journal, 5).await;
+    let (mut other, other_digest) = heal(&meanwhile, &twice, 2).await;
+    assert_eq!(one.shown().await, other.shown().await);
+    assert_eq!(digest, other_digest);
+}

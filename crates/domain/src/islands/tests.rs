@@ -144,7 +144,7 @@ async fn an_island_calls_more_people_by_itself_and_leaves_closing_to_the_cluster
     new.steps = raise(Severity::High, 60, &[&["bela"], &["carl"]]).steps;
     let operator = || Actor::Operator { node: NodeId(3) };
     let raised = island
-        .run(operator(), AnyCommand::Alerts(Alerts::Raise(new)))
+        .run(operator(), AnyCommand::Alerts(Alerts::Raise(Box::new(new))))
         .await;
     let Outcome::Applied(receipt) = raised else {
         panic!("not raised: {raised:?}")
@@ -157,6 +157,7 @@ async fn an_island_calls_more_people_by_itself_and_leaves_closing_to_the_cluster
         alert,
         recipient,
         answer,
+        eta_min: None,
     };
     island.run(operator(), AnyCommand::Alerts(said)).await;
     let is_fired =

@@ -148,7 +148,7 @@ async fn count(world: &mut World, sql: &'static str) -> i64 {
 async fn those_on_duty_are_told_of_a_stop_and_that_alert_ends_with_it() {
     let mut world = with(webhook("zabbix")).await;
     let settings = Settings {
-        duty: vec![Named::Person("dora".to_owned())],
+        duty: vec![Called::Named(Named::Person("dora".to_owned()))],
         ..Settings::default()
     };
     world.ask(Command::Sources(Sources::Set(settings))).await;

@@ -30,6 +30,7 @@ async fn say(world: &mut World, alert: AlertId, who: &str, answer: Answer) {
             alert,
             recipient,
             answer,
+            eta_min: None,
         }))
         .await;
     world.act().await;
@@ -131,8 +132,9 @@ async fn a_first_step_that_waits_begins_when_somebody_says_so_and_the_second_kee
     let mut world = World::new().await;
     let mut new = raise(Severity::High, 300, &[&["ana"], &["bela"]]);
     new.steps[0].delay_ms = 100_000;
-    let Outcome::Applied(Receipt::Alert { id: alert, .. }) =
-        world.ask(Command::Alerts(Alerts::Raise(new))).await
+    let Outcome::Applied(Receipt::Alert { id: alert, .. }) = world
+        .ask(Command::Alerts(Alerts::Raise(Box::new(new))))
+        .await
     else {
         panic!("not raised")
     };
@@ -275,8 +277,9 @@ async fn somebody_withdrawn_is_told_and_not_called_any_more_until_they_answer_af
     let mut world = World::new().await;
     let mut new = raise(Severity::High, 300, &[&["ana", "bela"], &["dora"]]);
     new.needed = 2;
-    let Outcome::Applied(Receipt::Alert { id: alert, .. }) =
-        world.ask(Command::Alerts(Alerts::Raise(new))).await
+    let Outcome::Applied(Receipt::Alert { id: alert, .. }) = world
+        .ask(Command::Alerts(Alerts::Raise(Box::new(new))))
+        .await
     else {
         panic!("not raised")
     };

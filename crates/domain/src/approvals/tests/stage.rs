@@ -53,7 +53,7 @@ impl Stage {
         severity: Severity,
         people: &[&str],
     ) -> Outcome {
-        let raise = Command::Alerts(Alerts::Raise(raise(severity, 0, &[people])));
+        let raise = Command::Alerts(Alerts::Raise(Box::new(raise(severity, 0, &[people]))));
         self.world.run_as(by(key), None, raise).await
     }
 
@@ -108,6 +108,7 @@ impl Stage {
             sent_at_ms: None,
             wall_ms: 0,
             whole: true,
+            call: false,
             damaged: false,
         };
         self.world
@@ -125,7 +126,7 @@ impl Stage {
             base: 1,
         };
         enter(&mut island.world.conn, &fork).await.unwrap();
-        let raise = Command::Alerts(Alerts::Raise(raise(Severity::High, 0, &[people])));
+        let raise = Command::Alerts(Alerts::Raise(Box::new(raise(Severity::High, 0, &[people]))));
         let request = RequestId([42; 16]);
         let entry = island.world.entry(request, [0; 32], by(KEY), None, raise);
         apply_on_island(&mut island.world.conn, &entry)

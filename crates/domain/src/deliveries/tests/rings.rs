@@ -101,6 +101,7 @@ async fn an_answer_or_the_end_stops_rings() {
             alert,
             recipient: ana,
             answer: Answer::Coming,
+            eta_min: None,
         }))
         .await;
     assert_eq!(due_rings(&mut world).await.len(), 1);

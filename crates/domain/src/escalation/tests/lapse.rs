@@ -197,7 +197,7 @@ async fn times_that_make_no_sense_are_refused_in_words() {
     ] {
         let mut new = raise(Severity::High, 0, &[&["ana"]]);
         new.conduct = conduct;
-        let raise = Command::Alerts(alerts::Command::Raise(new));
+        let raise = Command::Alerts(alerts::Command::Raise(Box::new(new)));
         let Outcome::Refused(Refusal::Invalid(why)) = world.ask(raise).await else {
             panic!("taken");
         };

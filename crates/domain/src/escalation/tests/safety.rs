@@ -274,6 +274,7 @@ async fn what_does_not_fit_a_safety_check_is_refused_in_words() {
                 alert: plain,
                 recipient,
                 answer,
+                eta_min: None,
             }))
             .await,
     );
@@ -288,7 +289,7 @@ async fn what_does_not_fit_a_safety_check_is_refused_in_words() {
     let two_steps = check(&[&["ana"], &["bela"]]);
     let why = refused(
         world
-            .ask(Command::Alerts(alerts::Command::Raise(two_steps)))
+            .ask(Command::Alerts(alerts::Command::Raise(Box::new(two_steps))))
             .await,
     );
     assert!(why.contains("asks everyone at once"), "{why}");
@@ -306,7 +307,9 @@ async fn a_check_of_a_crowd_is_complete_only_when_its_last_page_was_called() {
     let keys: Vec<String> = (0..2_001).map(|n| format!("p{n}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let outcome = world
-        .ask(Command::Alerts(alerts::Command::Raise(check(&[&keys]))))
+        .ask(Command::Alerts(alerts::Command::Raise(Box::new(check(&[
+            &keys,
+        ])))))
         .await;
     let Outcome::Applied(Receipt::Alert { id: alert, .. }) = outcome else {
         panic!("not raised: {outcome:?}");
@@ -328,6 +331,7 @@ async fn a_check_of_a_crowd_is_complete_only_when_its_last_page_was_called() {
         alert,
         recipient: called[0].recipient,
         answer: Answer::Safe,
+        eta_min: None,
     };
     world.ask(Command::Alerts(answer)).await;
     assert!(

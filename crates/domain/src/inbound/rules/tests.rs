@@ -380,7 +380,11 @@ fn an_answer_is_never_an_order_nor_an_order_an_answer() {
         ("help", "bare need_help"),
         ("apua", "bare need_help"),
     ]);
-    let answers: Vec<&[&str]> = phrases::all().map(|phrase| phrase.words).collect();
+    let answers: Vec<&[&str]> = AlertKind::ALL
+        .into_iter()
+        .flat_map(phrases::all)
+        .map(|phrase| phrase.words)
+        .collect();
     for (verb, words) in crate::texts::verbs() {
         assert!(!answers.contains(&words), "{verb:?} {words:?} is an answer");
         for word in words {
@@ -414,7 +418,7 @@ fn every_verb_has_its_word_in_every_language_and_none_means_two() {
     ] {
         for language in Language::ALL {
             let word = verb.word(language);
-            let order = parse(word, &[]);
+            let order = parse(word, &[], AlertKind::Alert);
             assert!(
                 matches!(order, Meaning::Order(ref o) if o.verb == verb),
                 "{word}"

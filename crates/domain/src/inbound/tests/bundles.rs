@@ -12,7 +12,10 @@ async fn automatic(story: &mut Story, key: &str, people: &[&str]) -> AlertId {
     let mut new = raise(Severity::Critical, 300, &[people]);
     new.dedup_key = Some(key.to_owned());
     new.source = "control room".to_owned();
-    let outcome = story.world.ask(Command::Alerts(Alerts::Raise(new))).await;
+    let outcome = story
+        .world
+        .ask(Command::Alerts(Alerts::Raise(Box::new(new))))
+        .await;
     let Outcome::Applied(Receipt::Alert { id, .. }) = outcome else {
         panic!("not raised: {outcome:?}");
     };

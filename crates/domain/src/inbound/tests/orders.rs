@@ -63,6 +63,7 @@ async fn with_template(story: &mut Story) {
         steps: vec![Step {
             delay_ms: 0,
             to: vec!["group:night".to_owned()],
+            enough: Vec::new(),
         }],
         ..Template::default()
     };
@@ -466,7 +467,9 @@ async fn sources_are_held_back_by_text_and_let_through_by_themselves() {
 async fn anybody_reports_and_is_told_what_becomes_of_it() {
     let mut story = Story::new().await;
     let duty = sources::Settings {
-        duty: vec![crate::recipients::Named::Person("dora".to_owned())],
+        duty: vec![crate::oncall::Called::Named(
+            crate::recipients::Named::Person("dora".to_owned()),
+        )],
         ..sources::settings(&mut story.world.conn).await.unwrap()
     };
     let set = Command::Sources(Sources::Set(duty));

@@ -36,7 +36,11 @@ async fn with(budgets: &[(&str, u64, u8)]) -> World {
 
 async fn raise_by(world: &mut World, key: &str, severity: Severity) -> Outcome {
     let by = Actor::ApiKey { id: key.to_owned() };
-    let raise = Command::Alerts(Alerts::Raise(raise(severity, 0, &[&["ana", "bela"]])));
+    let raise = Command::Alerts(Alerts::Raise(Box::new(raise(
+        severity,
+        0,
+        &[&["ana", "bela"]],
+    ))));
     let outcome = world.run_as(by, None, raise).await;
     world.act().await;
     outcome
@@ -184,7 +188,7 @@ async fn an_island_spends_its_share_and_the_cluster_counts_every_try_once() {
         &mut island,
         1,
         person(),
-        Command::Alerts(Alerts::Raise(raised)),
+        Command::Alerts(Alerts::Raise(Box::new(raised))),
     )
     .await;
     let due = crate::escalation::due(&mut island.conn, island.now, 9)
@@ -386,7 +390,9 @@ async fn a_source_whose_budget_is_used_up_is_gathered_and_never_dropped() {
         key: "zabbix".to_owned(),
         name: "Zabbix".to_owned(),
         kind: Kind::Webhook,
-        calls: vec![Named::Group("night".to_owned())],
+        calls: vec![crate::oncall::Called::Named(Named::Group(
+            "night".to_owned(),
+        ))],
         severity: Severity::High,
         severities: Vec::new(),
         gather: String::new(),
@@ -394,6 +400,7 @@ async fn a_source_whose_budget_is_used_up_is_gathered_and_never_dropped() {
         on_resolve: OnResolve::Close,
         brake: Brake::default(),
         beat: None,
+        answers: false,
         enabled: true,
     };
     let source = Box::new(source);
