@@ -450,13 +450,6 @@ impl ToBody {
     }
 }
 
-fn called(people: Vec<String>, groups: Vec<String>, schedules: Vec<String>) -> Vec<Called> {
-    let people = people.into_iter().map(Named::Person);
-    let named = people.chain(groups.into_iter().map(Named::Group));
-    let on_call = schedules.into_iter().map(Called::OnCall);
-    named.map(Called::Named).chain(on_call).collect()
-}
-
 impl From<TemplatedStep> for WantedStep {
     fn from(step: TemplatedStep) -> Self {
         Self {
