@@ -500,7 +500,7 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
             .get_or_create(&labels)
             .set(i64::from(row.up));
     }
-    render_trips(metrics, &rows);
+    render_trips(metrics, rows);
     render_paths(shared);
     metrics.findings.clear();
     for finding in shared.board.read() {

@@ -252,11 +252,12 @@ impl Desk {
                 return verdict;
             }
         }
-        match self.take_signals(mail).await {
-            // The report is in the log; a second try would only repeat it.
-            Verdict::Refused if reports => Verdict::Taken,
-            verdict => verdict,
+        let verdict = self.take_signals(mail).await;
+        // A report is in the log by now; a second try would only repeat it.
+        if reports && verdict == Verdict::Refused {
+            return Verdict::Taken;
         }
+        verdict
     }
 
     async fn take_report(&self, mail: &IncomingMail) -> Verdict {

@@ -107,12 +107,12 @@ async fn after_three_minutes_whoever_asked_lets_it_go_alone_and_it_stays_listed_
         stage.decide(KEY, Decision::Release, None).await,
         Outcome::Unchanged
     );
-    assert_eq!(stage.to_review().await, [1]);
+    assert_eq!(stage.unreviewed().await, [1]);
     let own = stage.review(KEY).await;
     assert!(stage::refusal(own).contains("whoever sent an alert cannot review it"));
     assert_eq!(stage.review(OTHER).await, Outcome::Applied(Receipt::None));
     assert_eq!(stage.review(OTHER).await, Outcome::Unchanged);
-    assert!(stage.to_review().await.is_empty());
+    assert!(stage.unreviewed().await.is_empty());
     expect![[r#"
         inbox: Held alert 1: control room wants to call 3 people (it calls 3 people, more than 2): Fire in hall 2. A second person approves or refuses: holdfast alert approve 1. From 03:03 UTC it may be released alone.
         inbox: Held alert 1 still waits for a second person; control room may release it alone now: holdfast alert release 1
@@ -196,7 +196,7 @@ async fn critical_alerts_go_at_once_where_that_is_set_and_are_reviewed_after() {
         matches!(raised, Outcome::Applied(Receipt::Alert { .. })),
         "{raised:?}"
     );
-    assert_eq!(stage.to_review().await, [2]);
+    assert_eq!(stage.unreviewed().await, [2]);
     let story = stage.story().await;
     assert!(story.contains("alert 1: Went without a second person, because it is critical: it calls 3 people, more than 2. Somebody else must review it."), "{story}");
     assert!(story.contains("control room alerted 3 people without a second person (alert 1): Fire in hall 2. Review: reply {code} 1=in order {code} 2=not"), "{story}");
@@ -260,7 +260,7 @@ async fn an_alert_from_an_island_went_at_once_and_is_reviewed_in_the_cluster() {
     assert_eq!(stage.alerts().await, 0);
     for _ in 0..2 {
         stage.merge(&facts).await;
-        assert_eq!(stage.to_review().await, [1]);
+        assert_eq!(stage.unreviewed().await, [1]);
     }
     assert_eq!(stage.state(1).await, State::Island);
     let story = stage.story().await;

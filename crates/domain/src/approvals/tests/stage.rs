@@ -156,7 +156,7 @@ impl Stage {
         row.unwrap().unwrap().state
     }
 
-    pub(super) async fn to_review(&mut self) -> Vec<u64> {
+    pub(super) async fn unreviewed(&mut self) -> Vec<u64> {
         let rows = approvals::list(&mut self.world.conn, Shown::ToReview, None, 10).await;
         rows.unwrap().into_iter().map(|row| row.number).collect()
     }

@@ -248,9 +248,11 @@ async fn what_does_not_fit_a_safety_check_is_refused_in_words() {
     let mut world = organisation().await;
     let alert = began(&mut world).await;
     let plain = world.raise(Severity::High, 300, &[&["ana"]]).await;
-    let refused = |outcome: Outcome| match outcome {
-        Outcome::Refused(Refusal::Invalid(why)) => why,
-        other => panic!("{other:?}"),
+    let refused = |outcome: Outcome| {
+        let Outcome::Refused(Refusal::Invalid(why)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        why
     };
     let why = refused(mark(&mut world, plain, "ana", "Kalle", Answer::Safe).await);
     assert!(why.contains("record an answer instead"), "{why}");
