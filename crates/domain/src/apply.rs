@@ -222,6 +222,7 @@ async fn apply_one(
     if outside && let Some(outcome) = requests::earlier_outcome(conn, envelope).await? {
         return Ok(outcome);
     }
+    // Those that call many others are kept apart, so that the future of a plain raise stays small.
     let outcome = match &envelope.command {
         Command::Requests(command) => requests::apply(conn, &context, command).await,
         Command::Nodes(command) => nodes::apply(conn, &context, command).await,
@@ -234,17 +235,19 @@ async fn apply_one(
             approvals::raise(conn, &context, new).await
         }
         Command::Alerts(command) => alerts::apply(conn, &context, command).await,
-        Command::Inbound(command) => inbound::apply(conn, &context, command).await,
-        Command::Islands(command) => islands::apply(conn, &context, command).await,
-        Command::Sources(command) => sources::apply(conn, &context, command).await,
-        Command::Reports(command) => reports::apply(conn, &context, command).await,
+        Command::Inbound(command) => Box::pin(inbound::apply(conn, &context, command)).await,
+        Command::Islands(command) => Box::pin(islands::apply(conn, &context, command)).await,
+        Command::Sources(command) => Box::pin(sources::apply(conn, &context, command)).await,
+        Command::Reports(command) => Box::pin(reports::apply(conn, &context, command)).await,
         Command::Zones(command) => zones::apply(conn, &context, command).await,
         Command::Oncall(command) => oncall::apply(conn, &context, command).await,
         Command::Templates(command) => templates::apply(conn, &context, command).await,
         Command::Limits(command) => limits::apply(conn, command).await,
-        Command::Approvals(command) => approvals::apply(conn, &context, command).await,
-        Command::Waking(command) => waking::apply(conn, &context, command).await,
-        Command::Automations(command) => automations::apply(conn, &context, command).await,
+        Command::Approvals(command) => Box::pin(approvals::apply(conn, &context, command)).await,
+        Command::Waking(command) => Box::pin(waking::apply(conn, &context, command)).await,
+        Command::Automations(command) => {
+            Box::pin(automations::apply(conn, &context, command)).await
+        }
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;
