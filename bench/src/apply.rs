@@ -99,6 +99,8 @@ fn raise(index: u64) -> LogEntry {
         fallback: Vec::new(),
         channels: Vec::new(),
         answers: Vec::new(),
+        conduct: domain::vocabulary::Conduct::default(),
+        lead: Vec::new(),
         dedup_key: None,
         source: "key:bench".to_owned(),
         template: None,

@@ -22,6 +22,7 @@ async fn receive(world: &World, number: u8, text: &str) {
             sent_at_ms: None,
             wall_ms: 0,
             whole: true,
+            call: false,
             damaged: false,
         })))
         .await;

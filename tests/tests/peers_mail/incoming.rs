@@ -191,7 +191,7 @@ async fn swaks_raises_and_closes_by_mail_and_relays_nothing() {
 async fn a_person_reports_by_mail_is_told_and_told_again_when_it_is_over() {
     let listener = Listener::start().await;
     let duty = domain::sources::Settings {
-        duty: vec![Named::Person("anna".to_owned())],
+        duty: vec![Called::Named(Named::Person("anna".to_owned()))],
         ..domain::sources::Settings::default()
     };
     apply(&listener.replica, Command::Sources(Sources::Set(duty))).await;

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use channels::{
     MemoryError, SnmpAuth, SnmpCommunity, SnmpIn, SnmpInSettings, SnmpMemory, SnmpUser,
 };
+use domain::oncall::Called;
 use domain::ports::{Freshness, IntakeTally, Proposal, ProposeError, Replica};
 use domain::recipients::{Command as Recipients, ContactMethod, Details, Named, Person};
 use domain::sources::{Brake, Command as Sources, Kind, Mapping, OnResolve, Source};
@@ -78,7 +79,7 @@ impl Listener {
             key: "net".to_owned(),
             name: "Network".to_owned(),
             kind: Kind::Snmp,
-            calls: vec![Named::Person("anna".to_owned())],
+            calls: vec![Called::Named(Named::Person("anna".to_owned()))],
             severity: Severity::High,
             severities: Vec::new(),
             gather: String::new(),
