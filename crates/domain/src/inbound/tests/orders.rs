@@ -373,6 +373,7 @@ async fn more_people_are_called_to_an_alert_under_way() {
         +0 s dora: {order 1}
           order_done
           room 1: DORA: ADD 1 night
+          room 1: person:dora: Called in addition: ANA, BELA.
           to dora: Done 03:00 UTC: 2 people are called to alert 1 as well.
         +0 s ana: {ana 1} 1
           answer
@@ -382,22 +383,19 @@ async fn more_people_are_called_to_an_alert_under_way() {
           to dora: That was done 03:00 UTC already, and only once.
     "#]]);
     expect![[r#"
-        ana page 1.0 sms cancelled (answered)
         ana reply 1.0 sms pending
-        ana page 1.0 email cancelled (answered)
-        bela page 1.0 sms pending
         dora reply 1.0 sms pending
         dora reply 1.0 sms pending
         dora page 1.0 sms sent
         dora page 1.0 email standby
+        ana page +.0 sms cancelled (answered)
+        ana page +.0 email cancelled (answered)
+        bela page +.0 sms pending
         dora reply 1.0 sms pending
     "#]]
     .assert_eq(&story.world.deliveries(alert).await);
-    let row = crate::alerts::find(&mut story.world.conn, alert)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(row.people, 3);
+    let called = crate::escalation::called(&mut story.world.conn, alert, 0, 10).await;
+    assert_eq!(called.unwrap().len(), 3);
 }
 
 #[tokio::test]
