@@ -10,9 +10,11 @@ use axum::http::{HeaderMap, header};
 use domain::{Actor, RequestId};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rand::distr::{Alphanumeric, SampleString as _};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
 use crate::guard::Principal;
 use crate::problem::{Kind, Problem};
@@ -245,6 +247,36 @@ impl FromRequestParts<Shared> for NumberedSegment {
             .map(|Path((text, number))| Self(text, number))
             .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
     }
+}
+
+/// Items in one answer, unless somebody asks for another number.
+pub(crate) const PAGE_DEFAULT: u32 = 100;
+
+/// Items in one answer, at most.
+pub(crate) const PAGE_MAX: u32 = 1_000;
+
+/// Which part of a list in order of key is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct KeyPage {
+    /// Start after this key.
+    #[serde(default)]
+    pub(crate) after: String,
+    /// At most this many, up to 1,000.
+    #[serde(default = "page_default")]
+    #[param(default = 100, maximum = 1000)]
+    limit: u32,
+}
+
+impl KeyPage {
+    /// How many items are answered.
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit.clamp(1, PAGE_MAX)
+    }
+}
+
+pub(crate) fn page_default() -> u32 {
+    PAGE_DEFAULT
 }
 
 /// Query parameters.

@@ -201,6 +201,7 @@ fn cells(xml: &str, strings: &[String]) -> Result<Vec<Row>, FileError> {
 
 fn row(element: &BytesStart<'_>, before: Option<&Row>) -> Row {
     let next = before.map_or(1, |row| row.line + 1);
+    // A row whose number is missing or unreadable is the one after the last, as spreadsheet programs take it.
     let given = attribute(element, "r").and_then(|r| r.parse().ok());
     Row {
         line: given.unwrap_or(next),

@@ -28,20 +28,15 @@ owner = { en = "IT on duty" }
 text = { en = "Restart {what}" }
 "#;
 
+fn add_anna(lonely: &Lonely) {
+    let anna = "person put anna --name Anna --sms +358401234567";
+    lonely.ask(&anna.split(' ').collect::<Vec<_>>()).expect(0);
+}
+
 #[test]
 fn a_template_comes_out_as_the_file_it_was_put_from_and_survives_a_restart() {
     let mut lonely = Lonely::start();
-    lonely
-        .ask(&[
-            "person",
-            "put",
-            "anna",
-            "--name",
-            "Anna",
-            "--sms",
-            "+358401234567",
-        ])
-        .expect(0);
+    add_anna(&lonely);
     let file = lonely.write("mail.toml", MAIL);
     let dry = lonely
         .ask(&["template", "put", &file, "--dry-run"])
@@ -86,17 +81,7 @@ fn a_template_comes_out_as_the_file_it_was_put_from_and_survives_a_restart() {
 #[test]
 fn an_alert_is_looked_at_tried_on_one_person_and_raised_from_a_template() {
     let lonely = Lonely::start();
-    lonely
-        .ask(&[
-            "person",
-            "put",
-            "anna",
-            "--name",
-            "Anna",
-            "--sms",
-            "+358401234567",
-        ])
-        .expect(0);
+    add_anna(&lonely);
     let installed = lonely.ask(&["template", "starter"]).expect(0).json();
     assert_eq!(installed["installed"], 10);
     let price = lonely

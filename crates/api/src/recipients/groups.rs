@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Counted, PAGE_DEFAULT, PAGE_MAX, change, key_of};
+use super::{Counted, change, key_of};
 use crate::fields::Fields;
-use crate::input::{Bare, Input, Params, Segment};
+use crate::input::{Bare, Input, PAGE_DEFAULT, PAGE_MAX, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
@@ -114,7 +114,7 @@ pub(crate) struct MemberParams {
     #[serde(default)]
     skip: usize,
     /// At most this many, up to 1,000.
-    #[serde(default = "super::page_default")]
+    #[serde(default = "crate::input::page_default")]
     #[param(default = 100, maximum = 1000)]
     limit: u32,
 }

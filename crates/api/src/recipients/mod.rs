@@ -18,14 +18,11 @@ use self::person::{
     FoundWord, MethodBody, PersonBody, PersonJson, parse_method, parse_person, person_json,
 };
 use crate::fields::Fields;
-use crate::input::{Bare, Input, Order, Params, Segment};
+use crate::input::{Bare, Input, KeyPage, Order, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::{View, open};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
-
-const PAGE_DEFAULT: u32 = 100;
-const PAGE_MAX: u32 = 1_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -76,29 +73,10 @@ pub(crate) struct Counted {
     warnings: Vec<String>,
 }
 
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageParams {
-    /// Start after this key.
-    #[serde(default)]
-    after: String,
-    /// At most this many, up to 1,000.
-    #[serde(default = "page_default")]
-    #[param(default = 100, maximum = 1000)]
-    limit: u32,
-}
-
-fn page_default() -> u32 {
-    PAGE_DEFAULT
-}
-
 /// Lists people in order of key.
-#[utoipa::path(get, path = "/v1/people", tag = "people", params(PageParams), responses((status = 200, body = PeopleJson)))]
-async fn list_people(
-    Params(page): Params<PageParams>,
-    mut view: View,
-) -> Result<Response, Problem> {
-    let limit = page.limit.clamp(1, PAGE_MAX);
+#[utoipa::path(get, path = "/v1/people", tag = "people", params(KeyPage), responses((status = 200, body = PeopleJson)))]
+async fn list_people(Params(page): Params<KeyPage>, mut view: View) -> Result<Response, Problem> {
+    let limit = page.limit();
     let rows = recipients::people(&mut view.0, &page.after, limit)
         .await
         .map_err(of_query)?;

@@ -22,14 +22,11 @@ use utoipa_axum::routes;
 
 use self::body::ScheduleBody;
 use crate::fields::Fields;
-use crate::input::{Bare, Input, Order, Params, Segment};
+use crate::input::{Bare, Input, KeyPage, Order, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
 use crate::submit::{Done, Stored, submit};
-
-const PAGE_DEFAULT: u32 = 100;
-const PAGE_MAX: u32 = 1_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -97,22 +94,6 @@ pub(crate) struct SummaryJson {
     updated_by: String,
 }
 
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageParams {
-    /// Start after this key.
-    #[serde(default)]
-    after: String,
-    /// At most this many, up to 1,000.
-    #[serde(default = "page_default")]
-    #[param(default = 100, maximum = 1000)]
-    limit: u32,
-}
-
-fn page_default() -> u32 {
-    PAGE_DEFAULT
-}
-
 /// The answer to a change that made something people know by a number.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Numbered {
@@ -123,9 +104,9 @@ pub(crate) struct Numbered {
 }
 
 /// Lists schedules in order of key.
-#[utoipa::path(get, path = "/v1/schedules", tag = "on call", params(PageParams), responses((status = 200, body = SchedulesJson)))]
-async fn list(Params(page): Params<PageParams>, mut view: View) -> Result<Response, Problem> {
-    let limit = page.limit.clamp(1, PAGE_MAX);
+#[utoipa::path(get, path = "/v1/schedules", tag = "on call", params(KeyPage), responses((status = 200, body = SchedulesJson)))]
+async fn list(Params(page): Params<KeyPage>, mut view: View) -> Result<Response, Problem> {
+    let limit = page.limit();
     let rows = oncall::schedules(&mut view.0, &page.after, limit)
         .await
         .map_err(of_query)?;

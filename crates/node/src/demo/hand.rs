@@ -55,6 +55,9 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
          Raise an alert to the people on duty, then look at it:\n\
          \x20 {program} --config {config} alert raise \"Pump 3 has tripped\" --to group:duty --severity critical\n\
          \x20 {program} --config {config} alert show 1\n\n\
+         See who is on call, and raise the prepared alert, which calls them; --dry-run first shows whom, how soon and in what words:\n\
+         \x20 {program} --config {config} schedule who\n\
+         \x20 {program} --config {config} alert raise --template flood --set pump=P-3 --dry-run\n\n\
          The same over HTTPS, from any node that answers:\n\
          \x20 curl --cacert {} -H \"Authorization: Bearer $(cat {})\" {}/v1/alerts\n\n\
          See what is on the phones and in the mailboxes, and answer with the code in Anna's text:\n\
