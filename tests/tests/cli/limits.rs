@@ -42,7 +42,7 @@ fn an_alert_waits_for_a_second_person_who_is_another_and_does_not_wait_once_that
     );
     let listed = lonely.ask(&["alert", "held"]).expect(0).json();
     assert_eq!(listed["held"][0]["number"], 1);
-    lonely.ask(&act("withdraw")).expect(0);
+    lonely.ask(&act("take-back")).expect(0);
     let reviews = lonely.ask(&["reviews"]).expect(0).json();
     assert!(reviews["held"].as_array().unwrap().is_empty());
     lonely.ask(&["limits", "second-person", "--off"]).expect(0);

@@ -119,7 +119,7 @@ pub(super) fn report(bytes: &[u8], sender: &str) -> Result<Report, MailInError> 
         what => cut(what, REPORT_LEN_MAX),
     };
     let answered = !is_automatic(&mail, sender) && MailAddress::parse(address).is_ok();
-    let who = cut(who.as_deref().unwrap_or(address), WHO_LEN_MAX);
+    let who = cut(&one_line(who.as_deref().unwrap_or(address)), WHO_LEN_MAX);
     Ok(Report {
         who: match who.is_empty() {
             true => "somebody".to_owned(),
@@ -278,7 +278,9 @@ mod tests {
                 "mail without words"
             )
         );
-        assert_eq!(reported("Subject: x\n\n", "").who, "somebody");
+        for nobody in ["", "\t"] {
+            assert_eq!(reported("Subject: x\n\n", nobody).who, "somebody");
+        }
     }
 
     proptest! {

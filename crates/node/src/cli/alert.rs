@@ -211,7 +211,7 @@ fn raise_body(text: Option<&str>, raise: &Raise) -> Result<Value, Failure> {
     if !raise.lead.is_empty() {
         put("lead", Value::Object(whom(&raise.lead)?));
     }
-    put("quiet", json!(raise.quiet.then_some(true)));
+    put("quiet", json!(raise.no_last_call.then_some(true)));
     let mut again = Map::new();
     for (key, said) in [
         ("confirm_within_s", raise.confirm_within.map(seconds)),

@@ -346,7 +346,7 @@ pub(crate) struct Raise {
     pub(crate) lead: Vec<String>,
     /// Call nobody on every path when all rounds are over, as in a test
     #[arg(long)]
-    pub(crate) quiet: bool,
+    pub(crate) no_last_call: bool,
     /// Ask whoever is coming once more after half of this time; unconfirmed after all of it they count no more
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) confirm_within: Option<Duration>,
