@@ -5,7 +5,10 @@ use consensus::{Options, Plant, describe, plants, run, run_seeds};
 /// Events of a failed run that are printed.
 const EVENTS: usize = 60;
 
-/// Each planted bug, and a seed that shows it.
+/// Seeds tried for each planted bug: without `tokio_unstable` chance differs a little from run to run.
+const TRIES: u64 = 8;
+
+/// Each planted bug, and the first seed that shows it.
 const CAUGHT: &[(Plant, u64)] = &[
     (Plant::RequestsForgotten, 0),
     (Plant::ReadsWithoutIndex, 0),
@@ -24,21 +27,16 @@ fn a_cluster_in_turmoil_keeps_its_promises() {
 
 #[test]
 fn planted_bugs_are_caught() {
-    for (plant, seed) in CAUGHT {
-        let ended = run(&Options {
-            seed: *seed,
-            plant: Some(*plant),
-        });
-        let broken = ended
-            .violation
-            .as_ref()
-            .map(|violation| violation.invariant);
+    for (plant, first) in CAUGHT {
         let known = plants::ALL.iter().find(|(known, _, _)| known == plant);
-        assert!(
-            broken.is_some_and(|broken| known.is_some_and(|(_, _, by)| by.contains(&broken))),
-            "{} showed as {broken:?} in seed {seed}",
-            plant.name()
-        );
+        let caught = (*first..first + TRIES).any(|seed| {
+            let plant = Some(*plant);
+            let broken = run(&Options { seed, plant }).violation;
+            broken.is_some_and(|broken| {
+                known.is_some_and(|(_, _, by)| by.contains(&broken.invariant))
+            })
+        });
+        assert!(caught, "{} showed in no seed from {first}", plant.name());
     }
 }
 

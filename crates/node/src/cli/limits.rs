@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::source::calls;
+use super::alert::whom;
 use crate::client::segment;
 use crate::output::{Done, cell, each};
 
@@ -83,7 +83,7 @@ async fn second_person(context: &Context, setting: &SecondPerson) -> Done {
             .data(&answer, || "alerts go without a second person".to_owned());
         return Ok(());
     }
-    let mut body = calls(&setting.ask)?;
+    let mut body = Value::Object(whom(&setting.ask)?);
     body["people_over"] = json!(setting.people_over);
     body["parts_over"] = json!(setting.parts_over);
     body["cost_over"] = json!(setting.cost_over);

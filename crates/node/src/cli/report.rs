@@ -7,8 +7,8 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::alert::whom;
 use super::args::{SeverityWord, duration};
-use super::source::calls;
 use crate::output::{Done, cell, each};
 
 #[derive(Debug, Subcommand)]
@@ -119,7 +119,7 @@ pub(super) async fn report(context: &Context, command: ReportCommand) -> Done {
             text,
             reason,
         } => {
-            let mut body = calls(&to)?;
+            let mut body = Value::Object(whom(&to)?);
             body["decision"] = json!("convene");
             body["severity"] = json!(format!("{severity:?}").to_lowercase());
             body["text"] = json!(text);

@@ -59,9 +59,9 @@ pub(crate) enum RoundTripCommand {
     List,
     /// Let modems text each other now
     Now {
-        /// Only this node's
+        /// Only the modems of this node
         #[arg(long, value_name = "ID")]
-        node: Option<u64>,
+        from: Option<u64>,
     },
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn wake(context: &Context, command: WakeCommand) -> Done {
             time,
             valid_days,
         } => {
-            let mut body = super::source::calls(&whom)?;
+            let mut body = Value::Object(super::alert::whom(&whom)?);
             body["in_s"] = json!(time.as_secs());
             body["valid_days"] = json!(valid_days);
             let answer = context
@@ -186,13 +186,13 @@ pub(super) async fn round_trip(context: &Context, command: RoundTripCommand) -> 
             }
             Ok(())
         }
-        RoundTripCommand::Now { node } => {
+        RoundTripCommand::Now { from } => {
             let answer = context
                 .client()?
                 .change(
                     Method::POST,
                     "/v1/round-trips",
-                    Some(&json!({ "node": node })),
+                    Some(&json!({ "node": from })),
                 )
                 .await?;
             context.output.data(&answer, || {

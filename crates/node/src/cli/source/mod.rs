@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub(crate) use self::args::SourceCommand;
 use self::args::{PutSource, Silence};
 use super::Context;
+use super::alert::whom;
 use crate::client::segment;
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -218,7 +219,7 @@ async fn settings(context: &Context, person_alarms: Option<u16>, duty: &[String]
             settings["person_alarms"] = json!(most);
         }
         if !duty.is_empty() {
-            settings["duty"] = calls(duty)?;
+            settings["duty"] = Value::Object(whom(duty)?);
         }
         client
             .change(Method::PUT, "/v1/source-settings", Some(&settings))
@@ -244,7 +245,7 @@ fn body_of(context: &Context, put: PutSource) -> Result<(String, Value), Failure
     let mut body = json!({
         "name": put.name.unwrap_or_else(|| put.key.clone()),
         "kind": word(&put.kind),
-        "calls": calls(&put.to)?,
+        "calls": whom(&put.to)?,
         "severity": word(&put.severity),
         "severities": severities,
         "gather": put.gather,
@@ -268,25 +269,6 @@ fn body_of(context: &Context, put: PutSource) -> Result<(String, Value), Failure
         context.output.note("it is listened to, and calls nobody");
     }
     Ok((path(&put.key, ""), body))
-}
-
-/// `group:duty`, `person:anna` and `schedule:night` as the API takes them.
-pub(super) fn calls(whom: &[String]) -> Result<Value, Failure> {
-    let (mut people, mut groups, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
-    for name in whom {
-        match name.split_once(':') {
-            Some(("person", key)) => people.push(key),
-            Some(("group", key)) => groups.push(key),
-            Some(("schedule", key)) => schedules.push(key),
-            Some(_) | None => {
-                let text = format!(
-                    "{name:?} names nobody; write group:duty, person:anna or schedule:night"
-                );
-                return Err(Failure::new(Exit::Usage, text));
-            }
-        }
-    }
-    Ok(json!({ "people": people, "groups": groups, "schedules": schedules }))
 }
 
 async fn change(
