@@ -101,6 +101,7 @@ fn raise(index: u64) -> LogEntry {
         answers: Vec::new(),
         conduct: domain::vocabulary::Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: None,
         source: "key:bench".to_owned(),
         template: None,

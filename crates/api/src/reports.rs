@@ -318,6 +318,7 @@ async fn convene(
             answers: Vec::new(),
             conduct: Conduct::default(),
             lead: Vec::new(),
+            on_call: Vec::new(),
             dedup_key: None,
             source: by,
             template: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::alerts;
 use domain::approvals;
 use domain::automations;
 use domain::deliveries::{self, Command as Deliveries, Lane};
@@ -12,11 +13,12 @@ use domain::escalation;
 use domain::inbound;
 use domain::islands;
 use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffset};
+use domain::oncall::{self, Called, OnDuty};
 use domain::ports::{Freshness, LEASE_EXPIRED, Leadership, Proposal, ReadError, ReadView, Replica};
 use domain::reports;
 use domain::sources::{self, DueWhat};
 use domain::waking;
-use domain::{Command, NodeId, RequestId, Timestamp, requests};
+use domain::{AlertId, Command, NodeId, RequestId, Timestamp, requests};
 use tokio::select;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +67,9 @@ const BEATS_SETTLED: Duration = Duration::from_secs(60);
 /// Most rows of sources followed up in one step.
 const FOLLOW_UPS: u32 = 50;
 
+/// It is looked this often whether the rota of a running alert changed.
+const DUTY_EVERY: Duration = Duration::from_secs(10);
+
 /// Decides what happens next while this node leads. Holds no state that a successor would miss.
 pub struct Scheduler {
     replica: Arc<dyn Replica>,
@@ -74,6 +79,8 @@ pub struct Scheduler {
     looked: Option<(Timestamp, BTreeSet<String>)>,
     /// When the members' feature levels were last looked at; a pause as well.
     level_looked: Option<Timestamp>,
+    /// When it was last looked who is on call for running alerts; a pause as well.
+    duty_looked: Option<Timestamp>,
     /// The jump of the members' clocks a person was last asked about, so that the log says it once.
     asked_ms: Option<i64>,
     pulse: Pulse,
@@ -97,6 +104,7 @@ impl Scheduler {
             proposals: 0,
             looked: None,
             level_looked: None,
+            duty_looked: None,
             asked_ms: None,
             pulse: Pulse::default(),
         }
@@ -245,6 +253,14 @@ impl Scheduler {
                     alerts,
                 }));
         }
+        let mut handed = self.handed(&mut view, now).await?;
+        handed.retain(|alert| share::is_ours(island, own, alert.as_bytes()));
+        if !handed.is_empty() {
+            plan.commands
+                .push(Command::Alerts(alerts::Command::HandOver {
+                    alerts: handed,
+                }));
+        }
         if island.is_none() {
             let due = reports::due(&mut view, now, FOLLOW_UPS).await?;
             if !due.is_empty() {
@@ -345,6 +361,29 @@ impl Scheduler {
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)
+    }
+
+    /// Running alerts that a change of duty concerns.
+    async fn handed(
+        &mut self,
+        view: &mut ReadView,
+        now: Timestamp,
+    ) -> Result<Vec<AlertId>, ReadError> {
+        let mut duties = Vec::new();
+        let lately = self
+            .duty_looked
+            .is_some_and(|at| now.since(at) < DUTY_EVERY);
+        if !lately {
+            self.duty_looked = Some(now);
+            let at = nodes::civil(view).await?.at(now);
+            for schedule in alerts::schedules_under_way(view).await? {
+                let called = [Called::OnCall(schedule.clone())];
+                let found = oncall::resolve(view, &called, at).await?;
+                let people = found.unwrap_or_default().people;
+                duties.push(OnDuty { schedule, people });
+            }
+        }
+        Ok(alerts::unsettled(view, &duties, alerts::HANDED_MAX as u32).await?)
     }
 
     /// What shortens the pile that grew while nothing could leave, and texts that can be understood by now.

@@ -341,6 +341,7 @@ impl Watcher {
             answers: Vec::new(),
             conduct: alerts::Conduct::default(),
             lead: Vec::new(),
+            on_call: Vec::new(),
             dedup_key: Some(trouble.key()),
             source: SOURCE.to_owned(),
             template: None,

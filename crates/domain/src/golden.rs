@@ -7,6 +7,7 @@ mod templates;
 use std::fmt::Write as _;
 
 use crate::envelope::{Actor, Envelope, LeaderStamp};
+use crate::oncall::OnDuty;
 use crate::{
     AlertId, Command, DeliveryId, NodeId, RecipientId, RequestId, RoomId, Timestamp, alerts, codec,
     conversations, deliveries, escalation, inbound, islands, nodes, requests,
@@ -370,6 +371,10 @@ fn of_islands() -> Vec<(&'static str, Command)> {
             origin: NodeId(2),
             counter: 7,
         }],
+        on_call: vec![OnDuty {
+            schedule: word("night"),
+            people: vec![recipient],
+        }],
         plan: Some(plan),
         template: Some(Box::new(templates::from_template())),
     };
@@ -701,6 +706,10 @@ fn raise(severity: alerts::Severity, status: alerts::Status) -> alerts::Raise {
             reminders: 2,
         },
         lead: vec![RecipientId([2; 16])],
+        on_call: vec![OnDuty {
+            schedule: "night".to_owned(),
+            people: vec![RecipientId([3; 16])],
+        }],
         dedup_key: Some("pump-4".to_owned()),
         source: "scada".to_owned(),
         template: Some(Box::new(templates::from_template())),

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0021_readiness.sql"),
     include_str!("migrations/0022_drills.sql"),
     include_str!("migrations/0023_joins.sql"),
+    include_str!("migrations/0024_handovers.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

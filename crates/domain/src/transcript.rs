@@ -369,6 +369,7 @@ pub(crate) fn raise(severity: Severity, delay_s: u64, steps: &[&[&str]]) -> Rais
         answers: Vec::new(),
         conduct: crate::vocabulary::Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
         template: None,

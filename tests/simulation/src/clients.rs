@@ -135,6 +135,7 @@ fn raise(chance: &mut StdRng, words: &str) -> Raise {
         answers: Vec::new(),
         conduct: conduct(words),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: robot.then(|| format!("sensor of {words}")),
         source: words.to_owned(),
         template: automated(words),

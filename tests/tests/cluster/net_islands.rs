@@ -45,6 +45,7 @@ fn raise(request: RequestId, text: &str) -> Proposal {
         answers: Vec::new(),
         conduct: alerts::Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),

@@ -3,6 +3,7 @@
 
 mod clocks;
 mod deliveries;
+mod duty;
 mod outages;
 mod stage;
 mod waking;

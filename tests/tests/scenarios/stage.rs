@@ -82,6 +82,11 @@ pub(crate) async fn ask(world: &World, command: Command) -> Outcome {
 
 /// Raises an alert for people in steps one minute apart.
 pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) -> AlertId {
+    raise_this(world, like(severity, steps)).await
+}
+
+/// A raise for people in steps one minute apart.
+pub(crate) fn like(severity: Severity, steps: &[&[&str]]) -> Raise {
     let steps = steps
         .iter()
         .zip(0..)
@@ -91,7 +96,7 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
             enough: Vec::new(),
         })
         .collect();
-    let raise = Raise {
+    Raise {
         severity,
         status: Status::Actual,
         texts: vec![("en".to_owned(), "Fire in hall 2".to_owned())],
@@ -109,10 +114,14 @@ pub(crate) async fn raise(world: &World, severity: Severity, steps: &[&[&str]]) 
         answers: Vec::new(),
         conduct: alerts::Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: None,
         source: "control room".to_owned(),
         template: None,
-    };
+    }
+}
+
+pub(crate) async fn raise_this(world: &World, raise: Raise) -> AlertId {
     let outcome = ask(
         world,
         Command::Alerts(alerts::Command::Raise(Box::new(raise))),

@@ -283,6 +283,7 @@ pub(super) fn parse(body: RaiseBody, actor: &Actor) -> Result<Wanted, Problem> {
         answers: Vec::new(),
         conduct: Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: body.dedup_key,
         source,
         template: None,
@@ -364,6 +365,7 @@ impl Wanted {
         for step in &steps {
             let found = found(view, &step.whom, now).await?;
             note(&mut raise, found.notes);
+            oncall::add_duties(&mut raise.on_call, found.on_call);
             raise.steps.push(Step {
                 delay_ms: step.delay_ms,
                 recipients: found.people,

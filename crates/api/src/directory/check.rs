@@ -324,6 +324,7 @@ fn raise(recipients: Vec<RecipientId>, remind_after_s: u64) -> Raise {
         answers: Vec::new(),
         conduct: alerts::Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: None,
         source: SOURCE.to_owned(),
         template: None,

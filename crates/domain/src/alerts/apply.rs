@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::merge::note_join;
-use super::{AlertRow, Command, State, acts, query, raise, rules};
+use super::{AlertRow, Command, State, acts, handover, query, raise, rules};
 use crate::apply::Entry;
 use crate::conversations;
 use crate::escalation::{self, Over};
@@ -48,6 +48,7 @@ pub(crate) async fn apply(
             by,
             mark,
         } => self::mark(conn, entry, *alert, *recipient, by, *mark).await,
+        Command::HandOver { alerts } => handover::hand_over(conn, entry, alerts).await,
     }
 }
 

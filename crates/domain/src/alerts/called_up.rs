@@ -67,6 +67,7 @@ async fn found(
         match oncall::resolve(conn, std::slice::from_ref(name), now).await? {
             Ok(found) => {
                 note(raise, found.notes);
+                oncall::add_duties(&mut raise.on_call, found.on_call);
                 people.extend(found.people);
             }
             Err(refusal) => note(raise, vec![refusal.to_string()]),

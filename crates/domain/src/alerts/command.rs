@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::acts::Act;
 use crate::escalation::Quota;
 use crate::ids::{AlertId, RecipientId};
+use crate::oncall::OnDuty;
 use crate::templates::{Attachment, ByLanguage, Document, Gather, Item};
 use crate::time::Timestamp;
 use crate::vocabulary::{Answer, Automation, Conduct, Severity, Status};
@@ -57,6 +58,10 @@ pub enum Command {
         by: String,
         mark: Answer,
     },
+    /// Looks who is on call now in the schedules these alerts were raised through (loop command). Again it changes nothing.
+    HandOver {
+        alerts: Vec<AlertId>,
+    },
 }
 
 /// Starts an alert. Everything it depends on is in it, frozen.
@@ -74,6 +79,9 @@ pub struct Raise {
     pub aware_at: Option<Timestamp>,
     /// Whom to call, in order. Delays count from the raise. Nobody is in two steps.
     pub steps: Vec<Step>,
+    /// The schedules people were found through, and who was on call in each: whoever comes on duty while the alert is open
+    /// is called beside them.
+    pub on_call: Vec<OnDuty>,
     /// What the room is told at once besides, such as that nobody was on call.
     pub notes: Vec<String>,
     /// How many "coming" answers stop the next steps, where a step says nothing else.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 
-use super::{AlertRow, FromTemplate, Label, Severity, State, Status, query};
+use super::{AlertRow, FromTemplate, Label, Severity, State, Status, handover, query};
 use crate::escalation::{self, PlanFact, Progress};
 use crate::ids::{AlertId, NodeId};
+use crate::oncall::OnDuty;
 use crate::rows;
 use crate::time::Timestamp;
 use crate::vocabulary::AlertKind;
@@ -30,6 +31,8 @@ pub struct AlertFact {
     pub people: u64,
     /// Numbers given by islands.
     pub labels: Vec<Label>,
+    /// The schedules it was raised through, and who was on call in each.
+    pub on_call: Vec<OnDuty>,
     /// Absent only in a damaged row.
     pub plan: Option<PlanFact>,
     /// What it was prepared as, if it was.
@@ -125,6 +128,7 @@ pub(crate) async fn raised(conn: &mut SqliteConnection) -> Result<Vec<AlertFact>
             aware_at: row.aware_at,
             people: row.people,
             labels: row.labels,
+            on_call: handover::frozen(conn, id).await?,
             plan: escalation::plan_fact(conn, id).await?,
             template: query::template_of(conn, id).await?.map(Box::new),
         });

@@ -143,6 +143,7 @@ fn build(version: &Version, fill: &Fill<'_>, said: &Said) -> Templated {
         answers: template.answers.clone(),
         conduct: template.conduct.clone(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: None,
         source: String::new(),
         template: Some(Box::new(FromTemplate {

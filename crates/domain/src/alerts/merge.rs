@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::facts::{AlertFact, Closed, Ending, StandingFact, standing};
 use super::raise::keep_template;
-use super::{Label, State, acts};
+use super::{Label, State, acts, handover};
 use crate::apply::Entry;
 use crate::escalation::{self, Over};
 use crate::facts::Joined;
@@ -58,6 +58,7 @@ pub(crate) async fn merge(
         if let Some(template) = &fact.template {
             keep_template(conn, fact.alert, template).await?;
         }
+        handover::keep(conn, fact.alert, &fact.on_call).await?;
         let account = limits::account_of(&fact.raised_by, &fact.dedup_key);
         limits::pays(conn, fact.alert, &account).await?;
         return Ok(Joined::New);

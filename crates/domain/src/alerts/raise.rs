@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{Row, SqliteConnection};
 
 use super::merge::add_label;
-use super::{Command, FromTemplate, Label, Raise, rules};
+use super::{Command, FromTemplate, Label, Raise, handover, rules};
 use crate::apply::Entry;
 use crate::deliveries::Lane;
 use crate::envelope::Actor;
@@ -35,10 +35,10 @@ pub(crate) fn together(raises: usize) -> usize {
 }
 
 /// The raise of an entry, when it can be applied together with its neighbours. People raise from templates, one at a
-/// time; what a template adds to an alert is written singly.
+/// time; what a template or a schedule adds to an alert is written singly.
 pub(crate) fn as_raise(command: &crate::Command) -> Option<&Raise> {
     if let crate::Command::Alerts(Command::Raise(raise)) = command {
-        Some(&**raise).filter(|raise| raise.template.is_none())
+        Some(&**raise).filter(|raise| raise.template.is_none() && raise.on_call.is_empty())
     } else {
         None
     }
@@ -208,6 +208,7 @@ pub(crate) async fn raise_for(
     if let Some(template) = &new.template {
         keep_template(conn, id, template).await?;
     }
+    handover::keep(conn, id, &new.on_call).await?;
     Ok(Outcome::Applied(receipt))
 }
 

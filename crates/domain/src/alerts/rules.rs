@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::handover::SCHEDULES_MAX;
 use super::{Raise, Step};
 use crate::escalation::{self, NewStep, Quota};
 use crate::ids::RecipientId;
@@ -94,6 +95,11 @@ pub(super) fn plan(raise: &Raise) -> Result<Planned, Refusal> {
     }
     if raise.steps.iter().any(|step| step.delay_ms > DELAY_MS_MAX) {
         return invalid("a step starts at most 7 days after the alert".to_owned());
+    }
+    if raise.on_call.len() > SCHEDULES_MAX {
+        return invalid(format!(
+            "an alert is raised through at most {SCHEDULES_MAX} schedules"
+        ));
     }
     raise.conduct.check().map_err(Refusal::Invalid)?;
     if raise.lead.len() > LEAD_MAX {

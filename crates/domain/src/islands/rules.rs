@@ -46,7 +46,8 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::CallOff { .. }
             | alerts::Command::Join { .. }
             | alerts::Command::Act { .. }
-            | alerts::Command::Mark { .. },
+            | alerts::Command::Mark { .. }
+            | alerts::Command::HandOver { .. },
         )
         | Command::Automations(_)
         | Command::Conversations(_)

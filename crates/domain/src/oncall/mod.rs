@@ -35,6 +35,6 @@ pub use self::query::{
 };
 pub(crate) use self::quota::check_what;
 pub use self::quota::{Of, QUOTAS_MAX, WantedQuota, check_quota};
-pub use self::resolve::{Called, Resolved, resolve};
+pub use self::resolve::{Called, OnDuty, Resolved, add_duties, resolve};
 pub use self::rules::{SwapState, check_override, check_schedule};
 pub use self::warnings::{Warning, warnings};

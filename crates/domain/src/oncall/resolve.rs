@@ -52,6 +52,16 @@ pub struct Resolved {
     pub people: Vec<RecipientId>,
     /// For people to read: which schedules have nobody on call.
     pub notes: Vec<String>,
+    /// The schedules named, each once.
+    pub on_call: Vec<OnDuty>,
+}
+
+/// Who was on call in a schedule at a moment.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct OnDuty {
+    pub schedule: String,
+    /// But for those who were named in another way, too. May be nobody.
+    pub people: Vec<RecipientId>,
 }
 
 /// Whom a list of names means at a moment. The first unknown name is returned as the refusal to give; a schedule with
@@ -63,27 +73,53 @@ pub async fn resolve(
 ) -> Result<Result<Resolved, Refusal>, sqlx::Error> {
     let mut resolved = Resolved::default();
     let mut seen = BTreeSet::new();
+    let mut otherwise = BTreeSet::new();
     for name in called {
         let found = match name {
             Called::Named(named) => {
                 match recipients::resolve(conn, std::slice::from_ref(named)).await? {
-                    Ok(found) => found,
+                    Ok(found) => {
+                        otherwise.extend(found.iter().copied());
+                        found
+                    }
                     Err(refusal) => return Ok(Err(refusal)),
                 }
             }
-            Called::OnCall(key) => match on_call(conn, key, at).await? {
-                Some(Ok(found)) => found,
-                Some(Err(note)) => {
-                    resolved.notes.push(note);
-                    Vec::new()
-                }
-                None => return Ok(Err(Refusal::UnknownSchedule(key.clone()))),
-            },
+            Called::OnCall(key) => {
+                let people = match on_call(conn, key, at).await? {
+                    Some(Ok(found)) => found,
+                    Some(Err(note)) => {
+                        resolved.notes.push(note);
+                        Vec::new()
+                    }
+                    None => return Ok(Err(Refusal::UnknownSchedule(key.clone()))),
+                };
+                add_duties(
+                    &mut resolved.on_call,
+                    [OnDuty {
+                        schedule: key.clone(),
+                        people: people.clone(),
+                    }],
+                );
+                people
+            }
         };
         let fresh = found.into_iter().filter(|id| seen.insert(*id));
         resolved.people.extend(fresh);
     }
+    for duty in &mut resolved.on_call {
+        duty.people.retain(|person| !otherwise.contains(person));
+    }
     Ok(Ok(resolved))
+}
+
+/// Adds schedules to a list that has each once.
+pub fn add_duties(list: &mut Vec<OnDuty>, more: impl IntoIterator<Item = OnDuty>) {
+    for duty in more {
+        if !list.iter().any(|known| known.schedule == duty.schedule) {
+            list.push(duty);
+        }
+    }
 }
 
 /// Those on call whom we still know, or words about there being none. `None`: no such schedule.

@@ -10,7 +10,7 @@ use crate::alerts::{
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, RecipientId, RoomId, digest16};
-use crate::oncall::{self, Called};
+use crate::oncall::{self, Called, OnDuty};
 use crate::outcome::Outcome;
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
@@ -143,6 +143,7 @@ pub(super) async fn raise(
         alarm.key.as_bytes(),
         &alarm.place.to_be_bytes(),
     ]);
+    let on_call = duties(conn, &alarm.source.calls, people, entry.at).await?;
     let new = Raise {
         severity: alarm.severity,
         status: alarm.status,
@@ -169,6 +170,7 @@ pub(super) async fn raise(
             ..Conduct::default()
         },
         lead: Vec::new(),
+        on_call,
         dedup_key: Some(alarm.key.clone()),
         source: alarm.source.name.clone(),
         template: None,
@@ -237,6 +239,25 @@ pub(super) async fn everyone(
         people.extend(found.into_iter().filter(|id| known.insert(*id)));
     }
     Ok(people)
+}
+
+/// The schedules among these names, with those on call in each whom the alert calls.
+async fn duties(
+    conn: &mut SqliteConnection,
+    names: &[Called],
+    people: &[RecipientId],
+    now: Timestamp,
+) -> Result<Vec<OnDuty>, sqlx::Error> {
+    let now = nodes::civil(conn).await?.at(now);
+    let mut duties = Vec::new();
+    for name in names {
+        let found = oncall::resolve(conn, std::slice::from_ref(name), now).await?;
+        oncall::add_duties(&mut duties, found.unwrap_or_default().on_call);
+    }
+    for duty in &mut duties {
+        duty.people.retain(|person| people.contains(person));
+    }
+    Ok(duties)
 }
 
 /// Those of `people` whom so many automatic alarms of this severity or worse called lately that no more may. Drills are

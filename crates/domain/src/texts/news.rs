@@ -52,6 +52,51 @@ pub fn not_needed(language: Language, about: AlertNews<'_>) -> News {
     news(language, about, "", text)
 }
 
+/// How a running alert stands, for whoever comes on duty.
+#[derive(Clone, Copy, Debug)]
+pub struct Briefing<'a> {
+    /// Names of those on duty before; may be empty.
+    pub before: &'a [String],
+    /// Since the raise.
+    pub minutes: u64,
+    /// How many people are coming.
+    pub coming: usize,
+    /// How many have not answered.
+    pub silent: usize,
+}
+
+/// Whoever comes on duty while an alert runs: how it stands, and that answering takes it over.
+pub fn briefing(language: Language, about: AlertNews<'_>, now: &Briefing<'_>) -> News {
+    let Briefing {
+        minutes,
+        coming,
+        silent,
+        ..
+    } = now;
+    let before = now.before.join(", ");
+    let text = match (language, before.is_empty()) {
+        (Language::En, false) => format!(
+            "You are on duty now, after {before}. Running for {minutes} min: {coming} coming, {silent} silent. Answer 1 to take over; until then those before you stay called."
+        ),
+        (Language::En, true) => format!(
+            "You are on duty now, nobody was before you. Running for {minutes} min: {coming} coming, {silent} silent. Answer 1 to take over."
+        ),
+        (Language::Fi, false) => format!(
+            "Olet nyt vuorossa, ennen sinua {before}. Kestänyt {minutes} min: tulossa {coming}, vastaamatta {silent}. Vastaa 1, niin otat vastuun; siihen asti aiemmat pysyvät kutsuttuina."
+        ),
+        (Language::Fi, true) => format!(
+            "Olet nyt vuorossa, ennen sinua ei ketään. Kestänyt {minutes} min: tulossa {coming}, vastaamatta {silent}. Vastaa 1, niin otat vastuun."
+        ),
+        (Language::Sv, false) => format!(
+            "Du har jour nu, efter {before}. Pågått {minutes} min: {coming} kommer, {silent} har inte svarat. Svara 1 för att ta över; till dess är de före dig kallade."
+        ),
+        (Language::Sv, true) => format!(
+            "Du har jour nu, ingen hade jour före dig. Pågått {minutes} min: {coming} kommer, {silent} har inte svarat. Svara 1 för att ta över."
+        ),
+    };
+    news(language, about, "", &text)
+}
+
 pub(super) fn news(language: Language, about: AlertNews<'_>, word: &str, text: &str) -> News {
     let head = head(language, about.organisation, about.status, about.number);
     let head = match word {

@@ -64,6 +64,7 @@ fn raise() -> Proposal {
         answers: Vec::new(),
         conduct: alerts::Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         aware_at: None,
         dedup_key: None,
         source: "test".to_owned(),

@@ -189,6 +189,7 @@ fn with_words(language: Language, severity: Severity, words: &str) -> Raise {
         answers: Vec::new(),
         conduct: Conduct::default(),
         lead: Vec::new(),
+        on_call: Vec::new(),
         dedup_key: None,
         source: String::new(),
         template: None,
