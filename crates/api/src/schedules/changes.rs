@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::parse_wall;
-use super::{Numbered, TargetJson, change, civil_now, find, numbered, zone_of};
+use super::{Numbered, RedirectTargetJson, change, civil_now, find, numbered, zone_of};
 use crate::fields::Fields;
 use crate::input::{Bare, Input, NumberedSegment, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
@@ -75,7 +75,7 @@ pub(crate) struct OverridesJson {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedirectBody {
-    to_target: TargetJson,
+    to_target: RedirectTargetJson,
     /// Local time of the schedule, or RFC 3339; without it: now.
     from: Option<String>,
     /// As `from`; without it: until taken back.

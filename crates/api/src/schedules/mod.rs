@@ -59,7 +59,7 @@ pub(crate) struct RedirectJson {
     /// Absent: until taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<String>,
-    target: TargetJson,
+    target: RedirectTargetJson,
     reason: String,
     made_at: String,
     made_by: String,
@@ -71,6 +71,16 @@ pub(crate) struct RedirectJson {
 pub(crate) enum TargetJson {
     Schedule(String),
     Person(String),
+}
+
+/// Where a redirect goes: a schedule, a person or everyone in a group, by key.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[schema(as = RedirectTarget)]
+pub(crate) enum RedirectTargetJson {
+    Schedule(String),
+    Person(String),
+    Group(String),
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -221,18 +231,19 @@ fn redirect_json(row: RedirectRow, civil: &Civil) -> RedirectJson {
     RedirectJson {
         from: row.redirect.from.to_string(),
         to: row.redirect.to.map(|to| to.to_string()),
-        target: TargetJson::of(row.redirect.target),
+        target: RedirectTargetJson::of(row.redirect.target),
         reason: row.redirect.reason,
         made_at: civil.rfc3339(row.made_at),
         made_by: row.made_by,
     }
 }
 
-impl TargetJson {
+impl RedirectTargetJson {
     fn of(target: Target) -> Self {
         match target {
             Target::Schedule(key) => Self::Schedule(key),
             Target::Person(key) => Self::Person(key),
+            Target::Group(key) => Self::Group(key),
         }
     }
 
@@ -240,6 +251,7 @@ impl TargetJson {
         match self {
             Self::Schedule(key) => Target::Schedule(key),
             Self::Person(key) => Target::Person(key),
+            Self::Group(key) => Target::Group(key),
         }
     }
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{TargetJson, civil_now, find, unknown};
+use super::{RedirectTargetJson, civil_now, find, unknown};
 use crate::input::{Params, Segment};
 use crate::problem::{Kind, Problem, of_query};
 use crate::reading::View;
@@ -127,7 +127,7 @@ pub(crate) enum BecauseJson {
 #[schema(as = Hop)]
 pub(crate) struct HopJson {
     schedule: String,
-    to: TargetJson,
+    to: RedirectTargetJson,
     by: String,
     reason: String,
 }
@@ -366,8 +366,9 @@ fn words(key: &str, at: CivilTime, duties: &[DutyJson], redirects: &[HopJson]) -
     let mut said = String::new();
     for hop in redirects {
         let to = match &hop.to {
-            TargetJson::Schedule(key) => format!("schedule {key}"),
-            TargetJson::Person(key) => key.clone(),
+            RedirectTargetJson::Schedule(key) => format!("schedule {key}"),
+            RedirectTargetJson::Person(key) => key.clone(),
+            RedirectTargetJson::Group(key) => format!("group {key}"),
         };
         said.push_str(&format!(
             "{} is redirected to {to} by {}. ",
@@ -438,7 +439,7 @@ fn duty_json(duty: Duty, names: &BTreeMap<String, String>) -> DutyJson {
 fn hop_json(hop: Hop) -> HopJson {
     HopJson {
         schedule: hop.schedule,
-        to: TargetJson::of(hop.to),
+        to: RedirectTargetJson::of(hop.to),
         by: hop.by,
         reason: hop.reason,
     }

@@ -3,11 +3,12 @@
 use sqlx::SqliteConnection;
 
 use super::{
-    Command, CreateFeed, FixedShift, Layer, Override, Redirect, Rotation, Schedule, Subject,
-    Target, query, rules, settle,
+    Command, CreateFeed, FixedShift, Layer, Override, REDIRECT_PEOPLE_MAX, Redirect, Rotation,
+    Schedule, Subject, Target, query, rules, settle,
 };
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::recipients::Named;
 use crate::time::CivilTime;
 use crate::zones::{self, WallTime};
 use crate::{nodes, recipients, rows};
@@ -325,6 +326,20 @@ async fn set_redirect(
                 return Ok(Outcome::Refused(Refusal::UnknownRecipient(unknown)));
             }
             ("person", key)
+        }
+        Target::Group(key) => {
+            let named = Named::Group(key.clone());
+            match recipients::resolve(conn, &[named]).await? {
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+                Ok(people) if people.is_empty() || people.len() > REDIRECT_PEOPLE_MAX => {
+                    let problem = format!(
+                        "group {key} has {} people; a schedule is redirected to a group of 1 to {REDIRECT_PEOPLE_MAX}",
+                        people.len()
+                    );
+                    return Ok(Outcome::Refused(Refusal::Invalid(problem)));
+                }
+                Ok(_) => ("group", key),
+            }
         }
     };
     sqlx::query(

@@ -142,6 +142,8 @@ pub struct Redirect {
 pub enum Target {
     Schedule(String),
     Person(String),
+    /// Everyone in it, at most [`super::REDIRECT_PEOPLE_MAX`] in calling order.
+    Group(String),
 }
 
 /// One shift of one person as the plan showed it.

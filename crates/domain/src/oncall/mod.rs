@@ -29,6 +29,7 @@ pub use self::command::{
     Subject, Swap, Target, Verdict, Window,
 };
 pub use self::plan::{Because, Duty, Hop, OnCall, Plan, Planned, Segment, Shift, TooMuch};
+pub use self::query::REDIRECT_PEOPLE_MAX;
 pub use self::query::{
     FeedRow, OverrideRow, RedirectRow, ScheduleRow, SwapRow, feed, feeds, names_of_people,
     overrides, plan_of, plan_of_all, plan_of_person, redirect, schedule, schedules, swaps,

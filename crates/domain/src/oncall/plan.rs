@@ -203,12 +203,13 @@ impl Plan {
                 reason: row.redirect.reason.clone(),
             };
             match &row.redirect.target {
-                Target::Person(person) => {
+                Target::Person(_) | Target::Group(_) => {
                     redirects.push(hop);
-                    let duties = vec![Duty {
+                    let people = row.people.iter().map(|person| Duty {
                         person: person.clone(),
                         because: Vec::new(),
-                    }];
+                    });
+                    let duties = people.collect();
                     return Some(OnCall { duties, redirects });
                 }
                 Target::Schedule(next) => match self.schedules.get(next) {
@@ -458,14 +459,7 @@ impl Prepared {
         let fixed = schedule.fixed.iter().map(|shift| &shift.person);
         let overrides = self.planned.overrides.iter();
         let instead = overrides.flat_map(|row| &row.order.instead);
-        let redirected =
-            self.planned
-                .redirect
-                .iter()
-                .filter_map(|row| match &row.redirect.target {
-                    Target::Person(person) => Some(person),
-                    Target::Schedule(_) => None,
-                });
+        let redirected = self.planned.redirect.iter().flat_map(|row| &row.people);
         turns
             .flatten()
             .chain(fixed)

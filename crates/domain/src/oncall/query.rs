@@ -9,6 +9,8 @@ use super::{
     FixedShift, Layer, Override, Plan, Planned, Redirect, Rotation, Schedule, ShiftRef, Subject,
     Swap, SwapState, Target, Window,
 };
+use crate::ids::RecipientId;
+use crate::recipients::{self, Named};
 use crate::rows;
 use crate::time::{CivilTime, Timestamp};
 use crate::zones::{self, WallTime};
@@ -39,6 +41,8 @@ pub struct OverrideRow {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedirectRow {
     pub redirect: Redirect,
+    /// Keys of those it goes to, in calling order; nobody when it goes to a schedule.
+    pub people: Vec<String>,
     pub made_at: Timestamp,
     pub made_by: String,
 }
@@ -66,6 +70,9 @@ pub struct FeedRow {
     pub created_by: String,
     pub revoked_at: Option<Timestamp>,
 }
+
+/// Most people of a group who are on call by a redirect.
+pub const REDIRECT_PEOPLE_MAX: usize = 100;
 
 /// Which schedules are read.
 #[derive(Clone, Copy, Debug)]
@@ -425,29 +432,50 @@ async fn read_redirects(
          order by schedule_key",
     )
     .bind(which.keys()?)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    found
-        .iter()
-        .map(|row| {
-            let key: String = row.try_get("target_key")?;
-            let target = match row.try_get("target_kind")? {
-                "schedule" => Target::Schedule(key),
-                _ => Target::Person(key),
-            };
-            let made = RedirectRow {
-                redirect: Redirect {
-                    from: wall(row, "from_wall")?,
-                    to: row.try_get::<Option<i64>, _>("to_wall")?.map(WallTime),
-                    target,
-                    reason: row.try_get("reason")?,
-                },
-                made_at: rows::time(row, "made_at_ms")?,
-                made_by: row.try_get("made_by")?,
-            };
-            Ok((row.try_get("schedule_key")?, made))
-        })
-        .collect()
+    let mut redirects = BTreeMap::new();
+    for row in &found {
+        let key: String = row.try_get("target_key")?;
+        let (target, people) = match row.try_get("target_kind")? {
+            "schedule" => (Target::Schedule(key), Vec::new()),
+            "group" => {
+                let people = people_of_group(conn, &key).await?;
+                (Target::Group(key), people)
+            }
+            _ => (Target::Person(key.clone()), vec![key]),
+        };
+        let made = RedirectRow {
+            redirect: Redirect {
+                from: wall(row, "from_wall")?,
+                to: row.try_get::<Option<i64>, _>("to_wall")?.map(WallTime),
+                target,
+                reason: row.try_get("reason")?,
+            },
+            people,
+            made_at: rows::time(row, "made_at_ms")?,
+            made_by: row.try_get("made_by")?,
+        };
+        redirects.insert(row.try_get("schedule_key")?, made);
+    }
+    Ok(redirects)
+}
+
+/// Keys of the people of a group, in calling order; nobody when the group was removed.
+pub(super) async fn people_of_group(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let named = Named::Group(key.to_owned());
+    let found = recipients::resolve(conn, &[named]).await?;
+    let mut ids = found.unwrap_or_default();
+    ids.truncate(REDIRECT_PEOPLE_MAX);
+    let people = recipients::by_ids(conn, &ids).await?;
+    let key_of = |id: &RecipientId| {
+        let found = people.iter().find(|person| person.id == *id);
+        found.map(|person| person.key.clone())
+    };
+    Ok(ids.iter().filter_map(key_of).collect())
 }
 
 fn rotation(row: &SqliteRow) -> Result<Rotation, sqlx::Error> {

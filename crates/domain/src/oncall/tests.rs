@@ -1,7 +1,7 @@
 //! Transcripts of schedules: commands in, who is on call out.
 
 use super::{Command as Oncall, *};
-use crate::recipients::{Command as Recipients, Named};
+use crate::recipients::{Command as Recipients, Group, Member, Named, Rule};
 use crate::transcript::World;
 use crate::zones::WallTime;
 use crate::zones::tests::{install, zone};
@@ -74,6 +74,7 @@ async fn who(world: &mut World, key: &str, text: &str) -> String {
     let hops = on_call.redirects.iter().map(|hop| match &hop.to {
         Target::Schedule(key) => format!("{} -> schedule {key}: ", hop.schedule),
         Target::Person(key) => format!("{} -> {key}: ", hop.schedule),
+        Target::Group(key) => format!("{} -> group {key}: ", hop.schedule),
     });
     let duties = on_call.duties.iter().map(|duty| {
         let causes = duty.because.iter().map(|because| match because {
@@ -291,6 +292,47 @@ async fn a_redirect_sends_calls_elsewhere_and_a_circle_ends() {
         Target::Schedule("network".to_owned()),
     );
     assert!(refusal(ask(&mut world, itself).await).contains("itself"));
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_group_calls_everyone_in_it_and_follows_it() {
+    let mut world = world().await;
+    let group = |members: &[&str]| {
+        let members = members.iter().map(|key| Member::Person((*key).to_owned()));
+        Command::Recipients(Recipients::PutGroups {
+            groups: vec![Group {
+                key: "helpers".to_owned(),
+                name: "Helpers".to_owned(),
+                members: members.collect(),
+                rule: Rule::default(),
+            }],
+        })
+    };
+    let to_group = || {
+        let target = Target::Group("helpers".to_owned());
+        redirect("2026-11-02T17:00", None, target)
+    };
+    let unknown = refusal(ask(&mut world, to_group()).await);
+    assert!(unknown.contains("helpers"), "{unknown}");
+    world.ask(group(&["carl", "dora"])).await;
+    ask(&mut world, to_group()).await;
+    let moment = "2026-11-02T20:00";
+    assert_eq!(
+        who(&mut world, "network", moment).await,
+        "network -> group helpers: carl () dora ()"
+    );
+    world.ask(group(&["bela"])).await;
+    assert_eq!(
+        who(&mut world, "network", moment).await,
+        "network -> group helpers: bela ()"
+    );
+    world.ask(group(&[])).await;
+    assert_eq!(
+        who(&mut world, "network", moment).await,
+        "network -> group helpers: "
+    );
+    let empty = refusal(ask(&mut world, to_group()).await);
+    assert!(empty.contains("has 0 people"), "{empty}");
 }
 
 fn swap(give: (&str, &str, &str), take: (&str, &str, &str)) -> Oncall {

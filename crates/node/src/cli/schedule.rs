@@ -55,7 +55,7 @@ pub(crate) enum ScheduleCommand {
     /// Send a schedule's calls elsewhere in one step, or back
     Redirect {
         key: String,
-        /// Where to: schedule:power or person:anna
+        /// Where to: schedule:power, group:duty or person:anna
         #[arg(
             long,
             value_name = "WHOM",
@@ -199,7 +199,7 @@ pub(super) async fn schedule(context: &Context, command: ScheduleCommand) -> Don
                 return change(context, Method::DELETE, &path, None).await;
             };
             let mut body = Map::from_iter([
-                ("to_target".to_owned(), target(&to)?),
+                ("to_target".to_owned(), redirect_target(&to)?),
                 ("reason".to_owned(), json!(reason)),
             ]);
             body.extend(from.map(|from| ("from".to_owned(), json!(from))));
@@ -641,6 +641,13 @@ fn path(key: &str) -> String {
 }
 
 /// `schedule:power` or `person:anna` as the API writes it.
+fn redirect_target(text: &str) -> Result<Value, Failure> {
+    match text.split_once(':') {
+        Some(("group", key)) if !key.is_empty() => Ok(json!({ "group": key })),
+        Some(_) | None => target(text),
+    }
+}
+
 fn target(text: &str) -> Result<Value, Failure> {
     match text.split_once(':') {
         Some((kind @ ("schedule" | "person"), key)) if !key.is_empty() => Ok(json!({ kind: key })),
@@ -652,10 +659,11 @@ fn target(text: &str) -> Result<Value, Failure> {
 }
 
 fn target_words(target: &Value) -> String {
-    match (&target["schedule"], &target["person"]) {
-        (Value::String(key), _) => format!("schedule:{key}"),
-        (_, person) => format!("person:{}", cell(person)),
-    }
+    let known = ["schedule", "group", "person"];
+    let named = known.iter().find(|kind| target[**kind].is_string());
+    named.map_or_else(String::new, |kind| {
+        format!("{kind}:{}", cell(&target[*kind]))
+    })
 }
 
 /// `bela=FROM/TO` as the API writes it.
