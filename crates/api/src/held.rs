@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::approvals::{self, ApprovalRow, Command, Decision, Said, Shown};
 use domain::limits::{self, Command as Limits, SecondPerson};
+use domain::oncall::Called;
 use domain::ports::Freshness;
 use domain::recipients::Named;
 use domain::{Civil, Command as DomainCommand};
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alerts::called;
 use crate::fields::Fields;
 use crate::input::{Bare, Input, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
@@ -181,6 +183,9 @@ pub(crate) struct SecondPersonBody {
     /// Groups of whom the first twenty people are asked.
     #[serde(default)]
     groups: Vec<String>,
+    /// Schedules of which whoever is on call then is asked.
+    #[serde(default)]
+    schedules: Vec<String>,
 }
 
 /// What is set; null: alerts never wait.
@@ -297,15 +302,12 @@ async fn set(
     let micros_over = body
         .cost_over
         .and_then(|cost| fields.take("/cost_over", micros(&cost)));
-    let people = body.people.into_iter().map(Named::Person);
     let setting = SecondPerson {
         people_over: body.people_over,
         parts_over: body.parts_over,
         micros_over,
         critical_at_once: body.critical_at_once,
-        ask: people
-            .chain(body.groups.into_iter().map(Named::Group))
-            .collect(),
+        ask: called(body.people, body.groups, body.schedules),
     };
     fields.take("", limits::check_second_person(&setting));
     fields.finish()?;
@@ -383,11 +385,13 @@ impl SecondPersonBody {
             critical_at_once: setting.critical_at_once,
             people: Vec::new(),
             groups: Vec::new(),
+            schedules: Vec::new(),
         };
-        for named in setting.ask {
-            match named {
-                Named::Person(key) => body.people.push(key),
-                Named::Group(key) => body.groups.push(key),
+        for called in setting.ask {
+            match called {
+                Called::Named(Named::Person(key)) => body.people.push(key),
+                Called::Named(Named::Group(key)) => body.groups.push(key),
+                Called::OnCall(key) => body.schedules.push(key),
             }
         }
         body

@@ -242,7 +242,7 @@ async fn apply_one(
         Command::Zones(command) => zones::apply(conn, &context, command).await,
         Command::Oncall(command) => oncall::apply(conn, &context, command).await,
         Command::Templates(command) => templates::apply(conn, &context, command).await,
-        Command::Limits(command) => limits::apply(conn, command).await,
+        Command::Limits(command) => limits::apply(conn, &context, command).await,
         Command::Approvals(command) => Box::pin(approvals::apply(conn, &context, command)).await,
         Command::Waking(command) => Box::pin(waking::apply(conn, &context, command)).await,
         Command::Automations(command) => {

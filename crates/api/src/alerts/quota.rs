@@ -105,7 +105,7 @@ impl From<WantedQuota> for QuotaBody {
 }
 
 /// People, groups and schedules as one list.
-pub(super) fn called(
+pub(crate) fn called(
     people: Vec<String>,
     groups: Vec<String>,
     schedules: Vec<String>,

@@ -10,6 +10,7 @@ use domain::vocabulary::Severity;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::alerts::called;
 use crate::fields::Fields;
 use crate::problem::Problem;
 
@@ -213,13 +214,7 @@ pub(super) fn parse(key: String, body: SourceBody) -> Result<Source, Problem> {
 
 /// People first, then groups, then schedules, each in the order written.
 pub(super) fn named(calls: CallsJson) -> Vec<Called> {
-    let people = calls.people.into_iter().map(Named::Person);
-    let groups = calls.groups.into_iter().map(Named::Group);
-    people
-        .chain(groups)
-        .map(Called::Named)
-        .chain(calls.schedules.into_iter().map(Called::OnCall))
-        .collect()
+    called(calls.people, calls.groups, calls.schedules)
 }
 
 pub(super) fn calls(named: &[Called]) -> CallsJson {

@@ -11,7 +11,7 @@ use crate::limits::SecondPerson;
 use crate::recipients::{self, PersonRow};
 use crate::texts::{self, AskedFor, Language};
 use crate::vocabulary::Severity;
-use crate::{conversations, nodes};
+use crate::{conversations, nodes, oncall};
 
 /// Asks for a second person: everyone named in the setting, each with a code, and whoever reads the duty inbox.
 pub(super) async fn ask(
@@ -96,7 +96,7 @@ async fn send(
     words: fn(Language, &str, &AskedFor<'_>) -> String,
 ) -> Result<(), sqlx::Error> {
     let organisation = nodes::organisation(conn).await?;
-    let people = asked(conn, setting).await?;
+    let people = asked(conn, entry, setting).await?;
     give_codes(conn, entry, row.number, &people).await?;
     let codes = query::codes(conn, row.number).await?;
     let mut updates = Vec::new();
@@ -134,12 +134,14 @@ async fn send(
 /// Those who are asked, as they are known now, each once. A name that means nobody any more keeps no other from being asked.
 async fn asked(
     conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
     setting: &SecondPerson,
 ) -> Result<Vec<PersonRow>, sqlx::Error> {
     let mut ids: Vec<RecipientId> = Vec::new();
+    let now = nodes::civil(conn).await?.at(entry.at);
     for name in &setting.ask {
-        let found = recipients::resolve(conn, std::slice::from_ref(name)).await?;
-        for id in found.unwrap_or_default() {
+        let found = oncall::resolve(conn, std::slice::from_ref(name), now).await?;
+        for id in found.unwrap_or_default().people {
             if !ids.contains(&id) && ids.len() < rules::ASKED_MAX {
                 ids.push(id);
             }

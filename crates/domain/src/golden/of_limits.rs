@@ -2,6 +2,7 @@
 
 use crate::approvals::{Command as Approvals, Decision, Due, Said};
 use crate::limits::{Amount, Budget, Command as Limits, SecondPerson};
+use crate::oncall::Called;
 use crate::recipients::Named;
 use crate::{Command, Timestamp};
 
@@ -17,8 +18,8 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
         micros_over: Some(5_000_000),
         critical_at_once: true,
         ask: vec![
-            Named::Person("dora".to_owned()),
-            Named::Group("night".to_owned()),
+            Called::Named(Named::Person("dora".to_owned())),
+            Called::Named(Named::Group("night".to_owned())),
         ],
     };
     let decide = |decision| {

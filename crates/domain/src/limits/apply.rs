@@ -4,15 +4,17 @@ use sqlx::SqliteConnection;
 
 use super::budgets::BUDGETS_MAX;
 use super::{Budget, Command, SecondPerson, check_budget, check_second_person, query};
+use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::{recipients, rows};
+use crate::{nodes, oncall, rows};
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
     command: &Command,
 ) -> Result<Outcome, sqlx::Error> {
     match command {
-        Command::SetSecondPerson(setting) => set_second_person(conn, setting.as_ref()).await,
+        Command::SetSecondPerson(setting) => set_second_person(conn, entry, setting.as_ref()).await,
         Command::SetBudget(budget) => set_budget(conn, budget).await,
         Command::RemoveBudget { account } => remove_budget(conn, account).await,
     }
@@ -20,6 +22,7 @@ pub(crate) async fn apply(
 
 async fn set_second_person(
     conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
     setting: Option<&SecondPerson>,
 ) -> Result<Outcome, sqlx::Error> {
     if query::second_person(conn).await?.as_ref() == setting {
@@ -34,7 +37,8 @@ async fn set_second_person(
     if let Err(problem) = check_second_person(setting) {
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
-    if let Err(refusal) = recipients::resolve(conn, &setting.ask).await? {
+    let now = nodes::civil(conn).await?.at(entry.at);
+    if let Err(refusal) = oncall::resolve(conn, &setting.ask, now).await? {
         return Ok(Outcome::Refused(refusal));
     }
     sqlx::query(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipients::Named;
+use crate::oncall::Called;
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -26,7 +26,7 @@ pub struct SecondPerson {
     /// A critical alert goes at once and is reviewed after.
     pub critical_at_once: bool,
     /// Who is asked, by SMS and mail.
-    pub ask: Vec<Named>,
+    pub ask: Vec<Called>,
 }
 
 /// What an account may spend on SMS in a civil day and in a civil month (UTC).

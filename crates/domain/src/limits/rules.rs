@@ -1,7 +1,7 @@
 //! Decisions about limits without SQL.
 
 use super::SecondPerson;
-use crate::recipients::Named;
+use crate::oncall::Called;
 
 /// Names of those who are asked.
 const ASKED_MAX: usize = 20;
@@ -31,14 +31,12 @@ pub fn check_second_person(setting: &SecondPerson) -> Result<(), String> {
     }
     if setting.ask.is_empty() || setting.ask.len() > ASKED_MAX {
         return Err(format!(
-            "name 1 to {ASKED_MAX} people or groups who are asked to agree"
+            "name 1 to {ASKED_MAX} people, groups or schedules who are asked to agree"
         ));
     }
-    let key = |named: &Named| match named {
-        Named::Person(key) | Named::Group(key) => key.chars().count(),
-    };
-    if setting.ask.iter().any(|named| key(named) > 64) {
-        return Err("the key of a person or group has at most 64 characters".to_owned());
+    let long = |called: &Called| called.words().1.chars().count() > 64;
+    if setting.ask.iter().any(long) {
+        return Err("the key of a person, group or schedule has at most 64 characters".to_owned());
     }
     Ok(())
 }

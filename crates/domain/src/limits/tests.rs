@@ -3,6 +3,7 @@
 mod spending;
 
 use super::{Command as Limits, SecondPerson, Weight, second_person, too_heavy};
+use crate::oncall::Called;
 use crate::recipients::Named;
 use crate::transcript::World;
 use crate::{Command, Outcome, Receipt, Refusal};
@@ -10,7 +11,7 @@ use crate::{Command, Outcome, Receipt, Refusal};
 fn over(people: u32) -> SecondPerson {
     SecondPerson {
         people_over: Some(people),
-        ask: vec![Named::Person("dora".to_owned())],
+        ask: vec![Called::Named(Named::Person("dora".to_owned()))],
         ..SecondPerson::default()
     }
 }
@@ -56,7 +57,7 @@ async fn a_setting_that_nobody_could_fulfil_is_refused_in_words() {
         ..over(50)
     };
     let stranger = SecondPerson {
-        ask: vec![Named::Person("zoe".to_owned())],
+        ask: vec![Called::Named(Named::Person("zoe".to_owned()))],
         ..over(50)
     };
     let no_threshold = SecondPerson {

@@ -54,7 +54,7 @@ pub(crate) struct SecondPerson {
     /// Alerts whose first round costs more than this, such as 25.00
     #[arg(long, value_name = "AMOUNT")]
     cost_over: Option<String>,
-    /// Who is asked, by SMS and mail: person:olga or group:duty-managers; repeatable
+    /// Who is asked, by SMS and mail: person:olga, group:duty-managers or schedule:managers; repeatable
     #[arg(long, value_name = "WHOM", required_unless_present = "off")]
     ask: Vec<String>,
     /// Let critical alerts go at once; they are reviewed after
@@ -160,7 +160,8 @@ fn sentence(setting: &Value) -> String {
         .collect();
     let people = each(&setting["people"]).map(|key| format!("person:{}", cell(key)));
     let groups = each(&setting["groups"]).map(|key| format!("group:{}", cell(key)));
-    let ask: Vec<String> = people.chain(groups).collect();
+    let schedules = each(&setting["schedules"]).map(|key| format!("schedule:{}", cell(key)));
+    let ask: Vec<String> = people.chain(groups).chain(schedules).collect();
     let critical = match setting["critical_at_once"] == true {
         true => "; critical ones go at once and are reviewed after",
         false => "",

@@ -125,6 +125,20 @@ fn flood() -> Value {
                 "text": { "en": "Close gate 2", "fi": "Sulje luukku 2", "sv": "Stäng lucka 2" },
             },
         ],
+        "automations": [
+            {
+                "when": { "answered": { "count": 3, "answer": "coming" } },
+                "then": [{ "post": { "text": "Three are coming: one to the spare pump, two to gate 2" } }],
+            },
+            {
+                "when": { "answered": { "count": 1, "answer": "need_help" } },
+                "then": [{ "add": { "to": ["schedule:managers"] } }],
+            },
+            {
+                "when": { "incomplete": { "after_s": 600 } },
+                "then": [{ "add": { "to": ["group:managers"] } }, { "tell": "not_reached" }],
+            },
+        ],
         "notes": "The drawings of the hall are in the cupboard beside the door.",
     })
 }

@@ -8,6 +8,7 @@ use crate::envelope::Actor;
 use crate::ids::RoomId;
 use crate::islands::{self, Fact, Fork, apply_on_island, enter};
 use crate::limits::{Command as Limits, SecondPerson};
+use crate::oncall::Called;
 use crate::recipients::Named;
 use crate::transcript::{World, raise};
 use crate::vocabulary::Severity;
@@ -36,7 +37,7 @@ impl Stage {
         let setting = SecondPerson {
             people_over: Some(2),
             critical_at_once,
-            ask: vec![Named::Person("dora".to_owned())],
+            ask: vec![Called::Named(Named::Person("dora".to_owned()))],
             ..SecondPerson::default()
         };
         let set = Command::Limits(Limits::SetSecondPerson(Some(setting)));
