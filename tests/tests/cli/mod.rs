@@ -17,6 +17,7 @@ mod safety;
 mod schedules;
 mod service;
 mod settings;
+mod sources;
 mod templates;
 
 use std::io::{BufRead as _, BufReader, Write as _};
