@@ -176,13 +176,22 @@ pub fn nobody(language: Language, text: &str) -> String {
     }
 }
 
+/// A program's words inside a sentence of ours, which has a full stop of its own.
 fn inner(text: &str) -> String {
-    clip(&clean(text), INNER_UNITS_MAX)
+    clip(clean(text).trim_end_matches(['.', ' ']), INNER_UNITS_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_says_ends_in_one_full_stop() {
+        assert_eq!(
+            bundle(Language::En, "siren", "Look there."),
+            "More alarms from siren: Look there. Further ones are counted here."
+        );
+    }
 
     #[test]
     fn a_long_list_of_the_silent_is_counted_and_cut() {
