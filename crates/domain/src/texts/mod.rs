@@ -27,9 +27,9 @@ mod watch;
 
 pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
-pub use self::clean::{clean, clip};
+pub use self::clean::{clean, clip, neutral};
 pub use self::language::Language;
-pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, update};
+pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, role_briefing, update};
 pub use self::order::{
     Deed, Done, Refused, Standing, Unready, answered_all, deed, echo, message, order_done,
     order_help, order_refused, order_unready, severity, standings, who_comes, who_on_call,
