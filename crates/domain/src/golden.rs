@@ -15,6 +15,7 @@ use crate::{
 
 mod of_acts;
 mod of_limits;
+mod of_mail;
 mod of_orders;
 mod of_people;
 mod of_rooms;
@@ -102,6 +103,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_acts::samples());
     all.extend(of_orders::samples());
     all.extend(of_rooms::samples());
+    all.extend(of_mail::samples());
     all
 }
 

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0023_joins.sql"),
     include_str!("migrations/0024_handovers.sql"),
     include_str!("migrations/0025_rooms.sql"),
+    include_str!("migrations/0026_mail_answers.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::calls::Asked;
 use super::rules::{self, Given, Meaning};
 use super::sender::Sender;
-use super::{Receive, Taken};
+use super::{Receive, Taken, mail};
 use crate::alerts::{self, AlertRow};
 use crate::apply::Entry;
 use crate::approvals;
@@ -38,6 +38,8 @@ pub(super) struct Desk<'a> {
     pub(super) organisation: String,
     /// What people's clocks say.
     pub(super) civil: Civil,
+    /// Of a mail: the address that replies go to.
+    pub(super) answers_to: Option<String>,
 }
 
 /// What became of a text.
@@ -451,7 +453,7 @@ impl Desk<'_> {
         })
     }
 
-    async fn room_post(&mut self, asked: &Asked) -> Result<Handled, sqlx::Error> {
+    pub(super) async fn room_post(&mut self, asked: &Asked) -> Result<Handled, sqlx::Error> {
         let text = self.text.text.clone();
         self.post(asked.alert.id, &text).await?;
         let body = texts::room_posted(self.about(&asked.alert, asked.language), &asked.call.code);
@@ -471,7 +473,7 @@ impl Desk<'_> {
             self.entry,
             RoomId::DUTY_INBOX,
             self.sender.name(),
-            "sms",
+            self.via(),
             &text,
         )
         .await?;
@@ -491,6 +493,14 @@ impl Desk<'_> {
         })
     }
 
+    /// How it came, for rooms.
+    fn via(&self) -> &'static str {
+        match self.answers_to {
+            Some(_) => mail::KIND,
+            None => "sms",
+        }
+    }
+
     /// Posts words of the sender into an alert's room; nothing when there are none.
     pub(super) async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
         let words = post_text(words);
@@ -501,7 +511,7 @@ impl Desk<'_> {
                 self.entry,
                 room,
                 self.sender.name(),
-                "sms",
+                self.via(),
                 &words,
             )
             .await?;
