@@ -237,6 +237,22 @@ impl FromRequestParts<Shared> for Segment {
     }
 }
 
+/// The two variable parts of a path.
+#[derive(Debug)]
+pub(crate) struct Segments(pub(crate) String, pub(crate) String);
+
+impl FromRequestParts<Shared> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
+        let segments: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        segments
+            .map(|Path((first, second))| Self(first, second))
+            .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
+    }
+}
+
 /// The two variable parts of a path that names something by its number.
 #[derive(Debug)]
 pub(crate) struct NumberedSegment(pub(crate) String, pub(crate) u64);

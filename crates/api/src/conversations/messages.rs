@@ -1,6 +1,6 @@
 //! What is said in a room, and what becomes of it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::conversations::{self, Command, MarkKind, Mention, MessageRow, Say};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{find, find_message, speaker};
 use crate::fields::Fields;
-use crate::input::{Input, Params, Segment};
+use crate::input::{Input, Params, Segment, Segments};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
@@ -210,7 +210,7 @@ pub(super) async fn post(
 #[utoipa::path(post, path = "/v1/rooms/{room}/messages/{message}/edit", tag = "rooms", params(("room" = String, Path), ("message" = String, Path)), request_body = EditBody, responses((status = 200, body = Stored)))]
 pub(super) async fn edit(
     State(shared): State<Shared>,
-    Path((room, message)): Path<(String, String)>,
+    Segments(room, message): Segments,
     input: Input<EditBody>,
 ) -> Result<Json<Stored>, Problem> {
     let body = input.value;
@@ -229,7 +229,7 @@ pub(super) async fn edit(
 #[utoipa::path(post, path = "/v1/rooms/{room}/messages/{message}/mark", tag = "rooms", params(("room" = String, Path), ("message" = String, Path)), request_body = MarkBody, responses((status = 200, body = Stored)))]
 pub(super) async fn mark(
     State(shared): State<Shared>,
-    Path((room, message)): Path<(String, String)>,
+    Segments(room, message): Segments,
     input: Input<MarkBody>,
 ) -> Result<Json<Stored>, Problem> {
     let body = input.value;
@@ -253,7 +253,7 @@ pub(super) async fn mark(
 #[utoipa::path(post, path = "/v1/rooms/{room}/messages/{message}/pin", tag = "rooms", params(("room" = String, Path), ("message" = String, Path)), request_body = PinBody, responses((status = 200, body = Stored)))]
 pub(super) async fn pin(
     State(shared): State<Shared>,
-    Path((room, message)): Path<(String, String)>,
+    Segments(room, message): Segments,
     input: Input<PinBody>,
 ) -> Result<Json<Stored>, Problem> {
     let body = input.value;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::{Json, http::StatusCode};
 use domain::alerts::{self as alerts_domain, State as AlertState};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::messages::{MessageJson, shown};
 use super::{INBOX, find, find_message, known, speaker};
 use crate::fields::Fields;
-use crate::input::{Bare, Input, Params, Segment};
+use crate::input::{Bare, Input, Params, Segment, Segments};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
@@ -240,7 +240,7 @@ pub(super) async fn put(
 #[utoipa::path(put, path = "/v1/rooms/{room}/members/{person}", tag = "rooms", params(("room" = String, Path), ("person" = String, Path)), request_body = MemberBody, responses((status = 200, body = Stored)))]
 pub(super) async fn put_member(
     State(shared): State<Shared>,
-    Path((room, person)): Path<(String, String)>,
+    Segments(room, person): Segments,
     input: Input<MemberBody>,
 ) -> Result<Json<Stored>, Problem> {
     let body = input.value;
@@ -265,7 +265,7 @@ pub(super) async fn put_member(
 #[utoipa::path(delete, path = "/v1/rooms/{room}/members/{person}", tag = "rooms", params(("room" = String, Path), ("person" = String, Path)), responses((status = 200, body = Stored)))]
 pub(super) async fn remove_member(
     State(shared): State<Shared>,
-    Path((room, person)): Path<(String, String)>,
+    Segments(room, person): Segments,
     bare: Bare,
 ) -> Result<Json<Stored>, Problem> {
     let command = Command::PutMember {

@@ -86,7 +86,7 @@ async fn nothing_said_steers_a_screen_and_long_texts_are_refused() {
     ask(&mut world, Conversations::Say(tricky)).await;
     let last = *said(&mut world, room).await.last().unwrap();
     let row = find_message(&mut world.conn, last).await.unwrap().unwrap();
-    assert_eq!(row.text, "line one\n  line two [31m    .");
+    assert_eq!(row.text, "line one\n  line two [31m   .");
     assert_eq!(row.author, "A na [2J");
     for text in ["", " \n\u{202e}\n", &"x".repeat(4_001)] {
         let refused = ask(&mut world, Conversations::Say(say(room, "ana", text))).await;

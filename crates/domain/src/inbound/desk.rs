@@ -467,13 +467,13 @@ impl Desk<'_> {
     }
 
     pub(super) async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
-        let text = post_text(&self.text.text);
+        let (text, via) = (post_text(&self.text.text), self.via());
         conversations::post(
             self.conn,
             self.entry,
             RoomId::DUTY_INBOX,
             self.sender.name(),
-            self.via(),
+            via,
             &text,
         )
         .await?;
@@ -505,16 +505,9 @@ impl Desk<'_> {
     pub(super) async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
         let words = post_text(words);
         if !words.is_empty() {
-            let room = RoomId::of_alert(alert);
-            conversations::post(
-                self.conn,
-                self.entry,
-                room,
-                self.sender.name(),
-                self.via(),
-                &words,
-            )
-            .await?;
+            let (room, via) = (RoomId::of_alert(alert), self.via());
+            conversations::post(self.conn, self.entry, room, self.sender.name(), via, &words)
+                .await?;
         }
         Ok(())
     }

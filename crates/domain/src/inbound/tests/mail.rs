@@ -113,7 +113,7 @@ async fn one_mail_of_ours_is_answered_once_and_the_confirmation_once_more() {
     let (mut world, alert, address) = mailed(Severity::High).await;
     receive(&mut world, mail(&address, "1")).await;
     world.pass(60);
-    receive(&mut world, mail(&address, "2 forged later")).await;
+    receive(&mut world, mail(&address, "2")).await;
     assert_eq!(answer(&mut world, alert).await, format!("coming {CARL}"));
     assert_eq!(
         taken(&mut world, CARL).await,
@@ -131,7 +131,7 @@ async fn one_mail_of_ours_is_answered_once_and_the_confirmation_once_more() {
         .unwrap()
         .address(DeliveryId::from_row(&confirmation).unwrap());
     world.pass(60);
-    receive(&mut world, mail(&newest, "2 cannot after all")).await;
+    receive(&mut world, mail(&newest, "2\nafter all")).await;
     assert_eq!(answer(&mut world, alert).await, format!("cannot {CARL}"));
 }
 
@@ -167,7 +167,7 @@ async fn without_the_sealed_address_only_the_own_code_counts() {
     assert!(replies(&mut world).await.is_empty(), "no mail to strangers");
     let quoted = ReceiveMail {
         subject: format!("Re: {code} Aurora Energy 1: Water"),
-        ..mail("reply", "2 I am abroad")
+        ..mail("reply", "2\nI am abroad")
     };
     receive(&mut world, quoted).await;
     assert_eq!(answer(&mut world, alert).await, format!("cannot {CARL}"));
