@@ -37,7 +37,7 @@ pub(crate) async fn apply(
         Command::Expire { deliveries } => expire(conn, entry, deliveries).await?,
         Command::Supersede { deliveries } => supersede(conn, entry, deliveries).await?,
         Command::Summarise(summary) => super::create::summarise(conn, entry, summary).await?,
-        Command::DrawReplySecret => reply_address::draw(conn, entry).await,
+        Command::DrawReplySecret => reply_address::draw(conn, entry).await?,
         Command::PauseOutbox { reason } => {
             u64::from(nodes::pause_outbox(conn, entry, reason).await?)
         }

@@ -653,7 +653,7 @@ pub(super) fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
         possible_repeat: row.try_get("possible_repeat")?,
         renumbered: row.try_get("renumbered")?,
         alone: row.try_get("site")?,
-        language: texts::Language::parse(row.try_get("language")?),
+        language: Language::parse(row.try_get("language")?),
     };
     Ok(texts::finish(
         row.try_get("body")?,

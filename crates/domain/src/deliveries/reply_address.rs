@@ -10,7 +10,6 @@ use sqlx::SqliteConnection;
 
 use crate::apply::Entry;
 use crate::ids::DeliveryId;
-use crate::outcome::{Outcome, Receipt};
 
 /// Before the part that tells deliveries apart.
 const PREFIX: &str = "reply";
@@ -86,11 +85,11 @@ pub async fn reply_secret(conn: &mut SqliteConnection) -> Result<Option<ReplySec
         .map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
-/// Draws the secret. Once drawn it stays.
+/// Draws the secret; the number of rows that made. Once drawn it stays.
 pub(super) async fn draw(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
-) -> Result<Outcome, sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
     let secret: [u8; 32] = Sha256::new()
         .chain_update("holdfast-reply-secret-v1")
         .chain_update(entry.envelope.seed)
@@ -103,10 +102,7 @@ pub(super) async fn draw(
     .bind(secret.as_slice())
     .execute(conn)
     .await?;
-    Ok(match made.rows_affected() {
-        0 => Outcome::Unchanged,
-        _ => Outcome::Applied(Receipt::None),
-    })
+    Ok(made.rows_affected())
 }
 
 #[cfg(test)]

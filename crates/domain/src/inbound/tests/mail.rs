@@ -20,7 +20,7 @@ async fn mailed(severity: Severity) -> (World, AlertId, String) {
     let drawn = world
         .run(Command::Deliveries(Deliveries::DrawReplySecret))
         .await;
-    assert_eq!(drawn, Outcome::Applied(Receipt::None));
+    assert_eq!(drawn, Outcome::Applied(Receipt::Count(1)));
     let alert = world.raise(severity, 60, &[&["carl", "ana"]]).await;
     let mail: Vec<u8> = sqlx::query_scalar(
         "select delivery_id from delivery where alert_id = ? and address = ? and purpose = 'page'",
