@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -146,6 +146,10 @@ async fn read_up_to(body: Body, bytes_max: usize, time: Duration) -> Result<Vec<
             format!("the body did not arrive within {} s", time.as_secs()),
         )
     };
+    // Refused before it is sent, when its length is known.
+    if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > bytes_max {
+        return Err(too_large());
+    }
     match timeout(time, Limited::new(body, bytes_max).collect())
         .await
         .map_err(slow)?
@@ -229,6 +233,22 @@ impl FromRequestParts<Shared> for Segment {
             Path::from_request_parts(parts, state).await;
         segment
             .map(|Path(text)| Self(text))
+            .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
+    }
+}
+
+/// The two variable parts of a path.
+#[derive(Debug)]
+pub(crate) struct Segments(pub(crate) String, pub(crate) String);
+
+impl FromRequestParts<Shared> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Problem> {
+        let segments: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        segments
+            .map(|Path((first, second))| Self(first, second))
             .map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))
     }
 }

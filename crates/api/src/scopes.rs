@@ -299,15 +299,54 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/directory/checks/{alert}",
         Some(Scope::PeopleRead),
     ),
+    (Method::GET, "/v1/rooms", Some(Scope::RoomRead)),
+    (Method::GET, "/v1/rooms/{room}", Some(Scope::RoomRead)),
+    (Method::PUT, "/v1/rooms/{room}", Some(Scope::RoomWrite)),
+    (
+        Method::PUT,
+        "/v1/rooms/{room}/members/{person}",
+        Some(Scope::RoomWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/rooms/{room}/members/{person}",
+        Some(Scope::RoomWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/read",
+        Some(Scope::RoomWrite),
+    ),
     (
         Method::GET,
         "/v1/rooms/{room}/messages",
-        Some(Scope::AlertRead),
+        Some(Scope::RoomRead),
     ),
     (
         Method::POST,
         "/v1/rooms/{room}/messages",
-        Some(Scope::AlertAnswer),
+        Some(Scope::RoomWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/messages/{message}/edit",
+        Some(Scope::RoomWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/messages/{message}/mark",
+        Some(Scope::RoomWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/messages/{message}/pin",
+        Some(Scope::RoomWrite),
+    ),
+    (Method::GET, "/v1/rooms/{room}/chain", Some(Scope::RoomRead)),
+    (
+        Method::GET,
+        "/v1/rooms/{room}/verify",
+        Some(Scope::RoomRead),
     ),
     (Method::GET, "/v1/inbound", Some(Scope::AlertRead)),
     (Method::GET, "/v1/inbound/orders", Some(Scope::AlertRead)),
@@ -519,6 +558,7 @@ mod tests {
                         | Scope::ClusterRead
                         | Scope::MetricsRead
                         | Scope::SourceRead
+                        | Scope::RoomRead
                 ) | None
             );
             assert!(

@@ -55,6 +55,7 @@ pub fn send_directly(
                 body: text.body.to_owned(),
                 validity: VALIDITY,
                 urgent: true,
+                reply: None,
             };
             if channel.submit(message).is_ok() {
                 info!(channel = channel.name(), about, "text handed over directly");

@@ -213,6 +213,10 @@ impl Scheduler {
         if island.is_none() && digest_due(&mut view, now, leadership).await? {
             plan.commands.push(Command::Nodes(Nodes::TakeDigest));
         }
+        if island.is_none() && deliveries::reply_secret(&mut view).await?.is_none() {
+            plan.commands
+                .push(Command::Deliveries(Deliveries::DrawReplySecret));
+        }
         // On an island the time of the others is kept: one clock is no majority.
         if island.is_none()
             && let Some(set) = self.civil_offset(&mut view, &granted).await?

@@ -13,9 +13,9 @@ use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
 use domain::ports::{
     Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Machine, Outgoing,
-    Permit, Proposal, RIGHT_RAN_OUT, Replica, UnknownMachine,
+    Permit, Proposal, RIGHT_RAN_OUT, Replica, ReplyPath, UnknownMachine,
 };
-use domain::{Command, Outcome, RequestId, Timestamp};
+use domain::{Command, Outcome, RequestId, Timestamp, texts};
 use futures_util::future::select_all;
 use tokio::select;
 use tokio::time::{Instant, sleep};
@@ -615,6 +615,10 @@ impl Worker {
             address: item.address,
             subject: item.subject,
             body: item.body,
+            reply: item.reply.map(|(local, language)| ReplyPath {
+                local,
+                words: texts::reply_by_mail(language).to_owned(),
+            }),
         };
         match self.channels[position].submit(message) {
             Ok(()) => Wake::Idle,

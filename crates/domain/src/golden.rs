@@ -15,8 +15,10 @@ use crate::{
 
 mod of_acts;
 mod of_limits;
+mod of_mail;
 mod of_orders;
 mod of_people;
+mod of_rooms;
 mod of_safety;
 mod of_schedules;
 mod of_sources;
@@ -100,6 +102,8 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_limits::samples());
     all.extend(of_acts::samples());
     all.extend(of_orders::samples());
+    all.extend(of_rooms::samples());
+    all.extend(of_mail::samples());
     all
 }
 

@@ -155,6 +155,11 @@ impl RoomId {
         Self(alert.0)
     }
 
+    /// The everyday room known to people as `key`.
+    pub fn of_key(key: &str) -> Self {
+        Self::derive(&[key.as_bytes()])
+    }
+
     /// Where texts land that belong to no alert, for a person on duty to sort.
     pub const DUTY_INBOX: Self = Self([0; 16]);
 }

@@ -30,6 +30,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0023_joins.sql"),
     include_str!("migrations/0024_handovers.sql"),
     include_str!("migrations/0025_source_redirects.sql"),
+    include_str!("migrations/0026_rooms.sql"),
+    include_str!("migrations/0027_mail_answers.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -358,6 +358,17 @@ pub struct Outgoing {
     /// Parts of one text must not outlive their use; SMS validity period and mail expiry.
     pub validity: Duration,
     pub urgent: bool,
+    /// How a mail is answered by mail, where the channel takes answers.
+    pub reply: Option<ReplyPath>,
+}
+
+/// How a mail is answered by mail.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReplyPath {
+    /// The part before the @ of the address.
+    pub local: String,
+    /// What the mail says about it.
+    pub words: String,
 }
 
 /// A text somebody sent us, held by the channel until it is stored.

@@ -53,6 +53,44 @@ pub enum Severity {
     Critical,
 }
 
+/// What somebody is to an incident. One person may be several; each has one holder at a time.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum IncidentRole {
+    Leader,
+    Deputy,
+    /// Keeps the diary.
+    Scribe,
+    /// Speaks to those outside.
+    Communications,
+    /// Keeps in touch with other organisations.
+    Liaison,
+}
+
+impl IncidentRole {
+    pub const ALL: [Self; 5] = [
+        Self::Leader,
+        Self::Deputy,
+        Self::Scribe,
+        Self::Communications,
+        Self::Liaison,
+    ];
+
+    /// The word in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Deputy => "deputy",
+            Self::Scribe => "scribe",
+            Self::Communications => "communications",
+            Self::Liaison => "liaison",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
 /// CAP 1.2 `status`: is this real?
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Status {

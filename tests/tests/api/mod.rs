@@ -21,6 +21,7 @@ mod listeners;
 mod people;
 mod problems;
 mod reports;
+mod rooms;
 mod safety;
 mod schedules;
 mod sources;

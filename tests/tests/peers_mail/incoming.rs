@@ -10,10 +10,13 @@ use domain::oncall::Called;
 use domain::ports::{Freshness, Proposal, Replica};
 use domain::recipients::{Command as Recipients, ContactMethod, Details, Named, Person};
 use domain::sources::{Brake, Command as Sources, Kind, Mapping, OnResolve, Source};
-use domain::vocabulary::Severity;
-use domain::{Command, Outcome, RequestId, alerts, reports};
+use domain::vocabulary::{Answer, Severity};
+use domain::{
+    AlertId, Command, DeliveryId, Outcome, RecipientId, RequestId, alerts, deliveries, escalation,
+    reports,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tests::fake_replica::{FakeReplica, Fault};
+use tests::fake_replica::{FakeReplica, Fault, ReplicaClock};
 use tests::require::require_program;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,6 +26,7 @@ use super::postfix::Postfix;
 use super::{MailChannel, mail, settings, smarthost};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const ANNA: &str = "anna@home.example";
 
 /// A listener over a log of one, with the source `pumps` that calls Anna.
 struct Listener {
@@ -39,7 +43,10 @@ impl Listener {
             key: "anna".to_owned(),
             name: "Anna".to_owned(),
             language: "en".to_owned(),
-            methods: vec![ContactMethod::Sms("+358401234567".to_owned())],
+            methods: vec![
+                ContactMethod::Sms("+358401234567".to_owned()),
+                ContactMethod::Email(ANNA.to_owned()),
+            ],
             details: Details::default(),
         };
         let people = Recipients::PutPeople { people: vec![anna] };
@@ -77,7 +84,10 @@ impl Listener {
             from: Vec::new(),
             tls: watch::channel(Arc::new(tls)).1,
         };
-        let listener = MailIn::bind(settings, replica.clone()).await.unwrap();
+        let clock = Arc::new(ReplicaClock(Arc::clone(&replica)));
+        let listener = MailIn::bind(settings, replica.clone(), clock)
+            .await
+            .unwrap();
         let address = listener.address().unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn(listener.run(stop.clone()));
@@ -306,4 +316,84 @@ async fn hostile_clients_are_cut_off_and_others_are_served() {
     };
     assert_eq!(code, 0);
     listener.stop().await;
+}
+
+/// The address that answers the mail by which Anna was called, and her answer so far.
+async fn called_by_mail(listener: &Listener) -> (String, Option<Answer>) {
+    let mut view = listener.replica.read(Freshness::Local).await.unwrap();
+    let secret = deliveries::reply_secret(&mut view).await.unwrap().unwrap();
+    let anna = RecipientId::of_key("anna");
+    let (mail, alert): (Vec<u8>, Vec<u8>) = sqlx::query_as(
+        "select delivery_id, alert_id from delivery where kind = 'email' and recipient_id = ? and purpose = 'page'",
+    )
+    .bind(anna.as_bytes())
+    .fetch_one(&mut *view)
+    .await
+    .unwrap();
+    let alert = AlertId::from_row(&alert).unwrap();
+    let called = escalation::called(&mut view, alert, 0, 10).await.unwrap();
+    let call = called.into_iter().find(|call| call.recipient == anna);
+    let address = secret.address(DeliveryId::from_row(&mail).unwrap());
+    (format!("{address}@alarm.example.org"), call.unwrap().answer)
+}
+
+#[tokio::test]
+async fn whoever_was_mailed_answers_by_replying() {
+    let listener = Listener::start().await;
+    let draw = Command::Deliveries(deliveries::Command::DrawReplySecret);
+    apply(&listener.replica, draw).await;
+    let fire = [
+        "--to",
+        "pumps@alarm.example.org",
+        "--header",
+        "Subject: fire",
+    ];
+    let Some((0, _)) = swaks(listener.address, &fire).await else {
+        return;
+    };
+    listener.alerts(1).await;
+    let expand = Command::Escalation(escalation::Command::ExpandPage {
+        alert: first_alert(&listener).await,
+        page: 0,
+    });
+    apply(&listener.replica, expand).await;
+    let (address, answer) = called_by_mail(&listener).await;
+    assert_eq!(answer, None);
+    let forged = address.replacen("reply+", "reply+aa", 1);
+    let (code, said) = swaks(listener.address, &["--to", &forged]).await.unwrap();
+    assert!(code != 0 && said.contains("550 5."), "{said}");
+    let away = [
+        "--to",
+        &address,
+        "--header",
+        "Auto-Submitted: auto-replied",
+        "--body",
+        "1",
+    ];
+    let (code, said) = swaks(listener.address, &away).await.unwrap();
+    assert_eq!(
+        (code, called_by_mail(&listener).await.1),
+        (0, None),
+        "{said}"
+    );
+    let reply = [
+        "--to",
+        &address,
+        "--h-From",
+        "Anna <anna@home.example>",
+        "--header",
+        "Subject: Re: Aurora 1",
+        "--body",
+        "1\n\nOn Mon, 23 Nov 2026 Aurora <a@aurora.example> wrote:\n> 2=cannot come",
+    ];
+    let (code, said) = swaks(listener.address, &reply).await.unwrap();
+    let answered = called_by_mail(&listener).await.1;
+    assert_eq!((code, answered), (0, Some(Answer::Coming)), "{said}");
+    listener.stop().await;
+}
+
+async fn first_alert(listener: &Listener) -> AlertId {
+    let mut view = listener.replica.read(Freshness::Local).await.unwrap();
+    let rows = alerts::list(&mut view, None, None, 1).await.unwrap();
+    rows[0].id
 }

@@ -133,6 +133,7 @@ fn settings(smarthosts: Vec<Smarthost>) -> SmtpSettings {
             whole: Duration::from_secs(3),
         },
         probe_every: None,
+        answers_at: None,
     }
 }
 
@@ -161,6 +162,7 @@ fn mail(number: u8) -> Outgoing {
         body: "4711 Aurora: water in hall 2. Gather at gate B. Answer 4711 1.\n".to_owned(),
         validity: Duration::from_secs(3600),
         urgent: true,
+        reply: None,
     }
 }
 

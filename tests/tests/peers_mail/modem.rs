@@ -266,6 +266,7 @@ fn sms(number: u8, body: &str) -> Outgoing {
         body: body.to_owned(),
         validity: Duration::from_secs(3600),
         urgent: true,
+        reply: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State as Extract;
-use domain::alerts::{Act, ActRow, Audience, Command, REASON_LEN_MAX, Severity};
+use domain::alerts::{Act, ActRow, Audience, Command, IncidentRole, REASON_LEN_MAX, Severity};
 use domain::oncall::Called;
 use domain::ports::Freshness;
 use domain::{Civil, RecipientId, RequestId, nodes, requests};
@@ -75,6 +75,15 @@ pub(crate) enum ActBody {
         #[serde(default)]
         reason: String,
     },
+    /// Gives a role in the incident to somebody, who is briefed by text, or leaves it to nobody.
+    Role {
+        /// `leader`, `deputy`, `scribe`, `communications` or `liaison`.
+        role: String,
+        /// Key of the person; without one nobody has the role any more.
+        person: Option<String>,
+        #[serde(default)]
+        reason: String,
+    },
 }
 
 fn everyone() -> String {
@@ -89,7 +98,7 @@ pub(crate) struct ActJson {
     at: String,
     /// Who did it: a key, an operator, or a rule of the alert's template.
     by: String,
-    /// `add`, `next_step`, `pause`, `resume`, `severity`, `update` or `withdraw`.
+    /// `add`, `next_step`, `pause`, `resume`, `severity`, `update`, `withdraw` or `role`.
     act: &'static str,
     /// Empty when none was given.
     reason: String,
@@ -110,6 +119,9 @@ pub(crate) struct ActJson {
     /// Whom `update` told.
     #[serde(skip_serializing_if = "Option::is_none")]
     who: Option<&'static str>,
+    /// Which role changed hands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
 }
 
 impl ActJson {
@@ -126,6 +138,7 @@ impl ActJson {
             severity: None,
             texts: BTreeMap::new(),
             who: None,
+            role: None,
         };
         match row.act {
             Act::Add { named, people } => {
@@ -141,6 +154,7 @@ impl ActJson {
                 json.texts = texts.into_iter().collect();
                 json.who = Some(to.name());
             }
+            Act::Role { role, .. } => json.role = Some(role.name()),
             Act::NextStep | Act::Resume | Act::Withdraw { .. } => {}
         }
         json
@@ -148,7 +162,7 @@ impl ActJson {
 }
 
 /// Changes a running alert: calls more people or the next step, pauses it, gives it another severity, tells more,
-/// withdraws somebody. Each change stands in the alert's room with who did it and why.
+/// withdraws somebody, gives a role to somebody. Each change stands in the alert's room with who did it and why.
 #[utoipa::path(post, path = "/v1/alerts/{alert}/acts", tag = "alerts", params(("alert" = String, Path)), request_body = ActBody, responses((status = 200, body = Stored)))]
 pub(super) async fn do_act(
     Extract(shared): Extract<Shared>,
@@ -188,6 +202,11 @@ async fn parse(
             let person = RecipientId::of_key(&person);
             (Act::Withdraw { person }, reason)
         }
+        ActBody::Role {
+            role,
+            person,
+            reason,
+        } => (role_of(&role, person)?, reason),
     };
     let reason = bounded_to("/reason", reason, REASON_LEN_MAX)?;
     Ok((act, reason))
@@ -237,6 +256,16 @@ fn severity_of(word: &str) -> Result<Act, Problem> {
     let known = &Severity::ALL.map(Severity::name);
     match fields.one_of("/severity", word, Severity::parse, known) {
         Some(severity) => Ok(Act::Severity { severity }),
+        None => Err(fields.into_problem()),
+    }
+}
+
+fn role_of(word: &str, person: Option<String>) -> Result<Act, Problem> {
+    let mut fields = Fields::default();
+    let known = &IncidentRole::ALL.map(IncidentRole::name);
+    let person = person.map(|key| RecipientId::of_key(&key));
+    match fields.one_of("/role", word, IncidentRole::parse, known) {
+        Some(role) => Ok(Act::Role { role, person }),
         None => Err(fields.into_problem()),
     }
 }

@@ -302,14 +302,12 @@ async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Resp
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.label.clone());
-    let body = AlertsJson {
-        alerts: rows
-            .into_iter()
-            .map(|row| SummaryJson::new(row, &view.1))
-            .collect(),
-        next,
-    };
-    Ok(view.answer(&body))
+    let mut alerts = Vec::with_capacity(rows.len());
+    for row in rows {
+        let leader = view::leader(&mut view.0, row.id).await?;
+        alerts.push(SummaryJson::new(row, leader, &view.1));
+    }
+    Ok(view.answer(&AlertsJson { alerts, next }))
 }
 
 /// Shows an alert with everyone called, every delivery with its attempts, and what happens next.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::alerts::{self, AlertRow, Answer, FromTemplate};
+use domain::alerts::{self, AlertRow, Answer, FromTemplate, IncidentRole};
 use domain::automations::{self, AutomationRow};
 use domain::deliveries::{self, AttemptRow, DeliveryRow, State};
 use domain::escalation::{self, Called, PlanRow, QuotaRow};
+use domain::ports::ReadView;
 use domain::recipients::{self, PersonRow};
-use domain::{Civil, RecipientId, Timestamp};
+use domain::{AlertId, Civil, RecipientId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -68,6 +69,8 @@ pub(crate) struct SummaryJson {
     joined_into: Option<String>,
     /// People in all steps.
     people: u64,
+    /// Name of whoever leads now; null while nobody does.
+    leader: Option<String>,
 }
 
 /// An alert with everyone called and every delivery.
@@ -93,10 +96,24 @@ pub(crate) struct AlertJson {
     raised_from: Option<String>,
     /// What people and rules changed while it ran, in order.
     acts: Vec<ActJson>,
+    /// Who has which role in the incident now, whoever leads first.
+    roles: Vec<RoleJson>,
     /// What it was prepared as, as that stood when it was raised; null without a template.
     template: Option<FromTemplateJson>,
     /// There are more people or deliveries than shown: ask with `skip`.
     more: bool,
+}
+
+/// Somebody with a role in an incident.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertRole)]
+pub(crate) struct RoleJson {
+    /// `leader`, `deputy`, `scribe`, `communications` or `liaison`.
+    role: &'static str,
+    person: NameJson,
+    since: String,
+    /// Who gave it to them.
+    by: String,
 }
 
 /// One automation of an alert.
@@ -323,6 +340,11 @@ pub(super) async fn read(
         .map_err(of_query)?;
     let out = escalation::left_out(view, id).await.map_err(of_query)?;
     let acts = alerts::acts(view, id).await.map_err(of_query)?;
+    let roles = roles(view, civil, id).await?;
+    let leader = roles
+        .iter()
+        .find(|held| held.role == IncidentRole::Leader.name());
+    let leader = leader.map(|held| held.person.name.clone());
     let automations = automations::of_alert(view, id).await.map_err(of_query)?;
     let template = alerts::template_of(view, id).await.map_err(of_query)?;
     let counts = deliveries::counts(view, Some(id)).await.map_err(of_query)?;
@@ -334,7 +356,7 @@ pub(super) async fn read(
         .collect();
     let full = |found: usize| u32::try_from(found).is_ok_and(|found| found == limit);
     Ok(AlertJson {
-        alert: SummaryJson::new(row, civil),
+        alert: SummaryJson::new(row, leader, civil),
         next_action: plan
             .as_ref()
             .map(|plan| plan.next_action.clone())
@@ -353,6 +375,7 @@ pub(super) async fn read(
             .and_then(|template| template.cause.as_ref())
             .map(|cause| cause.alert.to_string()),
         template: template.map(Into::into),
+        roles,
         automations: automations
             .into_iter()
             .map(|row| AutomationJson::new(row, civil))
@@ -373,9 +396,41 @@ pub(super) async fn read(
     })
 }
 
+async fn roles(
+    view: &mut ReadView,
+    civil: &Civil,
+    alert: AlertId,
+) -> Result<Vec<RoleJson>, Problem> {
+    let held = alerts::roles(view, alert).await.map_err(of_query)?;
+    let ids: Vec<RecipientId> = held.iter().map(|held| held.person).collect();
+    let people = recipients::by_ids(view, &ids).await.map_err(of_query)?;
+    let named = held.into_iter().filter_map(|held| {
+        let person = people.iter().find(|person| person.id == held.person)?;
+        Some(RoleJson {
+            role: held.role.name(),
+            person: person.clone().into(),
+            since: civil.rfc3339(held.since),
+            by: held.by,
+        })
+    });
+    Ok(named.collect())
+}
+
+/// The name of whoever leads.
+pub(super) async fn leader(view: &mut ReadView, alert: AlertId) -> Result<Option<String>, Problem> {
+    let held = alerts::roles(view, alert).await.map_err(of_query)?;
+    let leads = held.iter().find(|held| held.role == IncidentRole::Leader);
+    let Some(leads) = leads else { return Ok(None) };
+    let people = recipients::by_ids(view, &[leads.person])
+        .await
+        .map_err(of_query)?;
+    Ok(people.into_iter().next().map(|person| person.name))
+}
+
 impl SummaryJson {
-    pub(super) fn new(row: AlertRow, civil: &Civil) -> Self {
+    pub(super) fn new(row: AlertRow, leader: Option<String>, civil: &Civil) -> Self {
         Self {
+            leader,
             id: row.id.to_string(),
             numbers: row.all_labels(),
             number: row.label,

@@ -1,10 +1,11 @@
-//! Mail in: a small SMTP listener that takes mail for sources, one address each, `KEY@…`, and reports by anybody at one
-//! address, and relays nothing.
+//! Mail in: a small SMTP listener that takes mail for sources, one address each, `KEY@…`, reports by anybody at one
+//! address, and answers to our own mails at addresses sealed for them (`reply+…@`), and relays nothing.
 //!
 //! [`Session`] is the protocol, [`document`] reads a mail; this shell owns sockets, bounds and time. A mail is answered as
 //! taken only once its signals are in the log; until then its sender keeps it and tries again.
 
 mod parse;
+mod reply;
 mod session;
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,9 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use domain::ports::{Freshness, Proposal, Replica};
+use domain::inbound::{self, ReceiveMail};
+use domain::ports::{Clock, Freshness, Proposal, Replica};
 use domain::sources::{self, Arrival, Arrived, Command, Kind, Source};
-use domain::{Actor, Command as DomainCommand, Outcome, RequestId, reports};
+use domain::{Actor, Command as DomainCommand, Outcome, RequestId, deliveries, reports};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,6 +70,7 @@ pub struct MailIn {
     listener: TcpListener,
     settings: Arc<MailInSettings>,
     replica: Arc<dyn Replica>,
+    clock: Arc<dyn Clock>,
 }
 
 impl MailIn {
@@ -75,8 +78,10 @@ impl MailIn {
     pub async fn bind(
         settings: MailInSettings,
         replica: Arc<dyn Replica>,
+        clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         Ok(Self {
+            clock,
             listener: TcpListener::bind(settings.address).await?,
             settings: Arc::new(settings),
             replica,
@@ -109,6 +114,7 @@ impl MailIn {
                     let desk = Desk {
                         settings: Arc::clone(&self.settings),
                         replica: Arc::clone(&self.replica),
+                        clock: Arc::clone(&self.clock),
                         taken: Arc::clone(&taken),
                     };
                     sessions.spawn(async move {
@@ -147,6 +153,7 @@ impl MailIn {
 struct Desk {
     settings: Arc<MailInSettings>,
     replica: Arc<dyn Replica>,
+    clock: Arc<dyn Clock>,
     /// Mails since the start.
     taken: Arc<AtomicU64>,
 }
@@ -222,6 +229,11 @@ impl Desk {
         if self.is_for_reports(local) {
             return Verdict::Taken;
         }
+        match self.answers(local).await {
+            Ok(true) => return Verdict::Taken,
+            Ok(false) => {}
+            Err(verdict) => return verdict,
+        }
         match self.source(local).await {
             Ok(Some(_)) => Verdict::Taken,
             Ok(None) => Verdict::Refused,
@@ -231,6 +243,15 @@ impl Desk {
 
     fn is_for_reports(&self, local: &str) -> bool {
         self.settings.reports.as_deref() == Some(local)
+    }
+
+    /// Whether a mail of ours is answered at this address.
+    async fn answers(&self, local: &str) -> Result<bool, Verdict> {
+        let view = self.replica.read(Freshness::Local).await;
+        let mut view = view.map_err(|_| Verdict::Later)?;
+        let secret = deliveries::reply_secret(&mut view).await;
+        let secret = secret.map_err(|_| Verdict::Later)?;
+        Ok(secret.is_some_and(|secret| secret.read(local).is_some()))
     }
 
     async fn source(&self, key: &str) -> Result<Option<Source>, Verdict> {
@@ -245,6 +266,14 @@ impl Desk {
 
     /// Puts what a mail says through the log: a report first, so that a mail that cannot be one is refused as a whole.
     async fn take(&self, mail: &IncomingMail) -> Verdict {
+        for local in &mail.to {
+            match self.answers(local).await {
+                // An answer is one to one mail of ours; whatever else it was sent to as well is not.
+                Ok(true) => return self.take_answer(mail, local).await,
+                Ok(false) => {}
+                Err(verdict) => return verdict,
+            }
+        }
         let reports = mail.to.iter().any(|local| self.is_for_reports(local));
         if reports {
             let verdict = self.take_report(mail).await;
@@ -258,6 +287,32 @@ impl Desk {
             return Verdict::Taken;
         }
         verdict
+    }
+
+    async fn take_answer(&self, mail: &IncomingMail, local: &str) -> Verdict {
+        let answer = match reply::answer(&mail.bytes, &mail.from, local) {
+            Ok(answer) => answer,
+            Err(error) => {
+                info!(%error, "a mail was not taken");
+                return Verdict::Refused;
+            }
+        };
+        let request = RequestId::derive(&[b"inbound", &answer.key]);
+        let command = DomainCommand::Inbound(inbound::Command::ReceiveMail(ReceiveMail {
+            key: answer.key,
+            node: self.replica.node(),
+            to: local.to_owned(),
+            from: answer.from,
+            subject: answer.subject,
+            text: answer.text,
+            automatic: answer.automatic,
+            wall_ms: self.clock.wall().0,
+        }));
+        match self.propose(Proposal::by_loop(request, command)).await {
+            Some(Outcome::Applied(_) | Outcome::Unchanged) => Verdict::Taken,
+            Some(Outcome::Refused(_) | Outcome::Conflict | Outcome::Defect(_)) => Verdict::Refused,
+            None => Verdict::Later,
+        }
     }
 
     async fn take_report(&self, mail: &IncomingMail) -> Verdict {

@@ -136,7 +136,7 @@ pub(super) fn report(bytes: &[u8], sender: &str) -> Result<Report, MailInError> 
 }
 
 /// Whether a program sent it by itself: no return path, or a header that says so.
-fn is_automatic(mail: &Message<'_>, sender: &str) -> bool {
+pub(super) fn is_automatic(mail: &Message<'_>, sender: &str) -> bool {
     let says = |name: &str| {
         mail.header_raw(name)
             .map(|value| value.trim().to_lowercase())
@@ -147,10 +147,15 @@ fn is_automatic(mail: &Message<'_>, sender: &str) -> bool {
         || says("List-Id").is_some()
 }
 
-fn parse(bytes: &[u8]) -> Result<Message<'_>, MailInError> {
-    let mail = MessageParser::default()
+/// A mail, whatever it is.
+pub(super) fn parse_any(bytes: &[u8]) -> Result<Message<'_>, MailInError> {
+    MessageParser::default()
         .parse(bytes)
-        .ok_or(MailInError::Unreadable)?;
+        .ok_or(MailInError::Unreadable)
+}
+
+fn parse(bytes: &[u8]) -> Result<Message<'_>, MailInError> {
+    let mail = parse_any(bytes)?;
     match is_report(&mail) {
         true => Err(MailInError::Report),
         false => Ok(mail),
@@ -158,7 +163,7 @@ fn parse(bytes: &[u8]) -> Result<Message<'_>, MailInError> {
 }
 
 /// Says of `multipart/report` (RFC 6522) that it is one.
-fn is_report(mail: &Message<'_>) -> bool {
+pub(super) fn is_report(mail: &Message<'_>) -> bool {
     mail.content_type().is_some_and(|kind| {
         kind.ctype().eq_ignore_ascii_case("multipart")
             && kind
@@ -188,7 +193,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
         .map(str::to_lowercase)
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -34,6 +34,7 @@ pub(super) enum MailError {
 /// twice can tell.
 pub(super) fn compose(
     from: &Mailbox,
+    answers_at: Option<&str>,
     message: &Outgoing,
     now: Timestamp,
 ) -> Result<Mail, MailError> {
@@ -57,7 +58,13 @@ pub(super) fn compose(
     if message.urgent {
         builder = builder.raw_header(raw("Importance", "high"));
     }
-    let mail = builder.body(plain_text(&message.body))?;
+    let mut body = plain_text(&message.body);
+    if let (Some(domain), Some(reply)) = (answers_at, &message.reply) {
+        let address = Address::new(reply.local.as_str(), domain)?;
+        builder = builder.reply_to(Mailbox::new(None, address));
+        body = format!("{}\n\n{}\n", body.trim_end(), plain_text(&reply.words));
+    }
+    let mail = builder.body(body)?;
     Ok(Mail {
         envelope: Envelope::new(Some(from.email.clone()), vec![to])?,
         bytes: mail.formatted(),
@@ -97,7 +104,7 @@ fn breaks_lines(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use domain::ids::DeliveryId;
-    use domain::ports::Permit;
+    use domain::ports::{Permit, ReplyPath};
 
     use super::*;
 
@@ -114,6 +121,7 @@ mod tests {
             body: body.to_owned(),
             validity: Duration::from_secs(3600),
             urgent: true,
+            reply: None,
         }
     }
 
@@ -121,11 +129,37 @@ mod tests {
         let from = "Aurora alerts <alerts@aurora.example>".parse().unwrap();
         let mail = compose(
             &from,
+            None,
             &message("anna@home.example", subject, body),
             Timestamp(1_795_282_325_250),
         )
         .unwrap();
         String::from_utf8(mail.bytes).unwrap()
+    }
+
+    #[test]
+    fn a_mail_says_where_it_is_answered_only_where_answers_are_taken() {
+        let from: Mailbox = "alerts@aurora.example".parse().unwrap();
+        let mut asked = message("anna@home.example", "4711 Water", "Come.\n");
+        asked.reply = Some(ReplyPath {
+            local: "reply+abc".to_owned(),
+            words: "Or reply: 1".to_owned(),
+        });
+        let text = |answers_at| {
+            let mail = compose(&from, answers_at, &asked, Timestamp(0)).unwrap();
+            String::from_utf8(mail.bytes).unwrap()
+        };
+        let answered = text(Some("alarm.example.org"));
+        assert!(
+            answered.contains("Reply-To: reply+abc@alarm.example.org\r\n"),
+            "{answered}"
+        );
+        assert!(
+            answered.contains("Come.\r\n\r\nOr reply: 1\r\n"),
+            "{answered}"
+        );
+        let silent = text(None);
+        assert!(!silent.contains("Reply-To") && !silent.contains("Or reply"));
     }
 
     #[test]
@@ -189,7 +223,7 @@ mod tests {
             "a@",
         ] {
             assert!(
-                compose(&from, &message(bad, "s", "b"), Timestamp(0)).is_err(),
+                compose(&from, None, &message(bad, "s", "b"), Timestamp(0)).is_err(),
                 "{bad:?} was accepted"
             );
         }

@@ -217,7 +217,12 @@ async fn send(shared: Arc<Shared>, job: Job) {
         mut ticket,
         taken,
     } = job;
-    let mail = match mail::compose(&shared.settings.from, &message, shared.clock.wall()) {
+    let mail = match mail::compose(
+        &shared.settings.from,
+        shared.settings.answers_at.as_deref(),
+        &message,
+        shared.clock.wall(),
+    ) {
         Ok(mail) => mail,
         Err(e) => {
             return ticket.end(SendOutcome::Refused {

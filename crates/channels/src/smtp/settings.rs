@@ -34,6 +34,8 @@ pub struct SmtpSettings {
     /// How often each smarthost is tried without a mail, so that refused credentials show before an alert does.
     /// `None`: never.
     pub probe_every: Option<Duration>,
+    /// The part after the @ of the addresses at which answers by mail are taken. `None`: mails say nothing about it.
+    pub answers_at: Option<String>,
 }
 
 /// One mail server that takes our mail and carries it on.
@@ -145,6 +147,7 @@ pub(super) struct Checked {
     pub(super) queue_len_max: usize,
     pub(super) timeouts: SmtpTimeouts,
     pub(super) probe_every: Option<Duration>,
+    pub(super) answers_at: Option<String>,
 }
 
 /// One smarthost, checked.
@@ -228,6 +231,7 @@ pub(super) fn check(settings: SmtpSettings) -> Result<Checked, SmtpError> {
         queue_len_max: settings.queue_len_max,
         timeouts: settings.timeouts,
         probe_every: settings.probe_every,
+        answers_at: settings.answers_at,
     })
 }
 

@@ -27,10 +27,12 @@ pub enum Scope {
     SourceRead,
     SourceWrite,
     ReportCreate,
+    RoomRead,
+    RoomWrite,
 }
 
 impl Scope {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -45,6 +47,8 @@ impl Scope {
         Self::SourceRead,
         Self::SourceWrite,
         Self::ReportCreate,
+        Self::RoomRead,
+        Self::RoomWrite,
     ];
 
     /// The name in rows, requests and lists.
@@ -64,6 +68,8 @@ impl Scope {
             Self::SourceRead => "source:read",
             Self::SourceWrite => "source:write",
             Self::ReportCreate => "report:create",
+            Self::RoomRead => "room:read",
+            Self::RoomWrite => "room:write",
         }
     }
 

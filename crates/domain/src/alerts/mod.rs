@@ -22,7 +22,7 @@ mod telling;
 mod tests;
 
 pub use self::acts::{
-    ACTS_MAX, Act, ActFact, ActRow, Audience, PAUSE_MS, PEOPLE_MAX, REASON_LEN_MAX,
+    ACTS_MAX, Act, ActFact, ActRow, Audience, PAUSE_MS, PEOPLE_MAX, REASON_LEN_MAX, RoleRow,
 };
 pub(crate) use self::acts::{
     Doing, WATCH as WATCH_ACTS, act_as, changed as acts_changed, merge as merge_act,
@@ -42,7 +42,7 @@ pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub(crate) use self::preview::weigh;
 pub use self::preview::{PageWords, Preview, page_words, preview};
 pub use self::query::{
-    AlertRow, acts, count_with_key, find, find_named, list, next_number, template_of,
+    AlertRow, acts, count_with_key, find, find_named, list, next_number, roles, template_of,
 };
 pub(crate) use self::query::{is_open, open_with_key};
 pub(crate) use self::raise::{
@@ -53,5 +53,5 @@ pub use self::rules::{NOTE_LEN_MAX, NOTES_MAX, State, quotas_of};
 pub(crate) use self::telling::tell_requester;
 pub use crate::vocabulary::{
     AlertKind, Answer, Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS,
-    ETA_MIN_MAX, STEPS_MAX, Severity, Status, TEXT_LEN_MAX,
+    ETA_MIN_MAX, IncidentRole, STEPS_MAX, Severity, Status, TEXT_LEN_MAX,
 };

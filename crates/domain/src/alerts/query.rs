@@ -3,7 +3,8 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::{ActRow, FromTemplate, Label, Name, Severity, State, Status};
+use super::acts::roles_of;
+use super::{ActRow, FromTemplate, Label, Name, RoleRow, Severity, State, Status};
 use crate::ids::{ActId, AlertId, NodeId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -147,6 +148,14 @@ pub async fn template_of(
         .fetch_optional(conn)
         .await?;
     row.map(|row| rows::json(&row, "frozen")).transpose()
+}
+
+/// Who has which role in an incident, in order of the roles.
+pub async fn roles(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<RoleRow>, sqlx::Error> {
+    Ok(roles_of(&acts(conn, alert).await?))
 }
 
 /// Every act on an alert, in order.

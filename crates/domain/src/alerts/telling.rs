@@ -7,12 +7,12 @@ use sqlx::SqliteConnection;
 use super::AlertRow;
 use crate::apply::Entry;
 use crate::deliveries::{self, Lane, Update};
-use crate::escalation::Called;
+use crate::escalation::{self, Called};
 use crate::ids::RecipientId;
 use crate::nodes;
 use crate::recipients::{self, ContactMethod, PersonRow};
-use crate::texts::{self, AlertNews, Language, News};
-use crate::vocabulary::{Severity, Word};
+use crate::texts::{self, AlertNews, Briefing, Language, News};
+use crate::vocabulary::{Answer, Severity, Word};
 
 /// Owes each of `called` the words for their language.
 pub(super) async fn tell(
@@ -22,24 +22,61 @@ pub(super) async fn tell(
     called: &[Called],
     words: impl Fn(Language, AlertNews<'_>) -> News,
 ) -> Result<(), sqlx::Error> {
-    if called.is_empty() {
+    let people: Vec<(RecipientId, String)> = called
+        .iter()
+        .map(|call| (call.recipient, call.code.clone()))
+        .collect();
+    tell_each(conn, entry, alert, &people, words).await
+}
+
+/// As [`tell`], to people with the code each may answer with; empty: none.
+pub(super) async fn tell_each(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: &AlertRow,
+    people: &[(RecipientId, String)],
+    words: impl Fn(Language, AlertNews<'_>) -> News,
+) -> Result<(), sqlx::Error> {
+    if people.is_empty() {
         return Ok(());
     }
     let organisation = nodes::organisation(conn).await?;
-    let ids: Vec<RecipientId> = called.iter().map(|call| call.recipient).collect();
+    let ids: Vec<RecipientId> = people.iter().map(|(id, _)| *id).collect();
     let known: BTreeMap<RecipientId, PersonRow> = recipients::by_ids(conn, &ids)
         .await?
         .into_iter()
         .map(|person| (person.id, person))
         .collect();
-    let mut updates = Vec::with_capacity(called.len());
-    for call in called {
-        if let Some(person) = known.get(&call.recipient) {
-            let code = call.code.clone();
-            updates.extend(to_person(alert, &organisation, person, code, &words));
+    let mut updates = Vec::with_capacity(people.len());
+    for (id, code) in people {
+        if let Some(person) = known.get(id) {
+            updates.extend(to_person(
+                alert,
+                &organisation,
+                person,
+                code.clone(),
+                &words,
+            ));
         }
     }
     deliveries::update(conn, entry, &updates).await
+}
+
+/// How an alert stands now, for whoever comes into it; `before` are those who did before them what they do now.
+pub(super) async fn now<'a>(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: &AlertRow,
+    before: &'a [String],
+) -> Result<Briefing<'a>, sqlx::Error> {
+    let called = escalation::called_in_order(conn, alert.id).await?;
+    let count = |answer: Option<Answer>| called.iter().filter(|c| c.answer == answer).count();
+    Ok(Briefing {
+        before,
+        minutes: entry.at.since(alert.raised_at).as_secs() / 60,
+        coming: count(Some(Answer::Coming)),
+        silent: count(None),
+    })
 }
 
 /// Tells whoever asked for an alert how it goes: the person the raise named, else the phone it was raised from. Returns

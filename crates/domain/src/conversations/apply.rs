@@ -1,15 +1,12 @@
-//! Writes to `message`.
+//! Writes to `message`, and the way of each command.
 
 use sqlx::SqliteConnection;
 
-use super::Command;
+use super::{Command, TEXT_LEN_MAX, record, rooms};
 use crate::apply::Entry;
 use crate::ids::{MessageId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::script::Script;
-
-/// The longest message taken, in characters.
-const TEXT_LEN_MAX: usize = 4_000;
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -28,6 +25,22 @@ pub(crate) async fn apply(
             post(conn, entry, *room, author, "api", text).await?;
             Ok(Outcome::Applied(Receipt::None))
         }
+        Command::Say(say) => record::say(conn, entry, say).await,
+        Command::Edit { message, text, by } => record::edit(conn, entry, *message, text, by).await,
+        Command::Mark {
+            message,
+            kind,
+            unknown,
+            by,
+        } => record::mark(conn, entry, *message, *kind, unknown, by).await,
+        Command::Pin {
+            message,
+            pinned,
+            by,
+        } => record::pin(conn, entry, *message, *pinned, by).await,
+        Command::Read { person, message } => rooms::read(conn, entry, *person, *message).await,
+        Command::PutRoom { .. } => rooms::put_room(conn, entry, command).await,
+        Command::PutMember { .. } => rooms::put_member(conn, entry, command).await,
     }
 }
 
@@ -103,12 +116,17 @@ fn message_id(entry: &Entry<'_>, room: RoomId, author: &str, text: &str) -> Mess
 }
 
 /// An alert's room exists from the raise on, whether or not anyone has spoken; its first message is the raise itself.
-async fn room_exists(conn: &mut SqliteConnection, room: RoomId) -> Result<bool, sqlx::Error> {
+pub(super) async fn room_exists(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+) -> Result<bool, sqlx::Error> {
     if room == RoomId::DUTY_INBOX {
         return Ok(true);
     }
-    sqlx::query_scalar("select exists (select 1 from message where room_id = ?)")
-        .bind(room.as_bytes())
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar(
+        "select exists (select 1 from message where room_id = ?1) or exists (select 1 from room where room_id = ?1)",
+    )
+    .bind(room.as_bytes())
+    .fetch_one(conn)
+    .await
 }

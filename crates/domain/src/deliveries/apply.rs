@@ -9,7 +9,7 @@ use super::outbox;
 use super::rules::{REPEATED_WITHIN, RING_AFTER, Transition, after_ring, after_send};
 use super::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Purpose, RING, Report,
-    SendOutcome, State,
+    SendOutcome, State, reply_address,
 };
 use crate::apply::Entry;
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
@@ -37,6 +37,7 @@ pub(crate) async fn apply(
         Command::Expire { deliveries } => expire(conn, entry, deliveries).await?,
         Command::Supersede { deliveries } => supersede(conn, entry, deliveries).await?,
         Command::Summarise(summary) => super::create::summarise(conn, entry, summary).await?,
+        Command::DrawReplySecret => reply_address::draw(conn, entry).await?,
         Command::PauseOutbox { reason } => {
             u64::from(nodes::pause_outbox(conn, entry, reason).await?)
         }

@@ -35,6 +35,8 @@ pub enum Command {
         stale_after_ms: u64,
         stale_after_critical_ms: u64,
     },
+    /// Draws the secret of the addresses to which mails are answered (loop command). Once drawn it stays.
+    DrawReplySecret,
 }
 
 /// One text in place of many.

@@ -13,6 +13,7 @@ mod facts;
 mod merge;
 mod outbox;
 mod query;
+mod reply_address;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -33,12 +34,13 @@ pub(crate) use self::merge::{
     HOLD_CRITICAL_MS, HOLD_MS, alerts_of, hold_others, mend, merge, merge_attempt, not_called_off,
 };
 pub use self::outbox::{Queued, Waiting, queued, waiting};
-pub(crate) use self::query::told_recipients;
 pub use self::query::{
     AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, awaited_at, counts, due,
     expired, failed_predecessor, known_attempts, load, many_untold, next_due, of_alert, stranded,
     superseded, told, under_way, under_way_on, untold, unwanted_on, work_for,
 };
+pub(crate) use self::query::{answers_to, told_recipients};
+pub use self::reply_address::{ReplySecret, ReplyTo, reply_secret};
 pub use self::rules::{Lane, Purpose, RING, State, carrier};
 pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};
 pub(crate) use self::trials::{Trial, end_trials, owe_trial};

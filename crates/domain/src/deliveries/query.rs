@@ -7,9 +7,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::rules::{PINNED_FOR, RING_PARTS};
-use super::{AttemptRef, Lane, Purpose, RING, State};
+use super::{AttemptRef, Lane, Purpose, RING, State, reply_secret};
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
-use crate::texts;
+use crate::texts::{self, Language};
 use crate::time::Timestamp;
 use crate::{nodes, rows};
 
@@ -57,6 +57,8 @@ pub struct Work {
     /// The whole text with code and marks.
     pub body: String,
     pub expires_at: Timestamp,
+    /// Of a mail about an alert: the part before the @ of the address that answers it, and the language to say so in.
+    pub reply: Option<(String, Language)>,
 }
 
 /// A delivery as people see it.
@@ -221,7 +223,7 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
 pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<Work>, sqlx::Error> {
     let found = sqlx::query(
         "select a.delivery_id, a.attempt, a.channel, d.kind, d.lane, d.address, d.language, d.code, d.possible_repeat, \
-         d.renumbered, d.expires_at_ms, (select f.site from fork f) as site, \
+         d.renumbered, d.expires_at_ms, d.alert_id, d.recipient_id, (select f.site from fork f) as site, \
          case when d.subject = '' then coalesce(t.subject, '') else d.subject end as subject, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
@@ -231,15 +233,28 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
          order by d.lane, d.due_at_ms, a.delivery_id, a.attempt",
     )
     .bind(node.0.cast_signed())
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    let secret = match found.is_empty() {
+        true => None,
+        false => reply_secret(conn).await?,
+    };
     found
         .iter()
         .map(|row| {
             let code: &str = row.try_get("code")?;
+            let delivery = DeliveryId::from_row(row.try_get("delivery_id")?)?;
+            let (alert, person): (&[u8], &[u8]) =
+                (row.try_get("alert_id")?, row.try_get("recipient_id")?);
+            let answered = row.try_get::<&str, _>("kind")? == "email"
+                && alert != super::NONE
+                && person != super::NONE;
+            let language = Language::parse(row.try_get("language")?);
+            let reply = secret.as_ref().filter(|_| answered);
             Ok(Work {
+                reply: reply.map(|secret| (secret.address(delivery), language)),
                 attempt: AttemptRef {
-                    delivery: DeliveryId::from_row(row.try_get("delivery_id")?)?,
+                    delivery,
                     attempt: rows::unsigned(row, "attempt")?,
                 },
                 channel: row.try_get("channel")?,
@@ -596,6 +611,25 @@ pub async fn told(
         .collect()
 }
 
+/// Which person's call a mail was about, and where it went; `None` when there was no such mail.
+pub(crate) async fn answers_to(
+    conn: &mut SqliteConnection,
+    delivery: DeliveryId,
+) -> Result<Option<(AlertId, RecipientId, String)>, sqlx::Error> {
+    let found = sqlx::query(
+        "select alert_id, recipient_id, address from delivery where delivery_id = ? and kind = 'email'",
+    )
+    .bind(delivery.as_bytes())
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some((
+        AlertId::from_row(row.try_get("alert_id")?)?,
+        RecipientId::from_row(row.try_get("recipient_id")?)?,
+        row.try_get("address")?,
+    )))
+}
+
 /// Who was or may have been told about an alert: anyone with an attempt that was not refused.
 pub(crate) async fn told_recipients(
     conn: &mut SqliteConnection,
@@ -627,7 +661,7 @@ pub(super) fn text_of(row: &SqliteRow) -> Result<String, sqlx::Error> {
         possible_repeat: row.try_get("possible_repeat")?,
         renumbered: row.try_get("renumbered")?,
         alone: row.try_get("site")?,
-        language: texts::Language::parse(row.try_get("language")?),
+        language: Language::parse(row.try_get("language")?),
     };
     Ok(texts::finish(
         row.try_get("body")?,

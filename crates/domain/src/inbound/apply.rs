@@ -6,11 +6,12 @@ use sqlx::SqliteConnection;
 
 use super::desk::{Desk, Handled, Reply};
 use super::sender::Sender;
-use super::{Command, Receive, orders, query};
+use super::{Command, Receive, mail, orders, query};
 use crate::apply::Entry;
-use crate::deliveries::{self, Notice};
+use crate::deliveries::{self, Lane, Notice, Update};
 use crate::nodes;
 use crate::outcome::{Outcome, Receipt};
+use crate::texts;
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -19,6 +20,7 @@ pub(crate) async fn apply(
 ) -> Result<Outcome, sqlx::Error> {
     match command {
         Command::Receive(text) => receive(conn, entry, text).await,
+        Command::ReceiveMail(mail) => mail::receive(conn, entry, mail).await,
         Command::Replay { keys } => replay(conn, entry, keys).await,
         Command::SetCommanders { whom } => {
             let now = nodes::civil(conn).await?.at(entry.at);
@@ -82,23 +84,33 @@ async fn take(
         sender,
         organisation,
         civil,
+        answers_to: None,
     };
     let handled = if text.whole {
         desk.whole().await?
     } else {
         desk.part().await?
     };
-    let replied = match &handled.reply {
-        Some(reply) => desk.reply(&handled, reply).await?,
-        None => false,
-    };
-    desk.keep(&handled, replied).await
+    desk.finish(&handled).await
 }
+
+/// How much of a reply its subject shows.
+const SUBJECT_UNITS_MAX: usize = 70;
 
 /// A number without business with us gets one reply in this time.
 const STRANGER_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Desk<'_> {
+    /// Replies if that is wanted and allowed, and keeps the text.
+    pub(super) async fn finish(&mut self, handled: &Handled) -> Result<(), sqlx::Error> {
+        let replied = match (&handled.reply, self.answers_to.clone()) {
+            (None, _) => false,
+            (Some(reply), None) => self.reply(handled, reply).await?,
+            (Some(reply), Some(address)) => self.reply_by_mail(handled, reply, address).await?,
+        };
+        self.keep(handled, replied).await
+    }
+
     /// Queues the reply if the limits allow one (CHANNELS §1.9, SECURITY §2.4).
     async fn reply(&mut self, handled: &Handled, reply: &Reply) -> Result<bool, sqlx::Error> {
         let sender = &self.sender;
@@ -120,6 +132,32 @@ impl Desk<'_> {
             channel: self.text.channel.clone(),
         };
         deliveries::notice(self.conn, self.now, &notice).await?;
+        Ok(true)
+    }
+
+    /// Queues the reply to a mail, never to somebody without business with us.
+    async fn reply_by_mail(
+        &mut self,
+        handled: &Handled,
+        reply: &Reply,
+        address: String,
+    ) -> Result<bool, sqlx::Error> {
+        if self.sender.is_exhausted() || reply.to_stranger {
+            return Ok(false);
+        }
+        let update = Update {
+            alert: handled.alert,
+            recipient: handled.recipient,
+            kind: mail::KIND,
+            address,
+            language: reply.language.tag(),
+            lane: Lane::Reply,
+            critical: reply.critical,
+            code: String::new(),
+            subject: texts::clip(&texts::clean(&reply.body), SUBJECT_UNITS_MAX),
+            body: format!("{}\n", reply.body),
+        };
+        deliveries::update(self.conn, self.now, &[update]).await?;
         Ok(true)
     }
 

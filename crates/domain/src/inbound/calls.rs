@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use crate::vocabulary::Severity;
 
 /// How long the code of an alert that is over still tells which alert was meant.
-const CODES_REST: Duration = Duration::from_secs(48 * 3_600);
+pub(super) const CODES_REST: Duration = Duration::from_secs(48 * 3_600);
 
 /// Most kept texts looked at in one go.
 const LOOKED_AT_MAX: u32 = 500;

@@ -13,6 +13,27 @@ pub enum Command {
     Replay { keys: Vec<[u8; 16]> },
     /// Says who may order by text: names such as `person:anna`, `group:duty` and `schedule:net`. Nobody until it is said.
     SetCommanders { whom: Vec<String> },
+    /// Somebody answered a mail of ours. The same `key` a second time changes nothing. Island-safe like a text.
+    ReceiveMail(ReceiveMail),
+}
+
+/// A mail that came in at an address of [`crate::deliveries::ReplySecret`].
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ReceiveMail {
+    /// Stable across tries and nodes: derived from the mail's id and words.
+    pub key: [u8; 16],
+    pub node: NodeId,
+    /// The part before the @ of the address it came to.
+    pub to: String,
+    /// Whoever wrote it, as the mail says. A hint.
+    pub from: String,
+    pub subject: String,
+    /// What stands above the mail it quotes.
+    pub text: String,
+    /// A program sent it by itself: never an answer.
+    pub automatic: bool,
+    /// The receiving node's wall clock, milliseconds, as evidence.
+    pub wall_ms: i64,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

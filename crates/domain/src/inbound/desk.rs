@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::calls::Asked;
 use super::rules::{self, Given, Meaning};
 use super::sender::Sender;
-use super::{Receive, Taken};
+use super::{Receive, Taken, mail};
 use crate::alerts::{self, AlertRow};
 use crate::apply::Entry;
 use crate::approvals;
@@ -38,6 +38,8 @@ pub(super) struct Desk<'a> {
     pub(super) organisation: String,
     /// What people's clocks say.
     pub(super) civil: Civil,
+    /// Of a mail: the address that replies go to.
+    pub(super) answers_to: Option<String>,
 }
 
 /// What became of a text.
@@ -451,7 +453,7 @@ impl Desk<'_> {
         })
     }
 
-    async fn room_post(&mut self, asked: &Asked) -> Result<Handled, sqlx::Error> {
+    pub(super) async fn room_post(&mut self, asked: &Asked) -> Result<Handled, sqlx::Error> {
         let text = self.text.text.clone();
         self.post(asked.alert.id, &text).await?;
         let body = texts::room_posted(self.about(&asked.alert, asked.language), &asked.call.code);
@@ -465,13 +467,13 @@ impl Desk<'_> {
     }
 
     pub(super) async fn duty_inbox(&mut self, taken: Taken) -> Result<Handled, sqlx::Error> {
-        let text = post_text(&self.text.text);
+        let (text, via) = (post_text(&self.text.text), self.via());
         conversations::post(
             self.conn,
             self.entry,
             RoomId::DUTY_INBOX,
             self.sender.name(),
-            "sms",
+            via,
             &text,
         )
         .await?;
@@ -491,20 +493,21 @@ impl Desk<'_> {
         })
     }
 
+    /// How it came, for rooms.
+    fn via(&self) -> &'static str {
+        match self.answers_to {
+            Some(_) => mail::KIND,
+            None => "sms",
+        }
+    }
+
     /// Posts words of the sender into an alert's room; nothing when there are none.
     pub(super) async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
         let words = post_text(words);
         if !words.is_empty() {
-            let room = RoomId::of_alert(alert);
-            conversations::post(
-                self.conn,
-                self.entry,
-                room,
-                self.sender.name(),
-                "sms",
-                &words,
-            )
-            .await?;
+            let (room, via) = (RoomId::of_alert(alert), self.via());
+            conversations::post(self.conn, self.entry, room, self.sender.name(), via, &words)
+                .await?;
         }
         Ok(())
     }

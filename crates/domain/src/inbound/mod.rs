@@ -3,7 +3,7 @@
 //! A sender's number is a hint, never an identity (SECURITY D-2): codes carry an answer, numbers alone do so only where
 //! little hangs on it. Every text is kept once, whatever it was taken for; nothing is lost for being misunderstood.
 //!
-//! Orders such as START and CALLOFF are in [`orders`]. Not here: replies by e-mail.
+//! Orders such as START and CALLOFF are in [`orders`], answers by mail in [`mail`].
 
 mod answers;
 mod apply;
@@ -11,6 +11,7 @@ mod calls;
 mod command;
 mod desk;
 mod facts;
+mod mail;
 mod orders;
 mod query;
 mod rules;
@@ -20,7 +21,7 @@ mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::calls::understood;
-pub use self::command::{Command, Receive};
+pub use self::command::{Command, Receive, ReceiveMail};
 pub use self::facts::{InboundFact, ReceivedText, TakenAs};
 pub(crate) use self::facts::{WATCH, changed, merge};
 pub use self::orders::{OrderRow, OrderState, commanders, orders, waiting};

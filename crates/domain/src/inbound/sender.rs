@@ -56,7 +56,17 @@ impl Sender {
     ) -> Result<Self, sqlx::Error> {
         let address = PhoneNumber::parse(from)
             .map_or_else(|_| from.trim().to_owned(), |n| n.as_str().to_owned());
-        let people = recipients::by_address(conn, "sms", &address).await?;
+        Self::with(conn, at, address, "sms").await
+    }
+
+    /// Whoever has this address of a kind.
+    pub(super) async fn with(
+        conn: &mut SqliteConnection,
+        at: Timestamp,
+        address: String,
+        kind: &str,
+    ) -> Result<Self, sqlx::Error> {
+        let people = recipients::by_address(conn, kind, &address).await?;
         let mut open = Vec::new();
         let mut codes = Vec::new();
         for person in &people {

@@ -1,6 +1,7 @@
 //! Transcripts of texts: what comes in, what it was taken for, what is posted and what goes back.
 
 mod bundles;
+mod mail;
 mod orders;
 mod story;
 

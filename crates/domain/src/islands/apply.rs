@@ -160,11 +160,18 @@ async fn join_one(
         }
         Fact::Attempt(fact) => deliveries::merge_attempt(conn, fact).await,
         Fact::Message(fact) => {
-            let about = AlertId(fact.room.0);
-            if fact.room != RoomId::DUTY_INBOX && alerts::find(conn, about).await?.is_none() {
-                return Ok(Joined::Waits(about.0));
+            if fact.room != RoomId::DUTY_INBOX && !is_known(conn, fact.room.0).await? {
+                return Ok(Joined::Waits(fact.room.0));
             }
             conversations::merge(conn, fact).await
+        }
+        Fact::Talk(fact) => {
+            if let Some(wanted) = fact.wants()
+                && !is_known(conn, wanted).await?
+            {
+                return Ok(Joined::Waits(wanted));
+            }
+            conversations::merge_talk(conn, fact).await
         }
         Fact::Inbound(fact) => inbound::merge(conn, fact).await,
         Fact::Request(fact) => requests::merge(conn, fact).await,
@@ -172,6 +179,17 @@ async fn join_one(
         Fact::Fired(fact) => automations::merge(conn, fact).await,
         Fact::Mark(fact) => escalation::merge_mark(conn, fact).await,
     }
+}
+
+/// Whether the alert, everyday room or message is here that a fact is about.
+async fn is_known(conn: &mut SqliteConnection, id: [u8; 16]) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from alert where alert_id = ?1) or exists (select 1 from room where room_id = ?1) \
+         or exists (select 1 from message where message_id = ?1)",
+    )
+    .bind(id.as_slice())
+    .fetch_one(conn)
+    .await
 }
 
 fn touch(fact: &Fact, touched: &mut Touched) {
@@ -184,7 +202,7 @@ fn touch(fact: &Fact, touched: &mut Touched) {
         Fact::Mark(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Delivery(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Attempt(fact) => _ = touched.deliveries.insert(fact.delivery),
-        Fact::Message(_) | Fact::Inbound(_) | Fact::Request(_) => {}
+        Fact::Message(_) | Fact::Talk(_) | Fact::Inbound(_) | Fact::Request(_) => {}
     }
 }
 
@@ -234,12 +252,14 @@ async fn keep_refused(
     Ok(())
 }
 
-/// Takes out a page of the facts whose alert or delivery is here now.
+/// Takes out a page of the facts that waited for something that is here now.
 async fn adopted(conn: &mut SqliteConnection) -> Result<Vec<(NodeId, Fact)>, sqlx::Error> {
     let found = sqlx::query(
         "select o.fact_hash, o.origin, o.fact from orphan_fact o \
          where exists (select 1 from alert a where a.alert_id = o.wants) \
-         or exists (select 1 from delivery d where d.delivery_id = o.wants) order by o.fact_hash limit 256",
+         or exists (select 1 from delivery d where d.delivery_id = o.wants) \
+         or exists (select 1 from room r where r.room_id = o.wants) \
+         or exists (select 1 from message m where m.message_id = o.wants) order by o.fact_hash limit 256",
     )
     .fetch_all(&mut *conn)
     .await?;

@@ -61,8 +61,12 @@ async fn collect(conn: &mut SqliteConnection) -> Result<Vec<Fact>, sqlx::Error> 
     facts.extend(owed.into_iter().map(|fact| Fact::Delivery(Box::new(fact))));
     let tries = deliveries::changed_attempts(conn).await?;
     facts.extend(tries.into_iter().map(|fact| Fact::Attempt(Box::new(fact))));
+    let (rooms, talk) = conversations::changed_talk(conn).await?;
+    let boxed = |fact| Fact::Talk(Box::new(fact));
+    facts.extend(rooms.into_iter().map(boxed));
     let said = conversations::changed(conn).await?;
     facts.extend(said.into_iter().map(Fact::Message));
+    facts.extend(talk.into_iter().map(boxed));
     let came = inbound::changed(conn).await?;
     facts.extend(came.into_iter().map(|fact| Fact::Inbound(Box::new(fact))));
     facts.extend(alerts::moved(conn).await?.into_iter().map(Fact::Standing));

@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::digest::add_row;
 
-/// A digest of alerts, acts on them, automations that fired, people called, marks, deliveries, attempts, messages and
-/// texts received, each by its own time and id.
+/// A digest of alerts, acts on them, automations that fired, people called, marks, deliveries, attempts, rooms with
+/// all that is said in them, and texts received, each by its own time and id.
 ///
 /// Left out is what each history has of its own: numbers and places given by the order of a log, when things are due,
 /// where deliveries stand (that follows from their attempts, answers and ends), replies, requests, the audit.
@@ -73,6 +73,10 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     .fetch_all(&mut *conn)
     .await?;
     add(&mut hash, "message", &messages)?;
+    for (table, select) in TALK {
+        let rows = sqlx::query(select).fetch_all(&mut *conn).await?;
+        add(&mut hash, table, &rows)?;
+    }
     let texts = sqlx::query(
         "select inbound_key, node_id, channel, sender, text, sent_at_ms, received_at_ms, wall_ms, damaged \
          from inbound_text order by received_at_ms, inbound_key",
@@ -82,6 +86,35 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     add(&mut hash, "inbound", &texts)?;
     Ok(hash.finalize().into())
 }
+
+/// Rows of rooms beside their messages. Chains are each history's own.
+const TALK: [(&str, &str); 7] = [
+    ("room", "select * from room order by room_id"),
+    (
+        "room_member",
+        "select * from room_member order by room_id, recipient_id",
+    ),
+    (
+        "message_more",
+        "select * from message_more order by message_id",
+    ),
+    (
+        "message_edit",
+        "select * from message_edit order by edit_id",
+    ),
+    (
+        "message_mark",
+        "select * from message_mark order by mark_id",
+    ),
+    (
+        "message_pin",
+        "select * from message_pin order by message_id",
+    ),
+    (
+        "room_read",
+        "select * from room_read order by room_id, recipient_id",
+    ),
+];
 
 /// Adds rows by value.
 fn add(hash: &mut Sha256, table: &str, rows: &[SqliteRow]) -> Result<(), sqlx::Error> {

@@ -34,7 +34,7 @@ pub use self::query::{RefusedFact, orphans, refused};
 pub use self::rules::{BYTES_MAX, FACTS_MAX, batches, safe};
 pub use crate::alerts::{ActFact, AlertFact, StandingFact};
 pub use crate::automations::FiredFact;
-pub use crate::conversations::MessageFact;
+pub use crate::conversations::{MessageFact, TalkFact};
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
 pub use crate::escalation::{CallFact, MarkFact};
 pub use crate::inbound::InboundFact;
@@ -67,6 +67,8 @@ pub enum Fact {
     Fired(FiredFact),
     /// What somebody says of a person called.
     Mark(MarkFact),
+    /// What belongs to rooms beside their messages.
+    Talk(Box<TalkFact>),
 }
 
 impl Fact {
@@ -84,6 +86,7 @@ impl Fact {
             Self::Act(_) => "act",
             Self::Fired(_) => "automation",
             Self::Mark(_) => "mark",
+            Self::Talk(fact) => fact.kind(),
         }
     }
 
@@ -101,6 +104,7 @@ impl Fact {
             Self::Act(fact) => format!("{}/{}", fact.alert, fact.id),
             Self::Fired(fact) => format!("{}/{}", fact.alert, fact.number),
             Self::Mark(fact) => format!("{}/{}", fact.alert, fact.recipient),
+            Self::Talk(fact) => fact.about(),
         }
     }
 }

@@ -250,6 +250,8 @@ enum Deed {
     /// The later one into the earlier one; circles have a test of their own.
     Join(usize, usize),
     Post(usize, String),
+    /// Rooms, members, marks, edits, pins and how far people read.
+    Talk(usize, usize, u8),
     Change(usize, Act),
     /// Somebody texts the code of an alert, or one nobody has.
     Text(usize, usize, bool),
@@ -306,6 +308,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => (0..5_usize).prop_map(Deed::CallOff),
         1 => (0..5_usize, 0..5_usize).prop_map(|(a, b)| Deed::Join(a, b)),
         1 => (0..5_usize, word()).prop_map(|(a, w)| Deed::Post(a, w)),
+        5 => (0..5_usize, 0..4_usize, 0..16_u8).prop_map(|(a, p, w)| Deed::Talk(a, p, w)),
         3 => (0..5_usize, act()).prop_map(|(a, c)| Deed::Change(a, c)),
         2 => (0..5_usize, 0..4_usize, any::<bool>()).prop_map(|(a, p, k)| Deed::Text(a, p, k)),
         2 => (0..5_usize, 0..3_u8).prop_map(|(a, r)| Deed::Report(a, r)),
@@ -330,6 +333,7 @@ async fn act_out(island: &mut Island, deeds: &[Deed]) {
             Deed::Join(one, other) if one > other => island.join(*one, *other).await,
             Deed::Join(..) => {}
             Deed::Post(alert, words) => island.post(*alert, words).await,
+            Deed::Talk(alert, person, what) => island.talk(*alert, *person, *what).await,
             Deed::Change(alert, act) => island.change(*alert, act.clone()).await,
             Deed::Text(alert, person, known) => island.text(*alert, *person, *known).await,
             Deed::Report(alert, word) => {

@@ -51,7 +51,11 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         )
         | Command::Automations(_)
         | Command::Conversations(_)
-        | Command::Inbound(inbound::Command::Receive(_) | inbound::Command::Replay { .. })
+        | Command::Inbound(
+            inbound::Command::Receive(_)
+            | inbound::Command::ReceiveMail(_)
+            | inbound::Command::Replay { .. },
+        )
         | Command::Deliveries(_)
         | Command::Escalation(_)
         | Command::Islands(_)

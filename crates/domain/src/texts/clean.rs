@@ -16,6 +16,21 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
+/// `text` with its lines as they were written: other control characters and those that turn the reading direction become
+/// spaces, nothing stands at the end of a line, the ends are trimmed.
+pub fn neutral(text: &str) -> String {
+    let line = |line: &str| {
+        let safe = |c: char| match c.is_control() || steers(c) {
+            true => ' ',
+            false => c,
+        };
+        let line: String = line.chars().map(safe).collect();
+        line.trim_end().to_owned()
+    };
+    let lines: Vec<String> = text.lines().map(line).collect();
+    lines.join("\n").trim().to_owned()
+}
+
 /// `text` cut to `units_max` UTF-16 units, `...` included when something was cut off. Units, because an emoji takes the
 /// room of two letters in an SMS.
 pub fn clip(text: &str, units_max: usize) -> String {

@@ -27,9 +27,9 @@ mod watch;
 
 pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
-pub use self::clean::{clean, clip};
+pub use self::clean::{clean, clip, neutral};
 pub use self::language::Language;
-pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, update};
+pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, role_briefing, update};
 pub use self::order::{
     Deed, Done, Refused, Standing, Unready, answered_all, deed, echo, message, order_done,
     order_help, order_refused, order_unready, severity, standings, who_comes, who_on_call,
@@ -42,8 +42,8 @@ pub use self::phone::{card_note, instructions};
 pub use self::remind::{all_accounted_for, needs_help, reminder, still_coming, time_is_over};
 pub use self::reply::{
     About, Arrival, Ended, EndedHow, LateAnswer, OpenCode, Sent, ambiguous, ask_back, backlog,
-    closed, code_elsewhere, confirmation, duty_inbox_reply, genuine, late, no_calls, not_counted,
-    room_posted, unknown_code, wake, wake_noted, wake_question,
+    closed, code_elsewhere, confirmation, duty_inbox_reply, genuine, late, mail_used, no_calls,
+    not_counted, reply_by_mail, room_posted, unknown_code, wake, wake_noted, wake_question,
 };
 pub use self::report::{ReportNews, report, report_news};
 pub use self::second::{

@@ -3,7 +3,7 @@
 use super::clean::{clean, clip};
 use super::page::{cut_to_fit, head};
 use super::{CODE_MARK, Language};
-use crate::vocabulary::Status;
+use crate::vocabulary::{IncidentRole, Status};
 
 /// How much of an update a mail's subject shows.
 const SUBJECT_UNITS_MAX: usize = 70;
@@ -67,34 +67,93 @@ pub struct Briefing<'a> {
 
 /// Whoever comes on duty while an alert runs: how it stands, and that answering takes it over.
 pub fn briefing(language: Language, about: AlertNews<'_>, now: &Briefing<'_>) -> News {
+    let running = running(language, now);
+    let before = now.before.join(", ");
+    let text = match (language, before.is_empty()) {
+        (Language::En, false) => format!(
+            "You are on duty now, after {before}. {running} Answer 1 to take over; until then those before you stay called."
+        ),
+        (Language::En, true) => {
+            format!("You are on duty now, nobody was before you. {running} Answer 1 to take over.")
+        }
+        (Language::Fi, false) => format!(
+            "Olet nyt vuorossa, ennen sinua {before}. {running} Vastaa 1, niin otat vastuun; siihen asti aiemmat pysyvät kutsuttuina."
+        ),
+        (Language::Fi, true) => {
+            format!(
+                "Olet nyt vuorossa, ennen sinua ei ketään. {running} Vastaa 1, niin otat vastuun."
+            )
+        }
+        (Language::Sv, false) => format!(
+            "Du har jour nu, efter {before}. {running} Svara 1 för att ta över; till dess är de före dig kallade."
+        ),
+        (Language::Sv, true) => {
+            format!("Du har jour nu, ingen hade jour före dig. {running} Svara 1 för att ta över.")
+        }
+    };
+    news(language, about, "", &text)
+}
+
+/// Whoever took over a role in an incident: what it is, how the incident stands, and what was decided last.
+pub fn role_briefing(
+    language: Language,
+    about: AlertNews<'_>,
+    role: IncidentRole,
+    now: &Briefing<'_>,
+    decided: Option<&str>,
+) -> News {
+    use IncidentRole::{Communications, Deputy, Leader, Liaison, Scribe};
+    let what = match (language, role) {
+        (Language::En, Leader) => "You lead this incident now",
+        (Language::En, Deputy) => "You are deputy leader of this incident now",
+        (Language::En, Scribe) => "You keep the diary of this incident now",
+        (Language::En, Communications) => "You speak for this incident to those outside now",
+        (Language::En, Liaison) => "You are liaison of this incident now",
+        (Language::Fi, Leader) => "Johdat nyt tätä tilannetta",
+        (Language::Fi, Deputy) => "Olet nyt tilanteen varajohtaja",
+        (Language::Fi, Scribe) => "Pidät nyt tilannepäiväkirjaa",
+        (Language::Fi, Communications) => "Vastaat nyt tilanteen viestinnästä",
+        (Language::Fi, Liaison) => "Olet nyt tilanteen yhteyshenkilö",
+        (Language::Sv, Leader) => "Du leder nu insatsen",
+        (Language::Sv, Deputy) => "Du är nu ställföreträdande ledare",
+        (Language::Sv, Scribe) => "Du för nu loggboken",
+        (Language::Sv, Communications) => "Du sköter nu kommunikationen utåt",
+        (Language::Sv, Liaison) => "Du är nu samverkansperson",
+    };
+    let before = now.before.join(", ");
+    let after = match (language, before.is_empty()) {
+        (Language::En | Language::Fi | Language::Sv, true) => String::new(),
+        (Language::En, false) => format!(", after {before}"),
+        (Language::Fi, false) => format!(", ennen sinua {before}"),
+        (Language::Sv, false) => format!(", efter {before}"),
+    };
+    let decided = decided.map_or_else(String::new, |decided| {
+        let word = match language {
+            Language::En => "Last decision:",
+            Language::Fi => "Viimeisin päätös:",
+            Language::Sv => "Senaste beslut:",
+        };
+        format!(" {word} {decided}")
+    });
+    let text = format!("{what}{after}. {}{decided}", running(language, now));
+    news(language, about, "", &text)
+}
+
+/// How long an alert has been running and what came of it so far.
+fn running(language: Language, now: &Briefing<'_>) -> String {
     let Briefing {
         minutes,
         coming,
         silent,
         ..
     } = now;
-    let before = now.before.join(", ");
-    let text = match (language, before.is_empty()) {
-        (Language::En, false) => format!(
-            "You are on duty now, after {before}. Running for {minutes} min: {coming} coming, {silent} silent. Answer 1 to take over; until then those before you stay called."
-        ),
-        (Language::En, true) => format!(
-            "You are on duty now, nobody was before you. Running for {minutes} min: {coming} coming, {silent} silent. Answer 1 to take over."
-        ),
-        (Language::Fi, false) => format!(
-            "Olet nyt vuorossa, ennen sinua {before}. Kestänyt {minutes} min: tulossa {coming}, vastaamatta {silent}. Vastaa 1, niin otat vastuun; siihen asti aiemmat pysyvät kutsuttuina."
-        ),
-        (Language::Fi, true) => format!(
-            "Olet nyt vuorossa, ennen sinua ei ketään. Kestänyt {minutes} min: tulossa {coming}, vastaamatta {silent}. Vastaa 1, niin otat vastuun."
-        ),
-        (Language::Sv, false) => format!(
-            "Du har jour nu, efter {before}. Pågått {minutes} min: {coming} kommer, {silent} har inte svarat. Svara 1 för att ta över; till dess är de före dig kallade."
-        ),
-        (Language::Sv, true) => format!(
-            "Du har jour nu, ingen hade jour före dig. Pågått {minutes} min: {coming} kommer, {silent} har inte svarat. Svara 1 för att ta över."
-        ),
-    };
-    news(language, about, "", &text)
+    match language {
+        Language::En => format!("Running for {minutes} min: {coming} coming, {silent} silent."),
+        Language::Fi => format!("Kestänyt {minutes} min: tulossa {coming}, vastaamatta {silent}."),
+        Language::Sv => {
+            format!("Pågått {minutes} min: {coming} kommer, {silent} har inte svarat.")
+        }
+    }
 }
 
 pub(super) fn news(language: Language, about: AlertNews<'_>, word: &str, text: &str) -> News {

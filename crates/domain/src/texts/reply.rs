@@ -188,6 +188,40 @@ pub fn not_counted(about: About<'_>) -> String {
     about.language.words().not_counted(&alert(about))
 }
 
+/// What a mail says about answering it by mail.
+pub fn reply_by_mail(language: Language) -> &'static str {
+    match language {
+        Language::En => {
+            "Or reply to this mail, with the number of your answer in the first line: 1"
+        }
+        Language::Fi => {
+            "Tai vastaa tähän viestiin ja kirjoita vastauksesi numero ensimmäiselle riville: 1"
+        }
+        Language::Sv => "Eller svara på detta mejl med numret på ditt svar på första raden: 1",
+    }
+}
+
+/// This mail was answered before: what was written is shown, and how to say something else.
+pub fn mail_used(about: About<'_>, code: &str) -> String {
+    let words = about.language.words();
+    let newest = match about.language {
+        Language::En => {
+            "Each of our mails is answered once. To change your answer, reply to our newest mail, or text us:"
+        }
+        Language::Fi => {
+            "Kuhunkin viestiimme vastataan kerran. Muuta vastaustasi vastaamalla uusimpaan viestiimme tai tekstiviestillä:"
+        }
+        Language::Sv => {
+            "Varje mejl från oss besvaras en gång. Ändra ditt svar genom att svara på vårt senaste mejl eller per sms:"
+        }
+    };
+    format!(
+        "{} {newest} {}",
+        words.shown_in_room(&alert(about)),
+        words.how_to_answer(code, about.kind, about.kind.answers())
+    )
+}
+
 /// What went to this number, newest first, or that nothing did in `hours`.
 pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64) -> String {
     let words = language.words();

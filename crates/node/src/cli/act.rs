@@ -1,10 +1,10 @@
-//! `holdfast alert add|hurry|pause|resume|severity|update|withdraw`: changes to a running alert.
+//! `holdfast alert add|hurry|pause|resume|severity|update|role|withdraw`: changes to a running alert.
 
 use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::alert::{act, seconds, severity_word, whom};
-use super::args::{ActCommand, AudienceWord, Update};
+use super::args::{ActCommand, AudienceWord, RoleWord, Update};
 use crate::client::Client;
 use crate::output::{Done, Failure};
 
@@ -37,6 +37,24 @@ pub(super) async fn change(context: &Context, client: &Client, command: ActComma
         ActCommand::Update(update) => {
             let body = update_body(context, &update)?;
             (update.alert, body)
+        }
+        ActCommand::Role {
+            alert,
+            role,
+            person,
+            resign: _,
+            why,
+        } => {
+            let role = match role {
+                RoleWord::Leader => "leader",
+                RoleWord::Deputy => "deputy",
+                RoleWord::Scribe => "scribe",
+                RoleWord::Communications => "communications",
+                RoleWord::Liaison => "liaison",
+            };
+            let body =
+                json!({ "act": "role", "role": role, "person": person, "reason": why.reason });
+            (alert, body)
         }
         ActCommand::Withdraw { alert, person, why } => (
             alert,

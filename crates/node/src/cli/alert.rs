@@ -518,6 +518,11 @@ fn summary(alert: &Value) -> String {
     if !also.is_empty() {
         text.push_str(&format!("also known as: {}\n", also.join(", ")));
     }
+    for role in each(&alert["roles"]) {
+        let since = cell(&role["since"]);
+        let name = cell(&role["person"]["name"]);
+        text.push_str(&format!("{}: {name}, since {since}\n", cell(&role["role"])));
+    }
     let paused = &alert["plan"]["paused_until"];
     if !paused.is_null() {
         text.push_str(&format!("paused until: {}\n", cell(paused)));

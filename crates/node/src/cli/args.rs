@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::act::{ActCommand, AudienceWord, Update};
+pub(crate) use self::act::{ActCommand, AudienceWord, RoleWord, Update};
 pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
     PutPerson, StateWord,
@@ -18,6 +18,7 @@ use super::inbox::InboxCommand;
 use super::limits::LimitsCommand;
 use super::readiness::ReadinessArgs;
 use super::report::ReportCommand;
+use super::room::RoomCommand;
 use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
 use super::template::TemplateCommand;
@@ -115,6 +116,9 @@ pub(crate) enum Command {
     /// Groups of people, in calling order
     #[command(subcommand)]
     Group(GroupCommand),
+    /// What people say to each other: rooms of alerts and everyday ones, and their records
+    #[command(subcommand)]
+    Room(RoomCommand),
     /// Programs and things that raise alerts by themselves
     #[command(subcommand)]
     Source(SourceCommand),

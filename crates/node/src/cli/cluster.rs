@@ -139,13 +139,16 @@ pub(super) async fn cluster(context: &Context, command: ClusterCommand) -> Done 
 /// How the node and its cluster are. Degraded when there is no leader, or a node or channel is down.
 pub(super) async fn status(context: &Context) -> Done {
     let client = context.client()?;
-    let (cluster, nodes, clocks, watch) = tokio::join!(
+    let (cluster, nodes, clocks, watch, alerts) = tokio::join!(
         client.get("/v1/cluster"),
         client.get("/v1/nodes"),
         client.get("/v1/cluster/time"),
-        client.get("/v1/watch")
+        client.get("/v1/watch"),
+        client.get("/v1/alerts?state=open&limit=5")
     );
     let (cluster, nodes, clocks, watch) = (cluster?, nodes?, clocks?, watch?);
+    // A key that may look at the cluster need not see its alerts.
+    let alerts = alerts.map_or(Value::Null, |answer| answer["alerts"].clone());
     let mut down = what_is_down(&cluster, &nodes, &clocks);
     down.extend(each(&watch["findings"]).map(|finding| {
         let told = match finding["alert"].as_str() {
@@ -154,10 +157,11 @@ pub(super) async fn status(context: &Context) -> Done {
         };
         format!("{}{told}", cell(&finding["text"]))
     }));
-    let object = json!({ "ok": down.is_empty(), "cluster": cluster, "nodes": nodes["nodes"], "time": clocks, "watch": watch["findings"], "down": down });
+    let object = json!({ "ok": down.is_empty(), "cluster": cluster, "nodes": nodes["nodes"], "time": clocks, "watch": watch["findings"], "alerts": alerts, "down": down });
     context.output.data(&object, || {
         format!(
-            "{}\n\n{}\n\n{}\n\n{}",
+            "{}{}\n\n{}\n\n{}\n\n{}",
+            open_alerts(&alerts),
             time_line(&clocks),
             members(context, &cluster),
             machines(context, &nodes),
@@ -169,6 +173,23 @@ pub(super) async fn status(context: &Context) -> Done {
     }
     let text = format!("degraded: {}", down.join("; "));
     Err(Failure::new(Exit::Degraded, text).reported(context.output.json))
+}
+
+/// The newest open alerts and who leads each, above the rest.
+fn open_alerts(alerts: &Value) -> String {
+    let line = |alert: &Value| {
+        let leader = match alert["leader"].as_str() {
+            Some(leader) => format!("led by {leader}"),
+            None => "nobody leads".to_owned(),
+        };
+        let (number, text) = (cell(&alert["number"]), cell(&alert["text"]));
+        format!("alert {number} is open, {leader}: {text}\n")
+    };
+    let lines: String = each(alerts).map(line).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("{lines}\n"),
+    }
 }
 
 fn what_is_down(cluster: &Value, nodes: &Value, time: &Value) -> Vec<String> {

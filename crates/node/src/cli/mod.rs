@@ -20,6 +20,7 @@ mod people;
 mod readiness;
 mod recover;
 mod report;
+mod room;
 mod schedule;
 mod settings;
 mod source;
@@ -72,6 +73,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::RoundTrip(command) => on_core(waking::round_trip(&context, command)),
         Command::Report(command) => on_core(report::report(&context, command)),
         Command::Inbox(command) => on_core(inbox::inbox(&context, command)),
+        Command::Room(command) => on_core(room::room(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
         Command::Zones(command) => on_core(zones::zones(&context, command)),

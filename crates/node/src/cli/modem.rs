@@ -232,6 +232,7 @@ impl Attached {
             ),
             validity: TEST_VALIDITY,
             urgent: true,
+            reply: None,
         };
         if self.handle.submit(message).is_err() {
             return SendOutcome::Refused {

@@ -270,7 +270,12 @@ impl Parts {
                 from: mail_in.from.clone(),
                 tls: watch::channel(tls).1,
             };
-            let listener = MailIn::bind(settings, Arc::clone(&state.replica)).await;
+            let listener = MailIn::bind(
+                settings,
+                Arc::clone(&state.replica),
+                Arc::clone(&state.clock),
+            )
+            .await;
             let listener =
                 listener.with_context(|| format!("cannot listen at {}", mail_in.listen))?;
             let stop = self.stop_intake.clone();
@@ -461,6 +466,7 @@ fn mail_settings(config: &Config) -> SmtpSettings {
         queue_len_max: MAIL_QUEUE_LEN,
         timeouts: SmtpTimeouts::default(),
         probe_every: Some(SMARTHOST_PROBE_EVERY),
+        answers_at: config.mail_in.as_ref().map(|mail| mail.domain.clone()),
     }
 }
 

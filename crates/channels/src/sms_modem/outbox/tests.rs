@@ -45,6 +45,7 @@ impl Bench {
             body: body.to_owned(),
             validity: Duration::from_secs(3600),
             urgent,
+            reply: None,
         };
         let ticket = self.ledger.open(attempt).unwrap();
         self.outbox.take(self.now, message, ticket);

@@ -11,7 +11,7 @@ use crate::escalation::{self, Called};
 use crate::ids::{ActId, AlertId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
-use crate::vocabulary::{Answer, TEXT_LEN_MAX};
+use crate::vocabulary::{Answer, IncidentRole, TEXT_LEN_MAX};
 use crate::{conversations, recipients, rows, texts};
 
 /// An act on its way: its id, who does it and why.
@@ -69,7 +69,18 @@ pub(crate) async fn act_as(
         | Act::Resume
         | Act::Severity { .. }
         | Act::Update { .. }
-        | Act::Withdraw { .. } => Vec::new(),
+        | Act::Withdraw { .. }
+        | Act::Role { .. } => Vec::new(),
+    };
+    let before = match act {
+        Act::Role { role, .. } => holder(conn, alert, *role).await?,
+        Act::Add { .. }
+        | Act::NextStep
+        | Act::Pause { .. }
+        | Act::Resume
+        | Act::Severity { .. }
+        | Act::Update { .. }
+        | Act::Withdraw { .. } => None,
     };
     let said = match prepare(conn, entry, &row, act, &fresh, at).await? {
         Prepared::Done(said) => said,
@@ -88,7 +99,7 @@ pub(crate) async fn act_as(
     .execute(&mut *conn)
     .await?;
     settle(conn, entry, alert).await?;
-    follow(conn, entry, &row, act, &fresh).await?;
+    follow(conn, entry, &row, act, &fresh, before).await?;
     let said = words::with_reason(&said, doing.reason);
     let room = RoomId::of_alert(alert);
     conversations::post(conn, entry, room, doing.by, "system", &said).await?;
@@ -132,7 +143,8 @@ fn check(act: &Act, reason: &str, acts: usize) -> Result<(), String> {
         | Act::Resume
         | Act::Severity { .. }
         | Act::Update { .. }
-        | Act::Withdraw { .. } => Ok(()),
+        | Act::Withdraw { .. }
+        | Act::Role { .. } => Ok(()),
     }
 }
 
@@ -197,16 +209,30 @@ async fn prepare(
             }
             words::withdrawn(&names(conn, &[*person]).await?)
         }
+        Act::Role { role, person } => {
+            let held = holder(conn, alert.id, *role).await?;
+            if held == *person {
+                return Ok(Prepared::Nothing);
+            }
+            let to: Vec<RecipientId> = person.iter().copied().collect();
+            let to = names(conn, &to).await?;
+            if person.is_some() && to.is_empty() {
+                return refused("there is no such person; add the person first or correct the key");
+            }
+            let before: Vec<RecipientId> = held.into_iter().collect();
+            words::role(*role, to.first(), names(conn, &before).await?.first())
+        }
     }))
 }
 
-/// What an act does once, beside what holds from then on.
+/// What an act does once, beside what holds from then on. `before` had the role it gives away.
 async fn follow(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     alert: &AlertRow,
     act: &Act,
     fresh: &[RecipientId],
+    before: Option<RecipientId>,
 ) -> Result<(), sqlx::Error> {
     match act {
         Act::Add { .. } => escalation::call_beside(conn, entry, alert.id, fresh).await,
@@ -225,7 +251,43 @@ async fn follow(
             let told: Vec<Called> = told.into_iter().collect();
             telling::tell(conn, entry, alert, &told, texts::not_needed).await
         }
+        Act::Role { role, person } => match person {
+            Some(person) => brief(conn, entry, alert, *role, *person, before).await,
+            None => Ok(()),
+        },
     }
+}
+
+/// Who has a role now.
+async fn holder(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    role: IncidentRole,
+) -> Result<Option<RecipientId>, sqlx::Error> {
+    let held = query::roles(conn, alert).await?;
+    let held = held.into_iter().find(|held| held.role == role);
+    Ok(held.map(|held| held.person))
+}
+
+/// Tells whoever took a role how the incident stands and what was decided last.
+async fn brief(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    alert: &AlertRow,
+    role: IncidentRole,
+    person: RecipientId,
+    before: Option<RecipientId>,
+) -> Result<(), sqlx::Error> {
+    let before: Vec<RecipientId> = before.into_iter().collect();
+    let before = names(conn, &before).await?;
+    let now = telling::now(conn, entry, alert, &before).await?;
+    let decided = conversations::last_decision(conn, RoomId::of_alert(alert.id)).await?;
+    let call = escalation::find_call(conn, alert.id, person).await?;
+    let code = call.map_or_else(String::new, |call| call.code);
+    telling::tell_each(conn, entry, alert, &[(person, code)], |language, about| {
+        texts::role_briefing(language, about, role, &now, decided.as_deref())
+    })
+    .await
 }
 
 /// Those an update goes to, in calling order; one more than may be told shows that there are too many.

@@ -10,6 +10,8 @@ mod settle;
 mod tests;
 mod words;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::apply::act;
@@ -19,7 +21,7 @@ pub(crate) use self::facts::{WATCH, changed, merge};
 pub(super) use self::settle::settle;
 use crate::ids::{ActId, AlertId, RecipientId};
 use crate::time::Timestamp;
-use crate::vocabulary::Severity;
+use crate::vocabulary::{IncidentRole, Severity};
 
 /// Acts on one alert.
 pub const ACTS_MAX: usize = 500;
@@ -61,6 +63,11 @@ pub enum Act {
     },
     /// Stops calling somebody and tells them so. What they answered until now counts no more; what they answer later does.
     Withdraw { person: RecipientId },
+    /// Gives a role to somebody, who is briefed by text, or leaves it to nobody. Whoever had it has it no more.
+    Role {
+        role: IncidentRole,
+        person: Option<RecipientId>,
+    },
 }
 
 /// Who gets an update, of those called so far. Nobody who was withdrawn.
@@ -102,8 +109,36 @@ impl Act {
             Self::Severity { .. } => "severity",
             Self::Update { .. } => "update",
             Self::Withdraw { .. } => "withdraw",
+            Self::Role { .. } => "role",
         }
     }
+}
+
+/// Who has a role, and since when.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RoleRow {
+    pub role: IncidentRole,
+    pub person: RecipientId,
+    pub since: Timestamp,
+    /// Who gave it to them.
+    pub by: String,
+}
+
+/// Who has which role because of these acts, in order of the roles.
+pub(super) fn roles_of(acts: &[ActRow]) -> Vec<RoleRow> {
+    let mut held = BTreeMap::new();
+    for row in acts {
+        if let Act::Role { role, person } = &row.act {
+            let taken = person.map(|person| RoleRow {
+                role: *role,
+                person,
+                since: row.at,
+                by: row.by.clone(),
+            });
+            _ = held.insert(*role, taken);
+        }
+    }
+    held.into_values().flatten().collect()
 }
 
 /// An act as stored.

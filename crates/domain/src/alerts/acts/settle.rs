@@ -49,7 +49,7 @@ fn standing(acts: &[ActRow]) -> Standing {
                 urgent |= *to >= Severity::High;
                 severity = Some((*to, urgent));
             }
-            Act::NextStep | Act::Update { .. } => {}
+            Act::NextStep | Act::Update { .. } | Act::Role { .. } => {}
         }
     }
     Standing {

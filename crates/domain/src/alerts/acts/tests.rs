@@ -3,8 +3,8 @@
 use expect_test::expect;
 
 use super::{Act, Audience};
-use crate::alerts::{Answer, Command as Alerts, Severity, acts};
-use crate::conversations::messages;
+use crate::alerts::{Answer, Command as Alerts, IncidentRole, Severity, acts, roles};
+use crate::conversations::{Command as Conversations, MarkKind, Say, Speaker, messages};
 use crate::transcript::{World, accepted, raise};
 use crate::{
     AlertId, Command, Outcome, Receipt, RecipientId, Refusal, RequestId, RoomId, apply_batch,
@@ -369,4 +369,58 @@ async fn an_alert_that_is_over_takes_no_acts_and_a_repeated_request_is_done_once
         done(&mut world, AlertId([9; 16]), Act::NextStep).await,
         Outcome::Refused(Refusal::UnknownAlert)
     );
+}
+
+#[tokio::test]
+async fn a_role_is_taken_handed_over_with_a_briefing_and_left() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::High, 300, &[&["ana", "bela"]]).await;
+    say(&mut world, alert, "ana", Answer::Coming).await;
+    let role = |role, person: Option<&str>| Act::Role {
+        role,
+        person: person.map(RecipientId::of_key),
+    };
+    let lead = |person| role(IncidentRole::Leader, person);
+    done(&mut world, alert, lead(Some("ana"))).await;
+    done(&mut world, alert, role(IncidentRole::Scribe, Some("carl"))).await;
+    let again = done(&mut world, alert, lead(Some("ana"))).await;
+    assert_eq!(again, Outcome::Unchanged);
+    world
+        .ask(Command::Conversations(Conversations::Say(Say {
+            room: RoomId::of_alert(alert),
+            by: Speaker {
+                name: "Ana".to_owned(),
+                person: None,
+            },
+            text: "We close the line".to_owned(),
+            mark: Some(MarkKind::Decision),
+            unknown: String::new(),
+            restricted: false,
+        })))
+        .await;
+    world.pass(600);
+    done(&mut world, alert, lead(Some("dora"))).await;
+    let held: Vec<_> = roles(&mut world.conn, alert).await.unwrap();
+    let held: Vec<_> = held.iter().map(|held| (held.role, held.person)).collect();
+    assert_eq!(
+        held,
+        [
+            (IncidentRole::Leader, RecipientId::of_key("dora")),
+            (IncidentRole::Scribe, RecipientId::of_key("carl")),
+        ]
+    );
+    let told: Vec<String> = sqlx::query_scalar(
+        "select body from delivery where recipient_id = ? and purpose = 'update' order by created_at_ms, delivery_id",
+    )
+    .bind(RecipientId::of_key("dora").as_bytes())
+    .fetch_all(&mut world.conn)
+    .await
+    .unwrap();
+    expect![[r#""#]].assert_eq(&told.join("\n"));
+    let unknown = done(&mut world, alert, lead(Some("nobody"))).await;
+    assert!(matches!(unknown, Outcome::Refused(Refusal::Invalid(_))));
+    done(&mut world, alert, lead(None)).await;
+    let held = roles(&mut world.conn, alert).await.unwrap();
+    assert_eq!(held.len(), 1, "nobody leads: {held:?}");
+    expect![[r#""#]].assert_eq(&room(&mut world, alert).await);
 }

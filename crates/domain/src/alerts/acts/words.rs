@@ -3,7 +3,7 @@
 use super::Audience;
 use crate::texts;
 use crate::time::{Civil, Timestamp};
-use crate::vocabulary::Severity;
+use crate::vocabulary::{IncidentRole, Severity};
 
 /// Names listed before the rest is only counted.
 pub(super) const NAMES_MAX: usize = 10;
@@ -67,4 +67,21 @@ pub(super) fn update(texts: &[(String, String)], to: Audience, count: usize) -> 
 pub(super) fn withdrawn(names: &[String]) -> String {
     let name = names.first().map_or("somebody", String::as_str);
     format!("{name} is not called any more.")
+}
+
+/// A role changed hands: to somebody or to nobody, from somebody or from nobody.
+pub(super) fn role(role: IncidentRole, to: Option<&String>, before: Option<&String>) -> String {
+    let what = match role {
+        IncidentRole::Leader => "leads",
+        IncidentRole::Deputy => "is deputy",
+        IncidentRole::Scribe => "keeps the diary",
+        IncidentRole::Communications => "speaks to those outside",
+        IncidentRole::Liaison => "is liaison",
+    };
+    match (to, before) {
+        (Some(to), Some(before)) => format!("{to} {what} now, after {before}."),
+        (Some(to), None) => format!("{to} {what} now."),
+        (None, Some(before)) => format!("Nobody {what} now; it was {before}."),
+        (None, None) => format!("Nobody {what} now."),
+    }
 }

@@ -13,7 +13,7 @@ use crate::escalation;
 use crate::ids::{ActId, AlertId, RecipientId};
 use crate::oncall::{self, Called, OnDuty};
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::texts::{self, Briefing};
+use crate::texts;
 use crate::time::Timestamp;
 use crate::vocabulary::Answer;
 use crate::{nodes, recipients};
@@ -221,14 +221,7 @@ async fn brief_and_call(
         .collect();
     let names = recipients::by_ids(conn, &before).await?;
     let names: Vec<String> = names.into_iter().map(|person| person.name).collect();
-    let called = escalation::called_in_order(conn, alert.id).await?;
-    let count = |answer: Option<Answer>| called.iter().filter(|c| c.answer == answer).count();
-    let briefing = Briefing {
-        before: &names,
-        minutes: entry.at.since(alert.raised_at).as_secs() / 60,
-        coming: count(Some(Answer::Coming)),
-        silent: count(None),
-    };
+    let briefing = telling::now(conn, entry, alert, &names).await?;
     let act = Act::Add {
         named: vec![named(&watched.schedule)],
         people: fresh.to_vec(),

@@ -4,14 +4,14 @@ use super::Desk;
 use crate::alerts::{self, AlertRow, Name, State};
 use crate::conversations;
 use crate::escalation::{self, Called};
-use crate::ids::RoomId;
+use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::inbound::Taken;
 use crate::inbound::desk::{Handled, post_text};
 use crate::inbound::rules::{Order, first_word, target_and_words};
 use crate::oncall;
 use crate::recipients::{self, PersonRow};
 use crate::texts::{self, Done, Language, Refused, Standing, Verb};
-use crate::vocabulary::Answer;
+use crate::vocabulary::{Answer, IncidentRole};
 
 /// Alerts that a status looks at.
 const OPEN_MAX: u32 = 50;
@@ -65,12 +65,13 @@ impl Desk<'_> {
         };
         let mut counts = Vec::with_capacity(shown.len());
         for alert in &shown {
-            counts.push(self.count(alert).await?);
+            let count = self.count(alert).await?;
+            counts.push((count, self.leader(alert.id).await?));
         }
         let standings: Vec<Standing<'_>> = shown
             .iter()
             .zip(&counts)
-            .map(|(alert, count)| Standing {
+            .map(|(alert, (count, leader))| Standing {
                 number: &alert.label,
                 text: text_in(alert, language),
                 raised_at: self.civil.at(alert.raised_at),
@@ -79,10 +80,26 @@ impl Desk<'_> {
                 cannot: count.cannot,
                 help: count.help,
                 silent: alert.people.saturating_sub(count.answered),
+                leader,
             })
             .collect();
         let body = texts::standings(language, &self.organisation, &standings);
         Ok(self.told(&person, Taken::OrderTold, None, body))
+    }
+
+    /// The name of whoever leads an incident; empty: nobody.
+    async fn leader(&mut self, alert: AlertId) -> Result<String, sqlx::Error> {
+        let roles = alerts::roles(self.conn, alert).await?;
+        let leads = roles
+            .iter()
+            .find(|held| held.role == IncidentRole::Leader)
+            .map(|held| held.person);
+        let leads: Vec<RecipientId> = leads.into_iter().collect();
+        let people = recipients::by_ids(self.conn, &leads).await?;
+        Ok(people
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |person| person.name))
     }
 
     /// Who comes to an alert, or who is on call in a schedule.

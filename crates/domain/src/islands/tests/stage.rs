@@ -14,8 +14,8 @@ use crate::inbound::{self, Receive};
 use crate::nodes::{Admit, Command as Nodes};
 use crate::transcript::{World, accepted, raise};
 use crate::{
-    Actor, AlertId, Command as AnyCommand, NodeId, Outcome, Receipt, RecipientId, RequestId,
-    RoomId, conversations, escalation,
+    Actor, AlertId, Command as AnyCommand, MessageId, NodeId, Outcome, Receipt, RecipientId,
+    RequestId, RoomId, conversations, escalation,
 };
 
 pub(in crate::islands) const PEOPLE: [(&str, &str); 4] = [
@@ -399,6 +399,70 @@ impl Island {
             text: words.to_owned(),
         };
         self.ask(AnyCommand::Conversations(post)).await;
+    }
+
+    /// People talk in an alert's room, or in one of two everyday ones; `what` says how.
+    pub(in crate::islands) async fn talk(&mut self, alert: usize, person: usize, what: u8) {
+        use conversations::{Command, Follow, MarkKind, Say, Speaker};
+        let key = format!("ops-{}", alert % 2);
+        let room = match what % 2 {
+            0 => RoomId::of_alert(self.alert(alert)),
+            _ => RoomId::of_key(&key),
+        };
+        let (id, name) = (RecipientId::of_key(PEOPLE[person].0), PEOPLE[person].0);
+        let by = Speaker {
+            name: name.to_owned(),
+            person: Some(id),
+        };
+        let said = conversations::messages(&mut self.world.conn, room, 0, 100);
+        let last = said.await.unwrap().into_iter().next_back();
+        let own = last.as_ref().and_then(|last| last.person);
+        let message = last.map_or(MessageId([1; 16]), |last| last.id);
+        let command = match what / 2 {
+            0 => Command::PutRoom {
+                key,
+                name: format!("Ops {}", self.count % 3),
+                restricted: self.count.is_multiple_of(2),
+                closed: false,
+                by,
+            },
+            1 | 2 => Command::Say(Say {
+                room,
+                text: format!("@{name} and @all, {}", self.count),
+                mark: (what == 4).then_some(MarkKind::Decision),
+                unknown: "how long it takes".to_owned(),
+                restricted: false,
+                by,
+            }),
+            3 => Command::Edit {
+                message,
+                text: format!("better {}", self.count % 3),
+                by: Speaker { person: own, ..by },
+            },
+            4 => Command::Mark {
+                message,
+                kind: MarkKind::Diary,
+                unknown: String::new(),
+                by,
+            },
+            5 => Command::Pin {
+                message,
+                pinned: self.count.is_multiple_of(2),
+                by,
+            },
+            6 => Command::Read {
+                person: id,
+                message,
+            },
+            _ => Command::PutMember {
+                room,
+                person: id,
+                member: !self.count.is_multiple_of(3),
+                follow: Follow::Sms,
+                by,
+            },
+        };
+        self.ask(AnyCommand::Conversations(command)).await;
     }
 
     pub(in crate::islands) async fn text(&mut self, alert: usize, person: usize, known: bool) {

@@ -21,6 +21,8 @@ pub struct Standing<'a> {
     pub cannot: u64,
     pub help: u64,
     pub silent: u64,
+    /// Who leads; empty: nobody.
+    pub leader: &'a str,
 }
 
 /// How alerts stand, newest first, or that none is open.
@@ -47,15 +49,21 @@ pub fn standings(language: Language, organisation: &str, standings: &[Standing<'
             silent,
             ..
         } = s;
+        let leads = match (language, s.leader) {
+            (Language::En | Language::Fi | Language::Sv, "") => String::new(),
+            (Language::En, leader) => format!(", {} leads", name(leader)),
+            (Language::Fi, leader) => format!(", johtaa {}", name(leader)),
+            (Language::Sv, leader) => format!(", {} leder", name(leader)),
+        };
         match language {
             Language::En => format!(
-                "{number} {at} UTC {text}: coming {coming}/{needed}, cannot {cannot}, help {help}, silent {silent}"
+                "{number} {at} UTC {text}: coming {coming}/{needed}, cannot {cannot}, help {help}, silent {silent}{leads}"
             ),
             Language::Fi => format!(
-                "{number} {at} UTC {text}: tulossa {coming}/{needed}, ei pääse {cannot}, apua {help}, hiljaa {silent}"
+                "{number} {at} UTC {text}: tulossa {coming}/{needed}, ei pääse {cannot}, apua {help}, hiljaa {silent}{leads}"
             ),
             Language::Sv => format!(
-                "{number} {at} UTC {text}: kommer {coming}/{needed}, kan inte {cannot}, hjälp {help}, tysta {silent}"
+                "{number} {at} UTC {text}: kommer {coming}/{needed}, kan inte {cannot}, hjälp {help}, tysta {silent}{leads}"
             ),
         }
     };

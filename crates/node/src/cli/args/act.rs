@@ -47,6 +47,20 @@ pub(crate) enum ActCommand {
     },
     /// Tell those called so far something more
     Update(Box<Update>),
+    /// Give a role in the incident to somebody, who is briefed by text, or leave it to nobody
+    Role {
+        alert: String,
+        #[arg(value_enum)]
+        role: RoleWord,
+        /// Key of the person
+        #[arg(required_unless_present = "resign")]
+        person: Option<String>,
+        /// Nobody has the role any more
+        #[arg(long, conflicts_with = "person")]
+        resign: bool,
+        #[command(flatten)]
+        why: Why,
+    },
     /// Stop calling somebody, and tell them so
     Withdraw {
         alert: String,
@@ -77,6 +91,18 @@ pub(crate) enum AudienceWord {
     Called,
     Coming,
     Silent,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RoleWord {
+    Leader,
+    Deputy,
+    /// Keeps the diary
+    Scribe,
+    /// Speaks to those outside
+    Communications,
+    /// Keeps in touch with other organisations
+    Liaison,
 }
 
 #[derive(Args, Debug)]

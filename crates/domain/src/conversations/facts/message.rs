@@ -1,4 +1,4 @@
-//! What an island tells of rooms, and the law by which it is joined.
+//! What an island tells of messages, and the law by which it is joined.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
@@ -21,12 +21,6 @@ pub struct MessageFact {
     pub text: String,
     pub at: Timestamp,
 }
-
-/// Notes new messages.
-pub(crate) const WATCH: &[&str] = &[
-    "create temp trigger if not exists watch_message after insert on main.message begin \
-     insert into changed_row values ('message', new.message_id, 0); end",
-];
 
 /// Messages posted since the notes were cleared.
 pub(crate) async fn changed(conn: &mut SqliteConnection) -> Result<Vec<MessageFact>, sqlx::Error> {
