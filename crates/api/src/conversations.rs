@@ -34,7 +34,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 pub(crate) struct PostBody {
     /// 1 to 4,000 characters.
     text: String,
-    /// Who says it, as people should read it. Without it: the key or operator that posts.
+    /// Who says it, as people should read it. Without it: the key or operator that posts. Whoever is signed in signs as
+    /// themselves.
     author: Option<String>,
 }
 
@@ -109,7 +110,10 @@ async fn post(
     input: Input<PostBody>,
 ) -> Result<Response, Problem> {
     let PostBody { text, author } = input.value;
-    let author = author.unwrap_or_else(|| input.order.actor.label());
+    let signed = input.order.signed.clone();
+    let author = signed
+        .or(author)
+        .unwrap_or_else(|| input.order.actor.label());
     let mut fields = Fields::default();
     fields.at_most("/author", &author, AUTHOR_LEN_MAX);
     fields.finish()?;

@@ -13,6 +13,7 @@ use crate::{
     conversations, deliveries, escalation, inbound, islands, nodes, requests,
 };
 
+mod of_accounts;
 mod of_acts;
 mod of_limits;
 mod of_orders;
@@ -100,6 +101,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_limits::samples());
     all.extend(of_acts::samples());
     all.extend(of_orders::samples());
+    all.extend(of_accounts::samples());
     all
 }
 

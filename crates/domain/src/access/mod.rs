@@ -1,16 +1,20 @@
-//! Who may ask for what: API keys, hashed and scoped. Secrets never enter the log (SECURITY D-3).
+//! Who may ask for what: API keys, hashed and scoped; people's accounts with roles, and the sessions they opened. Secrets
+//! never enter the log (SECURITY D-3).
 
+pub mod accounts;
 mod apply;
 mod command;
 mod query;
+mod roles;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, CreateKey};
 pub use self::query::{KeyRow, key, keys};
+pub use self::roles::{Lifetime, Reach, Role, Roles, Sight};
 
-/// What an API key may be used for.
+/// What an API key, or a person by their roles, may do.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Scope {
     AlertCreate,
@@ -27,10 +31,12 @@ pub enum Scope {
     SourceRead,
     SourceWrite,
     ReportCreate,
+    AccountsAdmin,
+    OutboxPause,
 }
 
 impl Scope {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -45,6 +51,8 @@ impl Scope {
         Self::SourceRead,
         Self::SourceWrite,
         Self::ReportCreate,
+        Self::AccountsAdmin,
+        Self::OutboxPause,
     ];
 
     /// The name in rows, requests and lists.
@@ -64,6 +72,8 @@ impl Scope {
             Self::SourceRead => "source:read",
             Self::SourceWrite => "source:write",
             Self::ReportCreate => "report:create",
+            Self::AccountsAdmin => "accounts:admin",
+            Self::OutboxPause => "outbox:pause",
         }
     }
 
