@@ -105,7 +105,7 @@ pub(crate) struct DeviceSessionJson {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeviceSessions)]
 pub(crate) struct DeviceSessionsJson {
-    sessions: Vec<DeviceSessionJson>,
+    pub(super) sessions: Vec<DeviceSessionJson>,
 }
 
 #[derive(Deserialize, ToSchema)]
