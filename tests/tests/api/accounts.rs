@@ -439,6 +439,40 @@ async fn a_session_ended_anywhere_is_over_with_the_next_request() {
 }
 
 #[tokio::test]
+async fn a_new_password_needs_the_old_one_and_ends_the_other_devices() {
+    let world = World::start().await;
+    world.add_people().await;
+    let anna = world.signed_in("anna", Some("anna"), &["responder"]).await;
+    let invited = world
+        .operator()
+        .post("/v1/accounts/anna/invitation", json!({}))
+        .await
+        .expect(201);
+    let mut tablet = Device::new(&world);
+    tablet
+        .accept(invited["code"].as_str().unwrap(), None)
+        .await
+        .expect(201);
+    let body = |current: &str| json!({ "current": current, "password": "kolme meloa ja hanhi" });
+    let refused = anna
+        .put("/v1/session/password", body("not the old one"))
+        .await;
+    refused.refusal(422, "invalid-input");
+    anna.put("/v1/session/password", body(PASSWORD))
+        .await
+        .expect(200);
+    anna.get("/v1/session").await.expect(200);
+    tablet.get("/v1/session").await.refusal(401, "session-over");
+    begin(&world, &tablet, "anna", PASSWORD)
+        .await
+        .refusal(401, "sign-in-refused");
+    begin(&world, &tablet, "anna", "kolme meloa ja hanhi")
+        .await
+        .expect(200);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn responders_see_and_answer_what_they_were_called_for() {
     let world = World::start().await;
     world.add_people().await;
@@ -580,7 +614,7 @@ async fn every_role_may_what_the_page_says_and_nothing_else() {
         for row in &table {
             let (method, path) = row[0].split_once(' ').unwrap();
             // Nothing is there by these names, so nothing is changed, and no body is what is expected.
-            let path = path.replace('{', "").replace('}', "");
+            let path = path.replace(['{', '}'], "");
             let method: Method = method.parse().unwrap();
             let answer = device.send(method.clone(), &path, None).await;
             let refused = answer.status == 403 && !answer.text.contains("belongs to nobody");
