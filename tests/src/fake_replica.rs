@@ -45,6 +45,8 @@ pub struct FakeReplica {
     changes: watch::Sender<u64>,
     leader: Mutex<Option<NodeId>>,
     faults: Mutex<VecDeque<Fault>>,
+    /// Every entry as the log of a real cluster holds it.
+    log: Mutex<Vec<u8>>,
     /// Removed when the fake is dropped; kept last, so that the connections close first.
     _directory: TempDir,
 }
@@ -77,6 +79,7 @@ impl FakeReplica {
             changes: watch::Sender::new(0),
             leader: Mutex::new(Some(NODE)),
             faults: Mutex::default(),
+            log: Mutex::default(),
             _directory: directory,
         })
     }
@@ -106,6 +109,19 @@ impl FakeReplica {
         self.applied.load(Ordering::SeqCst)
     }
 
+    /// Every byte that log and state hold by now.
+    pub fn all_bytes(&self) -> Vec<u8> {
+        let mut all = self
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for name in ["state.db", "state.db-wal"] {
+            all.extend(std::fs::read(self._directory.path().join(name)).unwrap_or_default());
+        }
+        all
+    }
+
     /// An hour has passed since boot when a fake begins.
     fn boot(&self) -> Duration {
         self.now().since(START) + Duration::from_secs(3_600)
@@ -130,6 +146,12 @@ impl FakeReplica {
                 command: proposal.command,
             },
         };
+        let bytes =
+            domain::codec::encode(&entry.envelope).expect("what can be proposed can be encoded");
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(bytes);
         let mut tx = writer
             .begin()
             .await
@@ -247,6 +269,10 @@ impl FakeAdmin {
 
 #[async_trait]
 impl ClusterAdmin for FakeAdmin {
+    fn sealing_keys(&self) -> Vec<[u8; 32]> {
+        vec![[11; 32]]
+    }
+
     fn status(&self) -> ClusterStatus {
         let applied = self.0.applied();
         let member = MemberStatus {

@@ -1,28 +1,30 @@
-//! Who asks, and whether they may. Every request passes here before any handler sees it.
+//! Who asks, and whether they may. Every request passes here before any handler sees it, and every answer after.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::Actor;
-use domain::access::{self, KeyRow, Scope};
+use domain::access::{self, KeyRow, Reach, Scope};
 use domain::ports::Freshness;
+use domain::{RecipientId, RoomId};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tracing::info;
 
+use crate::accounts::caller::{self, Caller};
 use crate::connection::Entrance;
-use crate::headers;
 use crate::key::ApiKey;
 use crate::problem::{Kind, Problem, of_query};
 use crate::reading;
 use crate::scopes::{self, Rule};
 use crate::state::Shared;
+use crate::{alerts, headers, sight};
 
 /// How long a key found valid is taken for valid without another look: the bound on how long a key revoked through
 /// another node still works here.
@@ -38,20 +40,38 @@ const ASKING_MAX: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct Principal {
     pub(crate) actor: Actor,
-    scopes: Scopes,
+    rights: Rights,
+    /// Set when the operation is allowed only for what concerns one person: the key of that person.
+    pub(crate) own: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-enum Scopes {
+enum Rights {
     All,
     Only(Vec<Scope>),
+    /// Those of somebody's roles.
+    Of(Box<Caller>),
 }
 
 impl Principal {
-    pub(crate) fn may(&self, scope: Scope) -> bool {
-        match &self.scopes {
-            Scopes::All => true,
-            Scopes::Only(scopes) => scopes.contains(&scope),
+    /// How far this may be done, if at all.
+    pub(crate) fn may(&self, scope: Scope) -> Option<Reach> {
+        match &self.rights {
+            Rights::All => Some(Reach::All),
+            Rights::Only(scopes) => {
+                let implied = scope == Scope::OutboxPause && scopes.contains(&Scope::ClusterAdmin);
+                (implied || scopes.contains(&scope)).then_some(Reach::All)
+            }
+            Rights::Of(caller) if caller.account.must_enrol() => None,
+            Rights::Of(caller) => caller.account.roles.reach(scope),
+        }
+    }
+
+    /// Who is signed in, if it is somebody who is.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        match &self.rights {
+            Rights::Of(caller) => Some(caller),
+            Rights::All | Rights::Only(_) => None,
         }
     }
 }
@@ -59,18 +79,25 @@ impl Principal {
 /// Lets a request through to its handler, or answers instead.
 pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match admit(&shared, &parts).await {
-        Ok(principal) => {
-            if let Some(principal) = principal {
-                parts.extensions.insert(principal);
-            }
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(problem) => problem.into_response(),
+    let principal = match Box::pin(admit(&shared, &mut parts)).await {
+        Ok(principal) => principal,
+        Err(problem) => return problem.into_response(),
+    };
+    let caller = principal.as_ref().and_then(Principal::caller).cloned();
+    let path = parts.extensions.get::<MatchedPath>().cloned();
+    if let Some(principal) = principal {
+        parts.extensions.insert(principal);
     }
+    let Some(caller) = caller else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
+    parts.extensions.insert(caller.clone());
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let path = path.as_ref().map_or("", MatchedPath::as_str);
+    Box::pin(sight::limit(&shared, &caller, path, response)).await
 }
 
-async fn admit(shared: &Shared, request: &Parts) -> Result<Option<Principal>, Problem> {
+async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>, Problem> {
     let method = match &request.method {
         // axum answers HEAD with the GET handler.
         &Method::HEAD => Method::GET,
@@ -87,20 +114,23 @@ async fn admit(shared: &Shared, request: &Parts) -> Result<Option<Principal>, Pr
         .get::<MatchedPath>()
         .map(MatchedPath::as_str);
     let rule = path.map(|path| scopes::rule(&method, path));
-    if matches!(rule, Some(Rule::Open | Rule::SourceToken)) {
+    if matches!(rule, Some(Rule::Open | Rule::SourceToken | Rule::Stranger)) {
         return Ok(None);
     }
-    let principal = match request.extensions.get::<Entrance>() {
+    let mut principal = match request.extensions.get::<Entrance>() {
         Some(Entrance::Socket) => Principal {
             actor: Actor::Operator {
                 node: shared.replica.node(),
             },
-            scopes: Scopes::All,
+            rights: Rights::All,
+            own: None,
         },
-        Some(Entrance::Https | Entrance::Admin) | None => {
-            authenticate(shared, &request.headers).await?
-        }
+        Some(Entrance::Https | Entrance::Admin) | None => match caller::token(request) {
+            Some(token) => signed_in(caller::authenticate(shared, request, token).await?),
+            None => authenticate(shared, &request.headers).await?,
+        },
     };
+    let path = path.map(str::to_owned);
     match rule {
         None => Err(Problem::not_found(
             "there is nothing at this path; see /openapi.json on the admin listener",
@@ -110,12 +140,72 @@ async fn admit(shared: &Shared, request: &Parts) -> Result<Option<Principal>, Pr
             format!("use {allowed}"),
         )
         .with_header(header::ALLOW, allowed)),
-        Some(Rule::Scope(scope)) if !principal.may(scope) => Err(refuse(&principal, scope)),
-        Some(Rule::Open | Rule::SourceToken | Rule::Scope(_)) => Ok(Some(principal)),
+        Some(Rule::Session) if principal.caller().is_none() => Err(Problem::new(
+            Kind::NotAllowed,
+            "this is for people who are signed in; a key has no session",
+        )),
+        Some(Rule::Scope(scope)) => match principal.may(scope) {
+            None => Err(refuse(&principal, scope)),
+            Some(Reach::All) => Ok(Some(principal)),
+            Some(Reach::Own) => {
+                let path = path.unwrap_or_default();
+                if !scopes::has_own(&method, &path) {
+                    return Err(refuse(&principal, scope));
+                }
+                principal.own = Some(own(shared, &principal, request).await?);
+                Ok(Some(principal))
+            }
+        },
+        Some(Rule::Open | Rule::SourceToken | Rule::Stranger | Rule::Session) => {
+            Ok(Some(principal))
+        }
     }
 }
 
+fn signed_in(caller: Caller) -> Principal {
+    Principal {
+        actor: Actor::Account {
+            name: caller.account.name.clone(),
+        },
+        rights: Rights::Of(Box::new(caller)),
+        own: None,
+    }
+}
+
+/// The person whose own matters these are, if what the path names is one of them. What is not, is not there at all.
+async fn own(
+    shared: &Shared,
+    principal: &Principal,
+    request: &mut Parts,
+) -> Result<String, Problem> {
+    let person = principal
+        .caller()
+        .and_then(|caller| caller.account.person.clone());
+    let Some(person) = person else {
+        let text = "your account belongs to nobody who can be called; ask an administrator to name the person";
+        return Err(Problem::new(Kind::NotAllowed, text));
+    };
+    let params = RawPathParams::from_request_parts(request, shared).await;
+    let params = params.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    for (name, value) in &params {
+        if !matches!(name, "alert" | "room") {
+            continue;
+        }
+        let alert = alerts::find(shared, value).await?;
+        let mut view = reading::open(shared, Freshness::Local).await?;
+        let called =
+            domain::alerts::was_called(&mut view, alert, RecipientId::of_key(&person)).await;
+        if RoomId::of_alert(alert) == RoomId::DUTY_INBOX || !called.map_err(of_query)? {
+            return Err(alerts::unknown());
+        }
+    }
+    Ok(person)
+}
+
 fn refuse(principal: &Principal, scope: Scope) -> Problem {
+    if let Some(caller) = principal.caller() {
+        return refuse_caller(caller, scope);
+    }
     info!(
         actor = principal.actor.label(),
         scope = scope.name(),
@@ -134,6 +224,24 @@ fn refuse(principal: &Principal, scope: Scope) -> Problem {
     )
 }
 
+fn refuse_caller(caller: &Caller, scope: Scope) -> Problem {
+    let (account, scope) = (&caller.account, scope.name());
+    info!(
+        account = account.name,
+        scope, "request refused: no role allows it"
+    );
+    if account.must_enrol() {
+        let text = "set up one-time codes of an app first: your roles ask for them";
+        return Problem::new(Kind::MustEnrol, text);
+    }
+    let roles = account.roles.names().join(", ");
+    let roles = if roles.is_empty() { "none" } else { &roles };
+    Problem::new(
+        Kind::NotAllowed,
+        format!("your roles ({roles}) do not allow {scope} here"),
+    )
+}
+
 async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Principal, Problem> {
     let Some(key) = bearer(headers) else {
         info!("request refused: no readable API key");
@@ -149,7 +257,8 @@ async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Principal,
     match row {
         Some(row) if same && row.live(shared.replica.now()) => Ok(Principal {
             actor: Actor::ApiKey { id: row.id },
-            scopes: Scopes::Only(row.scopes),
+            rights: Rights::Only(row.scopes),
+            own: None,
         }),
         Some(_) | None => {
             info!(key = key.id(), "request refused: API key is not valid");

@@ -23,6 +23,9 @@ use crate::state::Shared;
 /// The largest body taken: some 5,000 people in one request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// The largest body taken from somebody unknown.
+const UNSIGNED_BYTES_MAX: usize = 16 * 1024;
+
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -43,6 +46,25 @@ pub(crate) struct Order {
     pub(crate) body: [u8; 32],
     /// The caller's key, or one made up here that a 504 hands out, so that every request can be repeated safely.
     pub(crate) idempotency_key: String,
+    /// The key of the person whose own matters alone may be changed, if it is only theirs.
+    pub(crate) own: Option<String>,
+    /// As people should read who is signed in; nobody signs as somebody else.
+    pub(crate) signed: Option<String>,
+}
+
+/// The JSON body of somebody who has not shown who they are.
+#[derive(Debug)]
+pub(crate) struct Unsigned<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Unsigned<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        check_content_type(&parts.headers)?;
+        let bytes = read_up_to(body, UNSIGNED_BYTES_MAX, BODY_TIME).await?;
+        parse_json(&bytes).map(Self)
+    }
 }
 
 /// A change with a JSON body.
@@ -185,7 +207,14 @@ fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
     let Some(principal) = parts.extensions.get::<Principal>() else {
         return Err(Problem::not_authenticated());
     };
-    let idempotency_key = idempotency_key(&parts.headers)?;
+    let caller = principal.caller();
+    let idempotency_key = match caller {
+        // The same request sent again, here or to another node, is known by its proof (SECURITY T-21).
+        Some(caller) if !parts.headers.contains_key(IDEMPOTENCY_KEY) => {
+            format!("proof:{}", caller.proof)
+        }
+        Some(_) | None => idempotency_key(&parts.headers)?,
+    };
     let mut hash = Sha256::new();
     for part in [
         parts.method.as_str().as_bytes(),
@@ -203,6 +232,8 @@ fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
         ]),
         body: hash.finalize().into(),
         idempotency_key,
+        own: principal.own.clone(),
+        signed: caller.map(|caller| caller.account.shown.clone()),
     })
 }
 

@@ -6,6 +6,7 @@
 //! Reading order: [`serve`] (listeners) → `router` (what every request passes) → one file per domain.
 
 mod access;
+mod accounts;
 mod alerts;
 mod budgets;
 mod cap;
@@ -27,6 +28,7 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod outbox;
+mod permissions;
 mod problem;
 mod readiness;
 mod reading;
@@ -36,6 +38,7 @@ mod router;
 mod schedules;
 mod scopes;
 mod server;
+mod sight;
 mod sources;
 mod state;
 mod submit;
@@ -46,8 +49,11 @@ mod waking;
 mod watch;
 mod zones;
 
+pub use accounts::secret::{code_hash, new_code};
+pub use accounts::{ResealError, reseal};
 pub use connection::Limits;
 pub use key::{ApiKey, ApiKeyError};
 pub use openapi::openapi;
+pub use permissions::permissions;
 pub use server::{ApiConfig, BindError, HttpsConfig, ServeError, Server, serve};
 pub use state::ApiState;

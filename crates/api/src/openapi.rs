@@ -4,7 +4,9 @@
 use axum::http::Method;
 use utoipa::PartialSchema as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
     ResponseBuilder, Type,
@@ -16,6 +18,7 @@ use crate::scopes::{self, Rule};
 
 const SECURITY_SCHEME: &str = "api_key";
 const SOURCE_SCHEME: &str = "source_token";
+const SESSION_SCHEME: &str = "session";
 
 /// The document as pretty JSON, as checked in under `docs/openapi.json`.
 pub fn openapi() -> String {
@@ -63,6 +66,15 @@ pub(crate) fn document() -> OpenApi {
         ))
         .build();
     components.add_security_scheme(SOURCE_SCHEME, SecurityScheme::Http(token));
+    let session = ApiKeyValue::with_description(
+        "Authorization",
+        "`DPoP <token>` of a session, with a proof signed by the device's key in the header `DPoP` (RFC 9449): ES256, \
+         claims htm, htu, iat within 60 s, jti, ath.",
+    );
+    components.add_security_scheme(
+        SESSION_SCHEME,
+        SecurityScheme::ApiKey(ApiKey::Header(session)),
+    );
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations_of(item) {
             complete(&method, path, operation);
@@ -96,14 +108,19 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Oper
 
 /// Adds what every operation of its kind has: scope, parameters, the error answer.
 fn complete(method: &Method, path: &str, operation: &mut Operation) {
-    let requirement = match scopes::rule(method, path) {
-        Rule::Scope(scope) => SecurityRequirement::new(SECURITY_SCHEME, [scope.name()]),
-        Rule::SourceToken => SecurityRequirement::new(SOURCE_SCHEME, ["source"]),
-        // Needs no key and says so: its address is the secret.
-        Rule::Open if path.starts_with("/v1/") => SecurityRequirement::default(),
+    let requirements = match scopes::rule(method, path) {
+        Rule::Scope(scope) => vec![
+            SecurityRequirement::new(SECURITY_SCHEME, [scope.name()]),
+            SecurityRequirement::new(SESSION_SCHEME, [scope.name()]),
+        ],
+        Rule::Session => vec![SecurityRequirement::new(SESSION_SCHEME, ["session"])],
+        Rule::SourceToken => vec![SecurityRequirement::new(SOURCE_SCHEME, ["source"])],
+        // Needs no key and says so: its address, or what is in the body, is the secret.
+        Rule::Stranger => vec![SecurityRequirement::default()],
+        Rule::Open if path.starts_with("/v1/") => vec![SecurityRequirement::default()],
         Rule::Open | Rule::NoSuchMethod(_) => return,
     };
-    operation.security = Some(vec![requirement]);
+    operation.security = Some(requirements);
     // Handlers of different domains share names; the path makes them unique.
     operation.operation_id = Some(operation_id(method, path));
     let problem = ResponseBuilder::new()
@@ -120,7 +137,8 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
         .responses
         .insert("default".to_owned(), RefOr::T(problem));
     let parameters = operation.parameters.get_or_insert_default();
-    let changes_nothing = matches!(path, "/v1/alerts/preview" | "/v1/templates/check");
+    let stranger = scopes::rule(method, path) == Rule::Stranger;
+    let changes_nothing = stranger || matches!(path, "/v1/alerts/preview" | "/v1/templates/check");
     if path.ends_with("/in") || path.ends_with("/beat") || path.ends_with("/try") {
         // What a source says twice is counted twice and told once; a trial changes nothing.
     } else if method != Method::GET && !changes_nothing {

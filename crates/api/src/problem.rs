@@ -46,6 +46,11 @@ pub(crate) enum Kind {
     MalformedJson,
     NotAuthenticated,
     NotAllowed,
+    MustEnrol,
+    SessionOver,
+    ProofRefused,
+    SignInRefused,
+    TooMany,
     CrossSite,
     NotFound,
     UnknownAlert,
@@ -91,8 +96,25 @@ impl Kind {
             Self::NotAllowed => (
                 StatusCode::FORBIDDEN,
                 "not-allowed",
-                "The API key does not allow this",
+                "The API key or the roles do not allow this",
             ),
+            Self::MustEnrol => (
+                StatusCode::FORBIDDEN,
+                "must-enrol",
+                "A second factor has to be set up first",
+            ),
+            Self::SessionOver => (
+                StatusCode::UNAUTHORIZED,
+                "session-over",
+                "Nobody is signed in",
+            ),
+            Self::ProofRefused => (
+                StatusCode::UNAUTHORIZED,
+                "proof-refused",
+                "The device's proof does not hold",
+            ),
+            Self::SignInRefused => (StatusCode::UNAUTHORIZED, "sign-in-refused", "Not signed in"),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many tries"),
             Self::CrossSite => (
                 StatusCode::FORBIDDEN,
                 "cross-site",
@@ -338,6 +360,10 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::ImportDecided(_)
         | Refusal::NotNow(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
+        Refusal::TooMany { wait_s } => {
+            return Problem::new(Kind::TooMany, refusal.to_string())
+                .with_header(header::RETRY_AFTER, wait_s.to_string());
+        }
     };
     Problem::new(kind, refusal.to_string())
 }
@@ -376,7 +402,11 @@ pub(crate) fn of_propose_error(error: &ProposeError, idempotency_key: &str) -> P
         }
         ProposeError::Refused(_) | ProposeError::Overloaded => error.to_string(),
     };
-    Problem::new(kind, detail).with_idempotency_key(idempotency_key)
+    let problem = Problem::new(kind, detail);
+    match idempotency_key.is_empty() {
+        true => problem,
+        false => problem.with_idempotency_key(idempotency_key),
+    }
 }
 
 impl From<ReadError> for Problem {

@@ -17,9 +17,9 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, alerts, budgets, clocks, cluster, conversations, directory, headers, health, held,
-    inbound, island, metrics, nodes, outbox, readiness, recipients, reports, schedules, sources,
-    templates, text_policy, waking, watch, zones,
+    access, accounts, alerts, budgets, clocks, cluster, conversations, directory, headers, health,
+    held, inbound, island, metrics, nodes, outbox, readiness, recipients, reports, schedules,
+    sources, templates, text_policy, waking, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -46,6 +46,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(clocks::routes())
         .merge(watch::routes())
         .merge(access::routes())
+        .merge(accounts::routes())
         .merge(sources::routes())
         .merge(reports::routes())
         .merge(readiness::routes())

@@ -377,7 +377,7 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     ),
     (Method::POST, "/v1/cluster/evict", Some(Scope::ClusterAdmin)),
     (Method::GET, "/v1/outbox", Some(Scope::ClusterRead)),
-    (Method::POST, "/v1/outbox/pause", Some(Scope::ClusterAdmin)),
+    (Method::POST, "/v1/outbox/pause", Some(Scope::OutboxPause)),
     (
         Method::POST,
         "/v1/outbox/release",
@@ -404,6 +404,42 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/v1/keys", Some(Scope::KeysAdmin)),
     (Method::POST, "/v1/keys", Some(Scope::KeysAdmin)),
     (Method::DELETE, "/v1/keys/{id}", Some(Scope::KeysAdmin)),
+    (Method::GET, "/v1/accounts", Some(Scope::AccountsAdmin)),
+    (
+        Method::GET,
+        "/v1/accounts/{name}",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::PUT,
+        "/v1/accounts/{name}",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::PUT,
+        "/v1/accounts/{name}/roles",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::PUT,
+        "/v1/accounts/{name}/disabled",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::POST,
+        "/v1/accounts/{name}/invitation",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::GET,
+        "/v1/accounts/{name}/sessions",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::DELETE,
+        "/v1/accounts/{name}/sessions",
+        Some(Scope::AccountsAdmin),
+    ),
     (Method::GET, "/v1/watch", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/metrics", Some(Scope::MetricsRead)),
     (Method::GET, "/v1/sources", Some(Scope::SourceRead)),
@@ -489,11 +525,50 @@ pub(crate) const OF_SOURCES: &[(Method, &str)] = &[
     (Method::POST, "/v1/sources/{key}/{token}/beat"),
 ];
 
+/// How people who have shown nothing yet show who they are; their handlers look at it.
+pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
+    (Method::POST, "/v1/sign-in"),
+    (Method::POST, "/v1/sign-in/{attempt}"),
+    (Method::POST, "/v1/invitations/accept"),
+];
+
+/// What everybody who is signed in may do with their own session, devices and factors, whatever their roles.
+pub(crate) const OF_SESSIONS: &[(Method, &str)] = &[
+    (Method::GET, "/v1/session"),
+    (Method::DELETE, "/v1/session"),
+    (Method::GET, "/v1/sessions"),
+    (Method::DELETE, "/v1/sessions/{id}"),
+    (Method::PUT, "/v1/session/password"),
+    (Method::POST, "/v1/session/totp"),
+    (Method::POST, "/v1/session/totp/confirm"),
+    (Method::POST, "/v1/session/recovery-codes"),
+];
+
+/// Operations that can be allowed for one's own matters only: their handlers, or the guard, keep to those.
+pub(crate) const OWN: &[(Method, &str)] = &[
+    (Method::GET, "/v1/alerts"),
+    (Method::GET, "/v1/alerts/{alert}"),
+    (Method::POST, "/v1/alerts/{alert}/answer"),
+    (Method::GET, "/v1/rooms/{room}/messages"),
+    (Method::POST, "/v1/rooms/{room}/messages"),
+    (Method::GET, "/v1/on-call"),
+];
+
+/// Whether an operation can be allowed for one's own matters only.
+pub(crate) fn has_own(method: &Method, path: &str) -> bool {
+    OWN.iter()
+        .any(|(own_method, own_path)| own_method == method && *own_path == path)
+}
+
 /// What the table says about a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Rule {
     Open,
     Scope(Scope),
+    /// Anybody, who is then to show who they are.
+    Stranger,
+    /// Whoever is signed in.
+    Session,
     /// Only with the token of the source in the path; its handler looks at it.
     SourceToken,
     /// The path exists, but not with this method; these are the ones it has.
@@ -503,12 +578,19 @@ pub(crate) enum Rule {
 /// The rule for a method on a route's path.
 pub(crate) fn rule(method: &Method, path: &str) -> Rule {
     let mut allowed = Vec::new();
-    for (row_method, row_path) in OF_SOURCES {
-        if *row_path == path {
-            if row_method == method {
-                return Rule::SourceToken;
+    let apart = [
+        (OF_SOURCES, Rule::SourceToken),
+        (OF_STRANGERS, Rule::Stranger),
+        (OF_SESSIONS, Rule::Session),
+    ];
+    for (table, rule) in apart {
+        for (row_method, row_path) in table {
+            if *row_path == path {
+                if row_method == method {
+                    return rule;
+                }
+                allowed.push(row_method.as_str());
             }
-            allowed.push(row_method.as_str());
         }
     }
     for (row_method, row_path, scope) in TABLE {
@@ -535,10 +617,11 @@ mod tests {
         let documented: BTreeSet<(String, String)> = openapi::operations(&openapi::document())
             .into_iter()
             .collect();
+        let apart = [OF_SOURCES, OF_STRANGERS, OF_SESSIONS].concat();
         let rows: Vec<(String, String)> = TABLE
             .iter()
             .map(|(method, path, _)| (method, path))
-            .chain(OF_SOURCES.iter().map(|(method, path)| (method, path)))
+            .chain(apart.iter().map(|(method, path)| (method, path)))
             .map(|(method, path)| (method.to_string(), (*path).to_owned()))
             .collect();
         let unique: BTreeSet<_> = rows.iter().cloned().collect();

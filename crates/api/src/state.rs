@@ -6,6 +6,8 @@ use std::sync::Arc;
 use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
+use crate::accounts::caller::Sessions;
+use crate::accounts::password::Hasher;
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
 use crate::sources::Desk;
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) intake: IntakeTally,
     pub(crate) keys: Arc<KeyCache>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) hasher: Arc<Hasher>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
 }
@@ -55,6 +59,8 @@ impl Shared {
             board: state.board,
             intake: state.intake,
             keys: Arc::default(),
+            sessions: Arc::default(),
+            hasher: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),
         }

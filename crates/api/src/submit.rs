@@ -16,7 +16,7 @@ use crate::state::Shared;
 
 /// The replica ends a proposal by its own, shorter deadline; this one guards against a replica that hangs.
 /// Long enough for a node on the slowest profile to find itself cut off and take the change by itself.
-const PROPOSE_TIME: Duration = Duration::from_secs(60);
+pub(crate) const PROPOSE_TIME: Duration = Duration::from_secs(60);
 
 /// What is promised about a change once it is answered.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]

@@ -162,7 +162,7 @@ fn raises_together(entries: &[LogEntry], mut at: Timestamp) -> Vec<(Entry<'_>, &
 fn is_outside(actor: &Actor) -> bool {
     matches!(
         actor,
-        Actor::ApiKey { .. } | Actor::Operator { .. } | Actor::Mail { .. }
+        Actor::ApiKey { .. } | Actor::Operator { .. } | Actor::Mail { .. } | Actor::Account { .. }
     )
 }
 

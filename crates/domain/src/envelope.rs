@@ -41,10 +41,15 @@ pub enum Actor {
     Person { key: String },
     /// Whoever wrote a mail under this address. A hint, too.
     Mail { address: String },
+    /// A person signed in with this account.
+    Account { name: String },
+    /// Somebody at this node who has not shown yet who they are.
+    Stranger { node: NodeId },
 }
 
 impl Actor {
-    /// As shown in lists and stored in rows: `loop`, `operator:n1`, `key:3fa9`, `person:anna`, `mail:a@b`.
+    /// As shown in lists and stored in rows: `loop`, `operator:n1`, `key:3fa9`, `person:anna`, `mail:a@b`,
+    /// `account:anna`, `stranger:n1`.
     pub fn label(&self) -> String {
         match self {
             Self::Loop => "loop".to_owned(),
@@ -52,6 +57,8 @@ impl Actor {
             Self::ApiKey { id } => format!("key:{id}"),
             Self::Person { key } => format!("person:{key}"),
             Self::Mail { address } => format!("mail:{address}"),
+            Self::Account { name } => format!("account:{name}"),
+            Self::Stranger { node } => format!("stranger:{node}"),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     conversations, deliveries, escalation, inbound, islands, nodes, requests,
 };
 
+mod of_accounts;
 mod of_acts;
 mod of_limits;
 mod of_mail;
@@ -104,6 +105,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_orders::samples());
     all.extend(of_rooms::samples());
     all.extend(of_mail::samples());
+    all.extend(of_accounts::samples());
     all
 }
 

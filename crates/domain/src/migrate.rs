@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0025_source_redirects.sql"),
     include_str!("migrations/0026_rooms.sql"),
     include_str!("migrations/0027_mail_answers.sql"),
+    include_str!("migrations/0028_accounts.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

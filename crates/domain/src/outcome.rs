@@ -174,4 +174,6 @@ pub enum Refusal {
     /// A budget does not allow it; the words say which, and what can be done.
     #[error("{0}")]
     OverBudget(String),
+    #[error("too many tries; wait for {wait_s} s")]
+    TooMany { wait_s: u64 },
 }

@@ -581,6 +581,11 @@ pub trait ClusterAdmin: Send + Sync + 'static {
     /// Hands leadership to `to`, or to the most current voter.
     async fn transfer(&self, to: Option<NodeId>) -> Result<(), AdminError>;
 
+    /// Keys under which small secrets in the state are sealed, the newest first; empty on a node that holds none.
+    fn sealing_keys(&self) -> Vec<[u8; 32]> {
+        Vec::new()
+    }
+
     /// Every way from this node to the others, and how it stands.
     fn paths(&self) -> Vec<PathStatus> {
         Vec::new()

@@ -25,6 +25,20 @@ fn the_document_checked_in_is_the_one_served() {
 }
 
 #[test]
+fn the_page_about_permissions_is_the_one_the_guard_goes_by() {
+    let page = ::api::permissions();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/permissions.md");
+    if std::env::var(BLESS).is_ok_and(|value| value == "1") {
+        std::fs::write(path, &page).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        checked_in == page,
+        "docs/permissions.md is out of date: run this test with {BLESS}=1 and look at the change"
+    );
+}
+
+#[test]
 fn every_operation_says_what_it_needs_and_how_it_fails() {
     let document: Value = serde_json::from_str(&::api::openapi()).unwrap();
     let mut ids = std::collections::BTreeSet::new();
@@ -40,9 +54,16 @@ fn every_operation_says_what_it_needs_and_how_it_fails() {
                 continue;
             }
             let security = &operation["security"][0];
-            let by_address = what == "get /v1/calendars/{feed}" && *security == json!({});
+            let by_address = [
+                "get /v1/calendars/{feed}",
+                "post /v1/sign-in",
+                "post /v1/sign-in/{attempt}",
+                "post /v1/invitations/accept",
+            ];
+            let by_address = by_address.contains(&what.as_str()) && *security == json!({});
             assert!(
                 security["api_key"][0].is_string()
+                    || security["session"][0].is_string()
                     || security["source_token"][0].is_string()
                     || by_address,
                 "{what} names no scope"

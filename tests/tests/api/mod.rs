@@ -6,12 +6,14 @@
 )]
 
 mod access;
+mod accounts;
 mod acts;
 mod alerts;
 mod automations;
 mod budgets;
 mod cap;
 mod client;
+mod device;
 mod directory;
 mod disk;
 mod document;
@@ -88,7 +90,20 @@ impl World {
     }
 
     async fn start_with(limits: Limits) -> Self {
-        let replica = FakeReplica::open().await;
+        Self::serve(FakeReplica::open().await, limits).await
+    }
+
+    /// Another node of the same cluster, for as long as this one runs.
+    async fn beside(&self) -> Self {
+        Self::serve(Arc::clone(&self.replica), Limits::default()).await
+    }
+
+    /// Seconds since 1970 in the cluster's civil time.
+    fn now_s(&self) -> i64 {
+        self.replica.now().0 / 1_000
+    }
+
+    async fn serve(replica: Arc<FakeReplica>, limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("holdfast.sock");
         let (certificate, config) = certificate();

@@ -4,6 +4,7 @@
     reason = "a test: a panic is how it reports a broken assumption"
 )]
 
+mod accounts;
 mod acts;
 mod battery;
 mod demo;

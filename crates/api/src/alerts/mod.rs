@@ -8,10 +8,10 @@ mod quota;
 mod raise;
 mod view;
 
-use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
 use domain::{
@@ -30,6 +30,7 @@ use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::cap;
 use crate::fields::Fields;
+use crate::guard::Principal;
 use crate::held::{self, Held};
 use crate::input::{Input, Order, Params, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
@@ -86,7 +87,7 @@ fn parse(text: &str) -> Result<Reference, Problem> {
     Name::parse(text).map(Reference::Name).ok_or_else(unknown)
 }
 
-fn unknown() -> Problem {
+pub(crate) fn unknown() -> Problem {
     Problem::new(
         Kind::UnknownAlert,
         "there is no such alert; name it by its id or by its number, such as 118 or B-7",
@@ -285,9 +286,13 @@ async fn resolve_recipients(
     wanted.resolve(&mut view, shared.replica.now()).await
 }
 
-/// Lists alerts, newest first.
+/// Lists alerts, newest first; to responders those they were called for.
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts", params(ListParams), responses((status = 200, body = AlertsJson)))]
-async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Response, Problem> {
+async fn list(
+    Params(params): Params<ListParams>,
+    Extension(principal): Extension<Principal>,
+    mut view: View,
+) -> Result<Response, Problem> {
     let state = params.state.as_deref().map(parse_state).transpose()?;
     let limit = params.limit.clamp(1, LIST_MAX);
     let before = match params.before.as_deref() {
@@ -297,9 +302,14 @@ async fn list(Params(params): Params<ListParams>, mut view: View) -> Result<Resp
         }
         None => None,
     };
-    let rows = alerts::list(&mut view.0, state, before, limit)
-        .await
-        .map_err(of_query)?;
+    let rows = match &principal.own {
+        None => alerts::list(&mut view.0, state, before, limit).await,
+        Some(key) => {
+            let person = RecipientId::of_key(key);
+            alerts::list_called(&mut view.0, person, state, before, limit).await
+        }
+    };
+    let rows = rows.map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.label.clone());
     let mut alerts = Vec::with_capacity(rows.len());
@@ -377,6 +387,15 @@ async fn answer(
     input: Input<AnswerBody>,
 ) -> Result<Json<Stored>, Problem> {
     let answer = parse_answer("/answer", &input.value.answer)?;
+    if input
+        .order
+        .own
+        .as_ref()
+        .is_some_and(|own| *own != input.value.person)
+    {
+        let text = "you answer for yourself only";
+        return Err(Problem::new(Kind::NotAllowed, text));
+    }
     let recipient = RecipientId::of_key(&input.value.person);
     let eta_min = input.value.eta_minutes;
     change(&shared, &alert, input.order, |alert| Command::Answer {

@@ -177,6 +177,19 @@ impl Identity {
         (!keys.is_empty()).then_some(keys)
     }
 
+    /// Keys for sealing what is replicated and must be read back, one of each issuing key held, that of the signing
+    /// authority first: they change with it, and whoever was evicted before does not hold them.
+    pub fn sealing_keys(&self) -> Vec<[u8; 32]> {
+        let held = self.held();
+        let signs = sha256(&held.issuing);
+        let (first, rest): (Vec<_>, Vec<_>) =
+            held.issuing_keys.iter().partition(|(of, _)| **of == signs);
+        let keys = first.into_iter().chain(rest);
+        keys.filter_map(|(_, pem)| KeyPair::from_pem(pem).ok())
+            .map(|key| sha256(&[b"holdfast sealing key".as_slice(), key.serialized_der()].concat()))
+            .collect()
+    }
+
     /// Keeps the issuing keys another voter gave. Keys of other authorities are refused.
     pub(crate) fn adopt_issuing_keys(&self, pem: &str) -> Result<(), IdentityError> {
         let trusted = self.trusted();

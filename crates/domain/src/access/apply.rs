@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Command, CreateKey, Scope};
+use super::{Command, CreateKey, Scope, accounts};
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::rows;
@@ -15,6 +15,7 @@ pub(crate) async fn apply(
     match command {
         Command::CreateKey(key) => create(conn, entry, key).await,
         Command::RevokeKey { id } => revoke(conn, entry, id).await,
+        Command::Accounts(command) => Box::pin(accounts::apply(conn, entry, command)).await,
     }
 }
 

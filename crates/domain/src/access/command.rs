@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts;
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -10,6 +11,8 @@ pub enum Command {
     CreateKey(CreateKey),
     /// Ends a key at once.
     RevokeKey { id: String },
+    /// Accounts of people, their factors and sessions.
+    Accounts(accounts::Command),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

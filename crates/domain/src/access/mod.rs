@@ -1,16 +1,20 @@
-//! Who may ask for what: API keys, hashed and scoped. Secrets never enter the log (SECURITY D-3).
+//! Who may ask for what: API keys, hashed and scoped; people's accounts with roles, and the sessions they opened. Secrets
+//! never enter the log (SECURITY D-3).
 
+pub mod accounts;
 mod apply;
 mod command;
 mod query;
+mod roles;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, CreateKey};
 pub use self::query::{KeyRow, key, keys};
+pub use self::roles::{Lifetime, Reach, Role, Roles, Sight};
 
-/// What an API key may be used for.
+/// What an API key, or a person by their roles, may do.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Scope {
     AlertCreate,
@@ -29,6 +33,8 @@ pub enum Scope {
     ReportCreate,
     RoomRead,
     RoomWrite,
+    AccountsAdmin,
+    OutboxPause,
 }
 
 impl Scope {
@@ -49,6 +55,8 @@ impl Scope {
         Self::ReportCreate,
         Self::RoomRead,
         Self::RoomWrite,
+        Self::AccountsAdmin,
+        Self::OutboxPause,
     ];
 
     /// The name in rows, requests and lists.
@@ -70,6 +78,8 @@ impl Scope {
             Self::ReportCreate => "report:create",
             Self::RoomRead => "room:read",
             Self::RoomWrite => "room:write",
+            Self::AccountsAdmin => "accounts:admin",
+            Self::OutboxPause => "outbox:pause",
         }
     }
 

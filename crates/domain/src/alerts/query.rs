@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::acts::roles_of;
 use super::{ActRow, FromTemplate, Label, Name, RoleRow, Severity, State, Status};
-use crate::ids::{ActId, AlertId, NodeId};
+use crate::ids::{ActId, AlertId, NodeId, RecipientId};
 use crate::rows;
 use crate::time::Timestamp;
 use crate::vocabulary::AlertKind;
@@ -136,6 +136,46 @@ pub async fn list(
         }
     };
     found.iter().map(alert_row).collect()
+}
+
+/// As [`list`], of those alone that a person was called for.
+pub async fn list_called(
+    conn: &mut SqliteConnection,
+    person: RecipientId,
+    state: Option<State>,
+    before: Option<AlertId>,
+    limit: u32,
+) -> Result<Vec<AlertRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
+          where l.alert_id = a.alert_id) as labels from called_person c join alert a on a.alert_id = c.alert_id \
+         where c.recipient_id = ?4 and (?3 is null or a.state = ?3) \
+         and (?1 is null or (a.raised_at_ms, a.number, a.alert_id) < \
+          (select raised_at_ms, number, alert_id from alert where alert_id = ?1)) \
+         order by a.raised_at_ms desc, a.number desc, a.alert_id desc limit ?2",
+    )
+    .bind(before.map(|id| id.0.to_vec()))
+    .bind(i64::from(limit))
+    .bind(state.map(State::name))
+    .bind(person.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(alert_row).collect()
+}
+
+/// Whether a person was called for an alert.
+pub async fn was_called(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+    person: RecipientId,
+) -> Result<bool, sqlx::Error> {
+    let found: Option<i64> =
+        sqlx::query_scalar("select 1 from called_person where alert_id = ? and recipient_id = ?")
+            .bind(alert.as_bytes())
+            .bind(person.as_bytes())
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.is_some())
 }
 
 /// What a template gave an alert, if it was raised from one.

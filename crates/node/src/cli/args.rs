@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+mod account;
 mod act;
 mod directory;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::account::AccountCommand;
 pub(crate) use self::act::{ActCommand, AudienceWord, RoleWord, Update};
 pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
@@ -82,7 +84,7 @@ pub(crate) enum Command {
         #[arg(long, hide = true)]
         stop_with_parent: bool,
     },
-    /// Found a cluster of which this is the first node, and print the first API key
+    /// Found a cluster of which this is the first node, and print the first API key and the first admin's setup code
     Init {
         /// Name of the organisation as it stands in every text
         #[arg(long)]
@@ -151,6 +153,9 @@ pub(crate) enum Command {
     /// Keys for programs that use the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Who may sign in, and what they may do
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Modems of all nodes
     #[command(subcommand)]
     Modem(ModemCommand),

@@ -1,5 +1,6 @@
 //! The commands: each asks a node over HTTP and shows what it answered.
 
+mod account;
 mod act;
 mod alert;
 pub(crate) mod args;
@@ -80,6 +81,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Template(command) => on_core(template::template(&context, command)),
         Command::Directory(command) => on_core(directory::directory(&context, command)),
         Command::Key(command) => on_core(key::key(&context, command)),
+        Command::Account(command) => on_core(account::account(&context, command)),
         Command::Modem(command) => on_core(modem::modem(&context, &command)),
         Command::Cluster(ClusterCommand::Recover) => on_core(recover::recover(&context)),
         Command::Cluster(command) => on_core(cluster::cluster(&context, command)),

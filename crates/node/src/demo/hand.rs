@@ -30,7 +30,7 @@ pub(super) async fn hand(context: &Context, command: DemoCommand) -> Done {
 }
 
 /// Lines to copy.
-pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
+pub(super) fn how_to(fleet: &Fleet, world: &Path, codes: &[(&str, &str, String)]) -> String {
     let program = program();
     let first = &fleet.nodes[0];
     let (config, world) = (first.config.display(), world.display());
@@ -47,11 +47,19 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
             )
         })
         .collect();
+    let codes: Vec<_> = codes
+        .iter()
+        .map(|(account, role, code)| format!("  {account:<6} {role:<17} {code}"))
+        .collect();
     let victim = fleet.nodes[2].pid().unwrap_or_default();
     let second = fleet.nodes[1].pid().unwrap_or_default();
     format!(
         "\nThree nodes are up:\n{}\n\
          API key        {}\nCertificate    {}\n\n\
+         Accounts for people, and the code that lets one device in (POST /v1/invitations/accept; docs/openapi.json):\n{}\n\
+         Another device, or another account:\n\
+         \x20 {program} --config {config} account list\n\
+         \x20 {program} --config {config} account invite paula\n\n\
          Raise an alert to the people on duty, then look at it:\n\
          \x20 {program} --config {config} alert raise \"Pump 3 has tripped\" --to group:duty --severity critical\n\
          \x20 {program} --config {config} alert show 1\n\n\
@@ -75,6 +83,7 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
         nodes.join("\n"),
         fleet.key_file.display(),
         fleet.ca_file.display(),
+        codes.join("\n"),
         fleet.ca_file.display(),
         fleet.key_file.display(),
         first.url(),

@@ -111,6 +111,7 @@ async fn once(
 async fn stay(context: &Context, fleet: &mut Fleet, outside: &Outside, stop: &mut Stop) -> Done {
     let client = fleet.client(Duration::from_secs(20))?;
     organisation::set_up(&client).await?;
+    let codes = organisation::invite(&client).await?;
     fleet.channels_up(Duration::from_secs(40)).await?;
     let nodes: Vec<_> = fleet
         .nodes
@@ -118,8 +119,11 @@ async fn stay(context: &Context, fleet: &mut Fleet, outside: &Outside, stop: &mu
         .map(|n| json!({ "node": n.id, "https": n.url(), "pid": n.pid(), "config": n.config, "number": n.number }))
         .collect();
     let world = outside.control_socket();
-    let object = json!({ "ok": true, "nodes": nodes, "key_file": fleet.key_file, "ca_file": fleet.ca_file, "world": world });
-    context.output.data(&object, || hand::how_to(fleet, &world));
+    let object = json!({ "ok": true, "nodes": nodes, "key_file": fleet.key_file, "ca_file": fleet.ca_file, "world": world,
+        "accounts": codes.iter().map(|(account, role, code)| json!({ "account": account, "role": role, "code": code })).collect::<Vec<_>>() });
+    context
+        .output
+        .data(&object, || hand::how_to(fleet, &world, &codes));
     let mut noted = vec![false; fleet.nodes.len()];
     loop {
         select! {

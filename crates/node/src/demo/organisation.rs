@@ -61,6 +61,48 @@ pub(super) async fn set_up(client: &Client) -> Result<usize, anyhow::Error> {
     }
 }
 
+/// Lets people sign in: for each account, what it is and the code that lets one device in.
+pub(super) async fn invite(
+    client: &Client,
+) -> Result<Vec<(&'static str, &'static str, String)>, anyhow::Error> {
+    let accounts = [
+        ("admin", None, "admin"),
+        ("paula", Some("paula"), "incident-manager"),
+        ("bjorn", Some("bjorn"), "responder"),
+    ];
+    let mut codes = Vec::with_capacity(accounts.len());
+    for (account, person, role) in accounts {
+        let at = format!("/v1/accounts/{account}");
+        let mut answer = Value::Null;
+        let steps = [
+            (
+                Method::PUT,
+                String::new(),
+                person.map(|key| json!({ "person": key })),
+            ),
+            (
+                Method::PUT,
+                "/roles".to_owned(),
+                Some(json!({ "roles": [role] })),
+            ),
+            (Method::POST, "/invitation".to_owned(), Some(json!({}))),
+        ];
+        // The first admin's account came with the founding.
+        let first = usize::from(person.is_none());
+        for (method, what, body) in steps.into_iter().skip(first) {
+            let path = format!("{at}{what}");
+            let done = client.change(method, &path, body.as_ref()).await;
+            answer = done.map_err(|failure| failure.error.context(format!("cannot do {path}")))?;
+        }
+        codes.push((
+            account,
+            role,
+            answer["code"].as_str().unwrap_or_default().to_owned(),
+        ));
+    }
+    Ok(codes)
+}
+
 /// Days by turns; at night one of those who live nearby.
 fn control_room() -> Value {
     json!({

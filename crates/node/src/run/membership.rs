@@ -78,6 +78,10 @@ impl Admin {
 
 #[async_trait]
 impl ClusterAdmin for Admin {
+    fn sealing_keys(&self) -> Vec<[u8; 32]> {
+        self.cluster.identity().sealing_keys()
+    }
+
     fn status(&self) -> ClusterStatus {
         let status = self.latest();
         // Who leads is known here and now; what the leader knows of the others may be a moment old.

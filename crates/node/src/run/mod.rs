@@ -14,6 +14,7 @@ mod membership;
 mod modem_memory;
 mod node;
 mod power;
+mod seals;
 mod snmp;
 mod tls;
 mod vitals;
@@ -28,9 +29,9 @@ use api::ApiKey;
 use cluster::{
     Carriers, Cluster, ClusterConfig, Founding, JoinConfig, JoinError, LocalPath, Tuning,
 };
-use domain::access::{self, CreateKey, Scope};
+use domain::access::{self, CreateKey, Role, Scope, accounts};
 use domain::ports::{Proposal, Replica as _};
-use domain::{Actor, Command, Outcome, RequestId};
+use domain::{Command, Outcome, RequestId};
 use rand::SeedableRng as _;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::json;
@@ -91,16 +92,22 @@ pub(crate) async fn init(context: &Context, organisation: Option<String>) -> Don
         .await
         .context("cannot found the cluster")?;
     let created = create_first_key(&cluster).await;
+    let invited = invite_first_admin(&cluster).await;
     let node = cluster.node();
     cluster
         .shutdown()
         .await
         .context("cannot close the new cluster's files")?;
-    let key = created?;
+    let (key, setup_code) = (created?, invited?);
     let ca_file = ca_file(&config);
-    let answer = json!({ "ok": true, "node": node.0, "key": key.to_string(), "key_id": key.id(), "ca_file": ca_file });
+    let answer = json!({ "ok": true, "node": node.0, "key": key.to_string(), "key_id": key.id(), "ca_file": ca_file,
+        "admin": FIRST_ADMIN, "setup_code": setup_code });
     context.output.data(&answer, || key.to_string());
     context.output.note("This key may do everything and is shown once: keep it in a safe, make others with `holdfast key create`.");
+    context.output.note(format!(
+        "Setup code of the first admin's account, {FIRST_ADMIN}: {setup_code}. It lets one device in within 24 hours; \
+         `holdfast account invite {FIRST_ADMIN}` at this node makes another."
+    ));
     context.output.note(format!(
         "Clients trust this cluster by {}. Start the node with `holdfast run`.",
         ca_file.display()
@@ -195,6 +202,9 @@ fn carriers(config: &config::Carriers) -> Carriers {
     }
 }
 
+/// What the first admin types to sign in.
+const FIRST_ADMIN: &str = "admin";
+
 fn identity_exists(config: &Config) -> bool {
     ca_file(config).exists()
 }
@@ -208,25 +218,55 @@ async fn create_first_key(cluster: &Cluster) -> Result<ApiKey, anyhow::Error> {
         scopes: Scope::ALL.map(|scope| scope.name().to_owned()).to_vec(),
         expires_at: None,
     };
-    let replica = cluster.replica();
-    let proposal = Proposal {
-        request: RequestId::derive(&[b"first key", &key.secret_hash()]),
-        body: key.secret_hash(),
-        actor: Actor::Operator {
-            node: cluster.node(),
-        },
-        decided_under: None,
-        command: Command::Access(access::Command::CreateKey(create)),
-    };
-    let committed = replica
-        .propose(proposal)
+    let request = RequestId::derive(&[b"first key", &key.secret_hash()]);
+    store(cluster, request, access::Command::CreateKey(create))
         .await
         .context("cannot store the first API key")?;
+    Ok(key)
+}
+
+/// Adds the first admin's account, which nobody can sign in to but by the code this returns.
+async fn invite_first_admin(cluster: &Cluster) -> Result<String, anyhow::Error> {
+    let code = api::new_code(&mut rand::rngs::StdRng::from_seed(rand::random()));
+    let code_hash = api::code_hash(&code).context("a code just made cannot be read")?;
+    let name = || FIRST_ADMIN.to_owned();
+    let steps = [
+        accounts::Command::Put {
+            name: name(),
+            shown: "Administrator".to_owned(),
+            person: None,
+        },
+        accounts::Command::SetRoles {
+            name: name(),
+            roles: vec![Role::Admin.name().to_owned()],
+        },
+        accounts::Command::Invite {
+            name: name(),
+            code_hash,
+        },
+    ];
+    for (step, command) in (0_u8..).zip(steps) {
+        let request = RequestId::derive(&[b"first admin", &code_hash, &[step]]);
+        store(cluster, request, access::Command::Accounts(command))
+            .await
+            .context("cannot store the first admin's account")?;
+    }
+    Ok(code)
+}
+
+async fn store(
+    cluster: &Cluster,
+    request: RequestId,
+    command: access::Command,
+) -> Result<(), anyhow::Error> {
+    let command = Command::Access(command);
+    let proposal = Proposal::by_operator(cluster.node(), request, command);
+    let committed = cluster.replica().propose(proposal).await?;
     match committed.outcome {
-        Outcome::Applied(_) => Ok(key),
+        Outcome::Applied(_) => Ok(()),
         other @ (Outcome::Unchanged
         | Outcome::Refused(_)
         | Outcome::Conflict
-        | Outcome::Defect(_)) => Err(anyhow!("the first API key was not stored: {other:?}")),
+        | Outcome::Defect(_)) => Err(anyhow!("the new cluster did not take it: {other:?}")),
     }
 }

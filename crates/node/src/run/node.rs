@@ -32,7 +32,7 @@ use super::membership::Admin;
 use super::modem_memory::ModemMemory;
 use super::power::{PowerParts, PowerWatch, wait_for_power};
 use super::vitals::Vitals;
-use super::{cluster_config, snmp, tls, zones};
+use super::{cluster_config, seals, snmp, tls, zones};
 use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
 
 /// SMS taken by a modem and not yet ended, at most (DESIGN C3).
@@ -222,6 +222,12 @@ impl Parts {
             Admin::new(Arc::clone(cluster), config, parts.stop_intake.clone()).await;
         parts.intake.spawn(endless("view of the cluster", refresh));
         let admin: Arc<dyn ClusterAdmin> = Arc::new(admin);
+        let sealing = seals::keep_current(
+            Arc::clone(&replica),
+            Arc::clone(&admin),
+            parts.stop_intake.clone(),
+        );
+        parts.intake.spawn(endless("seals", sealing));
         if let Some(power) = &config.power {
             let watched = PowerParts {
                 site: config.node.name.clone(),

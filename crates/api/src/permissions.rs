@@ -1,0 +1,68 @@
+//! Which role may do what, as a page for people: `docs/permissions.md` is written from the tables the guard goes by.
+
+use std::fmt::Write as _;
+
+use axum::http::Method;
+use domain::access::{Reach, Role, Scope};
+
+use crate::scopes::{self, OF_SESSIONS, OF_SOURCES, OF_STRANGERS, TABLE};
+
+const HEAD: &str = "\
+# Who may do what
+
+Written from the tables that the guard goes by (`crates/api/src/scopes.rs`, `crates/domain/src/access/roles.rs`); a test
+compares them, and another asks every operation as every role. ✓ means all of it, *own* what concerns the person: alerts
+they were called for, answers of their own. API keys may what their scopes say; `cluster:admin` includes `outbox:pause`.
+The local socket may everything. An account of several roles may what any of them may.
+
+Phone numbers and mail addresses: incident managers see them; admins, auditors and duty officers see their last two digits,
+responders nothing. Duty officers and responders see how to reach those who are on call now.
+
+";
+
+/// The page.
+pub fn permissions() -> String {
+    let mut page = HEAD.to_owned();
+    let roles = Role::ALL.map(Role::name).join(" | ");
+    let line = "|---".repeat(Role::ALL.len() + 2);
+    _ = writeln!(page, "| operation | scope | {roles} |\n{line}|");
+    for (method, path, scope) in TABLE {
+        match scope {
+            Some(scope) => {
+                let cells = Role::ALL
+                    .map(|role| cell(role, *scope, method, path))
+                    .join(" | ");
+                _ = writeln!(page, "| {method} {path} | {} | {cells} |", scope.name());
+            }
+            None => {
+                _ = writeln!(
+                    page,
+                    "| {method} {path} | open |{}",
+                    " ✓ |".repeat(Role::ALL.len())
+                )
+            }
+        }
+    }
+    for (title, table) in [
+        (
+            "Everybody who is signed in, with what is theirs",
+            OF_SESSIONS,
+        ),
+        ("Whoever is not signed in yet", OF_STRANGERS),
+        ("Sources, with their own token", OF_SOURCES),
+    ] {
+        _ = writeln!(page, "\n## {title}\n");
+        for (method, path) in table {
+            _ = writeln!(page, "- {method} {path}");
+        }
+    }
+    page
+}
+
+fn cell(role: Role, scope: Scope, method: &Method, path: &str) -> &'static str {
+    match role.reach(scope) {
+        Some(Reach::All) => "✓",
+        Some(Reach::Own) if scopes::has_own(method, path) => "own",
+        Some(Reach::Own) | None => "–",
+    }
+}

@@ -1,0 +1,86 @@
+//! Accounts of people: what they are called, which roles they have, how they show who they are, and where they are
+//! signed in.
+//!
+//! Invariants: no secret of anybody is here in clear (passwords and codes are hashed, seeds sealed, before they are
+//! proposed); a code, an invitation and a step of a TOTP open at most one session; a session is bound to one device's
+//! key; what was opened in another epoch opens nothing (SECURITY D-3, D-6, D-13).
+
+mod apply;
+mod command;
+mod query;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+pub(super) use self::apply::apply;
+pub use self::command::{Accept, Command, Device, NewSession, Proof};
+pub use self::query::{
+    AccountRow, AttemptRow, SessionRow, account, accounts, attempt, invitation_expires,
+    is_recovery_code, recovery_codes_left, session, sessions, tries_closed_until,
+};
+
+/// How often something may be tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TryLimit {
+    /// Name in rows and lists.
+    pub kind: &'static str,
+    /// So many tries,
+    pub max: u32,
+    /// counted from the first over this time,
+    pub window: Duration,
+    /// then none for this long.
+    pub closed: Duration,
+}
+
+/// Tries of a password (SECURITY §2.4).
+pub const PASSWORD_TRIES: TryLimit = TryLimit {
+    kind: "password",
+    max: 10,
+    window: Duration::from_secs(15 * 60),
+    closed: Duration::from_secs(15 * 60),
+};
+
+/// Tries of codes of one account over a day: one-time, recovery, by text.
+pub const CODE_TRIES: TryLimit = TryLimit {
+    kind: "code",
+    max: 20,
+    window: Duration::from_secs(24 * 3_600),
+    closed: Duration::from_secs(3_600),
+};
+
+/// Tries of a code in one sign-in.
+pub const TRIES_OF_ATTEMPT: u32 = 5;
+
+/// How long a sign-in waits for its second factor.
+pub const ATTEMPT_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// How long an invitation opens the door.
+pub const INVITATION_TIME: Duration = Duration::from_secs(24 * 3_600);
+
+/// How many codes somebody gets to print.
+pub const RECOVERY_CODES: usize = 10;
+
+/// Sessions of one account at once; the one longest unused gives way.
+pub const SESSIONS_MAX: i64 = 20;
+
+/// How long an ended session stays in the list.
+const ENDED_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
+
+/// What tries are counted under: the same for names that exist and names that do not.
+pub fn subject(name: &str) -> [u8; 32] {
+    let hash = Sha256::new()
+        .chain_update(b"holdfast account")
+        .chain_update(name);
+    hash.finalize().into()
+}
+
+/// Whether a name may be an account's: 1 to 64 lower-case letters, digits, dots, dashes and underscores.
+pub fn is_name(name: &str) -> bool {
+    let plain =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}

@@ -1,0 +1,313 @@
+//! What each role may do: one matrix, read by the guard, by `docs/permissions.md` and by tests (SECURITY §2.2).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Scope;
+
+/// What a person is in the organisation, as far as Holdfast is concerned. An account may have several.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Role {
+    /// Accounts, keys, nodes and settings; nothing of what people say to each other.
+    Admin,
+    /// Leads: everything about alerts, people, schedules and templates.
+    IncidentManager,
+    /// On duty: raises and steers alerts, changes nobody's data.
+    DutyOfficer,
+    /// Is called, answers, and sees what they were called for.
+    Responder,
+    /// Reads everything, changes nothing.
+    Auditor,
+}
+
+/// How far a permission goes.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Reach {
+    /// Only what concerns the person: alerts they were called for, answers of their own.
+    Own,
+    All,
+}
+
+/// Whose phone numbers and mail addresses an account sees.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Sight {
+    /// Nobody's.
+    Nothing,
+    /// Everybody's, all but the last two digits hidden.
+    Masked,
+    All,
+}
+
+/// How long a session lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    /// Without a request.
+    pub idle: Duration,
+    /// Whatever happens; `None`: as long as it is used.
+    pub whole: Option<Duration>,
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+impl Role {
+    pub const ALL: [Self; 5] = [
+        Self::Admin,
+        Self::IncidentManager,
+        Self::DutyOfficer,
+        Self::Responder,
+        Self::Auditor,
+    ];
+
+    /// The name in rows, requests and lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::IncidentManager => "incident-manager",
+            Self::DutyOfficer => "duty-officer",
+            Self::Responder => "responder",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// The matrix. A new scope is decided here, role by role, before anybody can use it.
+    pub fn reach(self, scope: Scope) -> Option<Reach> {
+        match self {
+            Self::Admin => of_admin(scope),
+            Self::IncidentManager => of_incident_manager(scope),
+            Self::DutyOfficer => of_duty_officer(scope),
+            Self::Responder => of_responder(scope),
+            Self::Auditor => of_auditor(scope),
+        }
+    }
+
+    /// Whether its sessions do nothing but enrol until a factor stronger than a text is there, and no code by text ever
+    /// opens one (SECURITY D-4).
+    pub fn needs_strong_factor(self) -> bool {
+        matches!(self, Self::Admin | Self::Auditor)
+    }
+
+    fn sight(self) -> Sight {
+        match self {
+            Self::IncidentManager => Sight::All,
+            Self::Admin | Self::DutyOfficer | Self::Auditor => Sight::Masked,
+            Self::Responder => Sight::Nothing,
+        }
+    }
+
+    /// SECURITY §2.5: nobody who may be called at 03:00 is signed out at 02:59; who can do damage is, soon.
+    fn lifetime(self) -> Lifetime {
+        let (idle, whole) = match self {
+            Self::Admin | Self::Auditor => (15 * MINUTE, Some(8 * HOUR)),
+            Self::IncidentManager => (12 * HOUR, None),
+            Self::DutyOfficer => (30 * DAY, None),
+            Self::Responder => (365 * DAY, None),
+        };
+        Lifetime {
+            idle: Duration::from_secs(idle),
+            whole: whole.map(Duration::from_secs),
+        }
+    }
+}
+
+fn of_admin(scope: Scope) -> Option<Reach> {
+    match scope {
+        Scope::AccountsAdmin
+        | Scope::KeysAdmin
+        | Scope::ClusterRead
+        | Scope::ClusterAdmin
+        | Scope::OutboxPause
+        | Scope::MetricsRead
+        | Scope::PeopleRead
+        | Scope::SourceRead
+        | Scope::TemplateRead => Some(Reach::All),
+        Scope::AlertCreate
+        | Scope::AlertRead
+        | Scope::AlertAnswer
+        | Scope::PeopleWrite
+        | Scope::TemplateWrite
+        | Scope::SourceWrite
+        | Scope::ReportCreate => None,
+    }
+}
+
+fn of_incident_manager(scope: Scope) -> Option<Reach> {
+    match scope {
+        Scope::AlertCreate
+        | Scope::AlertRead
+        | Scope::AlertAnswer
+        | Scope::PeopleRead
+        | Scope::PeopleWrite
+        | Scope::TemplateRead
+        | Scope::TemplateWrite
+        | Scope::ClusterRead
+        | Scope::OutboxPause
+        | Scope::SourceRead
+        | Scope::SourceWrite
+        | Scope::ReportCreate => Some(Reach::All),
+        Scope::AccountsAdmin | Scope::KeysAdmin | Scope::ClusterAdmin | Scope::MetricsRead => None,
+    }
+}
+
+fn of_duty_officer(scope: Scope) -> Option<Reach> {
+    match scope {
+        Scope::AlertCreate
+        | Scope::AlertRead
+        | Scope::AlertAnswer
+        | Scope::PeopleRead
+        | Scope::TemplateRead
+        | Scope::ClusterRead
+        | Scope::OutboxPause
+        | Scope::SourceRead
+        | Scope::ReportCreate => Some(Reach::All),
+        Scope::AccountsAdmin
+        | Scope::KeysAdmin
+        | Scope::ClusterAdmin
+        | Scope::MetricsRead
+        | Scope::PeopleWrite
+        | Scope::TemplateWrite
+        | Scope::SourceWrite => None,
+    }
+}
+
+fn of_responder(scope: Scope) -> Option<Reach> {
+    match scope {
+        Scope::AlertRead | Scope::AlertAnswer | Scope::PeopleRead => Some(Reach::Own),
+        Scope::ReportCreate => Some(Reach::All),
+        Scope::AlertCreate
+        | Scope::PeopleWrite
+        | Scope::TemplateRead
+        | Scope::TemplateWrite
+        | Scope::ClusterRead
+        | Scope::ClusterAdmin
+        | Scope::OutboxPause
+        | Scope::KeysAdmin
+        | Scope::AccountsAdmin
+        | Scope::MetricsRead
+        | Scope::SourceRead
+        | Scope::SourceWrite => None,
+    }
+}
+
+fn of_auditor(scope: Scope) -> Option<Reach> {
+    match scope {
+        Scope::AlertRead
+        | Scope::PeopleRead
+        | Scope::TemplateRead
+        | Scope::ClusterRead
+        | Scope::SourceRead => Some(Reach::All),
+        Scope::AlertCreate
+        | Scope::AlertAnswer
+        | Scope::PeopleWrite
+        | Scope::TemplateWrite
+        | Scope::ClusterAdmin
+        | Scope::OutboxPause
+        | Scope::KeysAdmin
+        | Scope::AccountsAdmin
+        | Scope::MetricsRead
+        | Scope::SourceWrite
+        | Scope::ReportCreate => None,
+    }
+}
+
+/// The roles of one account.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Roles(pub BTreeSet<Role>);
+
+impl Roles {
+    /// From names; one this version does not know grants nothing.
+    pub fn read(names: &[String]) -> Self {
+        Self(names.iter().filter_map(|name| Role::parse(name)).collect())
+    }
+
+    pub fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|role| role.name()).collect()
+    }
+
+    /// The furthest any of them reaches.
+    pub fn reach(&self, scope: Scope) -> Option<Reach> {
+        self.0.iter().filter_map(|role| role.reach(scope)).max()
+    }
+
+    /// What any of them sees.
+    pub fn sight(&self) -> Sight {
+        let most = self.0.iter().map(|role| role.sight()).max();
+        most.unwrap_or(Sight::Nothing)
+    }
+
+    /// Whether it sees how to reach those who are on call now, whatever else is hidden from it.
+    pub fn sees_on_duty(&self) -> bool {
+        let book = [Role::DutyOfficer, Role::Responder];
+        book.iter().any(|role| self.0.contains(role))
+    }
+
+    pub fn needs_strong_factor(&self) -> bool {
+        self.0.iter().any(|role| role.needs_strong_factor())
+    }
+
+    /// The shortest of them: an admin who is also a responder is an admin.
+    pub fn lifetime(&self) -> Lifetime {
+        let each = self.0.iter().map(|role| role.lifetime());
+        let shortest = each.reduce(|a, b| Lifetime {
+            idle: a.idle.min(b.idle),
+            whole: a.whole.into_iter().chain(b.whole).min(),
+        });
+        shortest.unwrap_or(Role::Responder.lifetime())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(roles: &[Role]) -> Roles {
+        Roles(roles.iter().copied().collect())
+    }
+
+    #[test]
+    fn names_read_back() {
+        for role in Role::ALL {
+            assert_eq!(Role::parse(role.name()), Some(role));
+        }
+    }
+
+    #[test]
+    fn who_holds_several_roles_may_what_any_may_and_lives_as_short_as_the_shortest() {
+        let both = roles(&[Role::Admin, Role::Responder]);
+        assert_eq!(both.reach(Scope::KeysAdmin), Some(Reach::All));
+        assert_eq!(both.reach(Scope::AlertRead), Some(Reach::Own));
+        assert_eq!(both.reach(Scope::AlertCreate), None);
+        assert_eq!(both.sight(), Sight::Masked);
+        assert_eq!(both.lifetime(), Role::Admin.lifetime());
+        let led = roles(&[Role::IncidentManager, Role::Responder]);
+        assert_eq!(led.reach(Scope::AlertRead), Some(Reach::All));
+        assert_eq!(led.lifetime().idle, Duration::from_secs(12 * HOUR));
+    }
+
+    #[test]
+    fn nobody_without_a_role_may_anything() {
+        for scope in Scope::ALL {
+            assert_eq!(Roles::default().reach(scope), None);
+        }
+    }
+
+    #[test]
+    fn those_who_run_the_system_do_not_read_or_raise_alerts() {
+        for scope in [Scope::AlertRead, Scope::AlertCreate, Scope::AlertAnswer] {
+            assert_eq!(Role::Admin.reach(scope), None);
+        }
+        for scope in Scope::ALL {
+            let writes = !scope.name().ends_with(":read");
+            assert!(
+                !writes || Role::Auditor.reach(scope).is_none(),
+                "an auditor changes by {}",
+                scope.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Bytes of commands about accounts, factors and sessions.
+
+use crate::Command;
+use crate::access::Command as Access;
+use crate::access::accounts::{Accept, Command as Accounts, Device, NewSession, Proof};
+
+pub(super) fn samples() -> Vec<(&'static str, Command)> {
+    let name = || "anna".to_owned();
+    let session = || NewSession {
+        id: "1a2b3c4d".to_owned(),
+        token_hash: [1; 32],
+    };
+    let device = || Device {
+        name: "phone".to_owned(),
+        key: vec![4; 65],
+    };
+    let of = |label, command| (label, Command::Access(Access::Accounts(command)));
+    vec![
+        of(
+            "accounts.put",
+            Accounts::Put {
+                name: name(),
+                shown: "Anna Virtanen".to_owned(),
+                person: Some(name()),
+            },
+        ),
+        of(
+            "accounts.set_roles",
+            Accounts::SetRoles {
+                name: name(),
+                roles: vec!["responder".to_owned()],
+            },
+        ),
+        of(
+            "accounts.set_disabled",
+            Accounts::SetDisabled {
+                name: name(),
+                disabled: true,
+            },
+        ),
+        of(
+            "accounts.invite",
+            Accounts::Invite {
+                name: name(),
+                code_hash: [2; 32],
+            },
+        ),
+        of(
+            "accounts.accept",
+            Accounts::Accept(Accept {
+                code_hash: [2; 32],
+                password: Some("$argon2id$".to_owned()),
+                session: session(),
+                device: device(),
+            }),
+        ),
+        of(
+            "accounts.try_password",
+            Accounts::TryPassword { subject: [3; 32] },
+        ),
+        of(
+            "accounts.begin_attempt",
+            Accounts::BeginAttempt {
+                attempt: [4; 32],
+                name: name(),
+                device: device(),
+                rehashed: None,
+            },
+        ),
+        of("accounts.try_code", Accounts::TryCode { attempt: [4; 32] }),
+        of(
+            "accounts.open_by_totp",
+            Accounts::Open {
+                attempt: [4; 32],
+                proof: Proof::Totp { step: 59_840_640 },
+                session: session(),
+            },
+        ),
+        of(
+            "accounts.open_by_recovery_code",
+            Accounts::Open {
+                attempt: [4; 32],
+                proof: Proof::Recovery { code_hash: [5; 32] },
+                session: session(),
+            },
+        ),
+        of(
+            "accounts.touch",
+            Accounts::Touch {
+                session: "1a2b3c4d".to_owned(),
+            },
+        ),
+        of(
+            "accounts.end",
+            Accounts::End {
+                session: "1a2b3c4d".to_owned(),
+            },
+        ),
+        of(
+            "accounts.end_all",
+            Accounts::EndAll {
+                name: name(),
+                but: None,
+            },
+        ),
+        of(
+            "accounts.set_password",
+            Accounts::SetPassword {
+                name: name(),
+                phc: "$argon2id$".to_owned(),
+                but: Some("1a2b3c4d".to_owned()),
+            },
+        ),
+        of(
+            "accounts.set_totp",
+            Accounts::SetTotp {
+                name: name(),
+                sealed: vec![6; 3],
+            },
+        ),
+        of(
+            "accounts.confirm_totp",
+            Accounts::ConfirmTotp {
+                name: name(),
+                step: 59_840_640,
+            },
+        ),
+        of(
+            "accounts.reseal_totp",
+            Accounts::ResealTotp {
+                name: name(),
+                sealed: vec![7; 3],
+            },
+        ),
+        of(
+            "accounts.set_recovery_codes",
+            Accounts::SetRecoveryCodes {
+                name: name(),
+                code_hashes: vec![[8; 32]],
+            },
+        ),
+    ]
+}

@@ -1,0 +1,155 @@
+//! `holdfast account`: who may sign in, and what they may do.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::args::AccountCommand;
+use crate::client::segment;
+use crate::output::{Done, cell, each};
+
+pub(super) async fn account(context: &Context, command: AccountCommand) -> Done {
+    let client = context.client()?;
+    let at = |name: &str, what: &str| format!("/v1/accounts/{}{what}", segment(name));
+    match command {
+        AccountCommand::List => {
+            let answer = client.get("/v1/accounts").await?;
+            context.output.data(&answer, || table(context, &answer));
+        }
+        AccountCommand::Add {
+            name,
+            person,
+            shown,
+            role,
+        } => {
+            let body = json!({ "name": shown, "person": person });
+            let added = client
+                .change(Method::PUT, &at(&name, ""), Some(&body))
+                .await?;
+            if !role.is_empty() {
+                let body = json!({ "roles": role });
+                client
+                    .change(Method::PUT, &at(&name, "/roles"), Some(&body))
+                    .await?;
+            }
+            context
+                .output
+                .data(&added, || format!("account {name} is there"));
+            context.output.note(format!(
+                "let its owner in with: holdfast account invite {name}"
+            ));
+        }
+        AccountCommand::Invite { name } => {
+            let answer = client
+                .change(Method::POST, &at(&name, "/invitation"), None)
+                .await?;
+            context.output.data(&answer, || cell(&answer["code"]));
+            context.output.note(
+                "good for one device and for 24 hours; print it or read it aloud, it is shown once",
+            );
+        }
+        AccountCommand::Roles { name, role } => {
+            let body = json!({ "roles": role });
+            let answer = client
+                .change(Method::PUT, &at(&name, "/roles"), Some(&body))
+                .await?;
+            let roles = if role.is_empty() {
+                "none".to_owned()
+            } else {
+                role.join(", ")
+            };
+            context
+                .output
+                .data(&answer, || format!("roles of {name}: {roles}"));
+        }
+        AccountCommand::EndSessions { name } => {
+            context.confirm(&format!("Sign {name} out on every device?"))?;
+            let answer = client
+                .change(Method::DELETE, &at(&name, "/sessions"), None)
+                .await?;
+            context
+                .output
+                .data(&answer, || format!("{name} is signed out everywhere"));
+        }
+        AccountCommand::Sessions { name } => {
+            let answer = client.get(&at(&name, "/sessions")).await?;
+            let fields = [
+                "id",
+                "device",
+                "factors",
+                "opened_at",
+                "seen_at",
+                "expires_at",
+                "ended_at",
+                "ended_by",
+            ];
+            let rows: Vec<_> = each(&answer["sessions"])
+                .map(|session| fields.map(|field| cell(&session[field])).to_vec())
+                .collect();
+            let header = [
+                "id",
+                "device",
+                "opened by",
+                "opened",
+                "used",
+                "ends",
+                "ended",
+                "by",
+            ];
+            context
+                .output
+                .data(&answer, || context.output.table(&header, &rows));
+        }
+        AccountCommand::Disable { name } => {
+            context.confirm(&format!(
+                "Let nobody in as {name} and sign the account out everywhere?"
+            ))?;
+            let body = json!({ "disabled": true });
+            let answer = client
+                .change(Method::PUT, &at(&name, "/disabled"), Some(&body))
+                .await?;
+            context
+                .output
+                .data(&answer, || format!("{name} is disabled"));
+        }
+        AccountCommand::Enable { name } => {
+            let body = json!({ "disabled": false });
+            let answer = client
+                .change(Method::PUT, &at(&name, "/disabled"), Some(&body))
+                .await?;
+            context
+                .output
+                .data(&answer, || format!("{name} is enabled"));
+        }
+    }
+    Ok(())
+}
+
+fn table(context: &Context, answer: &Value) -> String {
+    let rows: Vec<_> = each(&answer["accounts"])
+        .map(|account| {
+            let factors = [("password", "password"), ("totp", "app")];
+            let mut has: Vec<&str> = factors
+                .iter()
+                .filter(|(field, _)| account["factors"][field] == true)
+                .map(|(_, word)| *word)
+                .collect();
+            if account["factors"]["recovery_codes"] != 0 {
+                has.push("recovery codes");
+            }
+            vec![
+                cell(&account["account"]),
+                cell(&account["name"]),
+                cell(&account["person"]),
+                cell(&account["roles"]),
+                has.join(", "),
+                cell(&account["sessions"]),
+                cell(&account["disabled_at"]),
+            ]
+        })
+        .collect();
+    let header = [
+        "account", "name", "person", "roles", "factors", "devices", "disabled",
+    ];
+    context.output.table(&header, &rows)
+}

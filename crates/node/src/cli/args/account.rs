@@ -1,0 +1,44 @@
+//! Commands about who may sign in.
+
+use clap::{Subcommand, builder::PossibleValuesParser};
+use domain::access::Role;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// List accounts, their roles and factors
+    List,
+    /// Add an account, or change whom it belongs to
+    Add {
+        /// What its owner types to sign in
+        name: String,
+        /// Key of the person it belongs to
+        #[arg(long, value_name = "KEY")]
+        person: Option<String>,
+        /// As people should read it [default: the person's name]
+        #[arg(long = "name", value_name = "NAME")]
+        shown: Option<String>,
+        /// What it may do; repeatable
+        #[arg(long, value_name = "ROLE", value_parser = roles())]
+        role: Vec<String>,
+    },
+    /// Make a code that lets one device in, once, within 24 hours
+    Invite { name: String },
+    /// Set what an account may do; none without a role
+    Roles {
+        name: String,
+        #[arg(value_name = "ROLE", value_parser = roles())]
+        role: Vec<String>,
+    },
+    /// The devices an account is or was signed in on
+    Sessions { name: String },
+    /// Sign an account out on every device, at once
+    EndSessions { name: String },
+    /// Let nobody in by an account any more
+    Disable { name: String },
+    /// Let people in again
+    Enable { name: String },
+}
+
+fn roles() -> PossibleValuesParser {
+    Role::ALL.map(Role::name).into()
+}
