@@ -7,12 +7,14 @@
 
 mod access;
 mod alerts;
+mod audit;
 mod budgets;
 mod cap;
 mod clocks;
 mod cluster;
 mod connection;
 mod conversations;
+mod denials;
 mod directory;
 mod fields;
 mod guard;

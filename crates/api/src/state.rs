@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
+use crate::denials::Denials;
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
 use crate::sources::Desk;
@@ -43,6 +44,15 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) denials: Arc<Denials>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("node", &self.replica.node())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -57,6 +67,7 @@ impl Shared {
             keys: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),
+            denials: Arc::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod of_acts;
+mod of_audit;
 mod of_limits;
 mod of_orders;
 mod of_people;
@@ -100,6 +101,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_limits::samples());
     all.extend(of_acts::samples());
     all.extend(of_orders::samples());
+    all.extend(of_audit::samples());
     all
 }
 

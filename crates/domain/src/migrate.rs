@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0022_drills.sql"),
     include_str!("migrations/0023_joins.sql"),
     include_str!("migrations/0024_handovers.sql"),
+    include_str!("migrations/0025_audit.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -5,6 +5,7 @@
 )]
 
 mod acts;
+mod audit;
 mod battery;
 mod demo;
 mod disasters;

@@ -27,10 +27,11 @@ pub enum Scope {
     SourceRead,
     SourceWrite,
     ReportCreate,
+    AuditRead,
 }
 
 impl Scope {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -45,6 +46,7 @@ impl Scope {
         Self::SourceRead,
         Self::SourceWrite,
         Self::ReportCreate,
+        Self::AuditRead,
     ];
 
     /// The name in rows, requests and lists.
@@ -64,6 +66,7 @@ impl Scope {
             Self::SourceRead => "source:read",
             Self::SourceWrite => "source:write",
             Self::ReportCreate => "report:create",
+            Self::AuditRead => "audit:read",
         }
     }
 

@@ -33,6 +33,7 @@ pub use self::enter::enter;
 pub use self::query::{RefusedFact, orphans, refused};
 pub use self::rules::{BYTES_MAX, FACTS_MAX, batches, safe};
 pub use crate::alerts::{ActFact, AlertFact, StandingFact};
+pub use crate::audit::AuditFact;
 pub use crate::automations::FiredFact;
 pub use crate::conversations::MessageFact;
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
@@ -67,6 +68,8 @@ pub enum Fact {
     Fired(FiredFact),
     /// What somebody says of a person called.
     Mark(MarkFact),
+    /// An entry of the audit.
+    Audit(Box<AuditFact>),
 }
 
 impl Fact {
@@ -84,6 +87,7 @@ impl Fact {
             Self::Act(_) => "act",
             Self::Fired(_) => "automation",
             Self::Mark(_) => "mark",
+            Self::Audit(_) => "audit",
         }
     }
 
@@ -101,6 +105,7 @@ impl Fact {
             Self::Act(fact) => format!("{}/{}", fact.alert, fact.id),
             Self::Fired(fact) => format!("{}/{}", fact.alert, fact.number),
             Self::Mark(fact) => format!("{}/{}", fact.alert, fact.recipient),
+            Self::Audit(fact) => format!("{}/{}", fact.request, fact.action),
         }
     }
 }

@@ -9,7 +9,7 @@ use channels::{
     MailIn, MailInSettings, Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings,
     SmtpTimeouts, SmtpTls, SnmpIn,
 };
-use cluster::{Cluster, Stopped};
+use cluster::{AuditKey, Cluster, Stopped};
 use delivery::{Scheduler, Watcher, Worker};
 use domain::ports::{Channel, Clock, ClusterAdmin, IntakeTally, Replica};
 use domain::watch::Board;
@@ -178,13 +178,15 @@ impl Parts {
             machine: machine.clone(),
         });
         let channels = parts.open_channels(config, cluster, &civil)?;
+        let audit_key = AuditKey::open(&config.node.data_dir)?;
         let worker = Worker::new(
             Arc::clone(&replica),
             cluster.node_db().clone(),
             channels.clone(),
             Arc::clone(&clock),
         )
-        .on(Arc::new(machine.clone()));
+        .on(Arc::new(machine.clone()))
+        .signing(Arc::new(audit_key));
         let board = Board::default();
         let watcher = Watcher::new(
             Arc::clone(&replica),
