@@ -18,6 +18,7 @@ mod safety;
 mod schedules;
 mod service;
 mod settings;
+mod site_dns;
 mod templates;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -3,6 +3,7 @@
 //! Two runtimes: what must not be starved (consensus, modems, sending) runs on the core one, what strangers can flood
 //! (the API) on the edge one.
 
+mod audit;
 pub(crate) mod backups;
 pub(crate) mod clock;
 pub(crate) mod data_dir;
@@ -14,6 +15,7 @@ mod membership;
 mod modem_memory;
 mod node;
 mod power;
+mod site_dns;
 mod snmp;
 mod tls;
 mod vitals;
