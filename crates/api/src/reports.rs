@@ -7,9 +7,8 @@ use domain::alerts::{
     Conduct, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Raise, Severity,
     Status, Step,
 };
-use domain::oncall::{self, Called};
+use domain::oncall;
 use domain::ports::Freshness;
-use domain::recipients::Named;
 use domain::reports::{self, Command, Decision, Report, ReportRow};
 use domain::{Civil, Command as DomainCommand, Refusal, nodes};
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alerts::called;
 use crate::fields::Fields;
 use crate::input::{Input, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query, of_refusal};
@@ -282,10 +282,7 @@ async fn convene(
     let mut view = reading::open(shared, Freshness::Local).await?;
     let row = reports::report(&mut view, number).await.map_err(of_query)?;
     let row = row.ok_or_else(unknown)?;
-    let people = body.people.into_iter().map(Named::Person);
-    let named = people.chain(body.groups.into_iter().map(Named::Group));
-    let on_call = body.schedules.into_iter().map(Called::OnCall);
-    let called: Vec<Called> = named.map(Called::Named).chain(on_call).collect();
+    let called = called(body.people, body.groups, body.schedules);
     let civil = nodes::civil(&mut view).await.map_err(of_query)?;
     let found = oncall::resolve(&mut view, &called, civil.at(shared.replica.now()))
         .await

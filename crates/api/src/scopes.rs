@@ -412,6 +412,16 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/sources/{key}/trigger",
         Some(Scope::AlertCreate),
     ),
+    (
+        Method::PUT,
+        "/v1/sources/{key}/redirect",
+        Some(Scope::SourceWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/sources/{key}/redirect",
+        Some(Scope::SourceWrite),
+    ),
     (Method::GET, "/v1/source-settings", Some(Scope::SourceRead)),
     (Method::PUT, "/v1/source-settings", Some(Scope::SourceWrite)),
     (Method::GET, "/v1/source-stop", Some(Scope::SourceRead)),

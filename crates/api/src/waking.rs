@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderValue};
 use domain::ports::Freshness;
-use domain::recipients::{self, Named};
+use domain::recipients;
 use domain::texts::{self, Language};
 use domain::waking::{self, Card, Command, PROOF_VALID_MS, Phone, ProofRow, Test, TripRow};
 use domain::{Civil, Command as DomainCommand, NodeId, Timestamp};
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alerts::named;
 use crate::fields::Fields;
 use crate::input::{Bare, Input, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query, of_refusal};
@@ -357,10 +358,7 @@ async fn start_test(
     input: Input<TestBody>,
 ) -> Result<Response, Problem> {
     let body = input.value;
-    let people = body.people.into_iter().map(Named::Person);
-    let named: Vec<Named> = people
-        .chain(body.groups.into_iter().map(Named::Group))
-        .collect();
+    let named = named(body.people, body.groups);
     let mut view = reading::open(&shared, Freshness::Local).await?;
     let found = recipients::resolve(&mut view, &named)
         .await

@@ -4,24 +4,22 @@
 //! The statement is signed with a key the old membership has pinned, so it needs nothing the old epoch's members do not
 //! have. A stolen issuing key alone retires nobody.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{codec, nodes};
 use futures_util::future::join_all;
-use quinn::Endpoint;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::crypto::sha256;
 use crate::identity::{self, Identity, IdentityError, Trust};
+use crate::join;
 use crate::pins::{PinSet, Reason};
 use crate::replica::Core;
 use crate::retired::{Retired, Why};
-use crate::rpc;
 
 /// First bytes of the question, on the protocol for nodes that are not members. The old epoch of the asker follows.
 const QUESTION: &[u8] = b"holdfast: which epoch is it? ";
@@ -31,7 +29,7 @@ const ANSWER_MAX: usize = 64 * 1024;
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// Alone, it asks at most this often.
 const ASK_PERIOD: Duration = Duration::from_secs(5);
-/// One address answers within this time.
+/// One address is reached within this time, and answers within as long again.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// That an epoch is over, by one of its members.
@@ -142,13 +140,12 @@ async fn ask_around(core: &Core) -> Option<u32> {
         .filter(|(id, _)| *id != core.node.0)
         .flat_map(|(_, peer)| peer.addresses);
     let answers = join_all(addresses.map(|address| async move {
-        match timeout(ASK_TIMEOUT, ask(core, &address)).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(why)) => {
+        match ask(core, &address).await {
+            Ok(answer) => Some(answer),
+            Err(why) => {
                 tracing::debug!(address, why, "nobody of a later epoch here");
                 None
             }
-            Err(_) => None,
         }
     }));
     let answers = answers.await;
@@ -160,36 +157,11 @@ async fn ask_around(core: &Core) -> Option<u32> {
 
 async fn ask(core: &Core, address: &str) -> Result<Answer, String> {
     let own = &core.identity;
-    let crypto = identity::join_client_config(own.cluster(), sha256(&own.authority()))
-        .map_err(|e| e.to_string())?;
-    let client = quinn::ClientConfig::new(Arc::new(crypto));
-    let address: SocketAddr = tokio::net::lookup_host(address)
-        .await
-        .map_err(|e| e.to_string())?
-        .next()
-        .ok_or("no address")?;
-    let any: SocketAddr = match address {
-        SocketAddr::V4(_) => ([0_u8; 4], 0).into(),
-        SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
-    };
-    let endpoint = Endpoint::client(any).map_err(|e| e.to_string())?;
-    let name = identity::node_name(domain::NodeId(0), &own.cluster());
-    let connection = endpoint
-        .connect_with(client, address, &name)
-        .map_err(|e| e.to_string())?
-        .await
-        .map_err(|e| e.to_string())?;
-    let exchange = async {
-        let (mut send, mut recv) = connection.open_bi().await.ok()?;
-        let mut body = QUESTION.to_vec();
-        body.extend_from_slice(&own.epoch().to_be_bytes());
-        rpc::write(&mut send, &[], &body).await.ok()?;
-        _ = send.finish();
-        rpc::read_at_most(&mut recv, ANSWER_MAX).await.ok()?
-    };
-    let bytes = exchange.await.ok_or("it broke off")?;
-    connection.close(0_u32.into(), b"done");
-    codec::decode(&bytes).map_err(|e| e.to_string())
+    let mut question = QUESTION.to_vec();
+    question.extend_from_slice(&own.epoch().to_be_bytes());
+    let cluster = (own.cluster(), sha256(&own.authority()));
+    let answer = join::ask_at(address, cluster, &question, ANSWER_MAX, ASK_TIMEOUT).await?;
+    codec::decode(&answer).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -9,11 +9,10 @@ use domain::codec;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use openraft::storage::RaftStateMachine;
-use quinn::Connection;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::island::{self, Ground};
-use crate::join::Admissions;
+use crate::join::{Admissions, Newcomer};
 use crate::membership;
 use crate::presence;
 use crate::replica::{Core, grant, read_index_here, write_many};
@@ -284,8 +283,8 @@ impl Service for Peers {
         self.engine.snapshot(from, pipe, snapshots).await
     }
 
-    async fn join(&self, connection: Connection) {
-        self.admissions.serve(connection).await;
+    async fn join(&self, newcomer: Newcomer) {
+        self.admissions.serve(newcomer).await;
     }
 }
 

@@ -21,19 +21,19 @@ pub(crate) fn assign(
     channels: &[ChannelRow],
     load: &[ChannelLoad],
 ) -> Vec<Assignment> {
-    let mut held: BTreeMap<(NodeId, &str), u32> = load
-        .iter()
-        .map(|l| {
-            (
-                (l.node, l.channel.as_str()),
-                if is_sms(channels, l) {
-                    l.parts
-                } else {
-                    capped(l.attempts)
-                },
-            )
-        })
-        .collect();
+    // What islands gave out and what the cluster gave out lies on one channel.
+    let mut held: BTreeMap<(NodeId, &str), u32> = BTreeMap::new();
+    for given in load {
+        let size = if is_sms(channels, given) {
+            given.parts
+        } else {
+            capped(given.attempts)
+        };
+        let held = held
+            .entry((given.node, given.channel.as_str()))
+            .or_default();
+        *held = held.saturating_add(size);
+    }
     // A node that runs out of power is spared while another one can send at all.
     let can_send = |kind: &str, draining: bool| {
         channels
@@ -220,6 +220,7 @@ mod tests {
         let held = [ChannelLoad {
             node: NodeId(1),
             channel: "modem".to_owned(),
+            history: 0,
             attempts: 3,
             parts: 3,
         }];
@@ -279,6 +280,7 @@ mod tests {
         let held = [ChannelLoad {
             node: NodeId(1),
             channel: "modem".to_owned(),
+            history: 0,
             attempts: 1,
             parts: 1,
         }];
@@ -296,6 +298,7 @@ mod tests {
         let busy = [ChannelLoad {
             node: NodeId(2),
             channel: "modem".to_owned(),
+            history: 0,
             attempts: 1,
             parts: 1,
         }];

@@ -29,7 +29,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0022_drills.sql"),
     include_str!("migrations/0023_joins.sql"),
     include_str!("migrations/0024_handovers.sql"),
-    include_str!("migrations/0025_audit.sql"),
+    include_str!("migrations/0025_source_redirects.sql"),
+    include_str!("migrations/0026_audit.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -88,8 +88,8 @@ pub(crate) struct Picture {
     pub posts: BTreeMap<String, u64>,
     /// What automations wrote in rooms: how often each alert's has each text.
     pub automated: BTreeMap<(AlertId, String), u64>,
-    /// What each channel was given and has not reported: attempts and SMS parts.
-    pub load: BTreeMap<(NodeId, String), (u64, u32)>,
+    /// What each channel was given by each history and has not reported: attempts and SMS parts.
+    pub load: BTreeMap<(NodeId, String, u32), (u64, u32)>,
     /// Entries that could not be applied.
     pub defects: Vec<(u64, String)>,
     /// At the end: the first of all islands' facts whose joining once more changed something.
@@ -126,9 +126,10 @@ impl Picture {
                 .insert((alert, row.try_get(1)?), unsigned(&row, 2)?);
         }
         for load in domain::deliveries::load(conn).await? {
-            picture
-                .load
-                .insert((load.node, load.channel), (load.attempts, load.parts));
+            picture.load.insert(
+                (load.node, load.channel, load.history),
+                (load.attempts, load.parts),
+            );
         }
         for (index, code, _) in domain::defects(conn).await? {
             picture.defects.push((index, code));

@@ -19,6 +19,7 @@ mod schedules;
 mod service;
 mod settings;
 mod site_dns;
+mod sources;
 mod templates;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,6 +1,6 @@
 //! Several ways to each peer: found, chosen, left when they go quiet, and another carrier where UDP does not pass.
 
-use cluster::{Carrier, PathState, PathStatus, Profile};
+use cluster::{Carrier, JoinError, PathState, PathStatus, Profile, Token, Tuning};
 use domain::NodeId;
 use domain::ports::{Freshness, Replica as _};
 use tests::cluster::{Nodes, eventually, knows, put};
@@ -201,6 +201,40 @@ async fn where_udp_does_not_pass_the_cluster_elects_and_commits_over_tcp() {
             .then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_udp_does_not_pass_a_newcomer_joins_over_tcp_with_the_same_digits_on_both_screens() {
+    let mut nodes = Nodes::founded(Tuning::default()).await;
+    let (_, listen) = nodes.place_of(1);
+    let relay = Relay::start(listen, 11, TCP_ONLY).await;
+    let token = Token::parse(&nodes[1].invite().await.unwrap().token).unwrap();
+    let token = token.with_addresses(&[relay.address()]).to_string();
+    let (dir, listen) = nodes.place();
+    let joined = nodes
+        .ask_to_join(&token, dir.clone(), listen)
+        .await
+        .unwrap();
+    let admitted = nodes[1].admitted();
+    assert_eq!(
+        admitted.last().map(|seen| (seen.node, seen.digits.clone())),
+        Some((joined.node, joined.digits))
+    );
+    // Who does not have the secret is told so that way, too, and a member of another cluster is not talked to.
+    let (other, listen) = nodes.place();
+    let again = nodes.ask_to_join(&token, other.clone(), listen).await;
+    assert!(
+        matches!(&again, Err(JoinError::Refused { why, .. }) if why.contains("already used")),
+        "{again:?}"
+    );
+    let theirs = Nodes::founded(Tuning::default()).await;
+    let lured = Token::parse(&theirs[1].invite().await.unwrap().token).unwrap();
+    let lured = lured.with_addresses(&[relay.address()]).to_string();
+    let wrong = nodes.ask_to_join(&lured, other, listen).await;
+    assert!(
+        matches!(wrong, Err(JoinError::WrongCluster { .. })),
+        "{wrong:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

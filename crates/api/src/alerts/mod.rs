@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 pub(crate) use self::conduct::{FollowUpBody, KINDS};
 use self::preview::PreviewJson;
 pub(crate) use self::preview::WordsJson;
-pub(crate) use self::quota::{QuotaBody, called};
+pub(crate) use self::quota::{QuotaBody, called, named};
 use self::raise::{RaiseBody, Wanted};
 use self::view::{AlertJson, AlertsJson, SummaryJson};
 use crate::cap;

@@ -110,8 +110,13 @@ pub(crate) fn called(
     groups: Vec<String>,
     schedules: Vec<String>,
 ) -> Vec<Called> {
-    let people = people.into_iter().map(Named::Person);
-    let named = people.chain(groups.into_iter().map(Named::Group));
     let on_call = schedules.into_iter().map(Called::OnCall);
-    named.map(Called::Named).chain(on_call).collect()
+    let named = named(people, groups).into_iter().map(Called::Named);
+    named.chain(on_call).collect()
+}
+
+/// The people and groups a body names, people first.
+pub(crate) fn named(people: Vec<String>, groups: Vec<String>) -> Vec<Named> {
+    let people = people.into_iter().map(Named::Person);
+    people.chain(groups.into_iter().map(Named::Group)).collect()
 }

@@ -13,13 +13,14 @@ use domain::alerts::{self, AlertRow, Command, Raise, Severity, Status, Step};
 use domain::deliveries::{self, State as Delivery};
 use domain::escalation::{self, Called};
 use domain::ports::{Freshness, ReadView};
-use domain::recipients::{self, Named, PersonRow};
+use domain::recipients::{self, PersonRow};
 use domain::{AlertId, Command as DomainCommand, RecipientId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alerts::named;
 use crate::fields::Fields;
 use crate::held::{self, Held};
 use crate::input::{Input, Segment};
@@ -132,10 +133,7 @@ async fn start(
         fields.add("/remind_after_s", "write 3600 to 604800, an hour to a week");
     }
     fields.finish()?;
-    let people = body.people.into_iter().map(Named::Person);
-    let named: Vec<Named> = people
-        .chain(body.groups.into_iter().map(Named::Group))
-        .collect();
+    let named = named(body.people, body.groups);
     let mut view = open(&shared, Freshness::Linearizable).await?;
     let found = recipients::resolve(&mut view, &named)
         .await

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use domain::Civil;
 use domain::oncall::Called;
 use domain::recipients::Named;
-use domain::sources::{self, Beat, Brake, Kind, Mapping, OnResolve, SignalRow, Source, SourceRow};
+use domain::sources::{
+    self, Beat, Brake, Kind, Mapping, OnResolve, RedirectRow, SignalRow, Source, SourceRow,
+};
 use domain::vocabulary::Severity;
+use domain::{Civil, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::redirect::{RedirectJson, redirect_json};
 use crate::alerts::called;
 use crate::fields::Fields;
 use crate::problem::Problem;
@@ -257,6 +260,8 @@ pub(super) struct SourceJson {
     name: String,
     kind: &'static str,
     calls: CallsJson,
+    /// Whom its alarms call instead; null: whom it calls.
+    redirect: Option<RedirectJson>,
     severity: &'static str,
     severities: BTreeMap<String, &'static str>,
     gather: String,
@@ -292,14 +297,23 @@ pub(super) struct BeatJson {
     silent_since: Option<String>,
 }
 
-pub(super) fn source_json(row: SourceRow, civil: &Civil) -> SourceJson {
-    let shown = |at: Option<domain::Timestamp>| at.map(|at| civil.rfc3339(at));
+pub(super) fn source_json(
+    row: SourceRow,
+    redirect: Option<RedirectRow>,
+    civil: &Civil,
+    now: Timestamp,
+) -> SourceJson {
+    let shown = |at: Option<Timestamp>| at.map(|at| civil.rfc3339(at));
     let source = row.source;
     SourceJson {
         key: source.key,
         name: source.name,
         kind: source.kind.name(),
         calls: calls(&source.calls),
+        redirect: redirect.map(|row| {
+            let over = !row.holds(now);
+            redirect_json(row, civil, over)
+        }),
         severity: source.severity.name(),
         severities: source
             .severities

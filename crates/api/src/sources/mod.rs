@@ -5,6 +5,7 @@ mod body;
 mod desk;
 mod intake;
 mod quiet;
+mod redirect;
 mod token;
 
 use axum::extract::State;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(try_out))
         .routes(routes!(trigger))
         .merge(quiet::routes())
+        .merge(redirect::routes())
         .merge(intake::routes())
 }
 
@@ -132,12 +134,17 @@ pub(crate) struct TriggerBody {
 
 /// Lists sources in order of key.
 #[utoipa::path(get, path = "/v1/sources", tag = "sources", responses((status = 200, body = SourcesJson)))]
-async fn list(mut view: View) -> Result<Response, Problem> {
+async fn list(State(shared): State<Shared>, mut view: View) -> Result<Response, Problem> {
     let rows = sources::sources(&mut view.0).await.map_err(of_query)?;
+    let mut redirects = sources::redirects(&mut view.0).await.map_err(of_query)?;
+    let now = shared.replica.now();
     let body = SourcesJson {
         sources: rows
             .into_iter()
-            .map(|row| source_json(row, &view.1))
+            .map(|row| {
+                let redirect = redirects.remove(&row.source.key);
+                source_json(row, redirect, &view.1, now)
+            })
             .collect(),
     };
     Ok(view.answer(&body))
@@ -145,10 +152,17 @@ async fn list(mut view: View) -> Result<Response, Problem> {
 
 /// Shows a source.
 #[utoipa::path(get, path = "/v1/sources/{key}", tag = "sources", params(("key" = String, Path)), responses((status = 200, body = SourceJson)))]
-async fn show(Segment(key): Segment, mut view: View) -> Result<Response, Problem> {
+async fn show(
+    State(shared): State<Shared>,
+    Segment(key): Segment,
+    mut view: View,
+) -> Result<Response, Problem> {
     let row = sources::source(&mut view.0, &key).await.map_err(of_query)?;
     let row = row.ok_or_else(unknown)?;
-    let body = source_json(row, &view.1);
+    let redirect = sources::redirect(&mut view.0, &key)
+        .await
+        .map_err(of_query)?;
+    let body = source_json(row, redirect, &view.1, shared.replica.now());
     Ok(view.answer(&body))
 }
 

@@ -216,11 +216,12 @@ pub(crate) fn client_config(
 pub(crate) fn join_client_config(
     cluster: [u8; 16],
     authority_hash: [u8; 32],
-) -> Result<QuicClientConfig, IdentityError> {
+) -> Result<rustls::ClientConfig, IdentityError> {
     let mut config =
         client_builder(Arc::new(inviter_verifier(cluster, authority_hash)))?.with_no_client_auth();
     config.alpn_protocols = vec![ALPN_JOIN.to_vec()];
-    quic_client(config)
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
 }
 
 pub(super) fn inviter_verifier(cluster: [u8; 16], authority_hash: [u8; 32]) -> InviterVerifier {

@@ -8,19 +8,19 @@ use domain::codec;
 use domain::nodes;
 use domain::ports::{Proposal, Replica as _};
 use domain::{Actor, Command, NodeId, Outcome, Receipt, Refusal, RequestId, Timestamp};
-use quinn::Connection;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::token::hash_of_secret;
-use super::{Answer, FRAME_MAX, Request, digits, exported};
+use super::{Answer, FRAME_MAX, Newcomer, Request, digits};
 use crate::crypto::sha256;
 use crate::epoch;
 use crate::identity::NodeRequest;
 use crate::membership;
 use crate::pins::Reason;
 use crate::replica::{Core, LocalReplica};
-use crate::rpc;
+use crate::rpc::{self, Pipe};
 use crate::types::{Peer, WireStoredMembership};
 use crate::wire::Change;
 
@@ -75,43 +75,34 @@ impl Admissions {
             .collect()
     }
 
-    /// Serves one newcomer's connection.
-    pub(crate) async fn serve(&self, connection: Connection) {
-        let Ok(Ok((mut send, mut recv))) = timeout(TALK_TIMEOUT, connection.accept_bi()).await
-        else {
-            return;
-        };
+    /// Serves one newcomer; the caller keeps the connection until it was read.
+    pub(crate) async fn serve(&self, newcomer: Newcomer) {
+        let mut pipe = newcomer.pipe;
         let Ok(Ok(Some(body))) =
-            timeout(TALK_TIMEOUT, rpc::read_at_most(&mut recv, FRAME_MAX)).await
+            timeout(TALK_TIMEOUT, rpc::read_at_most(&mut pipe.recv, FRAME_MAX)).await
         else {
             return;
         };
         if let Some(answer) = epoch::answer(&self.core, &body).await {
-            _ = timeout(TALK_TIMEOUT, rpc::write(&mut send, &[], &answer)).await;
-            _ = send.finish();
-            _ = timeout(TALK_TIMEOUT, connection.closed()).await;
-            return;
+            return say(&mut pipe, &answer).await;
         }
         let answer = match self.one.acquire().await {
-            Ok(_turn) => self.decide(&connection, &body).await,
+            Ok(_turn) => self.decide(newcomer.exported, &body).await,
             Err(_) => return,
         };
         let answer = answer.unwrap_or_else(|why| {
-            tracing::warn!(from = %connection.remote_address(), why, "a newcomer was refused");
+            tracing::warn!(from = %newcomer.from, why, "a newcomer was refused");
             Answer::Refused(why)
         });
         if let Ok(body) = codec::encode(&answer) {
-            _ = timeout(TALK_TIMEOUT, rpc::write(&mut send, &[], &body)).await;
+            say(&mut pipe, &body).await;
         }
-        _ = send.finish();
-        // The newcomer closes once it has read the answer.
-        _ = timeout(TALK_TIMEOUT, connection.closed()).await;
     }
 
-    async fn decide(&self, connection: &Connection, body: &[u8]) -> Result<Answer, String> {
+    async fn decide(&self, exported: Option<[u8; 32]>, body: &[u8]) -> Result<Answer, String> {
         let request: Request = codec::decode(body)
             .map_err(|_| "the request cannot be read; use the same version".to_owned())?;
-        let exported = exported(connection).ok_or("the session gave no key material")?;
+        let exported = exported.ok_or("the session gave no key material")?;
         if request.name.is_empty() || request.name.len() > NAME_MAX {
             return Err(format!("the node's name must have 1 to {NAME_MAX} bytes"));
         }
@@ -221,5 +212,16 @@ impl Admissions {
             recent.pop_front();
         }
         recent.push_back(admitted);
+    }
+}
+
+/// Says one frame, and that it was the last.
+async fn say(pipe: &mut Pipe, body: &[u8]) {
+    let said = async {
+        pipe.write(&[], body).await?;
+        pipe.send.shutdown().await.map_err(rpc::FrameError::from)
+    };
+    if !matches!(timeout(TALK_TIMEOUT, said).await, Ok(Ok(()))) {
+        tracing::info!("a newcomer did not take its answer");
     }
 }

@@ -1,25 +1,20 @@
 //! The newcomer's side of joining.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::NodeId;
 use domain::codec;
-use quinn::{Connection, ConnectionError, Endpoint};
 use rustls_pki_types::CertificateDer;
-use tokio::time::timeout;
 
-use super::{Answer, FRAME_MAX, Request, Token, TokenError, digits, exported};
+use super::talk::{Missed, Talk};
+use super::{Answer, FRAME_MAX, Request, Token, TokenError, digits};
 use crate::crypto::sha256;
 use crate::identity::{self, Identity, IdentityError, Issued, NodeRequest};
 use crate::island::{self, CarryError};
-use crate::rpc;
-use crate::transport::{ConnectFailure, connect};
 use crate::types::WireStoredMembership;
 
-/// One address answers within this time or the next is tried.
+/// One address answers within this time over QUIC, or TCP is tried for as long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The member decides within this time: it includes a commit and a change of membership.
 const DECISION_TIMEOUT: Duration = Duration::from_secs(55);
@@ -63,8 +58,6 @@ pub enum JoinError {
     Journal { facts: u64 },
     #[error(transparent)]
     OldJournal(#[from] CarryError),
-    #[error("cannot open a UDP socket")]
-    Socket(#[source] std::io::Error),
     #[error("no member answered at {tried}; check the network and that a member runs there")]
     Unreachable { tried: String },
     #[error(
@@ -91,34 +84,21 @@ pub async fn join(config: &JoinConfig) -> Result<Joined, JoinError> {
     let token = Token::parse(&config.token)?;
     let key = Identity::joining_key(&config.data_dir)?;
     let csr = NodeRequest::encode(&key, &config.https_names)?;
-    let crypto = identity::join_client_config(token.cluster, token.authority)?;
-    let client = quinn::ClientConfig::new(Arc::new(crypto));
     let mut outcome = Err(JoinError::Unreachable {
         tried: token.addresses.join(", "),
     });
     for address in &token.addresses {
-        let endpoint = Endpoint::client(any_port(address)).map_err(JoinError::Socket)?;
-        let name = identity::node_name(NodeId(0), &token.cluster);
-        match timeout(
-            CONNECT_TIMEOUT,
-            connect(&endpoint, client.clone(), address, &name),
-        )
-        .await
-        {
-            Ok(Ok(connection)) => {
-                let asked = ask(config, &token, &csr, address, &connection).await;
-                connection.close(0_u32.into(), b"done");
-                _ = timeout(Duration::from_millis(200), endpoint.wait_idle()).await;
-                let (answer, exported) = asked?;
+        match Talk::begin(address, (token.cluster, token.authority), CONNECT_TIMEOUT).await {
+            Ok(talk) => {
+                let (answer, exported) = ask(config, &token, &csr, address, talk).await?;
                 return accept(config, &token, &key, &csr, address, answer, &exported);
             }
-            Ok(Err(ConnectFailure::Handshake(ConnectionError::TransportError(_)))) => {
+            Err(Missed::WrongCluster) => {
                 outcome = Err(JoinError::WrongCluster {
                     address: address.clone(),
                 });
             }
-            Ok(Err(why)) => tracing::info!(address, %why, "no member here"),
-            Err(_) => tracing::info!(address, "no answer in time"),
+            Err(why) => tracing::info!(address, %why, "no member here"),
         }
     }
     outcome
@@ -129,7 +109,7 @@ async fn ask(
     token: &Token,
     csr: &[u8],
     address: &str,
-    connection: &Connection,
+    talk: Talk,
 ) -> Result<(Answer, [u8; 32]), JoinError> {
     let broken = || JoinError::BrokenOff {
         address: address.to_owned(),
@@ -140,20 +120,10 @@ async fn ask(
         name: config.name.clone(),
         addresses: config.advertise.clone(),
     };
-    let exported = exported(connection).ok_or_else(broken)?;
+    let exported = talk.exported().ok_or_else(broken)?;
     let body = codec::encode(&request).map_err(|_| broken())?;
-    let exchange = async {
-        let (mut send, mut recv) = connection.open_bi().await.ok()?;
-        rpc::write(&mut send, &[], &body).await.ok()?;
-        _ = send.finish();
-        rpc::read_at_most(&mut recv, FRAME_MAX).await.ok()?
-    };
-    let answer = timeout(DECISION_TIMEOUT, exchange)
-        .await
-        .ok()
-        .flatten()
-        .ok_or_else(broken)?;
-    let answer = codec::decode(&answer).map_err(|e| JoinError::Nonsense {
+    let answer = talk.ask(&body, FRAME_MAX, DECISION_TIMEOUT).await;
+    let answer = codec::decode(&answer.ok_or_else(broken)?).map_err(|e| JoinError::Nonsense {
         address: address.to_owned(),
         why: e.to_string(),
     })?;
@@ -215,12 +185,4 @@ fn accept(
 /// its own cluster.
 pub(crate) fn kept_membership(dir: &Path) -> Result<Option<WireStoredMembership>, IdentityError> {
     identity::read_checked(dir, MEMBERS)
-}
-
-/// An address to dial from: any, of the family that reaches `address` when it is a literal, else IPv4.
-fn any_port(address: &str) -> SocketAddr {
-    match address.parse::<SocketAddr>() {
-        Ok(SocketAddr::V6(_)) => SocketAddr::from(([0_u16; 8], 0)),
-        Ok(SocketAddr::V4(_)) | Err(_) => SocketAddr::from(([0_u8; 4], 0)),
-    }
 }

@@ -3,6 +3,7 @@
 
 mod admit;
 mod enter;
+mod talk;
 mod token;
 
 use domain::NodeId;
@@ -12,6 +13,7 @@ pub(crate) use admit::Admissions;
 pub use admit::Admitted;
 pub use enter::{JoinConfig, JoinError, Joined, join};
 pub(crate) use enter::{MEMBERS, kept_membership};
+pub(crate) use talk::{Newcomer, ask_at};
 pub use token::{Token, TokenError};
 
 use crate::crypto::sha256;
@@ -23,7 +25,7 @@ pub const INVITATION_LIFE: std::time::Duration = std::time::Duration::from_secs(
 /// The longest request and answer.
 const FRAME_MAX: usize = 64 * 1024;
 /// Label under which both ends derive bytes only this TLS session has (RFC 8446 §7.5).
-const EXPORTER_LABEL: &[u8] = b"EXPORTER-holdfast-join";
+pub(crate) const EXPORTER_LABEL: &[u8] = b"EXPORTER-holdfast-join";
 
 /// What a newcomer says.
 #[derive(Serialize, Deserialize)]
@@ -63,7 +65,8 @@ fn digits(exported: &[u8; 32], csr: &[u8], authority_hash: &[u8; 32], node: Node
     format!("{:03} {:03}", number / 1000, number % 1000)
 }
 
-fn exported(connection: &quinn::Connection) -> Option<[u8; 32]> {
+/// Bytes that only both ends of this connection have.
+pub(crate) fn exported(connection: &quinn::Connection) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     connection
         .export_keying_material(&mut bytes, EXPORTER_LABEL, b"")

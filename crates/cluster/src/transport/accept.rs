@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Transport, close, pipe, tcp};
 use crate::identity::{self, ALPN_JOIN, ALPN_PEER, Presented};
+use crate::join::{self, Newcomer};
 use crate::pins::{PinSet, Reason, Refusals};
 use crate::rpc::{self, FrameError, Kind, Pipe, status};
 
@@ -55,8 +57,8 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// A snapshot coming in.
     async fn snapshot(&self, from: NodeId, pipe: Pipe) -> Result<(), FrameError>;
 
-    /// A newcomer's connection.
-    async fn join(&self, connection: Connection);
+    /// A newcomer. Its connection is kept until it has gone.
+    async fn join(&self, newcomer: Newcomer);
 }
 
 /// Accepted connections of members, so that a removed node's can be closed.
@@ -180,7 +182,7 @@ async fn admit(transport: Arc<Transport>, service: Arc<dyn Service>, incoming: I
     match protocol(&connection).as_deref() {
         Some(ALPN_PEER) => peer(&transport, service, connection).await,
         Some(ALPN_JOIN) => {
-            if timeout(JOIN_TIMEOUT, service.join(connection.clone()))
+            if timeout(JOIN_TIMEOUT, join(service, &connection))
                 .await
                 .is_err()
             {
@@ -189,6 +191,20 @@ async fn admit(transport: Arc<Transport>, service: Arc<dyn Service>, incoming: I
         }
         Some(_) | None => connection.close(close::PROTOCOL, b"unknown protocol"),
     }
+}
+
+/// Serves a newcomer, which closes once it has read the answer.
+async fn join(service: Arc<dyn Service>, connection: &Connection) {
+    let Ok(Ok((send, recv))) = timeout(HANDSHAKE_TIMEOUT, connection.accept_bi()).await else {
+        return;
+    };
+    let newcomer = Newcomer {
+        pipe: pipe::of(send, recv),
+        exported: join::exported(connection),
+        from: connection.remote_address(),
+    };
+    service.join(newcomer).await;
+    _ = timeout(HANDSHAKE_TIMEOUT, connection.closed()).await;
 }
 
 /// Serves one member. The pin is checked before the first stream is accepted.
@@ -256,8 +272,13 @@ async fn admit_tcp(
     let mut stream = timeout(HANDSHAKE_TIMEOUT, handshake).await??;
     let session = stream.get_ref().1;
     let refusals = &transport.dialer.refusals;
-    if session.alpn_protocol() != Some(ALPN_PEER) {
-        return Err(io::Error::other("unknown protocol"));
+    match session.alpn_protocol() {
+        Some(ALPN_PEER) => {}
+        Some(ALPN_JOIN) => {
+            let from = stream.get_ref().0.peer_addr()?;
+            return Ok(timeout(JOIN_TIMEOUT, join_tcp(service, stream, from)).await?);
+        }
+        Some(_) | None => return Err(io::Error::other("unknown protocol")),
     }
     let leaf = session.peer_certificates().and_then(<[_]>::first);
     let Some(who) = leaf.and_then(|leaf| identity::inspect(leaf).ok()) else {
@@ -301,6 +322,24 @@ async fn admit_tcp(
     }
     transport.inbound.remove(number);
     Ok(())
+}
+
+/// Serves a newcomer where UDP does not pass.
+async fn join_tcp(service: Arc<dyn Service>, stream: TlsStream<TcpStream>, from: SocketAddr) {
+    let session = stream.get_ref().1;
+    let exported = session.export_keying_material([0; 32], join::EXPORTER_LABEL, Some(b""));
+    let exported = exported.ok();
+    let (recv, send) = tokio::io::split(stream);
+    let pipe = Pipe {
+        send: Box::new(send),
+        recv: Box::new(recv),
+    };
+    let newcomer = Newcomer {
+        pipe,
+        exported,
+        from,
+    };
+    service.join(newcomer).await;
 }
 
 /// Requests and answers of one member over TCP, matched by their numbers.

@@ -33,6 +33,8 @@ pub use link::{PathState, PathStatus};
 pub use live::Carrier;
 use path::Route;
 pub(crate) use path::{ConnectFailure, connect};
+pub(crate) use pipe::of as pipe_of;
+pub(crate) use tcp::connect_as_stranger;
 
 use crate::config::{Carriers, LocalPath};
 use crate::identity::{self, Identity, IdentityError, Trust};

@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::rpc::Pipe;
 
-pub(super) fn of(send: SendStream, recv: RecvStream) -> Pipe {
+pub(crate) fn of(send: SendStream, recv: RecvStream) -> Pipe {
     Pipe {
         send: Box::new(Sending {
             stream: send,

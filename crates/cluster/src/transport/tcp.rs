@@ -322,6 +322,29 @@ async fn dial(
         .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
+/// Dials a member without being one: to join, or to ask.
+pub(crate) async fn connect_as_stranger(
+    address: &str,
+    config: rustls::ClientConfig,
+    name: &str,
+) -> Result<client::TlsStream<TcpStream>, ConnectFailure> {
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut last = ConnectFailure::Lookup("no address".to_owned());
+    for to in resolve(address, true).await? {
+        let connecting = async {
+            let stream = TcpStream::connect(to).await?;
+            stream.set_nodelay(true)?;
+            connector.connect(name.clone(), stream).await
+        };
+        match connecting.await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = e.into(),
+        }
+    }
+    Err(last)
+}
+
 async fn dial_one(
     dialer: &Arc<Dialer>,
     peer: NodeId,

@@ -421,6 +421,14 @@ fn of_sources(command: &sources::Command) -> Said {
         ),
         Sources::Resume => line("source.resume", "sources".to_owned(), details()),
         Sources::Set(_) => line("source.settings", "sources".to_owned(), details()),
+        Sources::Redirect { source, redirect } => line(
+            "source.redirect",
+            format!("source:{source}"),
+            details().text(
+                "reason",
+                redirect.as_ref().map_or("", |redirect| &redirect.reason),
+            ),
+        ),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn leave_out(
          ended_at_ms = case when state in ('standby', 'pending', 'assigned') then ?1 else ended_at_ms end, \
          reason = case when state in ('standby', 'pending', 'assigned') then 'withdrawn' else reason end, \
          state = case when state in ('standby', 'pending', 'assigned') then 'cancelled' else state end \
-         where alert_id = ?2 and recipient_id = ?3 and purpose = 'page' \
+         where alert_id = ?2 and recipient_id = ?3 and purpose in ('page', 'wake', 'reminder') \
          and (awaiting = 1 or state in ('standby', 'pending', 'assigned'))",
     )
     .bind(entry.at.0)

@@ -33,11 +33,13 @@ pub struct Due {
     pub pinned: Option<(NodeId, String)>,
 }
 
-/// How much a channel has been given and not reported.
+/// How much a channel has been given by one history and not reported.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChannelLoad {
     pub node: NodeId,
     pub channel: String,
+    /// Whose scheduler gave it: 0 for the cluster's, else the id of the node whose island it was.
+    pub history: u32,
     pub attempts: u64,
     /// SMS parts of all of them.
     pub parts: u32,
@@ -172,34 +174,40 @@ pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, 
     Ok(at.map(Timestamp))
 }
 
-/// Attempts assigned and not reported, per channel.
+/// Attempts assigned and not reported, per channel and history: what an island gave out while it was alone is counted by
+/// itself.
 pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx::Error> {
     let found = sqlx::query(
-        "select a.node_id, a.channel, d.kind, d.language, d.code, d.possible_repeat, d.renumbered, \
-         (select f.site from fork f) as site, \
+        "select a.node_id, a.channel, a.attempt / ?1 as history, d.kind, d.language, d.code, d.possible_repeat, \
+         d.renumbered, (select f.site from fork f) as site, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
          left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose \
           and t.kind = d.kind and t.language = d.language \
-         where a.state = 'assigned' order by a.node_id, a.channel, a.delivery_id, a.attempt",
+         where a.state = 'assigned' order by a.node_id, a.channel, history, a.delivery_id, a.attempt",
     )
+    .bind(nodes::ATTEMPTS_PER_BLOCK)
     .fetch_all(conn)
     .await?;
     let mut load: Vec<ChannelLoad> = Vec::new();
     for row in &found {
-        let (node, channel) = (
+        let (node, channel, history) = (
             NodeId(rows::unsigned(row, "node_id")?),
             row.try_get::<String, _>("channel")?,
+            row.try_get::<u32, _>("history")?,
         );
         let parts = parts_of(row)?;
         match load.last_mut() {
-            Some(last) if last.node == node && last.channel == channel => {
+            Some(last)
+                if last.node == node && last.channel == channel && last.history == history =>
+            {
                 last.attempts += 1;
                 last.parts += parts;
             }
             Some(_) | None => load.push(ChannelLoad {
                 node,
                 channel,
+                history,
                 attempts: 1,
                 parts,
             }),

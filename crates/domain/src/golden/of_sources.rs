@@ -83,6 +83,24 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 duty: vec![oncall::Called::OnCall(key())],
             }),
         ),
+        (
+            "sources.redirect",
+            Sources::Redirect {
+                source: key(),
+                redirect: Some(sources::Redirect {
+                    to: oncall::Called::OnCall(key()),
+                    until: Some(Timestamp(9)),
+                    reason: key(),
+                }),
+            },
+        ),
+        (
+            "sources.redirect.back",
+            Sources::Redirect {
+                source: key(),
+                redirect: None,
+            },
+        ),
     ];
     for (name, kind, test) in [
         (

@@ -127,6 +127,10 @@ pub fn parse_part(text: &str, open: &[String], kind: AlertKind) -> Option<(Strin
         return None;
     }
     let tokens = tokens(text, kind);
+    // An order that came in parts waits for the rest of its words.
+    if orders::order(text, &tokens, open).is_some() {
+        return None;
+    }
     let found = find_code(&tokens, open)?;
     let beside = beside_code(text, &tokens, &found, false);
     let last_used = beside.used.iter().max().copied().unwrap_or(found.at);

@@ -76,7 +76,8 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | sources::Command::SetToken { .. }
             | sources::Command::PutSilence(_)
             | sources::Command::EndSilence { .. }
-            | sources::Command::Set(_),
+            | sources::Command::Set(_)
+            | sources::Command::Redirect { .. },
         ) => refused(
             "sources and silences cannot be changed here until it is back; signals are taken as usual. Change them at a \
              node that hears the others, or hold everything automatic here with `holdfast source stop-all`",

@@ -38,4 +38,5 @@ pub(crate) use self::quota::check_what;
 pub use self::quota::{Of, QUOTAS_MAX, WantedQuota, check_quota};
 pub use self::resolve::{Called, OnDuty, Resolved, add_duties, resolve};
 pub use self::rules::{SwapState, check_override, check_schedule};
+pub(crate) use self::warnings::gaps;
 pub use self::warnings::{Warning, warnings};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Plan, Shift, SwapRow, SwapState, TooMuch};
+use super::{Plan, Segment, Shift, SwapRow, SwapState, TooMuch};
 use crate::time::CivilTime;
 
 /// Most warnings of one kind; the first ones are enough to act on.
@@ -31,6 +31,29 @@ pub enum Warning {
     },
 }
 
+/// When nobody is on call who is `known`: those who were removed answer nothing.
+pub(crate) fn gaps(
+    segments: &[Segment],
+    known: impl Fn(&str) -> bool,
+) -> Vec<(CivilTime, CivilTime)> {
+    let mut gaps: Vec<(CivilTime, CivilTime)> = Vec::new();
+    for segment in segments {
+        if segment
+            .on_call
+            .duties
+            .iter()
+            .any(|duty| known(&duty.person))
+        {
+            continue;
+        }
+        match gaps.last_mut() {
+            Some(gap) if gap.1 == segment.from => gap.1 = segment.to,
+            Some(_) | None => gaps.push((segment.from, segment.to)),
+        }
+    }
+    gaps
+}
+
 /// What is wrong with one schedule in a range. `known` holds the keys of people who exist.
 pub fn warnings(
     plan: &Plan,
@@ -41,18 +64,7 @@ pub fn warnings(
 ) -> Result<Vec<Warning>, TooMuch> {
     let mut found = Vec::new();
     let segments = plan.segments(key, from, to)?;
-    let mut gaps: Vec<(CivilTime, CivilTime)> = Vec::new();
-    for segment in &segments {
-        let duties = &segment.on_call.duties;
-        // Those who were removed answer nothing.
-        if duties.iter().any(|duty| known.contains_key(&duty.person)) {
-            continue;
-        }
-        match gaps.last_mut() {
-            Some(gap) if gap.1 == segment.from => gap.1 = segment.to,
-            Some(_) | None => gaps.push((segment.from, segment.to)),
-        }
-    }
+    let gaps = gaps(&segments, |person| known.contains_key(person));
     let gaps = gaps.into_iter().take(EACH_MAX);
     found.extend(gaps.map(|(from, to)| Warning::Uncovered { from, to }));
     found.extend(double_bookings(plan, key, (from, to))?);

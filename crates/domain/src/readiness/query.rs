@@ -183,19 +183,9 @@ async fn schedules(
             found.too_much = true;
             return found;
         };
-        for segment in segments {
-            let mut covered = false;
-            for duty in segment.on_call.duties {
-                // Those who were removed answer nothing.
-                covered |= known.contains_key(duty.person.as_str());
-                found.people.insert(duty.person);
-            }
-            match found.gaps.last_mut() {
-                _ if covered => {}
-                Some(gap) if gap.1 == segment.from => gap.1 = segment.to,
-                Some(_) | None => found.gaps.push((segment.from, segment.to)),
-            }
-        }
+        found.gaps = oncall::gaps(&segments, |person| known.contains_key(person));
+        let duties = segments.into_iter().flat_map(|s| s.on_call.duties);
+        found.people = duties.map(|duty| duty.person).collect();
         found
     });
     Ok((schedules.collect(), left_out))

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::command::{Command, Settings, Source};
 use super::settings::{self, Stored};
-use super::{follow_up, query, rules, silences, take};
+use super::{follow_up, query, redirect, rules, silences, take};
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::vocabulary::Status;
@@ -28,6 +28,10 @@ pub(crate) async fn apply(
         }
         Command::Resume => silences::resume(conn, entry).await,
         Command::Set(settings) => set(conn, entry, settings).await,
+        Command::Redirect { source, redirect } => match redirect {
+            Some(redirect) => redirect::set(conn, entry, source, redirect).await,
+            None => redirect::clear(conn, source).await,
+        },
     }
 }
 
@@ -88,10 +92,12 @@ async fn remove(conn: &mut SqliteConnection, key: &str) -> Result<Outcome, sqlx:
     if done.rows_affected() == 0 {
         return Ok(Outcome::Refused(Refusal::UnknownSource));
     }
-    sqlx::query("delete from source_signal where source_key = ?")
-        .bind(key)
-        .execute(&mut *conn)
-        .await?;
+    for table in [
+        "delete from source_signal where source_key = ?",
+        "delete from source_redirect where source_key = ?",
+    ] {
+        sqlx::query(table).bind(key).execute(&mut *conn).await?;
+    }
     for status in Status::ALL {
         sqlx::query("delete from source_bundle where scope = ?")
             .bind(super::scope(status, "source", key))

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::bundles::{self, Gathering};
 use super::command::{Brake, Kind, Mapping, OnResolve, Source};
-use super::{query, rules, scope};
+use super::{query, redirect, rules, scope};
 use crate::alerts::{
     self, DEFAULT_REPEAT_EVERY_MS, DEFAULT_REPEATS, DEFAULT_VALIDITY_MS, Payer, Raise, Step,
 };
@@ -51,7 +51,8 @@ pub(super) async fn alarm(
 ) -> Result<Told, sqlx::Error> {
     let settings = query::settings(conn).await?;
     let mut alarm = alarm;
-    let mut people = everyone(conn, &alarm.source.calls, entry.at).await?;
+    let whom = redirect::whom(conn, alarm.source, entry.at).await?;
+    let mut people = everyone(conn, &whom.calls, entry.at).await?;
     if people.is_empty() {
         people = everyone(conn, &settings.duty, entry.at).await?;
         alarm.texts = in_all(|language| texts::nobody(language, text_in(&alarm.texts, language)));
@@ -143,7 +144,8 @@ pub(super) async fn raise(
         alarm.key.as_bytes(),
         &alarm.place.to_be_bytes(),
     ]);
-    let on_call = duties(conn, &alarm.source.calls, people, entry.at).await?;
+    let whom = redirect::whom(conn, alarm.source, entry.at).await?;
+    let on_call = duties(conn, &whom.calls, people, entry.at).await?;
     let new = Raise {
         severity: alarm.severity,
         status: alarm.status,
@@ -156,7 +158,7 @@ pub(super) async fn raise(
             recipients: people.to_vec(),
             enough: Vec::new(),
         }],
-        notes: Vec::new(),
+        notes: whom.note.into_iter().collect(),
         needed: 1,
         repeat_every_ms: DEFAULT_REPEAT_EVERY_MS,
         repeats: DEFAULT_REPEATS,

@@ -29,6 +29,11 @@ pub enum Command {
     Resume,
     /// What holds for all sources.
     Set(Settings),
+    /// Sends a source's alarms to somebody else for a while; `None` takes that back. Alerts under way keep whom they called.
+    Redirect {
+        source: String,
+        redirect: Option<Redirect>,
+    },
 }
 
 /// Something that raises alerts by itself.
@@ -261,6 +266,16 @@ pub enum Test {
     Is,
     IsNot,
     Begins,
+}
+
+/// Whom a source's alarms call instead.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Redirect {
+    pub to: oncall::Called,
+    /// `None`: until it is taken back.
+    pub until: Option<Timestamp>,
+    /// At most 200 characters.
+    pub reason: String,
 }
 
 /// What holds for all sources.

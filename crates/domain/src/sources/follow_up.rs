@@ -9,7 +9,7 @@ use super::call::{self, Alarm, Told};
 use super::command::{Due, DueWhat};
 use super::query::{self, SourceRow};
 use super::rules::{self, Held};
-use super::{HEARTBEAT, OnResolve, alert_key, silences, take};
+use super::{HEARTBEAT, OnResolve, alert_key, redirect, silences, take};
 use crate::apply::Entry;
 use crate::ids::RecipientId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -113,7 +113,8 @@ async fn missed(
         let Some(mut row) = query::source(conn, &row.source.key).await? else {
             continue;
         };
-        let people = call::everyone(conn, &row.source.calls, entry.at).await?;
+        let whom = redirect::whom(conn, &row.source, entry.at).await?;
+        let people = call::everyone(conn, &whom.calls, entry.at).await?;
         let signal = take::of_heartbeat(&row.source, false);
         let foreseen = take::foresee(conn, &row, &signal, entry.at).await?;
         // What a silence or a stop holds is held one by one, so that each is listed.

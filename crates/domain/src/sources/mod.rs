@@ -18,6 +18,7 @@ mod command;
 mod follow_up;
 mod mapping;
 mod query;
+mod redirect;
 mod rules;
 mod settings;
 mod silences;
@@ -30,13 +31,14 @@ pub(crate) use self::apply::apply;
 pub(crate) use self::call::call_duty;
 pub use self::command::{
     About, Arrival, Arrived, Beat, Brake, Command, Due, DueWhat, Kind, Mapping, Matcher, OnResolve,
-    Settings, Signal, Silence, SilenceKind, Source, Test, Word,
+    Redirect, Settings, Signal, Silence, SilenceKind, Source, Test, Word,
 };
 pub use self::mapping::{MappingError, signals};
 pub use self::query::{
     BundleRow, SignalRow, SilenceRow, SourceRow, Stop, due, next_due, settings, signals_of,
     silences, source, sources, stop, swallowing,
 };
+pub use self::redirect::{RedirectRow, redirect, redirects};
 pub use self::rules::{
     ARRIVALS_MAX, Held, KEY_LEN_MAX, STOP_MS_MAX, check_settings, check_silence, check_source,
 };

@@ -1,7 +1,7 @@
 //! Decisions about sources without SQL.
 
 use super::command::{
-    About, Brake, Matcher, Settings, Signal, Silence, SilenceKind, Source, Test, Word,
+    About, Brake, Matcher, Redirect, Settings, Signal, Silence, SilenceKind, Source, Test, Word,
 };
 use super::{Kind, OnResolve, mapping};
 use crate::alerts::TEXT_LEN_MAX;
@@ -484,6 +484,19 @@ pub fn check_silence(silence: &Silence) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// Says what is wrong with a redirect made now.
+pub(super) fn check_redirect(redirect: &Redirect, now: Timestamp) -> Result<(), String> {
+    if redirect.until.is_some_and(|until| until <= now) {
+        return Err(
+            "a redirect ends after now; without an end it holds until it is taken back".to_owned(),
+        );
+    }
+    if redirect.reason.is_empty() {
+        return Ok(());
+    }
+    check_line("the reason", &redirect.reason, REASON_LEN_MAX)
 }
 
 /// Says what is wrong with what holds for all sources.

@@ -123,10 +123,15 @@ pub(super) fn stored_names(names: &[Called]) -> Vec<(String, String)> {
 pub(super) fn names(stored: Vec<(String, String)>) -> Vec<Called> {
     stored
         .into_iter()
-        .map(|(what, key)| match what.as_str() {
-            "person" => Called::Named(Named::Person(key)),
-            "schedule" => Called::OnCall(key),
-            _ => Called::Named(Named::Group(key)),
-        })
+        .map(|(what, key)| name(&what, key))
         .collect()
+}
+
+/// Reads one of them.
+pub(super) fn name(what: &str, key: String) -> Called {
+    match what {
+        "person" => Called::Named(Named::Person(key)),
+        "schedule" => Called::OnCall(key),
+        _ => Called::Named(Named::Group(key)),
+    }
 }

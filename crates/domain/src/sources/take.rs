@@ -7,7 +7,7 @@ use super::call::{self, Alarm, Told};
 use super::command::{Arrival, Arrived, Signal, Source};
 use super::query::{self, SignalRow, SourceRow, Stop};
 use super::rules::{self, Decision, Held, Standing};
-use super::{HEARTBEAT, SilenceKind, alert_key, word};
+use super::{HEARTBEAT, SilenceKind, alert_key, redirect, word};
 use crate::apply::Entry;
 use crate::ids::AlertId;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -222,7 +222,8 @@ pub async fn foresee(
     let known = query::signal(conn, &source.source.key, &signal.key).await?;
     let (barred, _) = barred(conn, now, &source.source, signal).await?;
     let decision = rules::decide(&standing(source, &known, barred), signal, now);
-    let people = call::everyone(conn, &source.source.calls, now).await?.len();
+    let whom = redirect::whom(conn, &source.source, now).await?;
+    let people = call::everyone(conn, &whom.calls, now).await?.len();
     let foreseen = |what, held, people| Foreseen { what, held, people };
     Ok(match decision {
         Decision::Alone { .. } => foreseen("alone", None, people),

@@ -1,6 +1,7 @@
 //! Transcripts of sources.
 
 mod drills;
+mod redirects;
 mod words;
 
 use expect_test::expect;

@@ -640,11 +640,16 @@ fn path(key: &str) -> String {
     format!("/v1/schedules/{}", segment(key))
 }
 
-/// `schedule:power` or `person:anna` as the API writes it.
-fn redirect_target(text: &str) -> Result<Value, Failure> {
+/// `schedule:power`, `group:duty` or `person:anna` as the API writes it.
+pub(super) fn redirect_target(text: &str) -> Result<Value, Failure> {
     match text.split_once(':') {
-        Some(("group", key)) if !key.is_empty() => Ok(json!({ "group": key })),
-        Some(_) | None => target(text),
+        Some((kind @ ("schedule" | "group" | "person"), key)) if !key.is_empty() => {
+            Ok(json!({ kind: key }))
+        }
+        Some(_) | None => Err(Failure::new(
+            Exit::Usage,
+            format!("{text:?}: write schedule:KEY, group:KEY or person:KEY"),
+        )),
     }
 }
 
@@ -658,7 +663,7 @@ fn target(text: &str) -> Result<Value, Failure> {
     }
 }
 
-fn target_words(target: &Value) -> String {
+pub(super) fn target_words(target: &Value) -> String {
     let known = ["schedule", "group", "person"];
     let named = known.iter().find(|kind| target[**kind].is_string());
     named.map_or_else(String::new, |kind| {

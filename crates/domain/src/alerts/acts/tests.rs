@@ -273,6 +273,23 @@ async fn an_update_reaches_those_it_is_meant_for_in_their_language() {
 }
 
 #[tokio::test]
+async fn the_phone_of_somebody_withdrawn_does_not_ring_any_more() {
+    let mut world = World::new().await;
+    let alert = world
+        .raise(Severity::Critical, 300, &[&["ana", "bela"]])
+        .await;
+    assert_eq!(
+        world.wakes(alert).await,
+        "ana wake 1.0 ring standby\nbela wake 1.0 ring standby\n"
+    );
+    done(&mut world, alert, withdraw("bela")).await;
+    assert_eq!(
+        world.wakes(alert).await,
+        "ana wake 1.0 ring standby\nbela wake 1.0 ring cancelled (withdrawn)\n"
+    );
+}
+
+#[tokio::test]
 async fn somebody_withdrawn_is_told_and_not_called_any_more_until_they_answer_after_all() {
     let mut world = World::new().await;
     let mut new = raise(Severity::High, 300, &[&["ana", "bela"], &["dora"]]);

@@ -427,6 +427,14 @@ fn every_verb_has_its_word_in_every_language_and_none_means_two() {
     }
 }
 
+#[test]
+fn the_first_part_of_an_order_is_no_answer_with_a_wrong_code() {
+    let open = ["4711".to_owned()];
+    let part = |text| parse_part(text, &open, AlertKind::Alert);
+    assert_eq!(part("halyta 5000 tulossa and so on"), None);
+    assert!(part("4711 tulossa and so on").is_some());
+}
+
 /// Texts that look like what people send: words we know, codes, numbers and rubbish, run together in any order.
 fn likely_text() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;

@@ -40,6 +40,27 @@ pub(crate) enum SourceCommand {
         #[arg(long)]
         resolve: bool,
     },
+    /// Send a source's alarms elsewhere in one step, or back; alerts under way keep whom they called
+    Redirect {
+        key: String,
+        /// Where to: group:storm, person:anna or schedule:night
+        #[arg(
+            long,
+            value_name = "WHOM",
+            required_unless_present = "back",
+            conflicts_with = "back"
+        )]
+        to: Option<String>,
+        /// How long [default: until it is taken back]
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        time: Option<Duration>,
+        /// Stands in the room of each alert
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Take the redirect back
+        #[arg(long)]
+        back: bool,
+    },
     /// Give a sign of life for a heartbeat
     Beat {
         key: String,

@@ -11,6 +11,7 @@ pub(crate) use self::args::SourceCommand;
 use self::args::{PutSource, Silence};
 use super::Context;
 use super::alert::whom;
+use super::schedule::{redirect_target, target_words};
 use crate::client::segment;
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -41,6 +42,24 @@ pub(super) async fn source(context: &Context, command: SourceCommand) -> Done {
             let body = json!({ "text": text, "key": matter, "resolve": resolve });
             let path = path(&key, "/trigger");
             change(context, Method::POST, &path, Some(&body), "said").await
+        }
+        SourceCommand::Redirect {
+            key,
+            to,
+            time,
+            reason,
+            back: _,
+        } => {
+            let path = path(&key, "/redirect");
+            let Some(to) = to else {
+                return change(context, Method::DELETE, &path, None, "taken back").await;
+            };
+            let body = json!({
+                "to_target": redirect_target(&to)?,
+                "for_s": time.map(|time| time.as_secs()),
+                "reason": reason,
+            });
+            change(context, Method::PUT, &path, Some(&body), "redirected").await
         }
         SourceCommand::Beat { key, token_file } => {
             let token = read(&token_file)?;
@@ -81,6 +100,11 @@ async fn list(context: &Context) -> Done {
             let mut cells = ["key", "name", "kind"].map(|k| cell(&s[k])).to_vec();
             cells.extend([silent, cell(&s["token"])]);
             cells.extend(["signals", "held", "last_new_at"].map(|k| cell(&s[k])));
+            let redirect = &s["redirect"];
+            cells.push(match redirect["over"].as_bool() {
+                Some(false) => target_words(&redirect["target"]),
+                Some(true) | None => String::new(),
+            });
             cells
         };
         let rows: Vec<_> = each(&answer["sources"]).map(row).collect();
@@ -93,6 +117,7 @@ async fn list(context: &Context) -> Done {
             "signals",
             "held",
             "last alarm",
+            "redirected to",
         ];
         context.output.table(&header, &rows)
     });

@@ -1,4 +1,4 @@
--- 0025_audit.sql: who did what, as a chain of hashes (domain::audit), and what nodes sign of it.
+-- 0026_audit.sql: who did what, as a chain of hashes (domain::audit), and what nodes sign of it.
 
 create table audit (
     seq            integer primary key,
