@@ -40,6 +40,9 @@ mod store_crash;
 #[path = "cluster/store_suite.rs"]
 mod store_suite;
 
+#[path = "audit/mod.rs"]
+mod audit;
+
 #[path = "tidy/mod.rs"]
 mod tidy;
 

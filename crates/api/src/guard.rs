@@ -295,6 +295,13 @@ fn bearer(headers: &HeaderMap) -> Option<ApiKey> {
     ApiKey::parse(key.trim()).ok()
 }
 
+/// Who a request says it comes from; nothing here shows that it does.
+pub(crate) fn claimed(headers: &HeaderMap) -> Option<String> {
+    let key = bearer(headers)?;
+    let id = key.id().to_owned();
+    Some(Actor::ApiKey { id }.label())
+}
+
 /// Rows of keys seen in the last moments, so that a busy client does not cost a read for each request.
 #[derive(Debug)]
 pub(crate) struct KeyCache {

@@ -8,12 +8,14 @@
 mod access;
 mod accounts;
 mod alerts;
+mod audit;
 mod budgets;
 mod cap;
 mod clocks;
 mod cluster;
 mod connection;
 mod conversations;
+mod denials;
 mod directory;
 mod fields;
 mod guard;

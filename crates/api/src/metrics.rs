@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use domain::nodes::{Agreement, MachineRow};
 use domain::ports::{Freshness, ReadView};
 use domain::waking::TripRow;
-use domain::{alerts, deliveries, nodes, readiness, waking};
+use domain::{alerts, audit, deliveries, nodes, readiness, waking};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -52,6 +52,7 @@ pub(crate) struct Metrics {
     trip_state: Family<TripLabels, Gauge>,
     trip_ms: Family<NodeLabels, Gauge>,
     card_version: Gauge,
+    audit_unsealed: Gauge,
     island: Gauge,
     island_waiting: Gauge,
     path_up: Family<PathLabels, Gauge>,
@@ -231,6 +232,7 @@ impl Metrics {
             trip_state: Family::default(),
             trip_ms: Family::default(),
             card_version: Gauge::default(),
+            audit_unsealed: Gauge::default(),
             island: Gauge::default(),
             island_waiting: Gauge::default(),
             path_up: Family::default(),
@@ -301,6 +303,11 @@ impl Metrics {
             "number_card_version",
             "Version of the card with our numbers; people need the new one when it rises",
             metrics.card_version.clone(),
+        );
+        registry.register(
+            "audit_unsealed_entries",
+            "Entries of the audit that no majority of the members has signed yet",
+            metrics.audit_unsealed.clone(),
         );
         registry.register(
             "island",
@@ -413,6 +420,7 @@ struct Rows {
     channels: Vec<nodes::ChannelRow>,
     trips: Vec<TripRow>,
     card: u64,
+    audit_unsealed: u64,
     clocks: crate::clocks::Clocks,
     civil_offset_ms: i64,
 }
@@ -437,6 +445,10 @@ impl Rows {
                 .await
                 .map_err(of_query)?
                 .map_or(0, |card| card.version),
+            audit_unsealed: audit::sealing(&mut view)
+                .await
+                .map_err(of_query)?
+                .unsealed(),
         })
     }
 }
@@ -473,6 +485,9 @@ fn render(shared: &Shared, rows: &Rows) -> Result<String, std::fmt::Error> {
             })
             .set(i64::try_from(age).unwrap_or(i64::MAX));
     }
+    metrics
+        .audit_unsealed
+        .set(i64::try_from(rows.audit_unsealed).unwrap_or(i64::MAX));
     metrics.open_alerts.set(rows.open_alerts.cast_signed());
     metrics.deliveries.clear();
     for state in deliveries::State::ALL {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -12,14 +12,14 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::guard::guard;
+use crate::guard::{claimed, guard};
 use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, accounts, alerts, budgets, clocks, cluster, conversations, directory, headers, health,
-    held, inbound, island, metrics, nodes, outbox, readiness, recipients, reports, schedules,
-    sources, templates, text_policy, waking, watch, zones,
+    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, headers,
+    health, held, inbound, island, metrics, nodes, outbox, readiness, recipients, reports,
+    schedules, sources, templates, text_policy, waking, watch, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -47,6 +47,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(watch::routes())
         .merge(access::routes())
         .merge(accounts::routes())
+        .merge(audit::routes())
         .merge(sources::routes())
         .merge(reports::routes())
         .merge(readiness::routes())
@@ -95,6 +96,7 @@ async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> 
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let claimed = claimed(request.headers());
     let mut response = match timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(
@@ -107,6 +109,9 @@ async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> 
     island::mark(&shared, response.headers_mut());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();
+    if matches!(status, 401 | 403) {
+        shared.denials.add(known(&method), route, claimed, status);
+    }
     // Methods are the caller's to invent; only ours become labels.
     let label = if response.status().is_client_error() && route == "none" {
         "any"
@@ -116,4 +121,16 @@ async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> 
     shared.metrics.request(label, route, status);
     debug!(%method, route, status, took_ms = started.elapsed().as_millis(), "request answered");
     response
+}
+
+/// A method as the audit may hold it: callers invent others.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET | Method::HEAD => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
 }

@@ -376,6 +376,23 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         Some(Scope::ClusterAdmin),
     ),
     (Method::POST, "/v1/cluster/evict", Some(Scope::ClusterAdmin)),
+    (Method::GET, "/v1/audit", Some(Scope::AuditRead)),
+    (Method::GET, "/v1/audit/export", Some(Scope::AuditRead)),
+    (
+        Method::GET,
+        "/v1/audit/export/checkpoints",
+        Some(Scope::AuditRead),
+    ),
+    (
+        Method::GET,
+        "/v1/audit/export/nodes",
+        Some(Scope::AuditRead),
+    ),
+    (
+        Method::POST,
+        "/v1/audit/{seq}/erase",
+        Some(Scope::ClusterAdmin),
+    ),
     (Method::GET, "/v1/outbox", Some(Scope::ClusterRead)),
     (Method::POST, "/v1/outbox/pause", Some(Scope::OutboxPause)),
     (
@@ -642,6 +659,7 @@ mod tests {
                         | Scope::MetricsRead
                         | Scope::SourceRead
                         | Scope::RoomRead
+                        | Scope::AuditRead
                 ) | None
             );
             assert!(

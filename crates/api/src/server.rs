@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::connection::{Connections, Entrance, Limits, serve_connection};
-use crate::router;
 use crate::state::{ApiState, Shared};
+use crate::{denials, router};
 
 /// How long to wait before accepting again after the system had no descriptor to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -94,6 +94,7 @@ pub struct Server {
     limits: Limits,
     public: Router,
     private: Router,
+    shared: Shared,
 }
 
 impl Server {
@@ -112,7 +113,10 @@ impl Server {
             None => None,
         };
         let shared = Shared::new(state);
-        let (public, private) = (router::public(shared.clone()), router::admin(shared));
+        let (public, private) = (
+            router::public(shared.clone()),
+            router::admin(shared.clone()),
+        );
         Ok(Self {
             https,
             admin,
@@ -120,6 +124,7 @@ impl Server {
             limits: config.limits,
             public,
             private,
+            shared,
         })
     }
 
@@ -166,6 +171,7 @@ impl Server {
                 stop.child_token(),
             ));
         }
+        listeners.spawn(denials::run(self.shared, stop.child_token()));
         let mut end = Ok(());
         while let Some(ended) = listeners.join_next().await {
             // Nothing limps on unseen: the first to end, for whatever reason, ends the rest.

@@ -8,6 +8,7 @@ use domain::watch::Board;
 
 use crate::accounts::caller::Sessions;
 use crate::accounts::password::Hasher;
+use crate::denials::Denials;
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
 use crate::sources::Desk;
@@ -47,6 +48,15 @@ pub(crate) struct Shared {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) denials: Arc<Denials>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("node", &self.replica.node())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -63,6 +73,7 @@ impl Shared {
             hasher: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),
+            denials: Arc::default(),
         }
     }
 }

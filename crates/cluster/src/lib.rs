@@ -35,7 +35,7 @@ mod wire;
 pub use cluster::{Cluster, ClusterError, Invitation, Stopped};
 pub use config::{Carriers, ClusterConfig, LocalPath, Tuning, engine_settings};
 pub use founding::Founding;
-pub use identity::Identity;
+pub use identity::{AuditKey, Identity};
 pub use island::{CarryError, ExportError, ImportError, IslandReplica, export_stopped};
 pub use join::{Admitted, JoinConfig, JoinError, Joined, Token, join};
 pub use membership::ChangeError;

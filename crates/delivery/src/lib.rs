@@ -14,6 +14,7 @@ mod machine;
 mod outbox;
 mod pulse;
 mod scheduler;
+mod sealer;
 mod share;
 mod wake;
 mod watcher;

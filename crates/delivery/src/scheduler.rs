@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::alerts;
 use domain::approvals;
+use domain::audit::{self, MarkDue};
 use domain::automations;
 use domain::deliveries::{self, Command as Deliveries, Lane};
 use domain::envelope::{Actor, LeaderStamp};
@@ -217,6 +218,14 @@ impl Scheduler {
             plan.commands
                 .push(Command::Deliveries(Deliveries::DrawReplySecret));
         }
+        let mut marked_at = None;
+        if island.is_none() {
+            match audit::mark_due(&mut view, now).await? {
+                MarkDue::Now => plan.commands.push(Command::Audit(audit::Command::Mark)),
+                MarkDue::At(at) => marked_at = Some(at),
+                MarkDue::Nothing => {}
+            }
+        }
         // On an island the time of the others is kept: one clock is no majority.
         if island.is_none()
             && let Some(set) = self.civil_offset(&mut view, &granted).await?
@@ -362,6 +371,7 @@ impl Scheduler {
             approvals::next_due(&mut view).await?,
             waking::next_due(&mut view).await?,
             automations::next_due(&mut view).await?,
+            marked_at,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
         Ok(plan)

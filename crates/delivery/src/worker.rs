@@ -13,7 +13,7 @@ use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
 use domain::ports::{
     Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Machine, Outgoing,
-    Permit, Proposal, RIGHT_RAN_OUT, Replica, ReplyPath, UnknownMachine,
+    Permit, Proposal, RIGHT_RAN_OUT, Replica, ReplyPath, Signer, UnknownMachine,
 };
 use domain::{Command, Outcome, RequestId, Timestamp, texts};
 use futures_util::future::select_all;
@@ -28,6 +28,7 @@ use crate::level;
 use crate::machine::{Seen, Teller};
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
+use crate::sealer::Sealer;
 
 /// A lease is renewed when less than this is left of it.
 const LEASE_RENEW: Duration = Duration::from_secs(7);
@@ -60,6 +61,7 @@ pub struct Worker {
     machine: Arc<dyn Machine>,
     pulse: Pulse,
     told: Teller,
+    sealer: Sealer,
     /// Log index of the digest that was told last.
     digest_told: Option<u64>,
     lease: Option<Lease>,
@@ -93,6 +95,7 @@ impl Worker {
             machine: Arc::new(UnknownMachine),
             pulse: Pulse::default(),
             told: Teller::default(),
+            sealer: Sealer::default(),
             digest_told: None,
             lease: None,
             lease_own: Arc::default(),
@@ -107,6 +110,13 @@ impl Worker {
     #[must_use]
     pub fn on(mut self, machine: Arc<dyn Machine>) -> Self {
         self.machine = machine;
+        self
+    }
+
+    /// Also signs the audit with `signer`.
+    #[must_use]
+    pub fn signing(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.sealer = Sealer::new(signer);
         self
     }
 
@@ -156,6 +166,7 @@ impl Worker {
         // Before the lease: whoever holds one has said how its clocks stand.
         self.tell_machine().await;
         self.tell_digest().await;
+        self.tell_audit().await;
         wake = wake.sooner(self.record_results().await);
         wake = wake.sooner(self.record_reports().await);
         wake = wake.sooner(self.store_texts().await);
@@ -239,11 +250,12 @@ impl Worker {
             return Wake::Idle;
         }
         let node = self.replica.node();
-        let channels = self
+        let channels: Vec<ChannelReport> = self
             .channels
             .iter()
             .map(|channel| self.report_of(channel.as_ref()))
             .collect();
+        self.sealer.see_channels(self.replica.as_ref(), &channels);
         if self
             .propose(
                 Command::Nodes(Nodes::ReportChannels { node, channels }),
@@ -287,6 +299,7 @@ impl Worker {
         let Some(report) = self.told.due(self.replica.node(), &seen) else {
             return;
         };
+        self.sealer.see_machine(self.replica.as_ref(), &report);
         let command = Command::Nodes(Nodes::ReportMachine(report.clone()));
         if self.propose(command, None).await.is_some() {
             self.told.accepted(report, &seen);
@@ -310,6 +323,17 @@ impl Worker {
         let command = Command::Nodes(Nodes::ReportDigest(report));
         if self.propose(command, None).await.is_some() {
             self.digest_told = Some(taken.index);
+        }
+    }
+
+    /// What this node has to add to the audit and to sign of it.
+    async fn tell_audit(&mut self) {
+        let boot = self.clock.boot();
+        let due = self.sealer.due(self.replica.as_ref(), boot).await;
+        for command in due {
+            if self.propose(command.clone(), None).await.is_some() {
+                self.sealer.told(&command);
+            }
         }
     }
 

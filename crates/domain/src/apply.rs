@@ -1,5 +1,7 @@
 //! Applies committed entries. The same entries give the same rows on every node.
 
+mod audited;
+
 use sqlx::{Row, SqliteConnection};
 
 use crate::envelope::{Actor, Envelope, LeaderStamp, LogEntry};
@@ -7,7 +9,7 @@ use crate::outcome::{Outcome, Refusal};
 use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
-    Command, access, alerts, approvals, automations, conversations, deliveries, escalation,
+    Command, access, alerts, approvals, audit, automations, conversations, deliveries, escalation,
     inbound, islands, limits, nodes, oncall, recipients, reports, requests, sources, templates,
     waking, zones,
 };
@@ -56,8 +58,8 @@ pub async fn apply_batch(
         index: first.index,
         source,
     };
-    let start = begin_batch(conn).await.map_err(fail)?;
-    let outcomes = match apply_all(conn, entries, start).await {
+    let (start, chain) = begin_batch(conn).await.map_err(fail)?;
+    let outcomes = match apply_all(conn, entries, start, chain.clone()).await {
         Ok(outcomes) => outcomes,
         Err((index, source)) if is_fatal(&source) => return Err(ApplyError { index, source }),
         Err(_) => {
@@ -65,7 +67,7 @@ pub async fn apply_batch(
                 .execute(&mut *conn)
                 .await
                 .map_err(fail)?;
-            apply_guarded(conn, entries, start).await?
+            apply_guarded(conn, entries, start, chain).await?
         }
     };
     let last = entries
@@ -83,14 +85,16 @@ pub async fn apply_batch(
     Ok(outcomes)
 }
 
-/// Opens the batch's savepoint and reads the stamp it starts from.
-async fn begin_batch(conn: &mut SqliteConnection) -> Result<Timestamp, sqlx::Error> {
+/// Opens the batch's savepoint and reads the stamp it starts from, and where the audit's chain stands.
+async fn begin_batch(
+    conn: &mut SqliteConnection,
+) -> Result<(Timestamp, audit::Chain), sqlx::Error> {
     let mut script = Script::default();
     script.add("savepoint batch");
-    script.add(STAMP_OF_LAST);
+    script.add(audit::READ);
     let rows = script.fetch(conn).await?;
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    row.try_get(0).map(Timestamp)
+    Ok((Timestamp(row.try_get(0)?), audit::Chain::read(row)?))
 }
 
 /// The statement behind [`stamp_of_last`], for those who ask for more in the same go.
@@ -108,6 +112,7 @@ async fn apply_all(
     conn: &mut SqliteConnection,
     entries: &[LogEntry],
     mut at: Timestamp,
+    mut chain: audit::Chain,
 ) -> Result<Vec<Outcome>, (u64, sqlx::Error)> {
     let mut outcomes = Vec::with_capacity(entries.len());
     let mut singly = 0; // entries before this one were found not to go together
@@ -120,6 +125,9 @@ async fn apply_all(
         if !raises.is_empty()
             && let Some(made) = alerts::raise_together(conn, &raises).await.map_err(fail)?
         {
+            audit_raises(conn, &mut chain, &raises, &made)
+                .await
+                .map_err(fail)?;
             let applied = &entries[outcomes.len()..][..made.len()];
             at = applied
                 .iter()
@@ -130,9 +138,26 @@ async fn apply_all(
         }
         singly = singly.max(outcomes.len() + raises.len());
         at = at.max(entry.envelope.issued_at);
-        outcomes.push(apply_one(conn, entry, at).await.map_err(fail)?);
+        outcomes.push(apply_one(conn, entry, at, &mut chain).await.map_err(fail)?);
     }
     Ok(outcomes)
+}
+
+/// Writes what the audit holds of raises that were applied together.
+async fn audit_raises(
+    conn: &mut SqliteConnection,
+    chain: &mut audit::Chain,
+    raises: &[(Entry<'_>, &alerts::Raise)],
+    outcomes: &[Outcome],
+) -> Result<(), sqlx::Error> {
+    let mut drafts = Vec::with_capacity(raises.len());
+    for ((entry, _), outcome) in raises.iter().zip(outcomes) {
+        let of_entry = audited::drafts(entry, outcome);
+        drafts.extend(of_entry.into_iter().map(|draft| (*entry, draft)));
+    }
+    let mut script = Script::default();
+    chain.append(&mut script, &drafts);
+    script.execute(conn).await
 }
 
 /// The raises from outside at the front of `entries` that are applied together: as many as make a round number.
@@ -147,13 +172,7 @@ fn raises_together(entries: &[LogEntry], mut at: Timestamp) -> Vec<(Entry<'_>, &
             break;
         }
         at = at.max(envelope.issued_at);
-        let context = Entry {
-            index: entry.index,
-            at,
-            leader: entry.leader,
-            envelope,
-        };
-        raises.push((context, raise));
+        raises.push((in_context(entry, at), raise));
     }
     raises.truncate(alerts::together(raises.len()));
     raises
@@ -171,6 +190,7 @@ async fn apply_guarded(
     conn: &mut SqliteConnection,
     entries: &[LogEntry],
     mut at: Timestamp,
+    mut chain: audit::Chain,
 ) -> Result<Vec<Outcome>, ApplyError> {
     let mut outcomes = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -181,7 +201,8 @@ async fn apply_guarded(
             .execute(&mut *conn)
             .await
             .map_err(fail)?;
-        match apply_one(conn, entry, at).await {
+        let before = chain.clone();
+        match apply_one(conn, entry, at, &mut chain).await {
             Ok(outcome) => outcomes.push(outcome),
             Err(source) if is_fatal(&source) => return Err(ApplyError { index, source }),
             Err(source) => {
@@ -189,7 +210,13 @@ async fn apply_guarded(
                     .execute(&mut *conn)
                     .await
                     .map_err(fail)?;
-                outcomes.push(note_defect(conn, entry, at, &source).await.map_err(fail)?);
+                chain = before;
+                let outcome = note_defect(conn, entry, at, &source).await.map_err(fail)?;
+                let context = in_context(entry, at);
+                close(conn, &context, &outcome, false, &mut chain)
+                    .await
+                    .map_err(fail)?;
+                outcomes.push(outcome);
             }
         }
         sqlx::query("release entry")
@@ -200,18 +227,23 @@ async fn apply_guarded(
     Ok(outcomes)
 }
 
+fn in_context(entry: &LogEntry, at: Timestamp) -> Entry<'_> {
+    Entry {
+        index: entry.index,
+        at,
+        leader: entry.leader,
+        envelope: &entry.envelope,
+    }
+}
+
 async fn apply_one(
     conn: &mut SqliteConnection,
     entry: &LogEntry,
     at: Timestamp,
+    chain: &mut audit::Chain,
 ) -> Result<Outcome, sqlx::Error> {
+    let context = in_context(entry, at);
     let envelope = &entry.envelope;
-    let context = Entry {
-        index: entry.index,
-        at,
-        leader: entry.leader,
-        envelope,
-    };
     if envelope
         .decided_under
         .is_some_and(|decided| decided != entry.leader)
@@ -220,6 +252,10 @@ async fn apply_one(
     }
     let outside = is_outside(&envelope.actor);
     if outside && let Some(outcome) = requests::earlier_outcome(conn, envelope).await? {
+        // A repeat is in the audit already; another matter under the same id is not.
+        if outcome == Outcome::Conflict {
+            close(conn, &context, &outcome, false, chain).await?;
+        }
         return Ok(outcome);
     }
     // Those that call many others are kept apart, so that the future of a plain raise stays small.
@@ -248,16 +284,48 @@ async fn apply_one(
         Command::Automations(command) => {
             Box::pin(automations::apply(conn, &context, command)).await
         }
+        Command::Audit(command) => audit::apply(conn, &context, command).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;
     if stirs(&envelope.command) {
         automations::follow(conn, &context).await?;
     }
-    if outside {
-        requests::remember(conn, &context, &outcome).await?;
-    }
+    close(conn, &context, &outcome, outside, chain).await?;
     Ok(outcome)
+}
+
+/// Keeps what became of an entry: its outcome for a repeat, if it came from outside, and what the audit holds of it.
+async fn close(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    outcome: &Outcome,
+    remember: bool,
+    chain: &mut audit::Chain,
+) -> Result<(), sqlx::Error> {
+    let command = &entry.envelope.command;
+    if let (Command::Nodes(nodes::Command::Recover(recover)), Outcome::Applied(_)) =
+        (command, outcome)
+    {
+        chain.enter(recover.epoch);
+    }
+    let mut drafts = audited::drafts(entry, outcome);
+    if let (Command::Inbound(inbound::Command::Receive(text)), [draft]) =
+        (command, drafts.as_mut_slice())
+    {
+        audited::add_fate(conn, draft, text).await?;
+    }
+    let drafts: Vec<_> = drafts.into_iter().map(|draft| (*entry, draft)).collect();
+    let mut script = Script::default();
+    if remember {
+        requests::remember_all(&mut script, &[*entry], std::slice::from_ref(outcome))?;
+    }
+    chain.append(&mut script, &drafts);
+    script.execute(&mut *conn).await?;
+    if matches!(command, Command::Islands(_)) {
+        chain.bring_home(conn).await?;
+    }
+    Ok(())
 }
 
 /// Whether an entry may raise an alert from a template or change an answer, so that automations look at once. What

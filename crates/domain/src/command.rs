@@ -7,7 +7,7 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, automations, conversations, deliveries, escalation, inbound,
+    access, alerts, approvals, audit, automations, conversations, deliveries, escalation, inbound,
     islands, limits, nodes, oncall, recipients, reports, requests, sources, templates, waking,
     zones,
 };
@@ -34,6 +34,7 @@ pub enum Command {
     Approvals(approvals::Command),
     Waking(waking::Command),
     Automations(automations::Command),
+    Audit(audit::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -61,7 +62,8 @@ impl Command {
             | Self::Limits(_)
             | Self::Approvals(_)
             | Self::Waking(_)
-            | Self::Automations(_) => 1,
+            | Self::Automations(_)
+            | Self::Audit(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -129,7 +131,8 @@ impl Command {
             | Self::Limits(_)
             | Self::Approvals(_)
             | Self::Waking(_)
-            | Self::Automations(_) => false,
+            | Self::Automations(_)
+            | Self::Audit(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -15,6 +15,7 @@ use crate::{
 
 mod of_accounts;
 mod of_acts;
+mod of_audit;
 mod of_limits;
 mod of_mail;
 mod of_orders;
@@ -106,6 +107,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_rooms::samples());
     all.extend(of_mail::samples());
     all.extend(of_accounts::samples());
+    all.extend(of_audit::samples());
     all
 }
 

@@ -6,6 +6,7 @@ pub mod access;
 pub mod alerts;
 mod apply;
 pub mod approvals;
+pub mod audit;
 pub mod automations;
 pub mod codec;
 mod command;

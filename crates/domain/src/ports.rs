@@ -297,6 +297,15 @@ pub trait Machine: Send + Sync + 'static {
     }
 }
 
+/// What a node signs the audit with (SECURITY D-12). The key never leaves the node.
+pub trait Signer: Send + Sync + 'static {
+    /// Ed25519.
+    fn public_key(&self) -> [u8; 32];
+
+    /// Signs a checkpoint: 64 bytes.
+    fn sign(&self, message: &[u8]) -> Vec<u8>;
+}
+
 /// A machine nobody looks at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UnknownMachine;

@@ -71,10 +71,13 @@ impl Script {
         self
     }
 
-    /// Runs it.
+    /// Runs it; without statements, nothing happens.
     pub(crate) async fn execute(self, conn: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         if let Some(error) = self.failed {
             return Err(error);
+        }
+        if self.sql.is_empty() {
+            return Ok(());
         }
         sqlx::query_with(AssertSqlSafe(self.sql), self.values)
             .execute(conn)

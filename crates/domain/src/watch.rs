@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::{Row, SqliteConnection};
 
+use crate::audit::{self, SealState};
 use crate::ids::AlertId;
 use crate::nodes::{self, DigestStanding, Disk, Power};
 use crate::texts::{self, Language};
@@ -68,6 +69,10 @@ pub enum Trouble {
     StateDiffers { node: String },
     /// The nodes' states differ and nobody knows which is right.
     StatesDiffer,
+    /// A node signed another history of who did what than a majority.
+    AuditDiffers { node: String },
+    /// Nodes signed different histories, and no majority says which is right.
+    AuditsDiffer,
     /// The members' wall clocks jumped, and a person must say which time is right.
     ClocksJumped,
     /// A node's disk is full, or nearly.
@@ -102,6 +107,8 @@ impl Trouble {
             Self::TripMissing { .. } => "trip_missing",
             Self::StateDiffers { .. } => "state_differs",
             Self::StatesDiffer => "states_differ",
+            Self::AuditDiffers { .. } => "audit_differs",
+            Self::AuditsDiffer => "audits_differ",
             Self::ClocksJumped => "clocks_jumped",
             Self::DiskFull { .. } => "disk_full",
             Self::OnBattery { .. } => "on_battery",
@@ -122,6 +129,7 @@ impl Trouble {
             | Self::NodeSilent { node }
             | Self::ReportsLate { node }
             | Self::StateDiffers { node }
+            | Self::AuditDiffers { node }
             | Self::DiskFull { node }
             | Self::OnBattery { node }
             | Self::CutOff { node } => node.clone(),
@@ -130,6 +138,7 @@ impl Trouble {
             Self::TripMissing { node, to } => format!("{node}/{to}"),
             Self::NotEnded
             | Self::StatesDiffer
+            | Self::AuditsDiffer
             | Self::ClocksJumped
             | Self::Standstill
             | Self::HeldBack => String::new(),
@@ -166,7 +175,9 @@ impl Trouble {
             | Self::NoChannel { .. }
             // The reserve is there for this, too: otherwise nobody would hear why texts stay away.
             | Self::BudgetUsed { .. }
-            | Self::StatesDiffer => Severity::Critical,
+            | Self::StatesDiffer
+            | Self::AuditDiffers { .. }
+            | Self::AuditsDiffer => Severity::Critical,
             Self::SendsLate { .. }
             | Self::NodeSilent { .. }
             | Self::TripMissing { .. }
@@ -445,6 +456,13 @@ async fn of_states(conn: &mut SqliteConnection, all: &mut Vec<Trouble>) -> Resul
             DigestStanding::Same | DigestStanding::Alone => {}
         }
     }
+    for (node, _, state) in audit::sealing(conn).await?.members {
+        match state {
+            SealState::Differs => all.push(Trouble::AuditDiffers { node: name(node) }),
+            SealState::Disputed => all.push(Trouble::AuditsDiffer),
+            SealState::Agrees => {}
+        }
+    }
     let reachable = |id| members.iter().any(|row| row.node == id && row.reachable);
     let mut machines = nodes::machines(conn).await?;
     machines.retain(|machine| reachable(machine.node));
@@ -588,6 +606,8 @@ mod tests {
             },
             Trouble::StateDiffers { node: node() },
             Trouble::StatesDiffer,
+            Trouble::AuditDiffers { node: node() },
+            Trouble::AuditsDiffer,
             Trouble::ClocksJumped,
             Trouble::DiskFull { node: node() },
             Trouble::OnBattery { node: node() },

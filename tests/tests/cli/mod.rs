@@ -6,6 +6,7 @@
 
 mod accounts;
 mod acts;
+mod audit;
 mod battery;
 mod demo;
 mod disasters;
@@ -18,6 +19,7 @@ mod safety;
 mod schedules;
 mod service;
 mod settings;
+mod site_dns;
 mod sources;
 mod templates;
 

@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const SLICES: &[&str] = &[
     "requests",
     "nodes",
+    "audit",
     "access",
     "recipients",
     "zones",

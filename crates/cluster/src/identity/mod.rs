@@ -1,6 +1,7 @@
 //! Who a node is: its key, the leaf that names it, and the authority of its cluster. Files stay in the data directory,
 //! readable by the owner only. The replicated membership, not these files, says who may take part (DESIGN B2).
 
+mod audit_key;
 mod ca;
 mod files;
 mod renewal;
@@ -16,6 +17,7 @@ use domain::NodeId;
 use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+pub use audit_key::AuditKey;
 pub(crate) use ca::{Issued, NodeRequest, pin_of};
 pub(crate) use files::{certificate_pem, read_checked, write_checked};
 pub(crate) use tls::{

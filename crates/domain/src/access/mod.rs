@@ -35,10 +35,11 @@ pub enum Scope {
     RoomWrite,
     AccountsAdmin,
     OutboxPause,
+    AuditRead,
 }
 
 impl Scope {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -57,6 +58,7 @@ impl Scope {
         Self::RoomWrite,
         Self::AccountsAdmin,
         Self::OutboxPause,
+        Self::AuditRead,
     ];
 
     /// The name in rows, requests and lists.
@@ -80,6 +82,7 @@ impl Scope {
             Self::RoomWrite => "room:write",
             Self::AccountsAdmin => "accounts:admin",
             Self::OutboxPause => "outbox:pause",
+            Self::AuditRead => "audit:read",
         }
     }
 

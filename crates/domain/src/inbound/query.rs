@@ -66,6 +66,45 @@ pub async fn latest(
     found.iter().map(inbound_row).collect()
 }
 
+/// What became of a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Fate {
+    /// As the rows say it.
+    pub(crate) taken: String,
+    pub(crate) recipient: Option<RecipientId>,
+    pub(crate) alert: Option<AlertId>,
+    /// It counted for somebody, and named the code that only their own number was sent.
+    pub(crate) by_code: bool,
+}
+
+/// What the text with this key was taken for.
+pub(crate) async fn fate(
+    conn: &mut SqliteConnection,
+    key: &[u8; 16],
+) -> Result<Option<Fate>, sqlx::Error> {
+    let row = sqlx::query(
+        "select t.taken, t.recipient_id, t.alert_id, t.taken in ('second_person', 'order_done') \
+         or exists (select 1 from called_person c where c.alert_id = t.alert_id and c.recipient_id = t.recipient_id \
+         and c.code <> '' and instr(t.text, c.code) > 0) \
+         or exists (select 1 from call_code x where x.alert_id = t.alert_id and x.recipient_id = t.recipient_id \
+         and instr(t.text, x.code) > 0) as by_code from inbound_text t where t.inbound_key = ?",
+    )
+    .bind(key.as_slice())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        let recipient: Option<&[u8]> = row.try_get("recipient_id")?;
+        let alert: Option<&[u8]> = row.try_get("alert_id")?;
+        Ok(Fate {
+            taken: row.try_get("taken")?,
+            recipient: recipient.map(RecipientId::from_row).transpose()?,
+            alert: alert.map(AlertId::from_row).transpose()?,
+            by_code: row.try_get("by_code")?,
+        })
+    })
+    .transpose()
+}
+
 /// Whether the text with this key is kept already.
 pub(super) async fn is_kept(
     conn: &mut SqliteConnection,

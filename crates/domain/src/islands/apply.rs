@@ -14,8 +14,8 @@ use crate::ids::{AlertId, DeliveryId, NodeId, RequestId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::time::Timestamp;
 use crate::{
-    Command as AnyCommand, alerts, approvals, automations, conversations, deliveries, escalation,
-    inbound, requests,
+    Command as AnyCommand, alerts, approvals, audit, automations, conversations, deliveries,
+    escalation, inbound, requests,
 };
 
 pub(crate) async fn apply(
@@ -178,6 +178,7 @@ async fn join_one(
         Fact::Act(fact) => alerts::merge_act(conn, fact).await,
         Fact::Fired(fact) => automations::merge(conn, fact).await,
         Fact::Mark(fact) => escalation::merge_mark(conn, fact).await,
+        Fact::Audit(fact) => audit::merge(conn, fact).await,
     }
 }
 
@@ -202,7 +203,8 @@ fn touch(fact: &Fact, touched: &mut Touched) {
         Fact::Mark(fact) => _ = touched.alerts.insert(fact.alert),
         Fact::Delivery(fact) => _ = touched.deliveries.insert(fact.delivery),
         Fact::Attempt(fact) => _ = touched.deliveries.insert(fact.delivery),
-        Fact::Message(_) | Fact::Talk(_) | Fact::Inbound(_) | Fact::Request(_) => {}
+        Fact::Message(_) | Fact::Talk(_) | Fact::Inbound(_) | Fact::Request(_) | Fact::Audit(_) => {
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::apply::{ApplyError, apply_batch};
 use crate::envelope::LogEntry;
 use crate::facts::{forget, watch};
 use crate::outcome::Outcome;
-use crate::{alerts, automations, conversations, deliveries, escalation, inbound, requests};
+use crate::{alerts, audit, automations, conversations, deliveries, escalation, inbound, requests};
 
 /// Applies one entry to an island's state, as [`apply_batch`] would, and returns the facts it made.
 ///
@@ -33,6 +33,7 @@ pub async fn apply_on_island(
 
 fn triggers() -> Vec<&'static str> {
     [
+        audit::WATCH,
         alerts::WATCH,
         alerts::WATCH_ACTS,
         automations::WATCH,
@@ -70,6 +71,9 @@ async fn collect(conn: &mut SqliteConnection) -> Result<Vec<Fact>, sqlx::Error> 
     let came = inbound::changed(conn).await?;
     facts.extend(came.into_iter().map(|fact| Fact::Inbound(Box::new(fact))));
     facts.extend(alerts::moved(conn).await?.into_iter().map(Fact::Standing));
+    // Before the requests: an entry whose request is known is not joined.
+    let audited = audit::changed(conn).await?;
+    facts.extend(audited.into_iter().map(|fact| Fact::Audit(Box::new(fact))));
     let asked = requests::changed(conn).await?;
     facts.extend(asked.into_iter().map(Fact::Request));
     Ok(facts)

@@ -33,6 +33,7 @@ pub use self::enter::enter;
 pub use self::query::{RefusedFact, orphans, refused};
 pub use self::rules::{BYTES_MAX, FACTS_MAX, batches, safe};
 pub use crate::alerts::{ActFact, AlertFact, StandingFact};
+pub use crate::audit::AuditFact;
 pub use crate::automations::FiredFact;
 pub use crate::conversations::{MessageFact, TalkFact};
 pub use crate::deliveries::{AttemptFact, DeliveryFact};
@@ -69,6 +70,8 @@ pub enum Fact {
     Mark(MarkFact),
     /// What belongs to rooms beside their messages.
     Talk(Box<TalkFact>),
+    /// An entry of the audit.
+    Audit(Box<AuditFact>),
 }
 
 impl Fact {
@@ -87,6 +90,7 @@ impl Fact {
             Self::Fired(_) => "automation",
             Self::Mark(_) => "mark",
             Self::Talk(fact) => fact.kind(),
+            Self::Audit(_) => "audit",
         }
     }
 
@@ -105,6 +109,7 @@ impl Fact {
             Self::Fired(fact) => format!("{}/{}", fact.alert, fact.number),
             Self::Mark(fact) => format!("{}/{}", fact.alert, fact.recipient),
             Self::Talk(fact) => fact.about(),
+            Self::Audit(fact) => format!("{}/{}", fact.request, fact.action),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Fact;
 use crate::codec;
 use crate::outcome::Refusal;
-use crate::{Command, alerts, inbound, nodes, sources};
+use crate::{Command, alerts, audit, inbound, nodes, sources};
 
 /// Most facts in one merge.
 pub const FACTS_MAX: usize = 256;
@@ -50,6 +50,7 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::HandOver { .. },
         )
         | Command::Automations(_)
+        | Command::Audit(audit::Command::Note { .. })
         | Command::Conversations(_)
         | Command::Inbound(
             inbound::Command::Receive(_)
@@ -84,6 +85,9 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         ) => refused(
             "sources and silences cannot be changed here until it is back; signals are taken as usual. Change them at a \
              node that hears the others, or hold everything automatic here with `holdfast source stop-all`",
+        ),
+        Command::Audit(_) => refused(
+            "the audit is signed, and what it says of people erased, at a node that hears the others",
         ),
         Command::Reports(_) => refused(
             "reports are not taken here until it is back, since what is decided about one could not be joined. Raise an \

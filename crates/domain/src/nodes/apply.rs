@@ -102,6 +102,31 @@ async fn set_authorities(
     Ok(Outcome::Applied(Receipt::None))
 }
 
+/// Notes what a member signs the audit with. The first key stays: what it signed must go on to count.
+pub(crate) async fn set_audit_key(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+    key: &[u8; 32],
+) -> Result<Outcome, sqlx::Error> {
+    if !is_member(conn, node).await? {
+        return Ok(Outcome::Refused(Refusal::UnknownNode));
+    }
+    match query::audit_key(conn, node).await? {
+        Some(known) if known == *key => return Ok(Outcome::Unchanged),
+        Some(_) => {
+            let problem = "the node signs the audit with another key; remove it and join it anew";
+            return Ok(Outcome::Refused(Refusal::Invalid(problem.to_owned())));
+        }
+        None => {}
+    }
+    sqlx::query("update node set audit_key = ? where node_id = ?")
+        .bind(key.as_slice())
+        .bind(node.0.cast_signed())
+        .execute(conn)
+        .await?;
+    Ok(Outcome::Applied(Receipt::None))
+}
+
 /// Whether there is such a member.
 pub(super) async fn is_member(
     conn: &mut SqliteConnection,

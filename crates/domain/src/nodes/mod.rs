@@ -14,7 +14,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::apply::{apply, pause_outbox, release_outbox};
+pub(crate) use self::apply::{apply, pause_outbox, release_outbox, set_audit_key};
 pub use self::command::{
     Admit, ChannelReport, Command, DigestReport, Found, MachineReport, Place, Recover,
     SetAuthorities, SetCivilOffset,
@@ -24,6 +24,7 @@ pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::level::{LEVEL_KNOWN, Levels, levels};
 pub use self::machines::{CivilRow, MachineRow, civil, civil_row, machines};
+pub(crate) use self::query::audit_key;
 pub use self::query::{
     AuthorityRow, ChannelRow, ClusterRow, JournalRight, NodeRow, OutboxPause, authorities,
     channels, channels_of_the_gone, cluster, epoch, journal_right, nodes, organisation,

@@ -193,6 +193,19 @@ pub async fn nodes(conn: &mut SqliteConnection) -> Result<Vec<NodeRow>, sqlx::Er
     found.iter().map(node_row).collect()
 }
 
+/// What a node signs the audit with, also one that left; `None` until it has said so.
+pub(crate) async fn audit_key(
+    conn: &mut SqliteConnection,
+    node: NodeId,
+) -> Result<Option<[u8; 32]>, sqlx::Error> {
+    let found: Option<Option<Vec<u8>>> =
+        sqlx::query_scalar("select audit_key from node where node_id = ?")
+            .bind(node.0.cast_signed())
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.flatten().and_then(|key| key.try_into().ok()))
+}
+
 /// All channels of members that were not removed, by node and name.
 pub async fn channels(conn: &mut SqliteConnection) -> Result<Vec<ChannelRow>, sqlx::Error> {
     let found = sqlx::query(

@@ -45,17 +45,6 @@ pub(crate) fn find_any(script: &mut Script, requests: &[RequestId]) {
     }
 }
 
-/// Keeps the outcome of an outside request.
-pub(crate) async fn remember(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    outcome: &Outcome,
-) -> Result<(), sqlx::Error> {
-    let mut script = Script::default();
-    remember_all(&mut script, &[*entry], std::slice::from_ref(outcome))?;
-    script.execute(conn).await
-}
-
 /// Keeps the outcomes of outside requests, one for each entry.
 pub(crate) fn remember_all(
     script: &mut Script,

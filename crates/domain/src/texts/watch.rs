@@ -72,6 +72,15 @@ fn english(trouble: &Trouble) -> String {
         Trouble::StatesDiffer => {
             "The nodes' data differ and no majority says which is right. Call support.".to_owned()
         }
+        Trouble::AuditDiffers { node } => {
+            format!(
+                "Node {node} signs another audit than the others: it may be tampered with. Isolate it."
+            )
+        }
+        Trouble::AuditsDiffer => {
+            "The nodes sign different audits and no majority says which is right. Call support."
+                .to_owned()
+        }
         Trouble::ClocksJumped => {
             "The clocks of the nodes jumped. Say what time it is: holdfast cluster set-time."
                 .to_owned()
@@ -137,6 +146,15 @@ fn finnish(trouble: &Trouble) -> String {
         Trouble::StatesDiffer => {
             "Solmujen tiedot eroavat, eikä enemmistö kerro mikä on oikein. Soita tukeen.".to_owned()
         }
+        Trouble::AuditDiffers { node } => {
+            format!(
+                "Solmu {node} allekirjoittaa eri lokin kuin muut: sitä on voitu peukaloida. Eristä se."
+            )
+        }
+        Trouble::AuditsDiffer => {
+            "Solmut allekirjoittavat eri lokeja, eikä enemmistö kerro mikä on oikein. Soita tukeen."
+                .to_owned()
+        }
         Trouble::ClocksJumped => {
             "Solmujen kellot hyppäsivät. Kerro aika: holdfast cluster set-time.".to_owned()
         }
@@ -200,6 +218,12 @@ fn swedish(trouble: &Trouble) -> String {
         Trouble::StatesDiffer => {
             "Nodernas data skiljer sig och ingen majoritet säger vad som är rätt. Ring supporten."
                 .to_owned()
+        }
+        Trouble::AuditDiffers { node } => {
+            format!("Nod {node} signerar en annan logg än de övriga: den kan vara manipulerad. Isolera den.")
+        }
+        Trouble::AuditsDiffer => {
+            "Noderna signerar olika loggar och ingen majoritet säger vad som är rätt. Ring supporten.".to_owned()
         }
         Trouble::ClocksJumped => {
             "Nodernas klockor hoppade. Ange tiden: holdfast cluster set-time.".to_owned()

@@ -15,6 +15,7 @@ pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,
     PutPerson, StateWord,
 };
+use super::audit::AuditCommand;
 use super::held::{HeldAct, ReviewsCommand};
 use super::inbox::InboxCommand;
 use super::limits::LimitsCommand;
@@ -165,6 +166,9 @@ pub(crate) enum Command {
     /// What a node did while it was cut off, and how it gets to the others
     #[command(subcommand)]
     Island(IslandCommand),
+    /// Who did what: look, take it away, verify it
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Encrypted copies of everything, for the day all nodes are lost
     #[command(subcommand)]
     Backup(BackupCommand),

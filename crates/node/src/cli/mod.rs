@@ -4,6 +4,7 @@ mod account;
 mod act;
 mod alert;
 pub(crate) mod args;
+pub(crate) mod audit;
 mod automations;
 mod backup;
 mod cluster;
@@ -87,6 +88,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Cluster(command) => on_core(cluster::cluster(&context, command)),
         Command::Island(command) => on_core(island::island(&context, command)),
         Command::Backup(command) => on_core(backup::backup(&context, command)),
+        Command::Audit(command) => on_core(audit::audit(&context, command)),
         Command::Outbox(command) => on_core(outbox::outbox(&context, command)),
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) mail: MailConfig,
     pub(crate) mail_in: Option<MailInConfig>,
     pub(crate) snmp_in: Option<SnmpInConfig>,
+    pub(crate) site_dns: Option<SiteDnsConfig>,
     pub(crate) watch: WatchConfig,
     /// `[site]`: what this node hangs on.
     pub(crate) site: domain::nodes::Place,
@@ -55,6 +56,27 @@ pub(crate) struct SnmpInConfig {
     pub(crate) from: Vec<(std::net::IpAddr, u8)>,
     pub(crate) communities: Vec<channels::SnmpCommunity>,
     pub(crate) users: Vec<channels::SnmpUser>,
+}
+
+/// `[site_dns]`: the cluster's names for the site's network.
+#[derive(Clone, Debug)]
+pub(crate) struct SiteDnsConfig {
+    pub(crate) listen: SocketAddr,
+    /// What all nodes stand under: `oob.example.org`.
+    pub(crate) name: String,
+    /// Where the site's network reaches this node, if that is not `listen` itself.
+    addresses: Vec<std::net::IpAddr>,
+}
+
+impl SiteDnsConfig {
+    /// Where the site's network reaches this node; empty: at the addresses the other nodes know.
+    pub(crate) fn addresses(&self) -> Vec<std::net::IpAddr> {
+        let listen = self.listen.ip();
+        match self.addresses.is_empty() && !listen.is_unspecified() {
+            true => vec![listen],
+            false => self.addresses.clone(),
+        }
+    }
 }
 
 /// `[watch]`

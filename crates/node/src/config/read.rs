@@ -1,5 +1,6 @@
 //! What each key means, its default and its limits.
 
+mod site_dns;
 mod snmp;
 
 use std::collections::BTreeSet;
@@ -49,14 +50,15 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         mail,
         mail_in,
         snmp_in,
+        names,
         watch,
         site,
         power,
         log,
         backup,
     ] = [
-        "node", "cluster", "api", "mail", "mail_in", "snmp_in", "watch", "site", "power", "log",
-        "backup",
+        "node", "cluster", "api", "mail", "mail_in", "snmp_in", "site_dns", "watch", "site",
+        "power", "log", "backup",
     ]
     .map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
@@ -94,6 +96,10 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
             let section = Section::new("snmp_in", snmp_in.0, snmp_in.1, &mut notes);
             snmp::read(section, communities, users)
         });
+    let site_dns = (!names.1.is_empty()).then(|| {
+        let section = Section::new("site_dns", names.0, names.1, &mut notes);
+        site_dns::read(section)
+    });
     let watch = read_watch(Section::new("watch", watch.0, watch.1, &mut notes));
     let site = read_site(Section::new("site", site.0, site.1, &mut notes));
     let power = (!power.1.is_empty())
@@ -109,6 +115,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         mail,
         mail_in,
         snmp_in,
+        site_dns,
         watch,
         site,
         power,

@@ -3,6 +3,7 @@
 //! Two runtimes: what must not be starved (consensus, modems, sending) runs on the core one, what strangers can flood
 //! (the API) on the edge one.
 
+mod audit;
 pub(crate) mod backups;
 pub(crate) mod clock;
 pub(crate) mod data_dir;
@@ -15,6 +16,7 @@ mod modem_memory;
 mod node;
 mod power;
 mod seals;
+mod site_dns;
 mod snmp;
 mod tls;
 mod vitals;

@@ -9,7 +9,7 @@ use channels::{
     MailIn, MailInSettings, Smarthost, SmsModem, SmsModemSettings, Smtp, SmtpSettings,
     SmtpTimeouts, SmtpTls, SnmpIn,
 };
-use cluster::{Cluster, Stopped};
+use cluster::{AuditKey, Cluster, Stopped};
 use delivery::{Scheduler, Watcher, Worker};
 use domain::ports::{Channel, Clock, ClusterAdmin, IntakeTally, Replica};
 use domain::watch::Board;
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::audit;
 use super::backups;
 use super::clock::SystemClock;
 use super::disk::DiskWatch;
@@ -31,6 +32,7 @@ use super::manager::Manager;
 use super::membership::Admin;
 use super::modem_memory::ModemMemory;
 use super::power::{PowerParts, PowerWatch, wait_for_power};
+use super::site_dns::SiteDns;
 use super::vitals::Vitals;
 use super::{cluster_config, seals, snmp, tls, zones};
 use crate::config::{Config, ModemConfig, SmarthostConfig, Tls};
@@ -178,13 +180,15 @@ impl Parts {
             machine: machine.clone(),
         });
         let channels = parts.open_channels(config, cluster, &civil)?;
+        let audit_key = AuditKey::open(&config.node.data_dir)?;
         let worker = Worker::new(
             Arc::clone(&replica),
             cluster.node_db().clone(),
             channels.clone(),
             Arc::clone(&clock),
         )
-        .on(Arc::new(machine.clone()));
+        .on(Arc::new(machine.clone()))
+        .signing(Arc::new(audit_key));
         let board = Board::default();
         let watcher = Watcher::new(
             Arc::clone(&replica),
@@ -228,6 +232,9 @@ impl Parts {
             parts.stop_intake.clone(),
         );
         parts.intake.spawn(endless("seals", sealing));
+        let stop = parts.stop_intake.clone();
+        let noting = audit::note_backups(Arc::clone(&replica), Arc::clone(&admin), stop);
+        parts.intake.spawn(endless("audit of backups", noting));
         if let Some(power) = &config.power {
             let watched = PowerParts {
                 site: config.node.name.clone(),
@@ -286,6 +293,15 @@ impl Parts {
                 listener.with_context(|| format!("cannot listen at {}", mail_in.listen))?;
             let stop = self.stop_intake.clone();
             self.intake.spawn(endless("mail in", listener.run(stop)));
+        }
+        if let Some(site_dns) = &config.site_dns {
+            let (replica, admin) = (Arc::clone(&state.replica), Arc::clone(&state.admin));
+            let site_dns = site_dns.clone();
+            let binding = async move { SiteDns::bind(&site_dns, replica, admin).await };
+            let listener = bound_on(edge, binding).await?;
+            let stop = self.stop_intake.clone();
+            self.intake
+                .spawn_on(endless("site names", listener.run(stop)), edge);
         }
         if let Some(snmp_in) = &config.snmp_in {
             let binding = SnmpIn::bind(
