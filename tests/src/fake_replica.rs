@@ -11,6 +11,7 @@ use domain::ports::{
     AdminError, Clock, ClusterAdmin, ClusterStatus, Committed, Durability, Freshness, Invitation,
     LEASE, Leadership, Lease, MemberStatus, Proposal, ProposeError, ReadError, ReadView, Replica,
 };
+use domain::topics::Feed;
 use domain::{Envelope, LeaderStamp, LogEntry, NodeId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
@@ -43,6 +44,7 @@ pub struct FakeReplica {
     applied: AtomicU64,
     now: AtomicI64,
     changes: watch::Sender<u64>,
+    feed: Feed,
     leader: Mutex<Option<NodeId>>,
     faults: Mutex<VecDeque<Fault>>,
     /// Removed when the fake is dropped; kept last, so that the connections close first.
@@ -75,6 +77,7 @@ impl FakeReplica {
             applied: AtomicU64::new(0),
             now: AtomicI64::new(START.0),
             changes: watch::Sender::new(0),
+            feed: Feed::default(),
             leader: Mutex::new(Some(NODE)),
             faults: Mutex::default(),
             _directory: directory,
@@ -130,6 +133,7 @@ impl FakeReplica {
                 command: proposal.command,
             },
         };
+        let touched = domain::topics::touched(&entry.envelope.command);
         let mut tx = writer
             .begin()
             .await
@@ -139,6 +143,7 @@ impl FakeReplica {
             .expect("the test's disk works");
         tx.commit().await.expect("the test's database commits");
         self.applied.store(index, Ordering::SeqCst);
+        self.feed.note(touched);
         self.changes.send_modify(|count| *count += 1);
         let outcome = outcomes
             .into_iter()
@@ -190,6 +195,10 @@ impl Replica for FakeReplica {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(self.feed.clone())
     }
 
     fn leadership(&self) -> Leadership {
