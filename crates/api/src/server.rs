@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::connection::{Connections, Entrance, Limits, serve_connection};
+use crate::events::Listeners;
 use crate::router;
 use crate::state::{ApiState, Shared};
 
@@ -94,6 +95,7 @@ pub struct Server {
     limits: Limits,
     public: Router,
     private: Router,
+    listeners: Arc<Listeners>,
 }
 
 impl Server {
@@ -112,6 +114,7 @@ impl Server {
             None => None,
         };
         let shared = Shared::new(state);
+        let listeners = Arc::clone(&shared.listeners);
         let (public, private) = (router::public(shared.clone()), router::admin(shared));
         Ok(Self {
             https,
@@ -120,6 +123,7 @@ impl Server {
             limits: config.limits,
             public,
             private,
+            listeners,
         })
     }
 
@@ -141,6 +145,11 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let limits = self.limits;
         let mut listeners = JoinSet::new();
+        let (streams, ended) = (self.listeners, stop.child_token());
+        listeners.spawn(async move {
+            ended.cancelled().await;
+            streams.close();
+        });
         if let Some((listener, tls)) = self.https {
             listeners.spawn(listen_https(
                 listener,

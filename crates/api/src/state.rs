@@ -3,12 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
+use crate::events::Listeners;
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
+use crate::origins::Origins;
 use crate::sources::Desk;
+use crate::web;
 
 /// The ports the API stands on, given by the node.
 #[derive(Clone)]
@@ -21,6 +25,8 @@ pub struct ApiState {
     pub board: Board,
     /// What this node's other listeners took and turned away.
     pub intake: IntakeTally,
+    /// Where the members serve HTTPS, as origins: `https://n1.example.org:7443`. Their pages may ask this node.
+    pub members: Vec<String>,
 }
 
 impl fmt::Debug for ApiState {
@@ -43,6 +49,10 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) origins: Origins,
+    /// Under which the app's pages run.
+    pub(crate) policy: HeaderValue,
+    pub(crate) listeners: Arc<Listeners>,
 }
 
 impl Shared {
@@ -57,6 +67,9 @@ impl Shared {
             keys: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),
+            policy: web::policy(&state.members),
+            origins: Origins::new(state.members),
+            listeners: Arc::new(Listeners::new()),
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
     let second = fleet.nodes[1].pid().unwrap_or_default();
     format!(
         "\nThree nodes are up:\n{}\n\
+         The app        {}  (your browser will warn of the demo's own certificate)\n\
          API key        {}\nCertificate    {}\n\n\
          Raise an alert to the people on duty, then look at it:\n\
          \x20 {program} --config {config} alert raise \"Pump 3 has tripped\" --to group:duty --severity critical\n\
@@ -73,6 +74,7 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path) -> String {
          \x20 {program} --config {config} island status --history\n\n\
          Ctrl-C ends it all.\n",
         nodes.join("\n"),
+        first.url(),
         fleet.key_file.display(),
         fleet.ca_file.display(),
         fleet.ca_file.display(),
