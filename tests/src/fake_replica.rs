@@ -11,6 +11,7 @@ use domain::ports::{
     AdminError, Clock, ClusterAdmin, ClusterStatus, Committed, Durability, Freshness, Invitation,
     LEASE, Leadership, Lease, MemberStatus, Proposal, ProposeError, ReadError, ReadView, Replica,
 };
+use domain::topics::Feed;
 use domain::{Envelope, LeaderStamp, LogEntry, NodeId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
@@ -43,6 +44,7 @@ pub struct FakeReplica {
     applied: AtomicU64,
     now: AtomicI64,
     changes: watch::Sender<u64>,
+    feed: Feed,
     leader: Mutex<Option<NodeId>>,
     faults: Mutex<VecDeque<Fault>>,
     /// Every entry as the log of a real cluster holds it.
@@ -77,6 +79,7 @@ impl FakeReplica {
             applied: AtomicU64::new(0),
             now: AtomicI64::new(START.0),
             changes: watch::Sender::new(0),
+            feed: Feed::default(),
             leader: Mutex::new(Some(NODE)),
             faults: Mutex::default(),
             log: Mutex::default(),
@@ -152,6 +155,7 @@ impl FakeReplica {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(bytes);
+        let touched = domain::topics::touched(&entry.envelope.command);
         let mut tx = writer
             .begin()
             .await
@@ -161,6 +165,7 @@ impl FakeReplica {
             .expect("the test's disk works");
         tx.commit().await.expect("the test's database commits");
         self.applied.store(index, Ordering::SeqCst);
+        self.feed.note(touched);
         self.changes.send_modify(|count| *count += 1);
         let outcome = outcomes
             .into_iter()
@@ -212,6 +217,10 @@ impl Replica for FakeReplica {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(self.feed.clone())
     }
 
     fn leadership(&self) -> Leadership {

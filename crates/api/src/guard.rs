@@ -103,7 +103,7 @@ async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>
         &Method::HEAD => Method::GET,
         other => other.clone(),
     };
-    if headers::is_cross_site_change(&method, &request.headers) {
+    if headers::is_cross_site_change(&method, &request.headers, &shared.origins) {
         return Err(Problem::new(
             Kind::CrossSite,
             "changes are not taken from pages of other sites",

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use crate::origins::Origins;
+
 /// Sent with every answer (SECURITY V3.4). No cookie is ever set: there is no ambient credential to steal.
 const ALWAYS: [(HeaderName, &str); 7] = [
     (
@@ -25,19 +27,29 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Adds the headers every answer carries.
+/// Adds the headers every answer carries. The app's pages bring a policy and a way of caching of their own.
 pub(crate) fn secure(headers: &mut HeaderMap) {
     for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
 }
 
-/// Whether a browser says that another site's page asks for a change (SECURITY §2.5, CSRF).
-pub(crate) fn is_cross_site_change(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether a browser says that another site's page asks for a change (SECURITY §2.5, CSRF). The app as loaded from another
+/// member is no other site.
+pub(crate) fn is_cross_site_change(
+    method: &Method,
+    headers: &HeaderMap,
+    members: &Origins,
+) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return false;
     }
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if members.asking(headers).is_some() {
+        return false;
+    }
     let fetch_site = text(&HeaderName::from_static("sec-fetch-site"));
     if fetch_site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return true;
@@ -58,7 +70,8 @@ mod tests {
         for (name, value) in lines {
             headers.insert(*name, HeaderValue::from_static(value));
         }
-        is_cross_site_change(method, &headers)
+        let members = Origins::new(vec!["https://n2.example.org:8443".to_owned()]);
+        is_cross_site_change(method, &headers, &members)
     }
 
     #[test]
@@ -67,6 +80,15 @@ mod tests {
         for (lines, expected) in [
             (vec![host], false),
             (vec![host, ("origin", "https://n1.example.org:8443")], false),
+            (vec![host, ("origin", "https://n2.example.org:8443")], false),
+            (
+                vec![
+                    host,
+                    ("origin", "https://n2.example.org:8443"),
+                    ("sec-fetch-site", "same-site"),
+                ],
+                false,
+            ),
             (vec![host, ("origin", "https://evil.example")], true),
             (vec![host, ("origin", "http://n1.example.org:8443")], true),
             (vec![host, ("origin", "null")], true),

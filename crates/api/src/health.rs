@@ -31,7 +31,7 @@ pub(crate) struct HealthJson {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Readiness)]
+#[schema(as = Ready)]
 pub(crate) struct ReadinessJson {
     ready: bool,
     /// What is missing; empty when ready.

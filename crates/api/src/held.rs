@@ -92,6 +92,7 @@ pub(crate) struct HeldListJson {
 pub(crate) struct ListParams {
     /// `waiting`, `to_review` or `all`.
     #[serde(default)]
+    #[param(inline)]
     show: ShowWord,
     /// Only older ones than this number.
     before: Option<u64>,

@@ -144,7 +144,10 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
     } else if method != Method::GET && !changes_nothing {
         parameters.push(RefOr::T(idempotency_key()));
     } else if method == Method::GET
-        && !matches!(path, "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics")
+        && !matches!(
+            path,
+            "/v1/cluster" | "/v1/cluster/joins" | "/v1/metrics" | "/v1/events"
+        )
     {
         parameters.push(RefOr::T(consistency()));
     }

@@ -17,9 +17,9 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, headers,
-    health, held, inbound, island, metrics, nodes, outbox, readiness, recipients, reports,
-    schedules, sources, templates, text_policy, waking, watch, zones,
+    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, events, headers,
+    health, held, inbound, island, metrics, nodes, origins, outbox, readiness, recipients, reports,
+    schedules, sources, templates, text_policy, waking, watch, web, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -54,6 +54,8 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(waking::routes())
         .merge(metrics::routes())
         .merge(health::routes())
+        .merge(events::routes())
+        .merge(web::routes())
 }
 
 /// What HTTPS and the local socket serve.
@@ -62,6 +64,8 @@ pub(crate) fn public(shared: Shared) -> Router {
     router
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(shared.clone(), guard))
+        // The app's own files stand before the guard: they are the same for everybody.
+        .merge(web::pages())
         .layer(middleware::from_fn_with_state(shared.clone(), observe))
         .with_state(shared)
 }
@@ -97,15 +101,25 @@ async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let claimed = claimed(request.headers());
-    let mut response = match timeout(REQUEST_TIME, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::new(
-            Kind::OutcomeUnknown,
-            "this took too long here; it may still be done",
-        )
-        .into_response(),
+    let asking = shared.origins.asking(request.headers());
+    let preflight = asking
+        .as_ref()
+        .and_then(|_| origins::preflight(&method, request.headers()));
+    let mut response = match preflight {
+        Some(response) => response,
+        None => match timeout(REQUEST_TIME, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(
+                Kind::OutcomeUnknown,
+                "this took too long here; it may still be done",
+            )
+            .into_response(),
+        },
     };
     headers::secure(response.headers_mut());
+    if let Some(origin) = asking {
+        origins::mark(origin, response.headers_mut());
+    }
     island::mark(&shared, response.headers_mut());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();

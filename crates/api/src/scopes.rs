@@ -8,6 +8,14 @@ use domain::access::Scope;
 pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/healthz", None),
     (Method::GET, "/readyz", None),
+    // Known before anybody signs in: whose cluster it is, and where its nodes are.
+    (Method::GET, "/v1/about", None),
+    (Method::GET, "/v1/events", Some(Scope::AlertRead)),
+    (
+        Method::GET,
+        "/v1/people/{key}/alerts",
+        Some(Scope::AlertRead),
+    ),
     (Method::POST, "/v1/alerts", Some(Scope::AlertCreate)),
     (Method::POST, "/v1/alerts/preview", Some(Scope::AlertCreate)),
     (Method::GET, "/v1/alerts", Some(Scope::AlertRead)),

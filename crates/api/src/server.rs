@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::connection::{Connections, Entrance, Limits, serve_connection};
+use crate::events::Listeners;
 use crate::state::{ApiState, Shared};
 use crate::{denials, router};
 
@@ -95,6 +96,7 @@ pub struct Server {
     public: Router,
     private: Router,
     shared: Shared,
+    listeners: Arc<Listeners>,
 }
 
 impl Server {
@@ -113,6 +115,7 @@ impl Server {
             None => None,
         };
         let shared = Shared::new(state);
+        let listeners = Arc::clone(&shared.listeners);
         let (public, private) = (
             router::public(shared.clone()),
             router::admin(shared.clone()),
@@ -125,6 +128,7 @@ impl Server {
             public,
             private,
             shared,
+            listeners,
         })
     }
 
@@ -146,6 +150,11 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
         let limits = self.limits;
         let mut listeners = JoinSet::new();
+        let (streams, ended) = (self.listeners, stop.child_token());
+        listeners.spawn(async move {
+            ended.cancelled().await;
+            streams.close();
+        });
         if let Some((listener, tls)) = self.https {
             listeners.spawn(listen_https(
                 listener,

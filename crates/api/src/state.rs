@@ -3,15 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
 use crate::accounts::caller::Sessions;
 use crate::accounts::password::Hasher;
 use crate::denials::Denials;
+use crate::events::Listeners;
 use crate::guard::KeyCache;
 use crate::metrics::Metrics;
+use crate::origins::Origins;
 use crate::sources::Desk;
+use crate::web;
 
 /// The ports the API stands on, given by the node.
 #[derive(Clone)]
@@ -24,6 +28,8 @@ pub struct ApiState {
     pub board: Board,
     /// What this node's other listeners took and turned away.
     pub intake: IntakeTally,
+    /// Where the members serve HTTPS, as origins: `https://n1.example.org:7443`. Their pages may ask this node.
+    pub members: Vec<String>,
 }
 
 impl fmt::Debug for ApiState {
@@ -49,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) denials: Arc<Denials>,
+    pub(crate) origins: Origins,
+    /// Under which the app's pages run.
+    pub(crate) policy: HeaderValue,
+    pub(crate) listeners: Arc<Listeners>,
 }
 
 impl fmt::Debug for Shared {
@@ -74,6 +84,9 @@ impl Shared {
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),
             denials: Arc::default(),
+            policy: web::policy(&state.members),
+            origins: Origins::new(state.members),
+            listeners: Arc::new(Listeners::new()),
         }
     }
 }

@@ -40,6 +40,7 @@ pub mod sources;
 pub mod templates;
 pub mod texts;
 pub mod time;
+pub mod topics;
 #[cfg(test)]
 pub(crate) mod transcript;
 pub mod vocabulary;

@@ -17,6 +17,7 @@ use crate::ids::{NodeId, RequestId};
 use crate::nodes::{ChannelReport, Disk, Place, Power};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
+use crate::topics::Feed;
 use crate::{Command, deliveries};
 
 /// A command on its way to the log; the replica adds stamp, node and seed.
@@ -207,6 +208,11 @@ pub trait Replica: Send + Sync + 'static {
 
     /// Wakes when something was applied or leadership changed. Carries a counter, no data: read the rows.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// What those changes touched. `None` where nobody keeps track: then each may have touched everything.
+    fn feed(&self) -> Option<Feed> {
+        None
+    }
 
     /// Who leads.
     fn leadership(&self) -> Leadership;

@@ -55,6 +55,7 @@ fn every_operation_says_what_it_needs_and_how_it_fails() {
             }
             let security = &operation["security"][0];
             let by_address = [
+                "get /v1/about",
                 "get /v1/calendars/{feed}",
                 "post /v1/sign-in",
                 "post /v1/sign-in/{attempt}",

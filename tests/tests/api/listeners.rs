@@ -205,6 +205,7 @@ async fn api_at(socket: &std::path::Path) -> Result<::api::Server, ::api::BindEr
         machine: std::sync::Arc::new(domain::ports::UnknownMachine),
         board: domain::watch::Board::default(),
         intake: domain::ports::IntakeTally::default(),
+        members: Vec::new(),
     };
     ::api::Server::bind(config, state).await
 }

@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod acts;
 mod alerts;
+mod app;
 mod automations;
 mod budgets;
 mod cap;
@@ -70,6 +71,9 @@ impl Machine for TestMachine {
     }
 }
 
+/// Where another member serves its pages.
+const MEMBER: &str = "https://n2.example.org:7443";
+
 /// A served API over a [`FakeReplica`].
 struct World {
     replica: Arc<FakeReplica>,
@@ -126,6 +130,7 @@ impl World {
             machine: machine.clone(),
             board: domain::watch::Board::default(),
             intake: domain::ports::IntakeTally::default(),
+            members: vec![MEMBER.to_owned()],
         };
         let server = Server::bind(config, state).await.unwrap();
         let (https, admin) = (

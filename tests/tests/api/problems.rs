@@ -10,7 +10,7 @@ async fn unknown_paths_and_methods_are_problems_too() {
     let world = World::start().await;
     let operator = world.operator();
     operator.get("/v1/nothing").await.refusal(404, "not-found");
-    operator.get("/").await.refusal(404, "not-found");
+    operator.get("/nothing").await.refusal(404, "not-found");
     let wrong = operator.send(Method::PATCH, "/v1/alerts/1", None).await;
     assert_eq!(wrong.headers["allow"], "GET");
     wrong.refusal(405, "method-not-allowed");

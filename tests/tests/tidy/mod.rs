@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cluster", &["domain"]),
     ("delivery", &["domain"]),
     ("contacts", &["domain"]),
-    ("api", &["contacts", "domain"]),
+    ("holdfast-web", &[]),
+    ("api", &["contacts", "domain", "holdfast-web"]),
     ("emulator", &["sms"]),
     (
         "node",

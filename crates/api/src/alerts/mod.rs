@@ -3,6 +3,7 @@
 mod acts;
 mod conduct;
 mod missing;
+mod own;
 mod preview;
 mod quota;
 mod raise;
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(join))
         .routes(routes!(acts::do_act))
         .routes(routes!(mark))
+        .routes(routes!(own::own))
         .routes(routes!(missing::missing))
 }
 

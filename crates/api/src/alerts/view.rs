@@ -488,7 +488,7 @@ impl PlanJson {
     }
 }
 
-fn called_json(
+pub(super) fn called_json(
     call: Called,
     names: &BTreeMap<RecipientId, PersonRow>,
     out: &BTreeSet<RecipientId>,

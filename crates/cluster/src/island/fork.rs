@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use domain::nodes::Fork as Mark;
 use domain::ports::{ReadError, ReadView};
+use domain::topics::Topics;
 use domain::{Envelope, LeaderStamp, LogEntry, Outcome, Timestamp};
 use openraft::EntryPayload;
 use sqlx::sqlite::SqlitePoolOptions;
@@ -401,7 +402,9 @@ impl Writer {
         Ok(())
     }
 
+    /// On an island little happens: whoever looks reads everything anew.
     fn changed(&self) {
+        self.ground.core.state.feed().note(Topics::ALL);
         self.ground.core.changes.send_modify(|count| *count += 1);
     }
 }

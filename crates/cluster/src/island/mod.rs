@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use domain::NodeId;
 use domain::ports::Replica as _;
+use domain::topics::Topics;
 use tokio::sync::watch;
 
 pub use self::carry::{CarryError, export_stopped};
@@ -108,6 +109,7 @@ impl Ground {
 
     fn switch(&self, mode: Mode) {
         self.mode.send_replace(mode);
+        self.core.state.feed().note(Topics::ALL);
         self.core.changes.send_modify(|count| *count += 1);
     }
 

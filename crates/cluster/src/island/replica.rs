@@ -8,6 +8,7 @@ use domain::ports::{
     Committed, Durability, Freshness, Island, LEASE, Leadership, Lease, Proposal, ProposeError,
     ReadError, ReadView, Replica,
 };
+use domain::topics::Feed;
 use domain::{Actor, NodeId, StateDigest, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -132,6 +133,10 @@ impl Replica for IslandReplica {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.local.changes()
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        self.local.feed()
     }
 
     fn leadership(&self) -> Leadership {

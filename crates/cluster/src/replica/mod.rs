@@ -15,6 +15,7 @@ use domain::ports::{
     Clock, Committed, Durability, Freshness, Leadership, Lease, Proposal, ProposeError, ReadError,
     ReadView, Replica,
 };
+use domain::topics::Feed;
 use domain::{LeaderStamp, NodeId, Outcome, StateDigest, Timestamp};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::sync::{Semaphore, watch};
@@ -234,6 +235,10 @@ impl Replica for LocalReplica {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.core.changes.subscribe()
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(self.core.state.feed().clone())
     }
 
     fn leadership(&self) -> Leadership {

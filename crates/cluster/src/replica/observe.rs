@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use domain::NodeId;
+use domain::topics::{Topic, Topics};
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::time::{Instant, sleep_until};
@@ -78,6 +79,7 @@ fn publish(core: &Core, metrics: &Metrics) {
     core.leader
         .send_if_modified(|known| std::mem::replace(known, leader) != leader);
     if moved || members_changed {
+        core.state.feed().note(Topics::of(&[Topic::Cluster]));
         core.changes.send_modify(|count| *count += 1);
     }
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::{ReadError, ReadView};
+use domain::topics::{self, Feed, Topics};
 use domain::{Outcome, StateDigest, Timestamp, codec};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _, SqliteConnection};
 use tokio::sync::{mpsc, watch};
@@ -59,6 +60,7 @@ struct Shared {
     position: Mutex<Position>,
     applied: watch::Sender<Option<u64>>,
     changes: watch::Sender<u64>,
+    feed: Feed,
     durable: watch::Sender<Option<u64>>,
     backlog: Arc<Backlog>,
     retired: mpsc::Sender<Arc<Generation>>,
@@ -112,6 +114,7 @@ impl StateStore {
             position: Mutex::new(position),
             applied: watch::Sender::new(index),
             changes: watch::Sender::new(0),
+            feed: Feed::default(),
             durable: options.durable,
             backlog: Backlog::new(),
             retired,
@@ -156,6 +159,11 @@ impl StateStore {
     /// Counts commits and installs. Carries no data: read the rows.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
+    }
+
+    /// What those commits and installs touched.
+    pub fn feed(&self) -> &Feed {
+        &self.shared.feed
     }
 
     /// Index up to which the state would survive a power cut.
@@ -257,6 +265,7 @@ impl StateStore {
         self.shared
             .durable
             .send_replace(wanted.applied.map(|id| id.index));
+        self.shared.feed.note(Topics::ALL);
         self.shared.moved_to(wanted);
         self.shared.snapshots.adopt(meta.clone(), file).await?;
         Ok(())
@@ -297,6 +306,11 @@ impl StateStore {
         }
         drop(writer);
         self.shared.backlog.wrote(batch.bytes);
+        let entries = batch.entries.iter();
+        let touched = entries.map(|entry| topics::touched(&entry.envelope.command));
+        self.shared
+            .feed
+            .note(touched.fold(Topics::NONE, Topics::and));
         self.shared.moved_to(Position {
             applied: Some(last),
             membership,

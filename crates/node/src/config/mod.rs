@@ -173,6 +173,8 @@ pub(crate) struct ApiConfig {
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     /// Host names and addresses the node's own certificate is for.
     pub(crate) names: Vec<String>,
+    /// Where every node of the cluster serves HTTPS, `https://n1.example.org:7443`: the app tries them in turn.
+    pub(crate) members: Vec<String>,
     /// Metrics and API description. Loopback only.
     pub(crate) admin: SocketAddr,
     /// The local command line's way in, mode 0600.

@@ -1,6 +1,7 @@
 //! What each key means, its default and its limits.
 
 mod site_dns;
+mod hosts;
 mod snmp;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use domain::nodes::Place;
 use domain::phone::{MailAddress, PhoneNumber};
 
+use self::hosts::{is_host, is_host_and_port, is_origin};
 use super::section::{Notes, Section};
 use super::tree::{Node, Problem, Table, Value};
 use super::{
@@ -327,6 +329,15 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
             names.push(https.ip().to_string());
         }
     }
+    let members = section.texts("members");
+    for member in &members {
+        if !is_origin(member) {
+            section.problem(
+                "members",
+                format!("{member:?} is not where a node serves HTTPS; write for example https://n1.example.org:7443, and no path behind it"),
+            );
+        }
+    }
     let admin = address(&mut section, "admin", "127.0.0.1:7480");
     if !admin.ip().is_loopback() {
         section.problem("admin", format!("{admin} is reachable from outside without TLS; use a loopback address such as 127.0.0.1:7480"));
@@ -347,6 +358,7 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
         https,
         certificate,
         names,
+        members,
         admin,
         socket,
     }
@@ -764,20 +776,4 @@ fn check_file(section: &mut Section<'_>, key: &'static str, path: &Path, secret:
         Ok(_) => {}
         Err(error) => section.problem(key, format!("cannot read {}: {error}", path.display())),
     }
-}
-
-fn is_host(text: &str) -> bool {
-    let label = |l: &str| {
-        (1..=63).contains(&l.len())
-            && l.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    !text.is_empty() && text.len() <= 253 && text.trim_end_matches('.').split('.').all(label)
-}
-
-fn is_host_and_port(text: &str) -> bool {
-    text.parse::<SocketAddr>().is_ok_and(|a| a.port() != 0)
-        || text
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|p| p != 0))
 }

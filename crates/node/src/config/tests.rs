@@ -56,6 +56,10 @@ fn each_mistake_is_named_with_file_line_and_cure() {
             "holdfast.toml:2: api.admin: 0.0.0.0:7480 is reachable from outside without TLS; use a loopback address such as 127.0.0.1:7480",
         ),
         (
+            "[api]\nmembers = [\"https://n1.example.org/\"]",
+            "holdfast.toml:2: api.members: \"https://n1.example.org/\" is not where a node serves HTTPS; write for example https://n1.example.org:7443, and no path behind it",
+        ),
+        (
             "[api]\nhttps = \"here\"",
             "holdfast.toml:2: api.https: \"here\" is not address:port; write for example 127.0.0.1:7443",
         ),

@@ -55,6 +55,7 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path, codes: &[(&str, &str, String)]
     let second = fleet.nodes[1].pid().unwrap_or_default();
     format!(
         "\nThree nodes are up:\n{}\n\
+         The app        {}  (your browser will warn of the demo's own certificate)\n\
          API key        {}\nCertificate    {}\n\n\
          Accounts for people, and the code that lets one device in (POST /v1/invitations/accept; docs/openapi.json):\n{}\n\
          Another device, or another account:\n\
@@ -81,6 +82,7 @@ pub(super) fn how_to(fleet: &Fleet, world: &Path, codes: &[(&str, &str, String)]
          \x20 {program} --config {config} island status --history\n\n\
          Ctrl-C ends it all.\n",
         nodes.join("\n"),
+        first.url(),
         fleet.key_file.display(),
         fleet.ca_file.display(),
         codes.join("\n"),

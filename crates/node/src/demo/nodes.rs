@@ -53,9 +53,13 @@ impl Fleet {
     /// Founds a cluster on the first node and lets the others join it.
     pub(super) async fn start(dir: &Path, outside: &Outside) -> Result<Self, anyhow::Error> {
         let ports = free_ports(SIMS.len())?;
+        let members: Vec<String> = ports
+            .iter()
+            .map(|ports| format!("https://127.0.0.1:{}", ports.https))
+            .collect();
         let mut nodes = Vec::new();
         for (index, ports) in ports.into_iter().enumerate() {
-            nodes.push(write_node(dir, index, ports, outside)?);
+            nodes.push(write_node(dir, index, ports, &members, outside)?);
         }
         let founded = nodes[0].command(&["init"], "").await?;
         let key = founded["key"]
@@ -334,6 +338,7 @@ fn write_node(
     dir: &Path,
     index: usize,
     ports: Ports,
+    members: &[String],
     outside: &Outside,
 ) -> Result<Node, anyhow::Error> {
     let id = index as u64 + 1;
@@ -350,7 +355,7 @@ fn write_node(
     let mut text = format!(
         "[node]\nname = \"n{id}\"\ndata_dir = {:?}\norganisation = \"Aurora Energy\"\n\n\
          [cluster]\nlisten = \"127.0.0.1:{}\"\n\n\
-         [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n\n\
+         [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\nmembers = {members:?}\n\n\
          [[modem]]\nname = \"{modem}\"\ndevice = {:?}\nnumber = \"{number}\"\nrate_per_min = 120\nring_seconds = 5\n{pin_line}\n\
          [mail]\nfrom = \"Aurora Energy <alerts@aurora.example>\"\n\n\
          [watch]\nduty = \"duty\"\n\n\

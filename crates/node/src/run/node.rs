@@ -256,6 +256,7 @@ impl Parts {
             machine: Arc::new(machine),
             board,
             intake: IntakeTally::default(),
+            members: config.api.members.clone(),
         };
         parts.open_intake(config, cluster, &state, edge).await?;
         let server = open_listeners(config, cluster, state, edge).await?;

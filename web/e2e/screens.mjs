@@ -1,0 +1,148 @@
+// Every screen: free of what axe finds, no wider than the window, and a picture of each for people to look at.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { OUT, sound } from './world.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const SIZES = {
+  narrow: { viewport: { width: 320, height: 640 } },
+  // Twice as large in a window of 1280: what is left is a window of 640.
+  zoomed: { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 },
+  phone: { viewport: { width: 390, height: 844 } },
+  desktop: { viewport: { width: 1440, height: 900 } },
+};
+const PICTURE = fileURLToPath(new URL('../../docs/pictures/app.png', import.meta.url));
+
+/** Kilobytes as they travel. */
+const FIRST_MAX = 35 * 1024;
+const ALL_MAX = 150 * 1024;
+
+async function check(page, what) {
+  const size = page.viewportSize();
+  // The window as high as the page, so that no bar lies over what is being looked at.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  if (height > size.height) await page.setViewportSize({ width: size.width, height });
+  // Pages may run nothing but their own files; the checker runs beside them, in a world of its own.
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send('Page.getFrameTree');
+  const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
+  await session.send('Runtime.evaluate', { expression: AXE, contextId });
+  const options = JSON.stringify({ runOnly: { type: 'tag', values: RULES }, resultTypes: ['violations'] });
+  const answer = await session.send('Runtime.evaluate', { expression: `axe.run(document, ${options}).then((found) => JSON.stringify(found.violations.map((one) => one.id + ': ' + one.nodes.map((node) => node.html.slice(0, 160) + ' ' + (node.any[0]?.message ?? '')).join(' | '))))`, contextId, awaitPromise: true, returnByValue: true });
+  await session.detach();
+  assert.deepEqual(JSON.parse(answer.result.value ?? '["axe did not run"]'), [], what);
+  if (height > size.height) await page.setViewportSize(size);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${what} is ${wide} px wider than the window`);
+  const small = await page.evaluate(() => [...document.querySelectorAll('main button, nav a, nav button, main .button')].filter((element) => element.offsetParent !== null && (element.offsetHeight < 40 || element.offsetWidth < 40)).map((element) => element.outerHTML.slice(0, 120)));
+  assert.deepEqual(small, [], `${what}: too small to touch`);
+}
+
+export function screens(world) {
+  test('every screen is accessible and fits, in light and dark, at 320 px, at 200 % and on a desk', async () => {
+    const w = world();
+    const { number } = await w.raise({ text: 'Pump 3 has tripped, water is rising in the turbine hall', gather: 'Gate 3, then control room 2', steps: [{ groups: ['duty', 'field'] }], needed: 4 });
+    for (const [person, answer, eta_minutes] of [['bjorn', 'coming', 10], ['carol', 'coming', 25], ['daavid', 'cannot'], ['helmi', 'need_help'], ['jouni', 'coming', 40]]) await w.ask('POST', `/v1/alerts/${number}/answer`, { person, answer, ...(eta_minutes ? { eta_minutes } : {}) });
+    for (const [author, text] of [['Björn Lindqvist', 'On my way with the mobile pump, ten minutes'], ['Helmi Mäkinen', 'The stairs to B2 are under water. I need somebody with a radio.'], ['Anna Virtanen', 'I have two. Meet me at gate 3.']]) await w.ask('POST', `/v1/rooms/${number}/messages`, { author, text });
+    await w.raise({ text: 'Yearly evacuation exercise in building C', severity: 'normal', status: 'exercise', to: { people: ['anna', 'paula'] } });
+    const paths = { now: '/', incident: `/incident/${number}`, incidents: '/incidents', send: '/send', 'send-flood': '/send?template=flood', duty: '/duty', people: '/people', channels: '/channels', cluster: '/cluster', devices: '/devices', settings: '/settings', wall: '/wall' };
+    for (const [size, options] of Object.entries(SIZES)) {
+      for (const colorScheme of size === 'phone' ? ['dark'] : ['light', 'dark']) {
+        const page = await w.device({ ...options, colorScheme, reducedMotion: 'reduce' });
+        await page.goto(w.nodes[0].https);
+        await page.locator('#account').waitFor();
+        const take = async (name) => {
+          await check(page, `${name}, ${size}, ${colorScheme}`);
+          await page.screenshot({ path: `${OUT}${name}-${size}-${colorScheme}.png` });
+          await sound(page);
+        };
+        await take('sign-in');
+        await w.signIn(page);
+        for (const [name, path] of Object.entries(paths)) {
+          await page.evaluate((to) => {
+            const link = document.createElement('a');
+            link.href = to;
+            document.body.append(link);
+            link.click();
+            link.remove();
+          }, path);
+          await page.locator('main h1').first().waitFor({ state: 'attached' });
+          await page.waitForTimeout(300);
+          await take(name);
+        }
+        await page.context().close();
+      }
+    }
+    const desk = await w.device({ viewport: { width: 1280, height: 760 }, colorScheme: 'light' });
+    await w.signIn(desk);
+    await desk.goto(`${w.nodes[0].https}/incident/${number}`);
+    await desk.getByText('Meet me at gate 3').waitFor();
+    const picture = await desk.screenshot({ path: `${OUT}app.png` });
+    if (process.env.HOLDFAST_BLESS === '1') {
+      mkdirSync(new URL('.', `file://${PICTURE}`), { recursive: true });
+      writeFileSync(PICTURE, picture);
+    }
+  });
+
+  test('every language fits on the narrowest phone, and high contrast is free of what axe finds', async () => {
+    const w = world();
+    await w.raise({ text: 'Pump 3 has tripped', to: { people: ['anna'] } });
+    for (const locale of ['fi-FI', 'sv-SE', 'fr-FR', 'ja-JP']) {
+      const page = await w.device({ viewport: { width: 320, height: 640 }, locale, contrast: locale === 'fi-FI' ? 'more' : 'no-preference' });
+      await w.signIn(page);
+      await page.locator('.answer.yes').waitFor();
+      assert.equal(await page.evaluate(() => document.documentElement.lang), locale.slice(0, 2));
+      await check(page, `now in ${locale}`);
+      await page.screenshot({ path: `${OUT}now-${locale}.png` });
+      for (const path of ['/send', '/duty', '/cluster', '/settings']) {
+        await page.goto(w.nodes[0].https + path);
+        await page.locator('main h1').waitFor();
+        await page.waitForTimeout(250);
+        await check(page, `${path} in ${locale}`);
+      }
+      await sound(page);
+      await page.context().close();
+    }
+  });
+
+  test('the first screen and the whole stay within their budgets, and work soon on a bad link', async () => {
+    const w = world();
+    const { number } = await w.raise({ text: 'Pump 3 has tripped', to: { people: ['anna'] } });
+    const page = await w.device({ serviceWorkers: 'block' });
+    const scripts = new Map();
+    page.on('response', async (response) => {
+      if (/\.js$/.test(new URL(response.url()).pathname)) scripts.set(response.url(), gzipSync(await response.body(), { level: 9 }).length);
+    });
+    await w.signIn(page);
+    await page.locator('.answer.yes').waitFor();
+    scripts.clear();
+    await page.reload();
+    await page.locator('.answer.yes').waitFor();
+    const first = [...scripts.values()].reduce((sum, bytes) => sum + bytes, 0);
+    assert.ok(first > 0 && first <= FIRST_MAX, `the first screen needs ${first} bytes of script`);
+    const worker = await (await fetch(`${w.nodes[0].https}/sw.js`)).text();
+    const files = [...worker.matchAll(/"(\/[^"]*)"/g)].map((match) => match[1]);
+    const sizes = await Promise.all(files.map(async (file) => {
+      const response = await fetch(w.nodes[0].https + file);
+      assert.equal(response.status, 200, `${file}, which the service worker keeps`);
+      return gzipSync(Buffer.from(await response.arrayBuffer()), { level: 9 }).length;
+    }));
+    const all = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    assert.ok(files.length > 10 && all <= ALL_MAX, `the app is ${all} bytes`);
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send('Network.enable');
+    await cdp.send('Network.clearBrowserCache');
+    await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 400, downloadThroughput: 50_000, uploadThroughput: 50_000 });
+    const started = Date.now();
+    await page.reload({ waitUntil: 'commit' });
+    await page.locator('.answer.yes').waitFor({ timeout: 20_000 });
+    console.log(`# first screen ${(first / 1024).toFixed(1)} KiB of script, all ${(all / 1024).toFixed(1)} KiB; answer button after ${Date.now() - started} ms at 400 kbit/s + 400 ms (alert ${number})`);
+    assert.ok(Date.now() - started < 8_000);
+  });
+}

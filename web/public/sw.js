@@ -1,0 +1,49 @@
+// The service worker: keeps the app's own files, so that it opens without any node. Everything under /v1 goes to the
+// nodes as it is; what may be kept of that, the app keeps itself, encrypted.
+const VERSION = '__VERSION__';
+const FILES = ['__FILES__'];
+
+self.addEventListener('install', (event) => {
+  event.waitUntil(
+    caches.open(VERSION).then((cache) =>
+      // Hashed files that did not change come from the copy that is there already.
+      Promise.all(
+        FILES.map(async (path) => {
+          const known = path.startsWith('/assets/') && (await caches.match(path));
+          const response = known || (await fetch(path, { cache: 'no-cache' }));
+          if (!response.ok) throw new Error(`${path}: ${response.status}`);
+          await cache.put(path, response);
+        }),
+      ),
+    ),
+  );
+});
+
+self.addEventListener('activate', (event) => {
+  const old = (names) => names.filter((name) => name !== VERSION);
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => Promise.all(old(names).map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  );
+});
+
+// The app says when: never by itself, and never while an incident is open.
+self.addEventListener('message', (event) => {
+  if (event.data === 'take-over') self.skipWaiting();
+});
+
+self.addEventListener('fetch', (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== 'GET' || url.origin !== self.location.origin) return;
+  if (url.pathname.startsWith('/v1/') || url.pathname.startsWith('/lite')) return;
+  const path = request.mode === 'navigate' ? '/' : url.pathname;
+  event.respondWith(
+    caches
+      .open(VERSION)
+      .then((cache) => cache.match(path))
+      .then((kept) => kept || fetch(request)),
+  );
+});

@@ -1,0 +1,50 @@
+// How many alerts are open, for whatever must not happen meanwhile, and the sound of a new critical one.
+
+class Alarms {
+  open = $state(0);
+  /** A critical alert that has been heard of and is sounding; none when stopped. */
+  sounding: string | null = $state(null);
+  #heard = new Set<string>();
+  #tone: { context: AudioContext; stop: () => void } | undefined;
+
+  /** Tells which critical alerts are unanswered. The first look is silent: they are on the screen already. */
+  look(critical: string[]): void {
+    const fresh = critical.find((id) => !this.#heard.has(id));
+    const first = this.#heard.size === 0 && fresh !== undefined && performance.now() < 5_000;
+    for (const id of critical) this.#heard.add(id);
+    if (fresh && !first) this.#sound(fresh);
+    if (this.sounding && !critical.includes(this.sounding)) this.hush();
+  }
+
+  hush(): void {
+    this.sounding = null;
+    this.#tone?.stop();
+    this.#tone = undefined;
+  }
+
+  #sound(id: string): void {
+    this.hush();
+    try {
+      const context = new AudioContext();
+      // Browsers stay silent until the page was touched once; then there is nothing to stop either.
+      if (context.state !== 'running') return void context.close();
+      const [tone, gain] = [context.createOscillator(), context.createGain()];
+      gain.gain.value = 0;
+      for (let beat = 0; beat < 30; beat += 1) {
+        gain.gain.setValueAtTime(0.25, context.currentTime + beat);
+        gain.gain.setValueAtTime(0, context.currentTime + beat + 0.45);
+      }
+      tone.frequency.value = 880;
+      tone.connect(gain).connect(context.destination);
+      tone.start();
+      tone.stop(context.currentTime + 30);
+      this.#tone = { context, stop: () => void context.close() };
+      this.sounding = id;
+      tone.onended = () => this.hush();
+    } catch {
+      // No sound here; what is to be seen says the same.
+    }
+  }
+}
+
+export const alarms = new Alarms();

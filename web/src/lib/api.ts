@@ -1,0 +1,31 @@
+// The API's own words, from its OpenAPI document (`npm run types`).
+import type { components } from './schema';
+
+type S = components['schemas'];
+export type About = S['About'];
+export type Alert = S['Alert'];
+export type AlertSummary = S['AlertSummary'];
+export type Alerts = S['Alerts'];
+export type Called = S['Called'];
+export type Cluster = S['Cluster'];
+export type Groups = S['Groups'];
+export type HeldAlerts = S['HeldAlerts'];
+export type Message = S['Message'];
+export type Messages = S['Messages'];
+export type Nodes = S['Nodes'];
+export type NumberCard = S['NumberCard'];
+export type OnCall = S['AllOnCall'];
+export type Outbox = S['Outbox'];
+export type OwnAlert = S['OwnAlert'];
+export type OwnAlerts = S['OwnAlerts'];
+export type People = S['People'];
+export type Person = S['Person'];
+export type Preview = S['Preview'];
+export type RoundTrips = S['RoundTrips'];
+export type Schedules = S['Schedules'];
+export type Shifts = S['Shifts'];
+export type Swaps = S['Swaps'];
+export type Template = S['TemplateVersion'];
+export type Templates = S['Templates'];
+export type Warnings = S['Warnings'];
+export type Watch = S['Watch'];

@@ -1,0 +1,97 @@
+// Something shown: read from a node, kept for when none answers, and read again when it changed.
+
+import { onDestroy, untrack } from 'svelte';
+import { events, type Topic } from './events.svelte';
+import { nodes, Refused, Unreachable, type Problem } from './nodes.svelte';
+import * as store from './store';
+import { seal, unseal, type Sealed } from './store';
+
+/** Without a stream, what is shown is asked for this often, ms. */
+const POLL = 15_000;
+/** Kept things older than this are forgotten, ms. */
+const KEEP = 7 * 24 * 3_600_000;
+
+type Kept = { at: number; path: string; sealed: Sealed };
+
+export class Resource<T> {
+  data: T | undefined = $state.raw();
+  /** When it was read from a node, ms; shown as its age when it comes out of the kit. */
+  at: number | undefined = $state();
+  /** From this device, because no node answered yet. */
+  kept = $state(false);
+  problem: Problem | undefined = $state.raw();
+  #path: () => string | null;
+  #keep: boolean;
+  #asked = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(path: () => string | null, topics: Topic[], options: { keep?: boolean } = {}) {
+    this.#path = path;
+    this.#keep = options.keep ?? false;
+    $effect(() => {
+      // Only another path is a reason to read anew; what is read on the way is none.
+      if (path() !== null) untrack(() => void this.read());
+    });
+    const deaf = events.hear((touched) => {
+      if (topics.some((topic) => touched.has(topic))) this.#soon(Math.random() * 150);
+    });
+    const poll = setInterval(() => {
+      if (!events.live && document.visibilityState === 'visible') void this.read();
+    }, POLL);
+    onDestroy(() => {
+      deaf();
+      clearInterval(poll);
+      clearTimeout(this.#timer);
+    });
+  }
+
+  #soon(wait: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.read(), wait);
+  }
+
+  async read(): Promise<void> {
+    const path = this.#path();
+    if (path === null) return;
+    const asked = ++this.#asked;
+    if (this.#keep && this.data === undefined) {
+      const found = await recall<T>(path);
+      if (found && this.data === undefined && asked === this.#asked) {
+        [this.data, this.at, this.kept] = [found.value, found.at, true];
+      }
+    }
+    try {
+      const { body } = await nodes.get<T>(path);
+      // A later question overtook this one.
+      if (asked !== this.#asked) return;
+      [this.data, this.at, this.kept, this.problem] = [body, Date.now(), false, undefined];
+      if (this.#keep) void remember(path, body);
+    } catch (error) {
+      if (asked !== this.#asked) return;
+      if (error instanceof Refused) this.problem = error.problem;
+      else if (error instanceof Unreachable) this.kept = this.data !== undefined;
+      else throw error;
+    }
+  }
+}
+
+/** Puts something into the offline kit. */
+export async function remember(path: string, value: unknown): Promise<void> {
+  await store.put('kit', path, { at: Date.now(), path, sealed: await seal(value, path) } satisfies Kept);
+}
+
+export async function recall<T>(path: string): Promise<{ value: T; at: number } | undefined> {
+  const kept = await store.get<Kept>('kit', path);
+  if (!kept) return undefined;
+  if (Date.now() - kept.at > KEEP) {
+    await store.remove('kit', path);
+    return undefined;
+  }
+  const value = await unseal<T>(kept.sealed, path);
+  return value === undefined ? undefined : { value, at: kept.at };
+}
+
+/** What the kit holds, for people to see. */
+export async function kitContents(): Promise<{ path: string; at: number }[]> {
+  return (await store.all<Kept>('kit')).map(({ path, at }) => ({ path, at }));
+}

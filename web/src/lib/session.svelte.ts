@@ -1,0 +1,150 @@
+// Who uses this device. A session is bound to the device's key; a key of the API can stand in for wall boards and tools.
+
+import * as device from './device';
+import { events } from './events.svelte';
+import { nodes, Refused } from './nodes.svelte';
+import { outbox } from './outbox.svelte';
+import * as store from './store';
+
+export type Me = {
+  /** What to call them. */
+  name: string;
+  /** Key of the person they are, for answers; none for a wall board. */
+  person: string | null;
+  roles: string[];
+};
+
+type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[] };
+
+type Entered = { token: string };
+export type Attempt = { attempt: string; next: string[] };
+
+class Session {
+  /** `starting` until it is known whether somebody is signed in here. */
+  state: 'starting' | 'out' | 'in' = $state('starting');
+  me: Me | null = $state(null);
+  /** Signed out by the cluster, not by the person: said on the sign-in screen. */
+  ended = $state(false);
+
+  async start(): Promise<void> {
+    await nodes.start();
+    nodes.onRefused = () => void this.#over();
+    nodes.onBack = () => void outbox.flush();
+    if (nodes.credential) {
+      this.me = (await store.get<Me>('keep', 'me')) ?? null;
+      this.state = 'in';
+      await this.#begin();
+    } else {
+      this.state = 'out';
+      void nodes.probe();
+    }
+  }
+
+  async withPassword(account: string, password: string): Promise<Attempt | null> {
+    const { body } = await nodes.ask<Attempt | Entered>('POST', '/v1/sign-in', { account, password, device: await this.#device() });
+    return this.#take(body);
+  }
+
+  async withCode(attempt: string, factor: string, code: string): Promise<Attempt | null> {
+    const { body } = await nodes.ask<Attempt | Entered>('POST', `/v1/sign-in/${encodeURIComponent(attempt)}`, { factor, code });
+    return this.#take(body);
+  }
+
+  async sendText(attempt: string): Promise<void> {
+    await nodes.ask('POST', `/v1/sign-in/${encodeURIComponent(attempt)}/text`, {});
+  }
+
+  async withInvitation(code: string, password: string): Promise<Attempt | null> {
+    const chosen = password ? { password } : {};
+    const { body } = await nodes.ask<Attempt | Entered>('POST', '/v1/invitations/accept', { code, ...chosen, device: await this.#device() });
+    return this.#take(body);
+  }
+
+  /** Signs in with a key of the API. Whoever says who they are may answer in that name as far as the key allows. */
+  async withKey(key: string, person: string): Promise<void> {
+    nodes.credential = { kind: 'key', key };
+    try {
+      await nodes.get('/v1/alerts?state=open&limit=1');
+      const found = person ? (await nodes.get<{ name: string }>(`/v1/people/${encodeURIComponent(person)}`)).body : null;
+      await nodes.signIn({ kind: 'key', key });
+      await this.#enter({ name: found?.name ?? '', person: person || null, roles: [] });
+    } catch (error) {
+      nodes.credential = null;
+      throw error;
+    }
+  }
+
+  async signOut(): Promise<void> {
+    if (nodes.credential?.kind === 'session') {
+      try {
+        await nodes.ask('DELETE', '/v1/session');
+      } catch {
+        // The device forgets in any case; the session ends by its own time, or from another device.
+      }
+    }
+    await this.#forget();
+  }
+
+  async #device(): Promise<{ name: string; key: device.PublicJwk }> {
+    const agent = navigator.userAgent;
+    const system = /Android|iPhone|iPad|Windows|Mac OS|Linux/.exec(agent)?.[0] ?? 'Browser';
+    const browser = /Firefox|Edg|Chrome|Safari/.exec(agent)?.[0] ?? '';
+    return { name: `${system} ${browser}`.trim(), key: await device.publicKey() };
+  }
+
+  async #take(body: Attempt | Entered): Promise<Attempt | null> {
+    if (!('token' in body)) return body;
+    await nodes.signIn({ kind: 'session', token: body.token });
+    await this.#enter({ name: '', person: null, roles: [] });
+    return null;
+  }
+
+  async #enter(me: Me): Promise<void> {
+    this.me = me;
+    await store.put('keep', 'me', $state.snapshot(me));
+    this.ended = false;
+    this.state = 'in';
+    await this.#begin();
+  }
+
+  async #begin(): Promise<void> {
+    void navigator.storage?.persist?.();
+    await outbox.start();
+    void nodes.probe();
+    if (nodes.credential?.kind === 'session') void this.#whoAmI();
+    void events.run();
+  }
+
+  async #whoAmI(): Promise<void> {
+    try {
+      const { body } = await nodes.get<Who>('/v1/session');
+      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [] };
+      await store.put('keep', 'me', $state.snapshot(this.me));
+    } catch (error) {
+      if (error instanceof Refused && error.problem.status === 401) return;
+    }
+  }
+
+  /** A node no longer takes the credential: what it opened goes from this device. */
+  async #over(): Promise<void> {
+    if (this.state !== 'in') return;
+    this.ended = true;
+    await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
+    events.stop();
+    nodes.credential = null;
+    this.me = null;
+    this.state = 'out';
+    const [language, members] = [await store.get('keep', 'language'), await store.get('keep', 'members')];
+    await store.wipe();
+    if (language) await store.put('keep', 'language', language);
+    if (members) await store.put('keep', 'members', members);
+    outbox.operations = [];
+    device.forgetKeys();
+    store.forgetKeys();
+  }
+}
+
+export const session = new Session();

@@ -1,0 +1,75 @@
+// What this device keeps: one IndexedDB of a few tables, with promises. Whatever is about people is encrypted with a key
+// that cannot leave the browser (SECURITY §2.6).
+
+const NAME = 'holdfast';
+const TABLES = ['keep', 'outbox', 'kit'] as const;
+type Table = (typeof TABLES)[number];
+
+let opened: Promise<IDBDatabase> | undefined;
+
+function open(): Promise<IDBDatabase> {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open(NAME, 1);
+    request.onupgradeneeded = () => TABLES.forEach((table) => request.result.createObjectStore(table));
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  return opened;
+}
+
+async function ask<T>(table: Table, mode: IDBTransactionMode, what: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const database = await open();
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(table, mode, { durability: 'strict' });
+    const request = what(transaction.objectStore(table));
+    // A write counts once it is on the disk, not when it was asked for.
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+export const get = <T>(table: Table, key: string): Promise<T | undefined> => ask(table, 'readonly', (store) => store.get(key));
+export const all = <T>(table: Table): Promise<T[]> => ask(table, 'readonly', (store) => store.getAll());
+export const put = (table: Table, key: string, value: unknown): Promise<IDBValidKey> => ask(table, 'readwrite', (store) => store.put(value, key));
+export const remove = (table: Table, key: string): Promise<undefined> => ask(table, 'readwrite', (store) => store.delete(key));
+
+/** Forgets everything: signing out leaves nothing on the device. */
+export async function wipe(): Promise<void> {
+  for (const table of TABLES) await ask(table, 'readwrite', (store) => store.clear());
+}
+
+let sealing: Promise<CryptoKey> | undefined;
+
+function sealingKey(): Promise<CryptoKey> {
+  sealing ??= (async () => {
+    const known = await get<CryptoKey>('keep', 'sealing-key');
+    if (known) return known;
+    const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+    await put('keep', 'sealing-key', made);
+    return made;
+  })();
+  return sealing;
+}
+
+export type Sealed = { nonce: Uint8Array<ArrayBuffer>; bytes: ArrayBuffer };
+
+/** Encrypts for this device. `bound` names where it is kept: moved elsewhere it does not open. */
+export async function seal(value: unknown, bound: string): Promise<Sealed> {
+  const nonce = crypto.getRandomValues(new Uint8Array(12));
+  const text = new TextEncoder();
+  const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: text.encode(bound) };
+  return { nonce, bytes: await crypto.subtle.encrypt(algorithm, await sealingKey(), text.encode(JSON.stringify(value))) };
+}
+
+export async function unseal<T>(sealed: Sealed, bound: string): Promise<T | undefined> {
+  try {
+    const algorithm = { name: 'AES-GCM', iv: sealed.nonce, additionalData: new TextEncoder().encode(bound) };
+    return JSON.parse(new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, await sealingKey(), sealed.bytes)));
+  } catch {
+    return undefined;
+  }
+}
+
+export function forgetKeys(): void {
+  sealing = undefined;
+}
