@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::Actor;
+use domain::RecipientId;
 use domain::access::{self, KeyRow, Reach, Scope};
 use domain::ports::Freshness;
-use domain::{RecipientId, RoomId};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tracing::info;
@@ -24,7 +24,7 @@ use crate::problem::{Kind, Problem, of_query};
 use crate::reading;
 use crate::scopes::{self, Rule};
 use crate::state::Shared;
-use crate::{alerts, headers, sight};
+use crate::{alerts, conversations, headers, sight};
 
 /// How long a key found valid is taken for valid without another look: the bound on how long a key revoked through
 /// another node still works here.
@@ -187,15 +187,20 @@ async fn own(
     };
     let params = RawPathParams::from_request_parts(request, shared).await;
     let params = params.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    let id = RecipientId::of_key(&person);
     for (name, value) in &params {
-        if !matches!(name, "alert" | "room") {
-            continue;
-        }
-        let alert = alerts::find(shared, value).await?;
-        let mut view = reading::open(shared, Freshness::Local).await?;
-        let called =
-            domain::alerts::was_called(&mut view, alert, RecipientId::of_key(&person)).await;
-        if RoomId::of_alert(alert) == RoomId::DUTY_INBOX || !called.map_err(of_query)? {
+        let own = match name {
+            "alert" => {
+                let alert = alerts::find(shared, value).await?;
+                let mut view = reading::open(shared, Freshness::Local).await?;
+                let called = domain::alerts::was_called(&mut view, alert, id).await;
+                called.map_err(of_query)?
+            }
+            "room" => conversations::is_own(shared, value, id).await?,
+            "key" => value == person,
+            _ => continue,
+        };
+        if !own {
             return Err(alerts::unknown());
         }
     }

@@ -50,6 +50,8 @@ pub(crate) struct Order {
     pub(crate) own: Option<String>,
     /// As people should read who is signed in; nobody signs as somebody else.
     pub(crate) signed: Option<String>,
+    /// The key of the person who is signed in, if the account belongs to one.
+    pub(crate) person: Option<String>,
 }
 
 /// The JSON body of somebody who has not shown who they are.
@@ -234,6 +236,7 @@ fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
         idempotency_key,
         own: principal.own.clone(),
         signed: caller.map(|caller| caller.account.shown.clone()),
+        person: caller.and_then(|caller| caller.account.person.clone()),
     })
 }
 

@@ -17,9 +17,9 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, events, headers,
-    health, held, inbound, island, metrics, nodes, origins, outbox, readiness, recipients, reports,
-    schedules, sources, templates, text_policy, waking, watch, web, zones,
+    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, events,
+    headers, health, held, inbound, island, metrics, nodes, origins, outbox, readiness, recipients,
+    reports, schedules, sources, templates, text_policy, waking, watch, web, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.

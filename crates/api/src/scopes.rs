@@ -574,8 +574,15 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     (Method::GET, "/v1/alerts"),
     (Method::GET, "/v1/alerts/{alert}"),
     (Method::POST, "/v1/alerts/{alert}/answer"),
+    (Method::GET, "/v1/people/{key}/alerts"),
+    (Method::GET, "/v1/rooms"),
+    (Method::GET, "/v1/rooms/{room}"),
+    (Method::POST, "/v1/rooms/{room}/read"),
     (Method::GET, "/v1/rooms/{room}/messages"),
     (Method::POST, "/v1/rooms/{room}/messages"),
+    (Method::POST, "/v1/rooms/{room}/messages/{message}/edit"),
+    // Names what changed and carries none of it.
+    (Method::GET, "/v1/events"),
     (Method::GET, "/v1/on-call"),
 ];
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::access::Scope;
+use crate::access::{Scope, accounts};
 use crate::{Command, access, nodes};
 
 /// How many changes a node remembers. Whoever was away for longer reads everything anew.
@@ -72,7 +72,8 @@ impl Topic {
     /// Who may know that something of it changed; `None`: everyone who may listen at all.
     pub fn scope(self) -> Option<Scope> {
         match self {
-            Self::Alerts | Self::Deliveries | Self::Rooms | Self::Reports => Some(Scope::AlertRead),
+            Self::Alerts | Self::Deliveries | Self::Reports => Some(Scope::AlertRead),
+            Self::Rooms => Some(Scope::RoomRead),
             Self::People | Self::Duty => Some(Scope::PeopleRead),
             Self::Templates => Some(Scope::TemplateRead),
             Self::Sources => Some(Scope::SourceRead),
@@ -133,7 +134,17 @@ pub fn touched(command: &Command) -> Topics {
         Command::Requests(_) => &[],
         Command::Nodes(nodes::Command::TakeDigest) => &[],
         Command::Nodes(_) => &[Cluster],
-        Command::Access(access::Command::CreateKey(_)) => &[],
+        Command::Access(
+            access::Command::CreateKey(_)
+            | access::Command::Accounts(
+                accounts::Command::Touch { .. }
+                | accounts::Command::TryPassword { .. }
+                | accounts::Command::TryCode { .. }
+                | accounts::Command::BeginAttempt { .. }
+                | accounts::Command::ResealTotp { .. },
+            ),
+        )
+        | Command::Audit(_) => &[],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],
         Command::Deliveries(_) => &[Deliveries],

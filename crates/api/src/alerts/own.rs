@@ -7,7 +7,7 @@ use domain::{alerts, escalation, recipients};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::view::{CalledJson, SummaryJson, called_json};
+use super::view::{CalledJson, SummaryJson, called_json, leader};
 use crate::input::Segment;
 use crate::problem::{Problem, of_query};
 use crate::reading::View;
@@ -63,7 +63,10 @@ pub(super) async fn own(Segment(key): Segment, mut view: View) -> Result<Respons
             coming: plan.as_ref().map_or(0, |plan| plan.coming),
             needed: plan.as_ref().map_or(0, |plan| plan.needed),
             call: called_json(call, &names, &out, &view.1),
-            alert: SummaryJson::new(row, &view.1),
+            alert: {
+                let leader = leader(&mut view.0, row.id).await?;
+                SummaryJson::new(row, leader, &view.1)
+            },
         });
     }
     let body = OwnAlertsJson { alerts: found };

@@ -6,7 +6,7 @@ mod rooms;
 
 use domain::conversations::{self, Speaker};
 use domain::ports::Freshness;
-use domain::{MessageId, RecipientId, RoomId, recipients};
+use domain::{AlertId, MessageId, RecipientId, RoomId, recipients};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -54,6 +54,25 @@ async fn find(shared: &Shared, room: &str) -> Result<RoomId, Problem> {
     ))
 }
 
+/// Whether a room is one of a person's own: they were called to its alert, or added to it by name.
+pub(crate) async fn is_own(
+    shared: &Shared,
+    room: &str,
+    person: RecipientId,
+) -> Result<bool, Problem> {
+    let room = find(shared, room).await?;
+    if room == RoomId::DUTY_INBOX {
+        return Ok(false);
+    }
+    let mut view = reading::open(shared, Freshness::Local).await?;
+    let called = domain::alerts::was_called(&mut view, AlertId(room.0), person).await;
+    if called.map_err(of_query)? {
+        return Ok(true);
+    }
+    let member = conversations::member(&mut view, room, person).await;
+    Ok(member.map_err(of_query)?.is_some())
+}
+
 /// The message meant by a path: its id, or its number in the room.
 async fn find_message(shared: &Shared, room: &str, message: &str) -> Result<MessageId, Problem> {
     let unknown =
@@ -82,13 +101,21 @@ async fn find_message(shared: &Shared, room: &str, message: &str) -> Result<Mess
     Err(unknown())
 }
 
-/// Who does it: the person named, in the name given, else whoever asks.
+/// Who does it: whoever is signed in, as themselves; for a key or an operator the person named, in the name given, else
+/// whoever asks.
 async fn speaker(
     shared: &Shared,
     order: &Order,
     author: Option<String>,
     person: Option<&str>,
 ) -> Result<Speaker, Problem> {
+    if let Some(name) = order.signed.clone() {
+        let person = match &order.person {
+            Some(key) => Some(known(shared, key).await?.0),
+            None => None,
+        };
+        return Ok(Speaker { name, person });
+    }
     let person = match person {
         Some(key) => Some(known(shared, key).await?),
         None => None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use axum::{Json, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use domain::alerts::{self as alerts_domain, State as AlertState};
 use domain::conversations::{self, Command, Follow, RoomRow};
 use domain::{Command as DomainCommand, RecipientId, RoomId, escalation, recipients, texts};
@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::messages::{MessageJson, shown};
 use super::{INBOX, find, find_message, known, speaker};
 use crate::fields::Fields;
+use crate::guard::Principal;
 use crate::input::{Bare, Input, Params, Segment, Segments};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
@@ -150,24 +151,33 @@ pub(crate) struct ReadBody {
     message: String,
 }
 
-/// Lists rooms: the inbox, those of open alerts, newest first, and everyday ones by key.
+/// Lists rooms: the inbox, those of open alerts, newest first, and everyday ones by key; to responders their own.
 #[utoipa::path(get, path = "/v1/rooms", tag = "rooms", params(ListParams), responses((status = 200, body = RoomsJson)))]
 pub(super) async fn list(
     State(shared): State<Shared>,
     Params(params): Params<ListParams>,
+    Extension(principal): Extension<Principal>,
     mut view: View,
 ) -> Result<Response, Problem> {
-    let person = match &params.person {
+    let person = match principal.own.as_ref().or(params.person.as_ref()) {
         Some(key) => Some(known(&shared, key).await?.0),
         None => None,
     };
     let limit = params.limit.clamp(1, PAGE_MAX);
     let mut rooms = Vec::new();
+    let only = person.filter(|_| principal.own.is_some());
     if params.after.is_empty() {
-        rooms.push(inbox(&mut view, person).await?);
         let open = Some(AlertState::Open);
-        let alerts = alerts_domain::list(&mut view.0, open, None, ALERTS_MAX);
-        for alert in alerts.await.map_err(of_query)? {
+        let alerts = match only {
+            Some(person) => {
+                alerts_domain::list_called(&mut view.0, person, open, None, ALERTS_MAX).await
+            }
+            None => {
+                rooms.push(inbox(&mut view, person).await?);
+                alerts_domain::list(&mut view.0, open, None, ALERTS_MAX).await
+            }
+        };
+        for alert in alerts.map_err(of_query)? {
             rooms.push(of_alert(&mut view, &alert, person).await?);
         }
     }
@@ -177,6 +187,12 @@ pub(super) async fn list(
     let full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
     let next = found.last().filter(|_| full).map(|room| room.key.clone());
     for room in found {
+        if let Some(person) = only {
+            let member = conversations::member(&mut view.0, room.id, person).await;
+            if member.map_err(of_query)?.is_none() {
+                continue;
+            }
+        }
         rooms.push(everyday(&mut view, room, person).await?);
     }
     Ok(view.answer(&RoomsJson { rooms, next }))
@@ -289,7 +305,10 @@ pub(super) async fn read(
 ) -> Result<(StatusCode, Json<Stored>), Problem> {
     let body = input.value;
     let message = find_message(&shared, &room, &body.message).await?;
-    let (person, _) = known(&shared, &body.person).await?;
+    // Nobody who is signed in reads for somebody else.
+    let own = input.order.person.as_deref();
+    let key = own.filter(|_| input.order.signed.is_some());
+    let (person, _) = known(&shared, key.unwrap_or(&body.person)).await?;
     let command = DomainCommand::Conversations(Command::Read { person, message });
     let done = submit(&shared, input.order, command, NamedIn::Body).await?;
     Ok((StatusCode::OK, Json(done.stored)))

@@ -132,7 +132,10 @@ fn of_admin(scope: Scope) -> Option<Reach> {
         | Scope::PeopleWrite
         | Scope::TemplateWrite
         | Scope::SourceWrite
-        | Scope::ReportCreate => None,
+        | Scope::ReportCreate
+        | Scope::RoomRead
+        | Scope::RoomWrite
+        | Scope::AuditRead => None,
     }
 }
 
@@ -149,8 +152,14 @@ fn of_incident_manager(scope: Scope) -> Option<Reach> {
         | Scope::OutboxPause
         | Scope::SourceRead
         | Scope::SourceWrite
-        | Scope::ReportCreate => Some(Reach::All),
-        Scope::AccountsAdmin | Scope::KeysAdmin | Scope::ClusterAdmin | Scope::MetricsRead => None,
+        | Scope::ReportCreate
+        | Scope::RoomRead
+        | Scope::RoomWrite => Some(Reach::All),
+        Scope::AccountsAdmin
+        | Scope::KeysAdmin
+        | Scope::ClusterAdmin
+        | Scope::MetricsRead
+        | Scope::AuditRead => None,
     }
 }
 
@@ -164,20 +173,27 @@ fn of_duty_officer(scope: Scope) -> Option<Reach> {
         | Scope::ClusterRead
         | Scope::OutboxPause
         | Scope::SourceRead
-        | Scope::ReportCreate => Some(Reach::All),
+        | Scope::ReportCreate
+        | Scope::RoomRead
+        | Scope::RoomWrite => Some(Reach::All),
         Scope::AccountsAdmin
         | Scope::KeysAdmin
         | Scope::ClusterAdmin
         | Scope::MetricsRead
         | Scope::PeopleWrite
         | Scope::TemplateWrite
-        | Scope::SourceWrite => None,
+        | Scope::SourceWrite
+        | Scope::AuditRead => None,
     }
 }
 
 fn of_responder(scope: Scope) -> Option<Reach> {
     match scope {
-        Scope::AlertRead | Scope::AlertAnswer | Scope::PeopleRead => Some(Reach::Own),
+        Scope::AlertRead
+        | Scope::AlertAnswer
+        | Scope::PeopleRead
+        | Scope::RoomRead
+        | Scope::RoomWrite => Some(Reach::Own),
         Scope::ReportCreate => Some(Reach::All),
         Scope::AlertCreate
         | Scope::PeopleWrite
@@ -190,7 +206,8 @@ fn of_responder(scope: Scope) -> Option<Reach> {
         | Scope::AccountsAdmin
         | Scope::MetricsRead
         | Scope::SourceRead
-        | Scope::SourceWrite => None,
+        | Scope::SourceWrite
+        | Scope::AuditRead => None,
     }
 }
 
@@ -200,7 +217,9 @@ fn of_auditor(scope: Scope) -> Option<Reach> {
         | Scope::PeopleRead
         | Scope::TemplateRead
         | Scope::ClusterRead
-        | Scope::SourceRead => Some(Reach::All),
+        | Scope::SourceRead
+        | Scope::RoomRead
+        | Scope::AuditRead => Some(Reach::All),
         Scope::AlertCreate
         | Scope::AlertAnswer
         | Scope::PeopleWrite
@@ -211,7 +230,8 @@ fn of_auditor(scope: Scope) -> Option<Reach> {
         | Scope::AccountsAdmin
         | Scope::MetricsRead
         | Scope::SourceWrite
-        | Scope::ReportCreate => None,
+        | Scope::ReportCreate
+        | Scope::RoomWrite => None,
     }
 }
 

@@ -4,6 +4,9 @@
 //!
 //! Objects are keys and ids. Names, numbers, addresses and texts go into the details, which can be erased.
 
+mod accounts;
+mod rooms;
+
 use sqlx::SqliteConnection;
 
 use crate::audit::{self, Assurance, Details, Draft};
@@ -12,8 +15,8 @@ use crate::ids::{AlertId, NodeId};
 use crate::outcome::{Outcome, Receipt};
 use crate::recipients::ContactMethod;
 use crate::{
-    Command, Entry, access, alerts, approvals, conversations, deliveries, inbound, islands, limits,
-    nodes, oncall, recipients, reports, sources, templates, waking, zones,
+    Command, Entry, access, alerts, approvals, deliveries, inbound, islands, limits, nodes, oncall,
+    recipients, reports, sources, templates, waking, zones,
 };
 
 /// Adds what a text was taken for, and how sure its sender is by that (SECURITY D-2): anybody can write a number.
@@ -72,10 +75,7 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Access(command) => of_access(command),
         Command::Recipients(command) => of_recipients(command),
         Command::Deliveries(command) => of_deliveries(command),
-        Command::Conversations(conversations::Command::Post { room, author, text }) => {
-            let details = details().text("author", author).text("text", text);
-            line("message.post", format!("room:{room}"), details)
-        }
+        Command::Conversations(command) => rooms::of_rooms(command),
         Command::Escalation(_) => None,
         Command::Alerts(command) => of_alerts(command, outcome),
         Command::Inbound(command) => of_inbound(command),
@@ -190,6 +190,7 @@ fn of_access(command: &access::Command) -> Said {
                 .names("scopes", key.scopes.iter().map(String::as_str)),
         ),
         access::Command::RevokeKey { id } => line("key.revoke", format!("key:{id}"), details()),
+        access::Command::Accounts(command) => accounts::of_accounts(command),
     }
 }
 
@@ -264,6 +265,7 @@ fn of_deliveries(command: &deliveries::Command) -> Said {
             details().text("reason", reason),
         ),
         Deliveries::ReleaseOutbox { .. } => line("outbox.release", "outbox".to_owned(), details()),
+        Deliveries::DrawReplySecret => line("replies.secret", "replies".to_owned(), details()),
         Deliveries::Assign { .. }
         | Deliveries::RecordAttempts { .. }
         | Deliveries::RecordReports { .. }
@@ -371,6 +373,11 @@ fn of_inbound(command: &inbound::Command) -> Said {
                 .text("from", &text.from)
                 .text("channel", &text.channel),
         ),
+        inbound::Command::ReceiveMail(mail) => line(
+            "mail.receive",
+            format!("mail:{}", audit::hex(&mail.key)),
+            details().text("from", &mail.from),
+        ),
         inbound::Command::Replay { .. } => None,
         inbound::Command::SetCommanders { whom } => line(
             "commanders.set",
@@ -404,6 +411,15 @@ fn of_sources(command: &sources::Command) -> Said {
                 only(from.into_iter(), "source", "sources"),
                 details,
             )
+        }
+        Sources::Redirect { source, redirect } => {
+            let details = match redirect {
+                Some(redirect) => details()
+                    .text("to", &redirect.to.written())
+                    .text("reason", &redirect.reason),
+                None => details(),
+            };
+            line("source.redirect", format!("source:{source}"), details)
         }
         Sources::FollowUp { .. } => None,
         Sources::PutSilence(silence) => line(

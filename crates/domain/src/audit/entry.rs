@@ -24,6 +24,8 @@ pub enum Assurance {
     Local,
     /// The secret of an API key.
     Key,
+    /// A session that its device signed for.
+    Session,
     /// A code that went to a number on record and came back.
     TextCode,
     /// A number or address that anybody can write: a hint (SECURITY D-2).
@@ -39,6 +41,7 @@ impl Assurance {
             Self::Node => "node",
             Self::Local => "local",
             Self::Key => "key",
+            Self::Session => "session",
             Self::TextCode => "text_code",
             Self::Claimed => "claimed",
             Self::None => "none",
@@ -192,6 +195,8 @@ fn who(actor: &Actor, details: Details) -> (String, Assurance, Details) {
         Actor::Operator { .. } => (actor.label(), Assurance::Local, details),
         Actor::ApiKey { .. } => (actor.label(), Assurance::Key, details),
         Actor::Person { .. } => (actor.label(), Assurance::TextCode, details),
+        Actor::Account { .. } => (actor.label(), Assurance::Session, details),
+        Actor::Stranger { .. } => (actor.label(), Assurance::None, details),
         Actor::Mail { address } => (
             "mail".to_owned(),
             Assurance::Claimed,

@@ -1,7 +1,7 @@
 //! What each key means, its default and its limits.
 
-mod site_dns;
 mod hosts;
+mod site_dns;
 mod snmp;
 
 use std::collections::BTreeSet;

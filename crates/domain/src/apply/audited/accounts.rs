@@ -1,0 +1,81 @@
+//! What the audit says of accounts, sign-ins and sessions. Never a password, a code, or the hash of one.
+
+use super::{Said, details, line};
+use crate::access::accounts::{Command, Proof};
+use crate::audit;
+
+pub(super) fn of_accounts(command: &Command) -> Said {
+    let account = |name: &str| format!("account:{name}");
+    let session = |id: &str| format!("session:{id}");
+    let short = |hash: &[u8; 32]| audit::hex(&hash[..8]);
+    match command {
+        Command::Put {
+            name,
+            shown,
+            person,
+        } => {
+            let person = person.as_deref().unwrap_or_default();
+            let details = details().text("shown", shown).text("person", person);
+            line("account.put", account(name), details)
+        }
+        Command::SetRoles { name, roles } => {
+            let details = details().names("roles", roles.iter().map(String::as_str));
+            line("account.roles", account(name), details)
+        }
+        Command::SetDisabled { name, disabled } => {
+            let details = details().text("disabled", if *disabled { "yes" } else { "no" });
+            line("account.disabled", account(name), details)
+        }
+        Command::Invite { name, .. } => line("account.invite", account(name), details()),
+        Command::Accept(accept) => {
+            let details = details()
+                .text("device", &accept.device.name)
+                .text("invitation", &short(&accept.code_hash));
+            line("sign_in.invitation", session(&accept.session.id), details)
+        }
+        Command::TryPassword { subject } => line(
+            "sign_in.try",
+            format!("subject:{}", short(subject)),
+            details(),
+        ),
+        Command::BeginAttempt {
+            attempt,
+            name,
+            device,
+            ..
+        } => {
+            let details = details()
+                .text("device", &device.name)
+                .text("attempt", &short(attempt));
+            line("sign_in.password", account(name), details)
+        }
+        Command::TryCode { attempt } => {
+            let object = format!("attempt:{}", short(attempt));
+            line("sign_in.code", object, details())
+        }
+        Command::Open {
+            attempt,
+            proof,
+            session: opened,
+        } => {
+            let factor = match proof {
+                Proof::Totp { .. } => "totp",
+                Proof::Recovery { .. } => "recovery",
+            };
+            let details = details()
+                .text("factor", factor)
+                .text("attempt", &short(attempt));
+            line("sign_in.open", session(&opened.id), details)
+        }
+        Command::End { session: ended } => line("session.end", session(ended), details()),
+        Command::EndAll { name, .. } => line("session.end_all", account(name), details()),
+        Command::SetPassword { name, .. } => line("factor.password", account(name), details()),
+        Command::SetTotp { name, .. } => line("factor.totp", account(name), details()),
+        Command::ConfirmTotp { name, .. } => line("factor.totp_on", account(name), details()),
+        Command::SetRecoveryCodes { name, .. } => {
+            line("factor.recovery_codes", account(name), details())
+        }
+        // That a session is used shows in what it does; sealing a seed anew changes nobody's factor.
+        Command::Touch { .. } | Command::ResealTotp { .. } => None,
+    }
+}
