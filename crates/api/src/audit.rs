@@ -259,9 +259,11 @@ async fn note_export(shared: &Shared, actor: &Actor, after: u64) -> Result<(), P
         assurance: match actor {
             Actor::Operator { .. } => Assurance::Local,
             Actor::ApiKey { .. } => Assurance::Key,
+            Actor::Account { .. } => Assurance::Session,
             Actor::Person { .. } => Assurance::TextCode,
             Actor::Mail { .. } => Assurance::Claimed,
             Actor::Loop => Assurance::Node,
+            Actor::Stranger { .. } => Assurance::None,
         }
         .name()
         .to_owned(),

@@ -412,15 +412,6 @@ fn of_sources(command: &sources::Command) -> Said {
                 details,
             )
         }
-        Sources::Redirect { source, redirect } => {
-            let details = match redirect {
-                Some(redirect) => details()
-                    .text("to", &redirect.to.written())
-                    .text("reason", &redirect.reason),
-                None => details(),
-            };
-            line("source.redirect", format!("source:{source}"), details)
-        }
         Sources::FollowUp { .. } => None,
         Sources::PutSilence(silence) => line(
             "silence.put",
