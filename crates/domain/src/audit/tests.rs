@@ -440,7 +440,9 @@ fn the_canonical_form_and_its_hash_stay() {
         seq: 1,
         ts: 1_795_230_000_000,
     };
-    expect_test::expect![[r#""#]].assert_eq(&format!(
+    expect_test::expect![[r#"
+        {"action":"alert.raise","actor":"operator:n1","assurance":"local","details_commit":"7c546716bb8efc0141ff01b6348a65ca2cd27b273e905ad7ca0063df26c4f7ce","epoch":1,"node":"n1","object":"alert:\"\\\nä","outcome":"applied","prev":"0000000000000000000000000000000000000000000000000000000000000000","req_id":"00000000000000000000000000000000","seq":1,"ts":1795230000000}
+        cc9e2bbefa0d36c717614e1d0bf07b8623547b88f0f5ba8f256f71beb2b51aa3"#]].assert_eq(&format!(
         "{}\n{}",
         serde_json::to_string(&record).unwrap(),
         hex(&record.hash())
