@@ -416,11 +416,17 @@ async fn a_role_is_taken_handed_over_with_a_briefing_and_left() {
     .fetch_all(&mut world.conn)
     .await
     .unwrap();
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    expect![" Aurora Energy 1: You lead this incident now, after ANA. Running for 10 min: 1 coming, 1 silent. Last decision: We close the line"].assert_eq(&told.join("\n"));
     let unknown = done(&mut world, alert, lead(Some("nobody"))).await;
     assert!(matches!(unknown, Outcome::Refused(Refusal::Invalid(_))));
     done(&mut world, alert, lead(None)).await;
     let held = roles(&mut world.conn, alert).await.unwrap();
     assert_eq!(held.len(), 1, "nobody leads: {held:?}");
-    expect![[r#""#]].assert_eq(&room(&mut world, alert).await);
+    expect![[r#"
+        operator:n1: ANA leads now.
+        operator:n1: CARL keeps the diary now.
+        Ana: We close the line
+        operator:n1: DORA leads now, after ANA.
+        operator:n1: Nobody leads now; it was DORA.
+    "#]].assert_eq(&room(&mut world, alert).await);
 }
