@@ -235,7 +235,11 @@ impl Stream {
             }
         };
         // Everyone may have to show again who they are, but not because a stream begins.
-        let may = |topic: Topic| topic.scope().is_none_or(|scope| self.principal.may(scope).is_some());
+        let may = |topic: Topic| {
+            topic
+                .scope()
+                .is_none_or(|scope| self.principal.may(scope).is_some())
+        };
         (number, topics.kept(may))
     }
 

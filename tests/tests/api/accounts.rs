@@ -159,6 +159,8 @@ async fn somebody_invited_signs_in_and_out_and_in_again_with_each_factor() {
     // With a printed code, once.
     let code = printed[3].as_str().unwrap();
     let mut tablet = Device::new(&world);
+    tablet.clock = world.now_s();
+    let attempt = begin(&world, &tablet, "anna", PASSWORD).await.expect(200);
     finish(&world, &mut tablet, &attempt, "recovery", code)
         .await
         .expect(201);
@@ -566,7 +568,8 @@ async fn who_may_not_see_numbers_sees_none_in_any_answer() {
             .as_object()
             .unwrap()
             .iter()
-            .filter(|(_, item)| item["get"].is_object())
+            // A stream has no end; it names topics and carries nothing else.
+            .filter(|(path, item)| item["get"].is_object() && *path != "/v1/events")
         {
             let path = path
                 .0
@@ -615,6 +618,10 @@ async fn every_role_may_what_the_page_says_and_nothing_else() {
             let (method, path) = row[0].split_once(' ').unwrap();
             // Nothing is there by these names, so nothing is changed, and no body is what is expected.
             let path = path.replace(['{', '}'], "");
+            // A stream has no end.
+            if path == "/v1/events" && row[place + 2] != "–" {
+                continue;
+            }
             let method: Method = method.parse().unwrap();
             let answer = device.send(method.clone(), &path, None).await;
             let refused = answer.status == 403 && !answer.text.contains("belongs to nobody");

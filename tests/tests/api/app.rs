@@ -160,7 +160,7 @@ impl Listening {
 async fn listeners_hear_what_changed_as_far_as_they_may_and_go_on_where_they_were() {
     let world = World::start().await;
     world.add_people().await;
-    let key = world.key(&[Scope::AlertRead], None).await;
+    let key = world.key(&[Scope::AlertRead, Scope::RoomRead], None).await;
     let mut listening = Listening::start(&world, &key, "").await;
     let (_, everything) = listening.event().await;
     assert_eq!(everything, ["alerts", "deliveries", "rooms", "reports"]);

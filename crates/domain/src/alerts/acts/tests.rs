@@ -428,5 +428,6 @@ async fn a_role_is_taken_handed_over_with_a_briefing_and_left() {
         Ana: We close the line
         operator:n1: DORA leads now, after ANA.
         operator:n1: Nobody leads now; it was DORA.
-    "#]].assert_eq(&room(&mut world, alert).await);
+    "#]]
+    .assert_eq(&room(&mut world, alert).await);
 }
