@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { screens } from './screens.mjs';
-import { missing, sound, until, World } from './world.mjs';
+import { missing, oneTimeCode, PASSWORD, sound, until, World } from './world.mjs';
 
 if (missing && process.env.HOLDFAST_CI) throw new Error(missing);
 
@@ -205,6 +205,55 @@ describe('the app', { skip: missing }, () => {
     assert.equal(said.length, 1, 'what was saved is said once');
     await sound(page);
     await world.revive(2);
+  });
+
+  test('by invitation: a responder answers and is offered no more than that', async () => {
+    const { number } = await world.raise({ text: 'Gate 3 does not close', to: { people: ['anna'] } });
+    const page = await world.device();
+    await world.enter(page, 'anna', ['responder'], 1);
+    await page.locator('.answer.yes').tap();
+    await until('the answer is stored', async () => (await world.answerOf(number, 'anna')) === 'coming');
+    assert.equal(await page.getByRole('link', { name: 'Alert', exact: true }).count(), 0);
+    const exportable = await page.evaluate(() => new Promise((resolve) => {
+      const open = indexedDB.open('holdfast');
+      open.onsuccess = () => {
+        const asked = open.result.transaction('keep').objectStore('keep').get('device-key');
+        asked.onsuccess = () => resolve(asked.result.privateKey.extractable);
+      };
+    }));
+    assert.equal(exportable, false, 'the key cannot leave the device');
+    await page.goto(`${world.nodes[1].https}/incident/${number}`);
+    await page.getByRole('button', { name: 'Room' }).tap();
+    assert.equal(await page.getByRole('button', { name: 'Steer' }).count(), 0);
+    await sound(page);
+  });
+
+  test('an administrator adds a second factor, enters at another node, and ends the first device from there', async () => {
+    const [first, second] = [await world.device(), await world.device()];
+    await world.enter(first, 'paula', ['admin'], 1);
+    await first.getByText('Your role needs a second factor').waitFor();
+    await first.goto(`${world.nodes[1].https}/devices`);
+    await first.getByRole('button', { name: 'Add an authenticator' }).tap();
+    const secret = await first.locator('.codes').first().innerText();
+    await first.locator('#totp').fill(oneTimeCode(secret));
+    await first.getByRole('button', { name: 'Confirm' }).tap();
+    await first.getByText('Write these recovery codes down').waitFor();
+    const [recovery] = await first.locator('.codes li').allInnerTexts();
+    await second.goto(world.nodes[2].https);
+    await second.locator('#account').fill('paula');
+    await second.locator('#password').fill(PASSWORD);
+    await second.locator('form .fill').tap();
+    // A code of the authenticator counts once; the printed ones are for when it is gone.
+    await second.getByRole('button', { name: 'Recovery code' }).tap();
+    await second.locator('#code').fill(recovery);
+    await second.locator('form .fill').tap();
+    await second.locator('nav').first().waitFor();
+    await second.goto(`${world.nodes[2].https}/devices`);
+    await second.getByRole('button', { name: 'End', exact: true }).tap();
+    const started = Date.now();
+    await first.getByText('Your session has ended').waitFor({ timeout: 20_000 });
+    console.log(`# the other device was signed out ${Date.now() - started} ms after that`);
+    await sound(second);
   });
 
   test('signing out, or a key that has ended, leaves nothing on the device', async () => {

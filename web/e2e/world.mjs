@@ -1,6 +1,7 @@
 // A demo cluster of real nodes, and browsers that hold the app. Nothing here is mocked but the mobile network.
 
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -18,6 +19,18 @@ const BROWSER = process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium';
 export const missing = !existsSync(PROGRAM) ? `no program at ${PROGRAM}: cargo build -p holdfast` : !existsSync(BROWSER) ? `no browser at ${BROWSER}` : undefined;
 
 mkdirSync(OUT, { recursive: true });
+
+export const PASSWORD = 'turquoise kettle gravel 91';
+
+/** What an authenticator shows (RFC 6238). */
+export function oneTimeCode(secret) {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const bits = [...secret.replaceAll(/[\s=]/g, '')].map((letter) => letters.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const hash = createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)))).update(counter).digest();
+  return String((hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+}
 
 export async function until(what, look, time = 20_000) {
   const end = Date.now() + time;
@@ -129,6 +142,19 @@ export class World {
       if (message.type() === 'error' && !/ERR_|Failed to load resource/.test(message.text())) page.wrong.push(message.text());
     });
     return page;
+  }
+
+  /** Makes an account and lets one device in by an invitation, as people get in. */
+  async enter(page, person, roles, node = 0, password = PASSWORD) {
+    await this.ask('PUT', `/v1/accounts/${person}`, { person });
+    await this.ask('PUT', `/v1/accounts/${person}/roles`, { roles });
+    const { code } = await this.ask('POST', `/v1/accounts/${person}/invitation`, {});
+    await page.goto(this.nodes[node].https);
+    await page.getByRole('button', { name: 'I have an invitation' }).click();
+    await page.locator('#invitation').fill(code);
+    await page.locator('#new-password').fill(password);
+    await page.locator('form .fill').click();
+    await page.locator('nav').first().waitFor();
   }
 
   async signIn(page, person = 'anna', node = 0) {

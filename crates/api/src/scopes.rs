@@ -584,6 +584,8 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     // Names what changed and carries none of it.
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/on-call"),
+    // Our own numbers: where to text when no node answers.
+    (Method::GET, "/v1/number-card"),
 ];
 
 /// Whether an operation can be allowed for one's own matters only.

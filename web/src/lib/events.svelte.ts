@@ -8,6 +8,8 @@ export type Topic =
 
 /** A node that says nothing for this long is taken for gone, ms: it gives a sign of life every 15 s. */
 const SILENCE = 40_000;
+/** Whoever may not listen asks again this much later, ms: roles change. */
+const NOT_ALLOWED = 60_000;
 
 type Listener = (topics: Set<Topic>) => void;
 
@@ -18,6 +20,8 @@ class Events {
   #after: { node: string; id: string } | undefined;
   #stop: AbortController | undefined;
   #running = false;
+  #wake: (() => void) | undefined;
+  #forbidden = false;
 
   hear(listener: Listener): () => void {
     this.#listeners.add(listener);
@@ -36,8 +40,11 @@ class Events {
       const heard = await this.#listen().catch(() => false);
       this.live = false;
       failures = heard ? 0 : failures + 1;
-      const wait = Math.min(8_000, 250 * 2 ** failures);
-      await new Promise((resolve) => setTimeout(resolve, wait / 2 + Math.random() * wait));
+      const wait = this.#forbidden ? NOT_ALLOWED : Math.min(8_000, 250 * 2 ** failures);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        setTimeout(resolve, wait / 2 + Math.random() * wait);
+      });
     }
   }
 
@@ -49,6 +56,7 @@ class Events {
   /** Comes back at once, on whichever node answers now. */
   again(): void {
     this.#stop?.abort();
+    this.#wake?.();
   }
 
   /** Listens until the stream ends; says whether anything was heard. */
@@ -65,6 +73,7 @@ class Events {
       const headers = await nodes.headers('GET', url);
       const response = await fetch(url + after, { headers, signal: stop.signal, credentials: 'omit', cache: 'no-store' });
       nodes.answered(node, response.headers);
+      this.#forbidden = response.status === 403;
       if (!response.ok || !response.body) {
         this.#after = undefined;
         // Whether the credential is no good, an ordinary question finds out.

@@ -12,9 +12,15 @@ export type Me = {
   /** Key of the person they are, for answers; none for a wall board. */
   person: string | null;
   roles: string[];
+  /** What the roles allow; null for a key, whose scopes only the nodes know. */
+  permissions: string[] | null;
+  /** What they allow for what concerns the person. */
+  own?: string[];
+  /** Nothing is allowed yet but to add a factor. */
+  mustEnrol?: boolean;
 };
 
-type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[] };
+type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean };
 
 type Entered = { token: string };
 export type Attempt = { attempt: string; next: string[] };
@@ -67,7 +73,7 @@ class Session {
       await nodes.get('/v1/alerts?state=open&limit=1');
       const found = person ? (await nodes.get<{ name: string }>(`/v1/people/${encodeURIComponent(person)}`)).body : null;
       await nodes.signIn({ kind: 'key', key });
-      await this.#enter({ name: found?.name ?? '', person: person || null, roles: [] });
+      await this.#enter({ name: found?.name ?? '', person: person || null, roles: [], permissions: null });
     } catch (error) {
       nodes.credential = null;
       throw error;
@@ -95,7 +101,7 @@ class Session {
   async #take(body: Attempt | Entered): Promise<Attempt | null> {
     if (!('token' in body)) return body;
     await nodes.signIn({ kind: 'session', token: body.token });
-    await this.#enter({ name: '', person: null, roles: [] });
+    await this.#enter({ name: '', person: null, roles: [], permissions: [] });
     return null;
   }
 
@@ -115,10 +121,22 @@ class Session {
     void events.run();
   }
 
+  /** Whether to offer something. Whether it is allowed, a node decides. */
+  may(permission: string, options: { own?: boolean } = {}): boolean {
+    if (!this.me?.permissions) return true;
+    return this.me.permissions.includes(permission) || (options.own === true && (this.me.own ?? []).includes(permission));
+  }
+
+  /** Asks anew who this is: after a factor was added. */
+  async refresh(): Promise<void> {
+    await this.#whoAmI();
+    events.again();
+  }
+
   async #whoAmI(): Promise<void> {
     try {
       const { body } = await nodes.get<Who>('/v1/session');
-      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [] };
+      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false };
       await store.put('keep', 'me', $state.snapshot(this.me));
     } catch (error) {
       if (error instanceof Refused && error.problem.status === 401) return;
