@@ -124,10 +124,21 @@ pub(super) async fn settle(
     conn: &mut SqliteConnection,
     message: MessageId,
 ) -> Result<(), sqlx::Error> {
-    let found = sqlx::query(MISSING)
-        .bind(message.as_bytes())
-        .fetch_all(&mut *conn)
-        .await?;
+    // Marks of the message, and its wordings after the first mark, that no link stands for. A wording's salt is its id: it
+    // comes from the request that made it, so nobody can guess it from outside either.
+    let found = sqlx::query(
+        "select x.*, m.room_id, m.author from (\
+             select mark_id as entry_id, message_id, kind, by_whom, at_ms, text, unknown, salt from message_mark \
+              where message_id = ?1 \
+             union all select e.edit_id, e.message_id, 'edit', e.by_whom, e.at_ms, e.text, '', e.edit_id from message_edit e \
+              where e.message_id = ?1 and e.at_ms > (select min(k.at_ms) from message_mark k where k.message_id = ?1)) x \
+             join message m on m.message_id = x.message_id \
+             where not exists (select 1 from room_chain c where c.message_id = ?1 and c.entry_id = x.entry_id) \
+             order by x.at_ms, x.entry_id",
+    )
+    .bind(message.as_bytes())
+    .fetch_all(&mut *conn)
+    .await?;
     for row in &found {
         let room = RoomId::from_row(row.try_get("room_id")?)?;
         let last: Option<(i64, Vec<u8>)> = sqlx::query_as(
@@ -159,17 +170,6 @@ pub(super) async fn settle(
     }
     Ok(())
 }
-
-/// Marks of a message, and its wordings after the first mark, that no link stands for. A wording's salt is its id: it comes
-/// from the request that made it, so nobody can guess it from outside either.
-const MISSING: &str = "select x.*, m.room_id, m.author from (\
-     select mark_id as entry_id, message_id, kind, by_whom, at_ms, text, unknown, salt from message_mark \
-      where message_id = ?1 \
-     union all select e.edit_id, e.message_id, 'edit', e.by_whom, e.at_ms, e.text, '', e.edit_id from message_edit e \
-      where e.message_id = ?1 and e.at_ms > (select min(k.at_ms) from message_mark k where k.message_id = ?1)) x \
-     join message m on m.message_id = x.message_id \
-     where not exists (select 1 from room_chain c where c.message_id = ?1 and c.entry_id = x.entry_id) \
-     order by x.at_ms, x.entry_id";
 
 async fn insert(conn: &mut SqliteConnection, room: RoomId, link: &Link) -> Result<(), sqlx::Error> {
     sqlx::query(
