@@ -37,8 +37,14 @@ const OF_NODES: &[&str] = &[
     "/v1/vcard",
 ];
 
-/// Files that are of use only byte by byte: what an island journalled goes from node to node by an admin's hand.
-const WHOLE: &[&str] = &["/v1/island/export"];
+/// Files that are of use only byte by byte: what an island journalled goes from node to node by an admin's hand, and what
+/// is left out of an export of the audit cannot be verified. Taking that is in the audit itself.
+const WHOLE: &[&str] = &[
+    "/v1/audit/export",
+    "/v1/audit/export/checkpoints",
+    "/v1/audit/export/nodes",
+    "/v1/island/export",
+];
 
 /// Fields that hold what was said to everybody who was called. Who reads the alert reads them as they are.
 const SAID: &[&str] = &["checklist", "gather", "placeholders", "text", "texts"];

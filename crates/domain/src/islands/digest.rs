@@ -73,10 +73,7 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
     .fetch_all(&mut *conn)
     .await?;
     add(&mut hash, "message", &messages)?;
-    for (table, select) in TALK {
-        let rows = sqlx::query(select).fetch_all(&mut *conn).await?;
-        add(&mut hash, table, &rows)?;
-    }
+    add_talk(&mut *conn, &mut hash).await?;
     let texts = sqlx::query(
         "select inbound_key, node_id, channel, sender, text, sent_at_ms, received_at_ms, wall_ms, damaged \
          from inbound_text order by received_at_ms, inbound_key",
@@ -88,33 +85,37 @@ pub async fn merge_digest(conn: &mut SqliteConnection) -> Result<[u8; 32], sqlx:
 }
 
 /// Rows of rooms beside their messages. Chains are each history's own.
-const TALK: [(&str, &str); 7] = [
-    ("room", "select * from room order by room_id"),
-    (
-        "room_member",
-        "select * from room_member order by room_id, recipient_id",
-    ),
-    (
-        "message_more",
-        "select * from message_more order by message_id",
-    ),
-    (
-        "message_edit",
-        "select * from message_edit order by edit_id",
-    ),
-    (
-        "message_mark",
-        "select * from message_mark order by mark_id",
-    ),
-    (
-        "message_pin",
-        "select * from message_pin order by message_id",
-    ),
-    (
-        "room_read",
-        "select * from room_read order by room_id, recipient_id",
-    ),
-];
+async fn add_talk(conn: &mut SqliteConnection, hash: &mut Sha256) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query("select * from room order by room_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "room", &rows)?;
+    let rows = sqlx::query("select * from room_member order by room_id, recipient_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "room_member", &rows)?;
+    let rows = sqlx::query("select * from message_more order by message_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "message_more", &rows)?;
+    let rows = sqlx::query("select * from message_edit order by edit_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "message_edit", &rows)?;
+    let rows = sqlx::query("select * from message_mark order by mark_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "message_mark", &rows)?;
+    let rows = sqlx::query("select * from message_pin order by message_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "message_pin", &rows)?;
+    let rows = sqlx::query("select * from room_read order by room_id, recipient_id")
+        .fetch_all(&mut *conn)
+        .await?;
+    add(hash, "room_read", &rows)?;
+    Ok(())
+}
 
 /// Adds rows by value.
 fn add(hash: &mut Sha256, table: &str, rows: &[SqliteRow]) -> Result<(), sqlx::Error> {
