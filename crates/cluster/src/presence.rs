@@ -187,7 +187,9 @@ impl Presence {
         if known.wrong.is_some() {
             return known.wrong;
         }
-        if hello.has >= known.kept.confirmed {
+        // Only its own words clear a start of doubt: those of a twin that lacks nothing do not.
+        let doubted = |doubt: &Doubt| doubt.instance == hello.instance;
+        if hello.has >= known.kept.confirmed && known.doubt.as_ref().is_some_and(doubted) {
             known.doubt = None;
         }
         let same = hello.instance == known.kept.instance;
@@ -201,7 +203,7 @@ impl Presence {
         // Whatever else is wrong with it: it lacks what it had confirmed. Words of a start that was looked at before are only
         // old, an old copy begins with a start of its own.
         if hello.has < known.kept.confirmed && !same {
-            let doubt = known.doubt.take().filter(|d| d.instance == hello.instance);
+            let doubt = known.doubt.take().filter(doubted);
             let doubt = doubt.unwrap_or(Doubt {
                 instance: hello.instance,
                 since: now,
@@ -212,9 +214,13 @@ impl Presence {
             if !sure {
                 return Some(Wrong::Doubtful);
             }
-            known.wrong = Some(Wrong::OldCopy {
-                confirmed: known.kept.confirmed,
-                has: hello.has,
+            known.wrong = Some(if alive {
+                Wrong::Twin
+            } else {
+                Wrong::OldCopy {
+                    confirmed: known.kept.confirmed,
+                    has: hello.has,
+                }
             });
         } else if hello.boot > known.kept.boot {
             adopt(known);
@@ -541,6 +547,17 @@ mod tests {
         // Both start after the copy was made: the same start twice.
         let both = [(0, hello(8, 1, 5)), (90, hello(8, 2, 5))];
         assert_eq!(story(5, &both), Some(Wrong::Twin));
+    }
+
+    #[test]
+    fn a_copy_that_lags_behind_its_living_twin_is_seen() {
+        // Nothing is replicated to the copy: it stays behind for as long as it lives.
+        let mut words = Vec::new();
+        for s in 0..10 {
+            words.push((s, hello(8, 1, 9)));
+            words.push((s, hello(8, 2, 4)));
+        }
+        assert_eq!(story(9, &words), Some(Wrong::Twin));
     }
 
     #[test]

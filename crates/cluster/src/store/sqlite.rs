@@ -17,6 +17,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Steps of SQLite's machine, some milliseconds of work, after which a long statement looks whether it should end.
 const STEPS_BETWEEN_LOOKS: i32 = 50_000;
 
+/// Prepared statements a connection keeps: more than the domain has, so that each is prepared once.
+const STATEMENTS: usize = 1024;
+
 /// The WAL is cut back to this size when it restarts.
 const WAL_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 
@@ -49,7 +52,7 @@ pub(crate) fn options(path: &Path, durable: bool) -> SqliteConnectOptions {
         .pragma("mmap_size", "0") // a read error must be an error, not a signal
         .pragma("cell_size_check", "on")
         .pragma("trusted_schema", "off")
-        .statement_cache_capacity(128)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 
@@ -64,6 +67,7 @@ pub(crate) fn read_options(path: &Path) -> SqliteConnectOptions {
         .pragma("mmap_size", "0")
         .pragma("cell_size_check", "on")
         .pragma("trusted_schema", "off")
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::ReadView;
 use domain::{LogEntry, Outcome, Timestamp};
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::watch;
@@ -192,6 +193,10 @@ impl NodeState {
 
 /// One connection for reads and writes: steps hold no view while they propose.
 async fn connect(options: SqliteConnectOptions) -> SqlitePool {
+    // As in production: whatever the domain asks is prepared once, and nobody reads a log of statements.
+    let options = options
+        .statement_cache_capacity(1024)
+        .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .idle_timeout(None)
