@@ -1,12 +1,12 @@
 //! One HTTPS connection to one node, kept open between requests, and the way to make such connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
@@ -16,7 +16,7 @@ use rustls::crypto::ring;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
@@ -24,6 +24,8 @@ use tokio_rustls::TlsConnector;
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     address: SocketAddr,
+    /// The address connections come from; `None`: whichever the kernel takes.
+    from: Option<IpAddr>,
     host: HeaderValue,
     authorization: HeaderValue,
     tls: TlsConnector,
@@ -61,16 +63,40 @@ impl Endpoint {
     pub(crate) fn new(address: SocketAddr, key: &str, tls: TlsConnector) -> Result<Self> {
         Ok(Self {
             address,
+            from: None,
             host: HeaderValue::try_from(address.to_string())?,
-            authorization: HeaderValue::try_from(format!("Bearer {key}"))
-                .context("the API key is not printable")?,
+            authorization: bearer(key)?,
             tls,
+        })
+    }
+
+    /// The same node, asked from one of this machine's addresses.
+    pub(crate) fn from_address(&self, from: IpAddr) -> Self {
+        Self {
+            from: Some(from),
+            ..self.clone()
+        }
+    }
+
+    /// The same node, asked with another API key.
+    pub(crate) fn with_key(&self, key: &str) -> Result<Self> {
+        Ok(Self {
+            authorization: bearer(key)?,
+            ..self.clone()
         })
     }
 
     /// Opens a connection. The caller bounds the time.
     pub(crate) async fn connect(&self) -> Result<Connection> {
-        let tcp = TcpStream::connect(self.address)
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        if let Some(from) = self.from {
+            socket.bind(SocketAddr::new(from, 0))?;
+        }
+        let tcp = socket
+            .connect(self.address)
             .await
             .with_context(|| format!("cannot reach {}", self.address))?;
         tcp.set_nodelay(true)?;
@@ -113,7 +139,26 @@ impl Endpoint {
     }
 }
 
+fn bearer(key: &str) -> Result<HeaderValue> {
+    HeaderValue::try_from(format!("Bearer {key}")).context("the API key is not printable")
+}
+
 impl Connection {
+    /// Begins a stream: its body is read by the caller, for as long as the connection is kept.
+    pub(crate) async fn stream(&mut self, path: &str) -> Result<Incoming> {
+        let request = Request::builder()
+            .uri(path)
+            .header(HOST, &self.endpoint.host)
+            .header(AUTHORIZATION, &self.endpoint.authorization)
+            .body(Full::default())?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        if !response.status().is_success() {
+            return Err(anyhow!("the node answered {} to {path}", response.status()));
+        }
+        Ok(response.into_body())
+    }
+
     /// One exchange; the connection stays open. The caller bounds the time and drops the connection after an error.
     pub(crate) async fn ask(
         &mut self,

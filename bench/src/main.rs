@@ -6,6 +6,7 @@
 //! measurements.
 
 mod apply;
+mod apps;
 mod beside;
 mod client;
 mod closed_loop;
@@ -104,6 +105,15 @@ enum Command {
         /// Time over which they are sent
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
         seconds: u64,
+    },
+    /// Apps open on one node when an alert is raised at another
+    Apps {
+        /// How many; each number is measured by itself
+        #[arg(long, value_delimiter = ',', default_value = "1000,5000", value_parser = clap::value_parser!(u32).range(1..=6_000))]
+        apps: Vec<u32>,
+        /// Alerts raised one after another
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+        alerts: u32,
     },
     /// A follower killed, entries written without it, started again: until it answers, until it has caught up
     Rejoin {
@@ -261,6 +271,14 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
         } => {
             let over = Duration::from_secs(*seconds);
             storms(site, *webhooks, sources, over, report).await
+        }
+        Command::Apps { apps, alerts } => {
+            for apps in apps {
+                let fleet = site.fleet(PEOPLE).await?;
+                let done = apps::measure(&fleet, *apps, *alerts, report).await;
+                fleet.explained(done)?;
+            }
+            Ok(())
         }
         Command::Rejoin { entries } => {
             let mut fleet = site.fleet(PEOPLE).await?;

@@ -40,7 +40,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 1_024,
+            connections_max: 12_288,
             connections_per_address_max: 512,
             handshake_time: Duration::from_secs(5),
             header_time: Duration::from_secs(20),

@@ -28,8 +28,9 @@ use crate::input::Params;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 
-/// Streams at once on this node. Each holds a connection; a quarter of those a listener has stays for everything else.
-const STREAMS_MAX: usize = 768;
+/// Streams at once on this node. Each holds a connection; half of those a listener has stays for everything else: whoever
+/// hears of something asks for it on another one.
+const STREAMS_MAX: usize = 6_144;
 
 /// Streams at once of one caller: a phone, its second tab, a wall board, and what it has not yet hung up.
 const STREAMS_PER_CALLER_MAX: usize = 64;

@@ -35,7 +35,9 @@ use domain::access::{self, CreateKey, Role, Scope, accounts};
 use domain::ports::{Proposal, Replica as _};
 use domain::{Command, Outcome, RequestId};
 use rand::SeedableRng as _;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
@@ -49,6 +51,9 @@ use crate::output::{Done, Exit, Failure};
 /// Threads that answer requests. Enough to keep TLS off the core's threads, few enough to leave it the processors.
 const EDGE_THREADS: usize = 2;
 
+/// Connections of the API, with room for files, databases and peers.
+const DESCRIPTORS: u64 = 16_384;
+
 /// Stacks of deep futures in unoptimised builds outgrow the default of 2 MiB.
 const STACK_LEN: usize = 4 << 20;
 
@@ -60,6 +65,7 @@ pub(crate) fn run(config: &Config, stop_with_parent: bool) -> Done {
         set_parent_process_death_signal(Some(Signal::TERM))
             .context("cannot follow the parent process")?;
     }
+    raise_descriptors();
     let _held = DataDir::take(&config.node.data_dir).map_err(anyhow::Error::from)?;
     let threads = std::thread::available_parallelism()
         .map_or(2, std::num::NonZero::get)
@@ -69,6 +75,22 @@ pub(crate) fn run(config: &Config, stop_with_parent: bool) -> Done {
     let done = core.block_on(Box::pin(node::serve(config, edge.handle())));
     edge.shutdown_background();
     done.map_err(Failure::from)
+}
+
+/// Takes as many descriptors as it may: every app that listens holds two connections, and the usual 1,024 are soon gone.
+fn raise_descriptors() {
+    let allowed = getrlimit(Resource::Nofile);
+    let wanted = allowed.maximum.unwrap_or(DESCRIPTORS).min(DESCRIPTORS);
+    if allowed.current.is_some_and(|current| current >= wanted) {
+        return;
+    }
+    let limit = Rlimit {
+        current: Some(wanted),
+        maximum: allowed.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "few apps can listen to this node: it may not open more files");
+    }
 }
 
 /// Founds a cluster and prints the key that may do everything.
