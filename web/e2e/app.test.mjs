@@ -256,6 +256,37 @@ describe('the app', { skip: missing }, () => {
     await sound(second);
   });
 
+  test('a passkey added on a phone lets it in again without a password, until it is removed', async () => {
+    const page = await world.device();
+    const authenticator = await page.context().newCDPSession(page);
+    await authenticator.send('WebAuthn.enable');
+    await authenticator.send('WebAuthn.addVirtualAuthenticator', {
+      options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+    });
+    // Browsers make passkeys for names, not for addresses.
+    const at = world.nodes[0].https.replace('127.0.0.1', 'localhost');
+    await world.enter(page, 'anna', ['responder'], 0, PASSWORD, at);
+    await page.goto(`${at}/devices`);
+    await page.locator('#passkey-name').fill('My phone');
+    await page.getByRole('button', { name: 'Add a passkey' }).tap();
+    await page.getByRole('button', { name: 'Remove My phone' }).waitFor();
+    const leave = async () => {
+      await page.getByRole('button', { name: 'Sign out' }).first().tap();
+      await page.locator('dialog[open] .fill').tap();
+    };
+    await leave();
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).tap();
+    await page.locator('nav').first().waitFor();
+    await page.goto(`${at}/devices`);
+    await page.getByText(/used/).waitFor();
+    await page.getByRole('button', { name: 'Remove My phone' }).tap();
+    await page.getByRole('button', { name: 'Remove My phone' }).waitFor({ state: 'detached' });
+    await leave();
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).tap();
+    await page.getByText('That is not right').waitFor();
+    await sound(page);
+  });
+
   test('signing out, or a key that has ended, leaves nothing on the device', async () => {
     const made = await world.ask('POST', '/v1/keys', { name: 'phone', scopes: ['alert:read', 'alert:answer', 'people:read'] });
     const page = await world.device();

@@ -145,11 +145,11 @@ export class World {
   }
 
   /** Makes an account and lets one device in by an invitation, as people get in. */
-  async enter(page, person, roles, node = 0, password = PASSWORD) {
+  async enter(page, person, roles, node = 0, password = PASSWORD, at = this.nodes[node].https) {
     await this.ask('PUT', `/v1/accounts/${person}`, { person });
     await this.ask('PUT', `/v1/accounts/${person}/roles`, { roles });
     const { code } = await this.ask('POST', `/v1/accounts/${person}/invitation`, {});
-    await page.goto(this.nodes[node].https);
+    await page.goto(at);
     await page.getByRole('button', { name: 'I have an invitation' }).click();
     await page.locator('#invitation').fill(code);
     await page.locator('#new-password').fill(password);

@@ -554,6 +554,8 @@ pub(crate) const OF_SOURCES: &[(Method, &str)] = &[
 pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
     (Method::POST, "/v1/sign-in"),
     (Method::POST, "/v1/sign-in/{attempt}"),
+    (Method::GET, "/v1/sign-in/passkey"),
+    (Method::POST, "/v1/sign-in/passkey"),
     (Method::POST, "/v1/invitations/accept"),
 ];
 
@@ -567,6 +569,9 @@ pub(crate) const OF_SESSIONS: &[(Method, &str)] = &[
     (Method::POST, "/v1/session/totp"),
     (Method::POST, "/v1/session/totp/confirm"),
     (Method::POST, "/v1/session/recovery-codes"),
+    (Method::GET, "/v1/session/passkeys"),
+    (Method::POST, "/v1/session/passkeys"),
+    (Method::DELETE, "/v1/session/passkeys/{id}"),
 ];
 
 /// Operations that can be allowed for one's own matters only: their handlers, or the guard, keep to those.

@@ -9,6 +9,7 @@ use domain::watch::Board;
 
 use crate::accounts::caller::Sessions;
 use crate::accounts::password::Hasher;
+use crate::accounts::webauthn::RelyingParty;
 use crate::denials::Denials;
 use crate::events::Listeners;
 use crate::guard::KeyCache;
@@ -30,6 +31,8 @@ pub struct ApiState {
     pub intake: IntakeTally,
     /// Where the members serve HTTPS, as origins: `https://n1.example.org:7443`. Their pages may ask this node.
     pub members: Vec<String>,
+    /// The domain passkeys are for (RP ID): that of every node, or one above all of them. `None`: no passkeys.
+    pub passkey_domain: Option<String>,
 }
 
 impl fmt::Debug for ApiState {
@@ -52,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) hasher: Arc<Hasher>,
+    pub(crate) passkeys: Arc<RelyingParty>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) denials: Arc<Denials>,
@@ -81,6 +85,7 @@ impl Shared {
             keys: Arc::default(),
             sessions: Arc::default(),
             hasher: Arc::default(),
+            passkeys: Arc::new(RelyingParty::new(state.passkey_domain)),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),
             denials: Arc::default(),

@@ -77,6 +77,8 @@ pub(crate) struct AboutJson {
     version: &'static str,
     /// Where every member serves the app, to try in turn when one does not answer.
     members: Vec<String>,
+    /// People may sign in by passkeys.
+    passkeys: bool,
 }
 
 /// Says whose cluster this is, which node answers, and where the others are.
@@ -95,6 +97,7 @@ async fn about(State(shared): State<Shared>, mut view: View) -> Result<Response,
             .unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION"),
         members: shared.origins.all().to_vec(),
+        passkeys: shared.passkeys.domain().is_some(),
     };
     Ok(view.answer(&body))
 }

@@ -206,6 +206,7 @@ async fn api_at(socket: &std::path::Path) -> Result<::api::Server, ::api::BindEr
         board: domain::watch::Board::default(),
         intake: domain::ports::IntakeTally::default(),
         members: Vec::new(),
+        passkey_domain: None,
     };
     ::api::Server::bind(config, state).await
 }

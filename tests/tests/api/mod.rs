@@ -21,6 +21,7 @@ mod document;
 mod held;
 mod inbox;
 mod listeners;
+mod passkeys;
 mod people;
 mod problems;
 mod reports;
@@ -131,6 +132,7 @@ impl World {
             board: domain::watch::Board::default(),
             intake: domain::ports::IntakeTally::default(),
             members: vec![MEMBER.to_owned()],
+            passkey_domain: Some("holdfast.example".to_owned()),
         };
         let server = Server::bind(config, state).await.unwrap();
         let (https, admin) = (

@@ -66,6 +66,14 @@ class Session {
     return this.#take(body);
   }
 
+  /** Signs in with a passkey alone. The browser's part is fetched when it is needed. */
+  async withPasskey(): Promise<void> {
+    const { sign } = await import('./passkey');
+    const signed = await sign();
+    const { body } = await nodes.ask<Entered>('POST', '/v1/sign-in/passkey', { ...signed, device: await this.#device() });
+    await this.#take(body);
+  }
+
   /** Signs in with a key of the API. Whoever says who they are may answer in that name as far as the key allows. */
   async withKey(key: string, person: string): Promise<void> {
     nodes.credential = { kind: 'key', key };

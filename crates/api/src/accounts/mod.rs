@@ -2,6 +2,7 @@
 
 pub(crate) mod caller;
 mod own;
+mod passkeys;
 pub(crate) mod password;
 pub(crate) mod proof;
 mod reseal;
@@ -9,6 +10,7 @@ mod seal;
 pub(crate) mod secret;
 mod sign_in;
 mod totp;
+pub(crate) mod webauthn;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -46,6 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(list_sessions, end_sessions))
         .merge(sign_in::routes())
         .merge(own::routes())
+        .merge(passkeys::routes())
 }
 
 /// What a sealed seed is for, and whose.

@@ -55,6 +55,8 @@ pub(crate) struct FactorsJson {
     totp: bool,
     /// Printed codes that are left.
     recovery_codes: u64,
+    /// Keys of devices, each of which lets in alone.
+    passkeys: u32,
 }
 
 /// A session and who holds it.
@@ -418,6 +420,7 @@ pub(super) async fn factors_json(
         password: account.password.is_some(),
         totp: account.has_totp(),
         recovery_codes: left.map_err(of_query)?,
+        passkeys: account.passkeys,
     })
 }
 

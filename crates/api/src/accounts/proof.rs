@@ -61,7 +61,7 @@ impl Jwk {
 }
 
 /// ring says whether a point is on the curve when it is agreed with.
-fn on_curve(point: &[u8]) -> bool {
+pub(super) fn on_curve(point: &[u8]) -> bool {
     use ring::agreement::{
         ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey as Peer, agree_ephemeral,
     };

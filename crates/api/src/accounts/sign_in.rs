@@ -214,15 +214,9 @@ async fn second_factor(
         proof,
         session: token.session(&mut rng),
     };
-    let opened = match propose(&shared, open).await? {
-        Committed {
-            outcome: Outcome::Refused(Refusal::NotNow(_)),
-            ..
-        } => return Err(refuse()),
-        other => accepted(other)?,
-    };
+    let index = spend(&shared, open).await?.map_err(|_| refuse())?;
     info!(account = account.name, method = body.factor, "signed in");
-    answer(&shared, token, opened.index).await
+    answer(&shared, token, index).await
 }
 
 /// Uses an invitation: lets this device in, and sets a password for later.
@@ -282,7 +276,7 @@ pub(super) async fn check_password(
     fields.finish()
 }
 
-async fn answer(shared: &Shared, token: Token, index: u64) -> Result<Response, Problem> {
+pub(super) async fn answer(shared: &Shared, token: Token, index: u64) -> Result<Response, Problem> {
     let token = token.into_text();
     let mut view = reading::open(shared, Freshness::AtLeast(index)).await?;
     let found = accounts::session(&mut view, &sha256(token.as_bytes())).await;
@@ -319,7 +313,7 @@ pub(super) fn open_seed(shared: &Shared, account: &AccountRow) -> Result<Vec<u8>
 }
 
 /// One answer for everything that was not right (SECURITY T-15).
-fn not_right() -> Problem {
+pub(super) fn not_right() -> Problem {
     Problem::new(
         Kind::SignInRefused,
         "that is not right; look at account, password and code, and try again",
@@ -334,7 +328,7 @@ fn shown_name(name: &str) -> &str {
     }
 }
 
-fn parse_device(body: DeviceBody) -> Result<Device, Problem> {
+pub(super) fn parse_device(body: DeviceBody) -> Result<Device, Problem> {
     let mut fields = Fields::default();
     if body.name.trim().is_empty() {
         fields.add("/device/name", "is empty; how do you call this device?");
@@ -364,6 +358,15 @@ async fn propose(shared: &Shared, command: Command) -> Result<Committed, Problem
     answered
         .unwrap_or(Err(ProposeError::Unknown))
         .map_err(|error| of_propose_error(&error, ""))
+}
+
+/// Opens a session by what somebody showed; the index of the entry, or why it opens nothing.
+pub(super) async fn spend(shared: &Shared, open: Command) -> Result<Result<u64, String>, Problem> {
+    let committed = propose(shared, open).await?;
+    if let Outcome::Refused(Refusal::NotNow(why)) = committed.outcome {
+        return Ok(Err(why));
+    }
+    accepted(committed).map(|committed| Ok(committed.index))
 }
 
 pub(super) async fn ask(shared: &Shared, command: Command) -> Result<Committed, Problem> {

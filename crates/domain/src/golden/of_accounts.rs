@@ -2,7 +2,9 @@
 
 use crate::Command;
 use crate::access::Command as Access;
-use crate::access::accounts::{Accept, Command as Accounts, Device, NewSession, Proof};
+use crate::access::accounts::{
+    Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof,
+};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
     let name = || "anna".to_owned();
@@ -138,6 +140,35 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 name: name(),
                 code_hashes: vec![[8; 32]],
             },
+        ),
+        of(
+            "accounts.add_passkey",
+            Accounts::AddPasskey {
+                name: name(),
+                passkey: NewPasskey {
+                    id: vec![9; 3],
+                    key: vec![4; 5],
+                    label: "key ring".to_owned(),
+                    count: 7,
+                },
+            },
+        ),
+        of(
+            "accounts.remove_passkey",
+            Accounts::RemovePasskey {
+                name: name(),
+                id: vec![9; 3],
+            },
+        ),
+        of(
+            "accounts.open_by_passkey",
+            Accounts::OpenByPasskey(ByPasskey {
+                id: vec![9; 3],
+                count: 8,
+                challenge: [10; 32],
+                session: session(),
+                device: device(),
+            }),
         ),
     ]
 }

@@ -175,6 +175,9 @@ pub(crate) struct ApiConfig {
     pub(crate) names: Vec<String>,
     /// Where every node of the cluster serves HTTPS, `https://n1.example.org:7443`: the app tries them in turn.
     pub(crate) members: Vec<String>,
+    /// The domain of every node's pages, or one above all of them, for which people's passkeys are made. Without it there
+    /// are none.
+    pub(crate) passkey_domain: Option<String>,
     /// Metrics and API description. Loopback only.
     pub(crate) admin: SocketAddr,
     /// The local command line's way in, mode 0600.

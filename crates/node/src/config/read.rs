@@ -338,6 +338,7 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
             );
         }
     }
+    let passkey_domain = read_passkey_domain(&mut section, &members);
     let admin = address(&mut section, "admin", "127.0.0.1:7480");
     if !admin.ip().is_loopback() {
         section.problem("admin", format!("{admin} is reachable from outside without TLS; use a loopback address such as 127.0.0.1:7480"));
@@ -359,9 +360,34 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
         certificate,
         names,
         members,
+        passkey_domain,
         admin,
         socket,
     }
+}
+
+/// A passkey made on one node's page must be good on every other's.
+fn read_passkey_domain(section: &mut Section<'_>, members: &[String]) -> Option<String> {
+    let domain = section.text("passkey_domain")?;
+    if domain.parse::<IpAddr>().is_ok() || !is_host(&domain) {
+        section.problem(
+            "passkey_domain",
+            format!("{domain:?} is no domain; browsers make passkeys for names such as holdfast.example.org only"),
+        );
+    }
+    let below = format!(".{domain}");
+    let outside = members.iter().find(|member| {
+        let host = member.trim_start_matches("https://");
+        let host = host.split(':').next().unwrap_or_default();
+        host != domain && !host.ends_with(&below) && host.parse::<IpAddr>().is_err()
+    });
+    if let Some(member) = outside {
+        section.problem(
+            "passkey_domain",
+            format!("{member} is not below {domain}: passkeys would not work there; write a domain above all members"),
+        );
+    }
+    Some(domain)
 }
 
 fn read_modem(mut section: Section<'_>) -> ModemConfig {

@@ -60,6 +60,14 @@ fn each_mistake_is_named_with_file_line_and_cure() {
             "holdfast.toml:2: api.members: \"https://n1.example.org/\" is not where a node serves HTTPS; write for example https://n1.example.org:7443, and no path behind it",
         ),
         (
+            "[api]\nmembers = [\"https://n1.example.org:7443\"]\npasskey_domain = \"oob.example.org\"",
+            "holdfast.toml:3: api.passkey_domain: https://n1.example.org:7443 is not below oob.example.org: passkeys would not work there; write a domain above all members",
+        ),
+        (
+            "[api]\npasskey_domain = \"192.0.2.1\"",
+            "holdfast.toml:2: api.passkey_domain: \"192.0.2.1\" is no domain; browsers make passkeys for names such as holdfast.example.org only",
+        ),
+        (
             "[api]\nhttps = \"here\"",
             "holdfast.toml:2: api.https: \"here\" is not address:port; write for example 127.0.0.1:7443",
         ),

@@ -355,7 +355,7 @@ fn write_node(
     let mut text = format!(
         "[node]\nname = \"n{id}\"\ndata_dir = {:?}\norganisation = \"Aurora Energy\"\n\n\
          [cluster]\nlisten = \"127.0.0.1:{}\"\n\n\
-         [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\nmembers = {members:?}\n\n\
+         [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\nmembers = {members:?}\npasskey_domain = \"localhost\"\n\n\
          [[modem]]\nname = \"{modem}\"\ndevice = {:?}\nnumber = \"{number}\"\nrate_per_min = 120\nring_seconds = 5\n{pin_line}\n\
          [mail]\nfrom = \"Aurora Energy <alerts@aurora.example>\"\n\n\
          [watch]\nduty = \"duty\"\n\n\

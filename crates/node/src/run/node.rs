@@ -257,6 +257,7 @@ impl Parts {
             board,
             intake: IntakeTally::default(),
             members: config.api.members.clone(),
+            passkey_domain: config.api.passkey_domain.clone(),
         };
         parts.open_intake(config, cluster, &state, edge).await?;
         let server = open_listeners(config, cluster, state, edge).await?;

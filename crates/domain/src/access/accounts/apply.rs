@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use super::query::{self, AccountRow};
-use super::{Command, INVITATION_TIME, RECOVERY_CODES, is_name, sign_in};
+use super::{Command, INVITATION_TIME, RECOVERY_CODES, is_name, passkeys, sign_in};
 use crate::access::{Role, Roles};
 use crate::apply::Entry;
 use crate::envelope::Actor;
@@ -64,6 +64,9 @@ pub(in crate::access) async fn apply(
         Command::SetRecoveryCodes { name, code_hashes } => {
             set_recovery_codes(conn, entry, name, code_hashes).await
         }
+        Command::AddPasskey { name, passkey } => passkeys::add(conn, entry, name, passkey).await,
+        Command::RemovePasskey { name, id } => passkeys::remove(conn, name, id).await,
+        Command::OpenByPasskey(by) => passkeys::open(conn, entry, by).await,
     }
 }
 
@@ -334,6 +337,6 @@ async fn find(
     Ok(query::account(conn, name).await?.ok_or_else(unknown))
 }
 
-fn unknown() -> Refusal {
+pub(super) fn unknown() -> Refusal {
     Refusal::NoSuch("there is no such account; see `holdfast account list`".to_owned())
 }

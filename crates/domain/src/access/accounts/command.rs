@@ -69,6 +69,12 @@ pub enum Command {
         name: String,
         code_hashes: Vec<[u8; 32]>,
     },
+    /// A passkey its owner's device made: from now on it is a factor, and lets in alone.
+    AddPasskey { name: String, passkey: NewPasskey },
+    /// A passkey opens nothing any more.
+    RemovePasskey { name: String, id: Vec<u8> },
+    /// A passkey signed a challenge of this cluster.
+    OpenByPasskey(ByPasskey),
 }
 
 /// Whoever holds an invitation lets their device in, and sets a password if they want one.
@@ -77,6 +83,31 @@ pub struct Accept {
     pub code_hash: [u8; 32],
     /// PHC string of the Argon2id hash.
     pub password: Option<String>,
+    pub session: NewSession,
+    pub device: Device,
+}
+
+/// A key pair of an authenticator, of which we know the public half (Web Authentication Level 2, §5.1).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct NewPasskey {
+    /// The credential id: 1 to 1,023 bytes.
+    pub id: Vec<u8>,
+    /// The point on P-256, uncompressed: 4, then x and y, 65 bytes.
+    pub key: Vec<u8>,
+    /// As its owner calls it.
+    pub label: String,
+    /// How often it was used, as the authenticator counts; 0: it does not count.
+    pub count: u32,
+}
+
+/// Whoever holds a passkey lets their device in.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ByPasskey {
+    pub id: Vec<u8>,
+    /// As the authenticator counts now.
+    pub count: u32,
+    /// SHA-256 of the challenge that was signed.
+    pub challenge: [u8; 32],
     pub session: NewSession,
     pub device: Device,
 }

@@ -2,11 +2,12 @@
 //! signed in.
 //!
 //! Invariants: no secret of anybody is here in clear (passwords and codes are hashed, seeds sealed, before they are
-//! proposed); a code, an invitation and a step of a TOTP open at most one session; a session is bound to one device's
+//! proposed); a code, an invitation, a step of a TOTP and an answer to a challenge open at most one session; a session is bound to one device's
 //! key; what was opened in another epoch opens nothing (SECURITY D-3, D-6, D-13).
 
 mod apply;
 mod command;
+mod passkeys;
 mod query;
 mod sign_in;
 #[cfg(test)]
@@ -17,7 +18,8 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::apply::apply;
-pub use self::command::{Accept, Command, Device, NewSession, Proof};
+pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof};
+pub use self::passkeys::{PASSKEYS_MAX, PasskeyRow, passkey, passkeys};
 pub use self::query::{
     AccountRow, AttemptRow, SessionRow, account, accounts, attempt, invitation_expires,
     is_recovery_code, recovery_codes_left, session, sessions, tries_closed_until,
@@ -57,6 +59,9 @@ pub const TRIES_OF_ATTEMPT: u32 = 5;
 
 /// How long a sign-in waits for its second factor.
 pub const ATTEMPT_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// How long a passkey may take to sign a challenge.
+pub const CHALLENGE_TIME: Duration = Duration::from_secs(5 * 60);
 
 /// How long an invitation opens the door.
 pub const INVITATION_TIME: Duration = Duration::from_secs(24 * 3_600);

@@ -23,6 +23,8 @@ pub struct AccountRow {
     pub totp_sealed: Option<Vec<u8>>,
     pub totp_confirmed_at: Option<Timestamp>,
     pub totp_step: u64,
+    /// How many passkeys let in alone.
+    pub passkeys: u32,
 }
 
 impl AccountRow {
@@ -33,7 +35,7 @@ impl AccountRow {
 
     /// Whether its sessions may do nothing yet but enrol the factor its roles ask for.
     pub fn must_enrol(&self) -> bool {
-        self.roles.needs_strong_factor() && !self.has_totp()
+        self.roles.needs_strong_factor() && !self.has_totp() && self.passkeys == 0
     }
 }
 
@@ -86,8 +88,8 @@ impl AttemptRow {
     }
 }
 
-const ACCOUNT: &str = "select name, shown, person, roles, disabled_at_ms, created_at_ms, created_by, password, \
-     totp_sealed, totp_confirmed_at_ms, totp_step from account where name = ?";
+const ACCOUNT: &str = "select a.*, (select count(*) from passkey p where p.account = a.name) as passkeys \
+     from account a where a.name = ?";
 
 /// The account of this name.
 pub async fn account(
@@ -101,8 +103,7 @@ pub async fn account(
 /// All accounts, in order of name.
 pub async fn accounts(conn: &mut SqliteConnection) -> Result<Vec<AccountRow>, sqlx::Error> {
     let found = sqlx::query(
-        "select name, shown, person, roles, disabled_at_ms, created_at_ms, created_by, password, totp_sealed, \
-         totp_confirmed_at_ms, totp_step from account order by name",
+        "select a.*, (select count(*) from passkey p where p.account = a.name) as passkeys from account a order by a.name",
     )
     .fetch_all(conn)
     .await?;
@@ -237,6 +238,7 @@ fn account_row(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
         totp_sealed: row.try_get("totp_sealed")?,
         totp_confirmed_at: rows::time_opt(row, "totp_confirmed_at_ms")?,
         totp_step: rows::unsigned(row, "totp_step")?,
+        passkeys: rows::unsigned(row, "passkeys")?,
     })
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::query;
 use super::{
     ATTEMPT_TIME, Accept, CODE_TRIES, Device, ENDED_KEPT, NewSession, PASSWORD_TRIES, Proof,
     SESSIONS_MAX, TRIES_OF_ATTEMPT, TryLimit, subject,
 };
+use super::{passkeys, query};
 use crate::access::Role;
 use crate::apply::Entry;
 use crate::outcome::{Outcome, Receipt, Refusal};
@@ -258,7 +258,7 @@ pub(super) async fn accept(
         .execute(&mut *conn)
         .await?;
     if let Some(phc) = &accept.password {
-        // A new password begins everything anew: whoever has the old one, or an old app, is out.
+        // A new password begins everything anew: whoever has the old one, an old app or an old passkey, is out.
         sqlx::query(
             "update account set password = ?, password_at_ms = ?, totp_sealed = null, totp_confirmed_at_ms = null \
              where name = ?",
@@ -268,6 +268,7 @@ pub(super) async fn accept(
         .bind(&name)
         .execute(&mut *conn)
         .await?;
+        passkeys::remove_all(conn, &name).await?;
         end_all(conn, entry, &name, None).await?;
     }
     add_session(
@@ -281,7 +282,7 @@ pub(super) async fn accept(
     .await
 }
 
-async fn add_session(
+pub(super) async fn add_session(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     name: &str,

@@ -373,3 +373,103 @@ fn a_strangers_tries_are_told_from_those_of_loops() {
         "account:ana"
     );
 }
+
+async fn add_passkey(world: &mut World, name: &str, id: u8, count: u32) -> Outcome {
+    let passkey = NewPasskey {
+        id: vec![id; 16],
+        key: vec![4; 65],
+        label: "key ring".to_owned(),
+        count,
+    };
+    let name = name.to_owned();
+    told(world, Command::AddPasskey { name, passkey }).await
+}
+
+async fn by_passkey(
+    world: &mut World,
+    (id, count): (u8, u32),
+    challenge: u8,
+    session: u8,
+) -> Outcome {
+    let by = ByPasskey {
+        id: vec![id; 16],
+        count,
+        challenge: [challenge; 32],
+        session: new_session(session),
+        device: device(),
+    };
+    told(world, Command::OpenByPasskey(by)).await
+}
+
+#[tokio::test]
+async fn a_passkey_lets_in_alone_and_no_answer_counts_twice() {
+    let mut world = World::new().await;
+    add(&mut world, "ana", &["admin"]).await;
+    let applied = Outcome::Applied(Receipt::None);
+    assert!(refused(&add_passkey(&mut world, "nobody", 1, 0).await));
+    assert_eq!(add_passkey(&mut world, "ana", 1, 0).await, applied);
+    assert_eq!(
+        add_passkey(&mut world, "ana", 1, 0).await,
+        Outcome::Unchanged
+    );
+    let account = super::account(&mut world.conn, "ana")
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!account.must_enrol(), "it is a strong factor");
+    assert_eq!(by_passkey(&mut world, (1, 0), 1, 1).await, applied);
+    assert!(lives(&mut world, 1).await);
+    assert!(
+        refused(&by_passkey(&mut world, (1, 0), 1, 2).await),
+        "answered twice"
+    );
+    assert!(
+        refused(&by_passkey(&mut world, (2, 0), 2, 2).await),
+        "unknown"
+    );
+    let id = vec![1; 16];
+    let name = "ana".to_owned();
+    assert_eq!(
+        told(&mut world, Command::RemovePasskey { name, id }).await,
+        applied
+    );
+    assert!(
+        refused(&by_passkey(&mut world, (1, 0), 3, 2).await),
+        "removed"
+    );
+    assert!(lives(&mut world, 1).await, "its sessions are ended by hand");
+}
+
+#[tokio::test]
+async fn a_passkey_that_counts_backwards_is_refused() {
+    let mut world = World::new().await;
+    add(&mut world, "ana", &["responder"]).await;
+    add_passkey(&mut world, "ana", 1, 4).await;
+    assert!(refused(&by_passkey(&mut world, (1, 4), 1, 1).await));
+    assert!(!refused(&by_passkey(&mut world, (1, 5), 2, 1).await));
+    assert!(refused(&by_passkey(&mut world, (1, 5), 3, 2).await));
+    assert!(
+        refused(&by_passkey(&mut world, (1, 0), 4, 2).await),
+        "it counted before"
+    );
+}
+
+#[tokio::test]
+async fn passkeys_are_bounded_go_with_a_new_password_and_open_nothing_for_the_disabled() {
+    let mut world = World::new().await;
+    add(&mut world, "ana", &["responder"]).await;
+    for id in 0..10 {
+        assert!(!refused(&add_passkey(&mut world, "ana", id, 0).await));
+    }
+    assert!(refused(&add_passkey(&mut world, "ana", 10, 0).await));
+    let disabled = |disabled| Command::SetDisabled {
+        name: "ana".to_owned(),
+        disabled,
+    };
+    told(&mut world, disabled(true)).await;
+    assert!(refused(&by_passkey(&mut world, (1, 0), 1, 1).await));
+    told(&mut world, disabled(false)).await;
+    invite(&mut world, "ana", 1).await;
+    accept(&mut world, 1, 1, Some("$argon2id$")).await;
+    assert!(passkeys(&mut world.conn, "ana").await.unwrap().is_empty());
+}

@@ -8,6 +8,7 @@ pub(super) fn of_accounts(command: &Command) -> Said {
     let account = |name: &str| format!("account:{name}");
     let session = |id: &str| format!("session:{id}");
     let short = |hash: &[u8; 32]| audit::hex(&hash[..8]);
+    let of_id = |id: &[u8]| audit::hex(&id[..id.len().min(8)]);
     match command {
         Command::Put {
             name,
@@ -74,6 +75,22 @@ pub(super) fn of_accounts(command: &Command) -> Said {
         Command::ConfirmTotp { name, .. } => line("factor.totp_on", account(name), details()),
         Command::SetRecoveryCodes { name, .. } => {
             line("factor.recovery_codes", account(name), details())
+        }
+        Command::AddPasskey { name, passkey } => {
+            let details = details()
+                .text("label", &passkey.label)
+                .text("passkey", &of_id(&passkey.id));
+            line("factor.passkey", account(name), details)
+        }
+        Command::RemovePasskey { name, id } => {
+            let details = details().text("passkey", &of_id(id));
+            line("factor.passkey_off", account(name), details)
+        }
+        Command::OpenByPasskey(by) => {
+            let details = details()
+                .text("device", &by.device.name)
+                .text("passkey", &of_id(&by.id));
+            line("sign_in.passkey", session(&by.session.id), details)
         }
         // That a session is used shows in what it does; sealing a seed anew changes nobody's factor.
         Command::Touch { .. } | Command::ResealTotp { .. } => None,
