@@ -93,6 +93,7 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/directory/barred",
         Some(Scope::ClusterAdmin),
     ),
+    (Method::GET, "/v1/limits", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/second-person", Some(Scope::ClusterRead)),
     (Method::PUT, "/v1/second-person", Some(Scope::ClusterAdmin)),
     (

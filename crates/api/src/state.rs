@@ -8,6 +8,7 @@ use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
 use crate::accounts::caller::Sessions;
+use crate::accounts::pace::Pace;
 use crate::accounts::password::Hasher;
 use crate::denials::Denials;
 use crate::events::Listeners;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) intake: IntakeTally,
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) pace: Arc<Pace>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) desk: Arc<Desk>,
@@ -80,6 +82,7 @@ impl Shared {
             intake: state.intake,
             keys: Arc::default(),
             sessions: Arc::default(),
+            pace: Arc::default(),
             hasher: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             desk: Arc::default(),

@@ -306,11 +306,24 @@ async fn ten_wrong_passwords_close_the_way_in_for_names_that_exist_and_names_tha
             let refused = begin(&world, &device, name, "not this one at all").await;
             answers.push(refused.refusal(401, "sign-in-refused").to_string());
         }
-        // Now the right one is not looked at either.
+        // This place had its starts; half a minute later the account has had its tries: the right one is not looked at.
+        let early = begin(&world, &device, name, PASSWORD).await;
+        assert_eq!(early.headers["retry-after"], "30");
+        early.refusal(429, "too-many");
+        world.replica.advance(Duration::from_secs(30));
         let closed = begin(&world, &device, name, PASSWORD).await;
         assert_eq!(closed.headers["retry-after"], "900");
         closed.refusal(429, "too-many");
     }
+    let limits = world.operator().get("/v1/limits").await.expect(200);
+    for name in ["sign-in-starts", "passwords"] {
+        let limit = limits["limits"].as_array().unwrap().iter();
+        let limit = limit.clone().find(|limit| limit["name"] == name).unwrap();
+        assert_eq!(limit["turned_away"], 2, "{limit}");
+    }
+    let metrics = world.admin().get("/metrics").await.text;
+    let counted = "holdfast_sign_in_turned_away{limit=\"passwords\"} 2";
+    assert!(metrics.contains(counted), "{metrics}");
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
     // Whoever is signed in stays so.
@@ -321,6 +334,48 @@ async fn ten_wrong_passwords_close_the_way_in_for_names_that_exist_and_names_tha
     let attempt = begin(&world, &device, "anna", PASSWORD).await.expect(200);
     // No second factor was ever set up: an invitation is the way.
     assert_eq!(attempt["next"], json!([]));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn who_guesses_at_a_password_does_not_keep_its_owner_out() {
+    let world = World::start().await;
+    world.add_people().await;
+    let mut phone = world
+        .signed_in("anna", Some("anna"), &["duty-officer"])
+        .await;
+    phone.delete("/v1/session").await.expect(200);
+    phone.token.clear();
+    let thief = Device::new(&world);
+    for _ in 0..12 {
+        let status = begin(&world, &thief, "anna", "not this one at all")
+            .await
+            .status;
+        assert!(status == 401 || status == 429, "{status}");
+        world.replica.advance(Duration::from_secs(30));
+    }
+    begin(&world, &thief, "anna", PASSWORD)
+        .await
+        .refusal(429, "too-many");
+    phone.clock = world.now_s();
+    // From the same network, but on the phone that was signed in before.
+    let body = |device: &Device, password: &str| json!({ "account": "anna", "password": password, "device": device.described() });
+    let path = "/v1/sign-in";
+    phone.post(path, body(&phone, PASSWORD)).await.expect(200);
+    // The thief's own key shows nothing, and the phone's tries have an end, too.
+    let shown = thief.post(path, body(&thief, PASSWORD)).await;
+    shown.refusal(429, "too-many");
+    for _ in 0..10 {
+        phone.clock = world.now_s();
+        let refused = phone.post(path, body(&phone, "not this one at all")).await;
+        refused.refusal(401, "sign-in-refused");
+        world.replica.advance(Duration::from_secs(30));
+    }
+    phone.clock = world.now_s();
+    phone
+        .post(path, body(&phone, PASSWORD))
+        .await
+        .refusal(429, "too-many");
     world.stop().await;
 }
 

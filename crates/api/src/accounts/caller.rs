@@ -205,6 +205,11 @@ impl Sessions {
         session.lives_until(&account.roles)
     }
 
+    /// Notes a proof of a device without a session; false when it came before.
+    pub(super) fn takes(&self, device: &str, proof: &str, now: Duration) -> bool {
+        self.replays.take(device, proof, now).is_ok()
+    }
+
     /// Notes a use, and tells the others now and then.
     async fn used(
         &self,

@@ -2,6 +2,7 @@
 
 pub(crate) mod caller;
 mod own;
+pub(crate) mod pace;
 pub(crate) mod password;
 pub(crate) mod proof;
 mod reseal;

@@ -5,9 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::access::Command as Access;
-use domain::access::accounts::{
-    self, Accept, AccountRow, Command, Device, Proof, is_name, subject,
-};
+use domain::access::accounts::{self, Accept, AccountRow, Command, Device, Proof, is_name};
 use domain::ports::{Committed, Freshness, Proposal, ProposeError};
 use domain::{Actor, Command as DomainCommand, Outcome, Refusal, RequestId, nodes};
 use rand::RngExt as _;
@@ -19,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::own::{SessionJson, session_json};
+use super::pace::{Limit, Visitor};
 use super::proof::Jwk;
 use super::secret::{Token, code_hash, new_attempt, sha256};
 use super::{password, totp, totp_purpose};
@@ -103,14 +102,16 @@ pub(crate) struct OpenedJson {
 #[utoipa::path(post, path = "/v1/sign-in", tag = "sign-in", request_body = SignInBody, responses((status = 200, body = AttemptJson)))]
 async fn sign_in(
     State(shared): State<Shared>,
+    visitor: Visitor,
     Unsigned(body): Unsigned<SignInBody>,
 ) -> Result<Json<AttemptJson>, Problem> {
     let device = parse_device(body.device)?;
     let name = body.account.trim().to_lowercase();
     // A password longer than any can be is wrong, not a load.
     let password: String = body.password.chars().take(256).collect();
+    visitor.starts(&shared, &name)?;
     let tried = Command::TryPassword {
-        subject: subject(&name),
+        subject: visitor.subject(&name),
     };
     let counted = ask(&shared, tried).await?;
     let account = read_account(&shared, &name, counted.index).await?;
@@ -160,6 +161,7 @@ async fn sign_in(
 #[utoipa::path(post, path = "/v1/sign-in/{attempt}", tag = "sign-in", params(("attempt" = String, Path)), request_body = FactorBody, responses((status = 201, body = OpenedJson)))]
 async fn second_factor(
     State(shared): State<Shared>,
+    _: Visitor,
     Segment(attempt): Segment,
     Unsigned(body): Unsigned<FactorBody>,
 ) -> Result<Response, Problem> {
@@ -229,6 +231,7 @@ async fn second_factor(
 #[utoipa::path(post, path = "/v1/invitations/accept", tag = "sign-in", request_body = AcceptBody, responses((status = 201, body = OpenedJson)))]
 async fn accept(
     State(shared): State<Shared>,
+    _: Visitor,
     Unsigned(body): Unsigned<AcceptBody>,
 ) -> Result<Response, Problem> {
     let device = parse_device(body.device)?;
@@ -367,7 +370,15 @@ async fn propose(shared: &Shared, command: Command) -> Result<Committed, Problem
 }
 
 pub(super) async fn ask(shared: &Shared, command: Command) -> Result<Committed, Problem> {
-    accepted(propose(shared, command).await?)
+    let limit = match matches!(command, Command::TryPassword { .. }) {
+        true => Limit::Passwords,
+        false => Limit::Codes,
+    };
+    let committed = propose(shared, command).await?;
+    if matches!(committed.outcome, Outcome::Refused(Refusal::TooMany { .. })) {
+        shared.pace.turned_away(limit);
+    }
+    accepted(committed)
 }
 
 fn accepted(committed: Committed) -> Result<Committed, Problem> {

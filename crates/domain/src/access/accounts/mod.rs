@@ -19,8 +19,9 @@ use sha2::{Digest as _, Sha256};
 pub(super) use self::apply::apply;
 pub use self::command::{Accept, Command, Device, NewSession, Proof};
 pub use self::query::{
-    AccountRow, AttemptRow, SessionRow, account, accounts, attempt, invitation_expires,
-    is_recovery_code, recovery_codes_left, session, sessions, tries_closed_until,
+    AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt,
+    invitation_expires, is_recovery_code, recovery_codes_left, session, sessions,
+    tries_closed_until,
 };
 
 /// How often something may be tried.
@@ -74,6 +75,16 @@ const ENDED_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
 pub fn subject(name: &str) -> [u8; 32] {
     let hash = Sha256::new()
         .chain_update(b"holdfast account")
+        .chain_update(name);
+    hash.finalize().into()
+}
+
+/// What tries are counted under on a device that was signed in to this account before and shows that it is that device:
+/// whoever guesses elsewhere does not close this way in (SECURITY T-14).
+pub fn subject_on(name: &str, device_key: &[u8]) -> [u8; 32] {
+    let hash = Sha256::new()
+        .chain_update(b"holdfast account on")
+        .chain_update(Sha256::digest(device_key))
         .chain_update(name);
     hash.finalize().into()
 }

@@ -142,6 +142,17 @@ pub async fn sessions(
     found.iter().map(session_row).collect()
 }
 
+/// The accounts a device is or was signed in to, by the device's public key, in order of name.
+pub async fn accounts_of_device(
+    conn: &mut SqliteConnection,
+    device_key: &[u8],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("select distinct account from session where device_key = ? order by account")
+        .bind(device_key)
+        .fetch_all(conn)
+        .await
+}
+
 /// A sign-in under way, by the SHA-256 of its id.
 pub async fn attempt(
     conn: &mut SqliteConnection,

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 use super::query;
 use super::{
     ATTEMPT_TIME, Accept, CODE_TRIES, Device, ENDED_KEPT, NewSession, PASSWORD_TRIES, Proof,
-    SESSIONS_MAX, TRIES_OF_ATTEMPT, TryLimit, subject,
+    SESSIONS_MAX, TRIES_OF_ATTEMPT, TryLimit, subject, subject_on,
 };
 use crate::access::Role;
 use crate::apply::Entry;
@@ -100,9 +100,10 @@ pub(super) async fn begin(
         .bind((entry.at - ATTEMPT_TIME).0)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("delete from try_count where kind = ? and subject = ?")
+    sqlx::query("delete from try_count where kind = ? and subject in (?, ?)")
         .bind(PASSWORD_TRIES.kind)
         .bind(subject(name).as_slice())
+        .bind(subject_on(name, &device.key).as_slice())
         .execute(&mut *conn)
         .await?;
     if let Some(phc) = rehashed {
