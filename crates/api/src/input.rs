@@ -76,6 +76,13 @@ pub(crate) struct Input<T> {
     pub(crate) value: T,
 }
 
+/// A change with a JSON body that may be left out.
+#[derive(Debug)]
+pub(crate) struct MaybeInput<T> {
+    pub(crate) order: Order,
+    pub(crate) value: T,
+}
+
 /// A change whose body is a file.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -97,6 +104,26 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Input<T> {
         check_content_type(&parts.headers)?;
         let bytes = read(body).await?;
         let value = parse_json(&bytes)?;
+        Ok(Self {
+            order: order(&parts, &bytes)?,
+            value,
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<Shared> for MaybeInput<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body).await?;
+        let value = match bytes.trim_ascii().is_empty() {
+            true => T::default(),
+            false => {
+                check_content_type(&parts.headers)?;
+                parse_json(&bytes)?
+            }
+        };
         Ok(Self {
             order: order(&parts, &bytes)?,
             value,

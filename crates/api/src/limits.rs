@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::access::accounts::{CODE_TRIES, PASSWORD_TRIES, TRIES_OF_ATTEMPT, TryLimit};
+use domain::access::accounts::{
+    CODE_TRIES, PASSWORD_TRIES, TEXTS, TEXTS_OF_DAY, TEXTS_OF_NODE, TRIES_OF_ATTEMPT, TryLimit,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -74,6 +76,20 @@ async fn list(State(shared): State<Shared>, view: View) -> Result<Response, Prob
             turned_away: turned_away(Limit::Codes),
         },
         LimitJson {
+            name: Limit::Texts.name(),
+            what: "codes and invitations texted to one account",
+            allows: format!("{}, and {}", of_texts(&TEXTS), of_texts(&TEXTS_OF_DAY)),
+            counted_by: "cluster",
+            turned_away: turned_away(Limit::Texts),
+        },
+        LimitJson {
+            name: "texts-of-a-node",
+            what: "codes and invitations texted at one node's asking, but to people called to an open alert",
+            allows: of_texts(&TEXTS_OF_NODE),
+            counted_by: "cluster",
+            turned_away: None,
+        },
+        LimitJson {
             name: "codes-of-a-sign-in",
             what: "codes in one sign-in",
             allows: format!("{TRIES_OF_ATTEMPT}, then it is begun anew"),
@@ -92,6 +108,10 @@ fn of_allowance(allowance: Allowance) -> String {
 fn of_tries(limit: &TryLimit) -> String {
     let (window, closed) = (span(limit.window), span(limit.closed));
     format!("{} in {window}, then none for {closed}", limit.max)
+}
+
+fn of_texts(limit: &TryLimit) -> String {
+    format!("{} in {}", limit.max, span(limit.window))
 }
 
 fn span(time: Duration) -> String {

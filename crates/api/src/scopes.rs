@@ -555,6 +555,7 @@ pub(crate) const OF_SOURCES: &[(Method, &str)] = &[
 pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
     (Method::POST, "/v1/sign-in"),
     (Method::POST, "/v1/sign-in/{attempt}"),
+    (Method::POST, "/v1/sign-in/{attempt}/text"),
     (Method::POST, "/v1/invitations/accept"),
 ];
 

@@ -144,7 +144,8 @@ pub fn touched(command: &Command) -> Topics {
                 | accounts::Command::ResealTotp { .. },
             ),
         )
-        | Command::Audit(_) => &[],
+        | Command::Audit(_)
+        | Command::Passes(_) => &[],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],
         Command::Deliveries(_) => &[Deliveries],

@@ -55,6 +55,8 @@ pub(crate) struct FactorsJson {
     totp: bool,
     /// Printed codes that are left.
     recovery_codes: u64,
+    /// Codes by text: there is a number known to reach them, and the roles allow it.
+    text: bool,
 }
 
 /// A session and who holds it.
@@ -414,7 +416,9 @@ pub(super) async fn factors_json(
     account: &AccountRow,
 ) -> Result<FactorsJson, Problem> {
     let left = accounts::recovery_codes_left(view, &account.name).await;
+    let text = super::text::number(view, account).await?.is_some();
     Ok(FactorsJson {
+        text,
         password: account.password.is_some(),
         totp: account.has_totp(),
         recovery_codes: left.map_err(of_query)?,

@@ -4,7 +4,6 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
-use domain::access::Command as Access;
 use domain::access::accounts::{self, Accept, AccountRow, Command, Device, Proof, is_name};
 use domain::ports::{Committed, Freshness, Proposal, ProposeError};
 use domain::{Actor, Command as DomainCommand, Outcome, Refusal, RequestId, nodes};
@@ -16,11 +15,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::own::{SessionJson, session_json};
+use super::own::{SessionJson, session_json, wrap};
 use super::pace::{Limit, Visitor};
 use super::proof::Jwk;
 use super::secret::{Token, code_hash, new_attempt, sha256};
-use super::{password, totp, totp_purpose};
+use super::{password, text, totp, totp_purpose};
 use crate::access::system_rng;
 use crate::fields::Fields;
 use crate::input::{Segment, Unsigned};
@@ -64,14 +63,15 @@ pub(crate) struct SignInBody {
 pub(crate) struct AttemptJson {
     /// Names this sign-in in the next request.
     attempt: String,
-    /// Factors that end it: `totp`, `recovery`. Empty: ask for an invitation.
+    /// Factors that end it, the better ones first: `totp`, `recovery`, `text` (ask for the text first; operators of mobile
+    /// networks can read it). Empty: ask for an invitation.
     next: Vec<&'static str>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FactorBody {
-    /// `totp` (the app's six digits) or `recovery` (one of the printed codes).
+    /// `totp` (the app's six digits), `recovery` (one of the printed codes) or `text` (the eight digits that were texted).
     #[schema(example = "totp")]
     factor: String,
     #[schema(example = "123456")]
@@ -144,12 +144,17 @@ async fn sign_in(
     let mut view = reading::open(&shared, Freshness::AtLeast(begun.index)).await?;
     let left = accounts::recovery_codes_left(&mut view, &account.name).await;
     let left = left.map_err(of_query)?;
+    let texted = text::number(&mut view, &account).await?.is_some();
     info!(
         account = account.name,
         method = "password",
         "first factor shown"
     );
-    let next = [("totp", account.has_totp()), ("recovery", left > 0)];
+    let next = [
+        ("totp", account.has_totp()),
+        ("recovery", left > 0),
+        ("text", texted),
+    ];
     let next = next.into_iter().filter(|(_, has)| *has);
     Ok(Json(AttemptJson {
         attempt,
@@ -178,6 +183,10 @@ async fn second_factor(
         .await
         .map_err(of_query)?;
     let civil = nodes::civil(&mut view).await.map_err(of_query)?;
+    let texted = match body.factor.as_str() {
+        "text" => text::proof(&mut view, &attempt, &body.code, shared.replica.now()).await?,
+        _ => None,
+    };
     drop(view);
     let Some(account) = account else {
         return Err(not_right());
@@ -189,11 +198,12 @@ async fn second_factor(
             totp::step_of(&seed, &body.code, now).map(|step| Proof::Totp { step })
         }
         "recovery" => code_hash(&body.code).map(|code_hash| Proof::Recovery { code_hash }),
+        "text" => texted,
         other => {
             let mut fields = Fields::default();
             fields.add(
                 "/factor",
-                format!("{other:?} is not a factor; known are totp and recovery"),
+                format!("{other:?} is not a factor; known are totp, recovery and text"),
             );
             return Err(fields.into_problem());
         }
@@ -216,7 +226,7 @@ async fn second_factor(
         proof,
         session: token.session(&mut rng),
     };
-    let opened = match propose(&shared, open).await? {
+    let opened = match propose(&shared, wrap(open)).await? {
         Committed {
             outcome: Outcome::Refused(Refusal::NotNow(_)),
             ..
@@ -322,7 +332,7 @@ pub(super) fn open_seed(shared: &Shared, account: &AccountRow) -> Result<Vec<u8>
 }
 
 /// One answer for everything that was not right (SECURITY T-15).
-fn not_right() -> Problem {
+pub(super) fn not_right() -> Problem {
     Problem::new(
         Kind::SignInRefused,
         "that is not right; look at account, password and code, and try again",
@@ -355,13 +365,13 @@ fn parse_device(body: DeviceBody) -> Result<Device, Problem> {
 }
 
 /// Puts a command of somebody unknown through the log.
-async fn propose(shared: &Shared, command: Command) -> Result<Committed, Problem> {
+pub(super) async fn propose(shared: &Shared, command: DomainCommand) -> Result<Committed, Problem> {
     let request = RequestId(system_rng()?.random());
     let proposal = Proposal {
         actor: Actor::Stranger {
             node: shared.replica.node(),
         },
-        ..Proposal::by_loop(request, DomainCommand::Access(Access::Accounts(command)))
+        ..Proposal::by_loop(request, command)
     };
     let answered = timeout(PROPOSE_TIME, shared.replica.propose(proposal)).await;
     answered
@@ -374,14 +384,14 @@ pub(super) async fn ask(shared: &Shared, command: Command) -> Result<Committed, 
         true => Limit::Passwords,
         false => Limit::Codes,
     };
-    let committed = propose(shared, command).await?;
+    let committed = propose(shared, wrap(command)).await?;
     if matches!(committed.outcome, Outcome::Refused(Refusal::TooMany { .. })) {
         shared.pace.turned_away(limit);
     }
     accepted(committed)
 }
 
-fn accepted(committed: Committed) -> Result<Committed, Problem> {
+pub(super) fn accepted(committed: Committed) -> Result<Committed, Problem> {
     match of_outcome(&committed.outcome, NamedIn::Body) {
         None => Ok(committed),
         Some(problem) => Err(problem),

@@ -1,8 +1,9 @@
 //! Bytes of commands about accounts, factors and sessions.
 
-use crate::Command;
 use crate::access::Command as Access;
 use crate::access::accounts::{Accept, Command as Accounts, Device, NewSession, Proof};
+use crate::passes::Command as Passes;
+use crate::{Command, DeliveryId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
     let name = || "anna".to_owned();
@@ -85,6 +86,16 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             },
         ),
         of(
+            "accounts.open_by_text",
+            Accounts::Open {
+                attempt: [4; 32],
+                proof: Proof::Text {
+                    delivery: DeliveryId([9; 16]),
+                },
+                session: session(),
+            },
+        ),
+        of(
             "accounts.touch",
             Accounts::Touch {
                 session: "1a2b3c4d".to_owned(),
@@ -138,6 +149,14 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 name: name(),
                 code_hashes: vec![[8; 32]],
             },
+        ),
+        (
+            "passes.send_code",
+            Command::Passes(Passes::SendCode { attempt: [4; 32] }),
+        ),
+        (
+            "passes.send_invitation",
+            Command::Passes(Passes::SendInvitation { name: name() }),
         ),
     ]
 }

@@ -39,7 +39,19 @@ pub(super) async fn account(context: &Context, command: AccountCommand) -> Done 
                 "let its owner in with: holdfast account invite {name}"
             ));
         }
-        AccountCommand::Invite { name } => {
+        AccountCommand::Invite { name, text: true } => {
+            let body = json!({ "send": "text" });
+            let answer = client
+                .change(Method::POST, &at(&name, "/invitation"), Some(&body))
+                .await?;
+            context.output.data(&answer, || {
+                format!(
+                    "invitation for {name} texted to {}",
+                    cell(&answer["sent_to"])
+                )
+            });
+        }
+        AccountCommand::Invite { name, text: false } => {
             let answer = client
                 .change(Method::POST, &at(&name, "/invitation"), None)
                 .await?;

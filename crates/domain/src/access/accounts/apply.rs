@@ -172,7 +172,8 @@ async fn set_disabled(
     Ok(Outcome::Applied(Receipt::None))
 }
 
-async fn invite(
+/// Makes an invitation in place of earlier ones.
+pub(crate) async fn invite(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     name: &str,

@@ -218,6 +218,20 @@ pub async fn invitation_expires(
     Ok(found.map(Timestamp))
 }
 
+/// Until when the newest unused invitation of an account opens the door.
+pub async fn invitation_of(
+    conn: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "select max(expires_at_ms) from invitation where account = ? and used_at_ms is null",
+    )
+    .bind(name)
+    .fetch_one(conn)
+    .await?;
+    Ok(found.map(Timestamp))
+}
+
 /// Until when nothing more is tried under a limit.
 pub async fn tries_closed_until(
     conn: &mut SqliteConnection,

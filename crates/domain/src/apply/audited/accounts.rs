@@ -3,6 +3,7 @@
 use super::{Said, details, line};
 use crate::access::accounts::{Command, Proof};
 use crate::audit;
+use crate::passes;
 
 pub(super) fn of_accounts(command: &Command) -> Said {
     let account = |name: &str| format!("account:{name}");
@@ -61,6 +62,7 @@ pub(super) fn of_accounts(command: &Command) -> Said {
             let factor = match proof {
                 Proof::Totp { .. } => "totp",
                 Proof::Recovery { .. } => "recovery",
+                Proof::Text { .. } => "text",
             };
             let details = details()
                 .text("factor", factor)
@@ -77,5 +79,18 @@ pub(super) fn of_accounts(command: &Command) -> Said {
         }
         // That a session is used shows in what it does; sealing a seed anew changes nobody's factor.
         Command::Touch { .. } | Command::ResealTotp { .. } => None,
+    }
+}
+
+pub(super) fn of_passes(command: &passes::Command) -> Said {
+    match command {
+        passes::Command::SendCode { attempt } => {
+            let object = format!("attempt:{}", audit::hex(&attempt[..8]));
+            line("sign_in.text", object, details())
+        }
+        passes::Command::SendInvitation { name } => {
+            let details = details().text("send", "text");
+            line("account.invite", format!("account:{name}"), details)
+        }
     }
 }

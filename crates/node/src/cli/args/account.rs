@@ -22,7 +22,12 @@ pub(crate) enum AccountCommand {
         role: Vec<String>,
     },
     /// Make a code that lets one device in, once, within 24 hours
-    Invite { name: String },
+    Invite {
+        name: String,
+        /// Text it to the number known to reach the person; nobody else sees it
+        #[arg(long)]
+        text: bool,
+    },
     /// Set what an account may do; none without a role
     Roles {
         name: String,
