@@ -50,6 +50,8 @@ pub(crate) struct Order {
     pub(crate) own: Option<String>,
     /// As people should read who is signed in; nobody signs as somebody else.
     pub(crate) signed: Option<String>,
+    /// It is somebody from outside.
+    pub(crate) guest: bool,
     /// The key of the person who is signed in, if the account belongs to one.
     pub(crate) person: Option<String>,
 }
@@ -263,6 +265,7 @@ fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
         idempotency_key,
         own: principal.own.clone(),
         signed: caller.map(|caller| caller.account.shown.clone()),
+        guest: principal.guest_room().is_some(),
         person: caller.and_then(|caller| caller.account.person.clone()),
     })
 }

@@ -357,6 +357,21 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/rooms/{room}/verify",
         Some(Scope::RoomRead),
     ),
+    (
+        Method::GET,
+        "/v1/rooms/{room}/guests",
+        Some(Scope::RoomRead),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/guests",
+        Some(Scope::GuestWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/rooms/{room}/guests/{account}",
+        Some(Scope::GuestWrite),
+    ),
     (Method::GET, "/v1/inbound", Some(Scope::AlertRead)),
     (Method::GET, "/v1/inbound/orders", Some(Scope::AlertRead)),
     (
@@ -589,6 +604,21 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     // Our own numbers: where to text when no node answers.
     (Method::GET, "/v1/number-card"),
 ];
+
+/// What somebody from outside may do, in their one room. The rest of [`OWN`] is for people who were called.
+pub(crate) const OF_GUESTS: &[(Method, &str)] = &[
+    (Method::GET, "/v1/rooms"),
+    (Method::GET, "/v1/rooms/{room}"),
+    (Method::GET, "/v1/rooms/{room}/messages"),
+    (Method::POST, "/v1/rooms/{room}/messages"),
+];
+
+/// Whether somebody from outside may do it in their room.
+pub(crate) fn is_for_guests(method: &Method, path: &str) -> bool {
+    OF_GUESTS
+        .iter()
+        .any(|(row_method, row_path)| row_method == method && *row_path == path)
+}
 
 /// Whether an operation can be allowed for one's own matters only.
 pub(crate) fn has_own(method: &Method, path: &str) -> bool {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access::{Scope, accounts};
-use crate::{Command, access, nodes};
+use crate::{Command, access, nodes, passes};
 
 /// How many changes a node remembers. Whoever was away for longer reads everything anew.
 const MEMORY_LEN: usize = 4_096;
@@ -145,7 +145,10 @@ pub fn touched(command: &Command) -> Topics {
             ),
         )
         | Command::Audit(_)
-        | Command::Passes(_) => &[],
+        | Command::Passes(
+            passes::Command::SendCode { .. } | passes::Command::SendInvitation { .. },
+        ) => &[],
+        Command::Passes(_) => &[Rooms, Access],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],
         Command::Deliveries(_) => &[Deliveries],

@@ -92,9 +92,7 @@ pub(crate) async fn authenticate(
     };
     let now = shared.replica.now();
     let lives_until = shared.sessions.lives_until(&session, &account);
-    let Some(lives_until) =
-        lives_until.filter(|until| now < *until && account.disabled_at.is_none())
-    else {
+    let Some(lives_until) = lives_until.filter(|until| now < *until && account.lets_in(now)) else {
         info!(
             account = account.name,
             session = session.id,

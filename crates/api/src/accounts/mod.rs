@@ -1,6 +1,7 @@
 //! Accounts of people over HTTP: administration here, signing in and one's own session beside it.
 
 pub(crate) mod caller;
+mod guests;
 mod own;
 pub(crate) mod pace;
 pub(crate) mod password;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(list_sessions, end_sessions))
         .merge(sign_in::routes())
         .merge(text::routes())
+        .merge(guests::routes())
         .merge(own::routes())
 }
 
@@ -66,6 +68,8 @@ pub(crate) struct AccountJson {
     /// Key of the person it belongs to.
     person: Option<String>,
     roles: Vec<&'static str>,
+    /// It lets somebody from outside into one room.
+    guest: bool,
     factors: FactorsJson,
     /// Its roles ask for a factor that is not there yet.
     must_enrol: bool,
@@ -202,7 +206,7 @@ async fn set_roles(
     let mut fields = Fields::default();
     for (index, role) in input.value.roles.iter().enumerate() {
         if Role::parse(role).is_none() {
-            let known = Role::ALL.map(Role::name).join(", ");
+            let known = Role::GIVEN.map(Role::name).join(", ");
             let text = format!("{role:?} is not a role; known are {known}");
             fields.add(format!("/roles/{index}"), text);
         }
@@ -376,6 +380,7 @@ async fn account_json(view: &mut View, row: AccountRow) -> Result<AccountJson, P
     Ok(AccountJson {
         sessions: live.filter(|until| now < *until).count(),
         must_enrol: row.must_enrol(),
+        guest: row.guest.is_some(),
         factors,
         account: row.name,
         name: row.shown,

@@ -115,7 +115,7 @@ async fn sign_in(
     };
     let counted = ask(&shared, tried).await?;
     let account = read_account(&shared, &name, counted.index).await?;
-    let account = account.filter(|account| account.disabled_at.is_none());
+    let account = account.filter(|account| account.lets_in(shared.replica.now()));
     let phc = account
         .as_ref()
         .and_then(|account| account.password.clone());

@@ -2,8 +2,8 @@
 
 use crate::access::Command as Access;
 use crate::access::accounts::{Accept, Command as Accounts, Device, NewSession, Proof};
-use crate::passes::Command as Passes;
-use crate::{Command, DeliveryId};
+use crate::passes::{AddGuest, Command as Passes};
+use crate::{AlertId, Command, DeliveryId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
     let name = || "anna".to_owned();
@@ -157,6 +157,22 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
         (
             "passes.send_invitation",
             Command::Passes(Passes::SendInvitation { name: name() }),
+        ),
+        (
+            "passes.add_guest",
+            Command::Passes(Passes::AddGuest(AddGuest {
+                account: "guest-1a2b3c4d".to_owned(),
+                alert: AlertId([1; 16]),
+                name: "Kai Laine".to_owned(),
+                number: "+358401112223".to_owned(),
+                valid_ms: 86_400_000,
+            })),
+        ),
+        (
+            "passes.end_guest",
+            Command::Passes(Passes::EndGuest {
+                account: "guest-1a2b3c4d".to_owned(),
+            }),
         ),
     ]
 }

@@ -10,3 +10,17 @@ create table text_code (
     expires_at_ms integer not null
 ) strict;
 create index text_code_by_time on text_code (expires_at_ms);
+
+-- Somebody from outside, let into the room of one alert until a time. The account of the same name lets them in. Written
+-- only by domain::access.
+create table guest (
+    account       text    primary key,
+    room_id       blob    not null, -- its alert's
+    number        text    not null, -- where the code that lets them in was texted
+    added_at_ms   integer not null,
+    added_by      text    not null,
+    expires_at_ms integer not null,
+    ended_at_ms   integer,
+    ended_by      text    not null  -- empty: not ended by hand
+) strict;
+create index guest_by_room on guest (room_id, added_at_ms);

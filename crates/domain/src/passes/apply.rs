@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Addressee, Command, INVITATION_VALID, query};
+use super::{Addressee, Command, INVITATION_VALID, guests, query};
 use crate::access::accounts::{
     self, AccountRow, TEXT_CODE_TIME, TEXTS, TEXTS_OF_DAY, TEXTS_OF_NODE, TextCodeRow,
 };
@@ -12,7 +12,7 @@ use crate::escalation;
 use crate::ids::NodeId;
 use crate::nodes;
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::texts::{self, Language};
+use crate::texts;
 
 pub(crate) async fn apply(
     conn: &mut SqliteConnection,
@@ -22,6 +22,8 @@ pub(crate) async fn apply(
     let done = match command {
         Command::SendCode { attempt } => send_code(conn, entry, attempt).await?,
         Command::SendInvitation { name } => send_invitation(conn, entry, name).await?,
+        Command::AddGuest(new) => guests::add(conn, entry, new).await?,
+        Command::EndGuest { account } => return guests::end(conn, entry, account).await,
     };
     Ok(match done {
         Ok(()) => Outcome::Applied(Receipt::None),
@@ -47,9 +49,8 @@ async fn send_code(
         Ok(ready) => ready,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let language = Language::parse(&ready.to.person.language);
     let organisation = nodes::organisation(conn).await?;
-    let body = texts::sign_in_code(language, &organisation, &found.device_name);
+    let body = texts::sign_in_code(ready.to.language, &organisation, &found.device_name);
     let trial = ready.trial(Purpose::SignIn, body, TEXT_CODE_TIME);
     let code = TextCodeRow {
         delivery: deliveries::trial_id(entry, &trial),
@@ -76,15 +77,24 @@ async fn send_invitation(
         Ok(ready) => ready,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let language = Language::parse(&ready.to.person.language);
     let organisation = nodes::organisation(conn).await?;
-    let body = texts::invitation(language, &organisation, &ready.to.person.name);
+    let body = texts::invitation(ready.to.language, &organisation, &ready.to.name);
+    invite(conn, entry, (name, body), &ready).await
+}
+
+/// Makes an invitation that only its text carries, and owes the text.
+pub(super) async fn invite(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    (account, body): (&str, String),
+    ready: &Ready,
+) -> Result<Result<(), Refusal>, sqlx::Error> {
     let trial = ready.trial(Purpose::Invitation, body, INVITATION_VALID);
     let code = ready
         .secret
         .invitation_code(deliveries::trial_id(entry, &trial));
     let hash = accounts::invitation_hash(&code);
-    if let Outcome::Refused(refusal) = accounts::invite(conn, entry, name, &hash).await? {
+    if let Outcome::Refused(refusal) = accounts::invite(conn, entry, account, &hash).await? {
         return Ok(Err(refusal));
     }
     deliveries::owe_trial(conn, entry, &trial).await?;
@@ -92,7 +102,7 @@ async fn send_invitation(
 }
 
 /// Everything a text to let somebody in needs.
-struct Ready {
+pub(super) struct Ready {
     to: Addressee,
     secret: ReplySecret,
     /// The modem of the node that was asked, if it has one that can send.
@@ -104,10 +114,10 @@ impl Ready {
         let from = self.from.as_ref();
         Trial {
             purpose,
-            recipient: Some(self.to.person.id),
+            recipient: self.to.person,
             kind: "sms",
             address: &self.to.number,
-            language: Language::parse(&self.to.person.language).tag(),
+            language: self.to.language.tag(),
             code: "",
             body,
             state: State::Pending,
@@ -124,10 +134,19 @@ async fn ready(
     entry: &Entry<'_>,
     account: &AccountRow,
 ) -> Result<Result<Ready, Refusal>, sqlx::Error> {
-    let to = match query::addressee(conn, account).await? {
-        Ok(to) => to,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    match query::addressee(conn, account).await? {
+        Ok(to) => ready_for(conn, entry, &account.name, to).await,
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// The same, once it is known who they are.
+pub(super) async fn ready_for(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    account: &str,
+    to: Addressee,
+) -> Result<Result<Ready, Refusal>, sqlx::Error> {
     if nodes::outbox_pause(conn).await?.is_some() {
         return Ok(Err(Refusal::OutboxPaused));
     }
@@ -155,12 +174,15 @@ async fn ready(
 async fn count(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
-    account: &AccountRow,
+    account: &str,
     to: &Addressee,
 ) -> Result<Option<u64>, sqlx::Error> {
-    let own = accounts::subject(&account.name);
+    let own = accounts::subject(account);
     let mut limits = vec![(&TEXTS, own), (&TEXTS_OF_DAY, own)];
-    let called = escalation::open_calls_of(conn, to.person.id).await?;
+    let called = match to.person {
+        Some(person) => escalation::open_calls_of(conn, person).await?,
+        None => Vec::new(),
+    };
     if called.is_empty() {
         let node = accounts::subject_of_node(entry.envelope.issued_by);
         limits.push((&TEXTS_OF_NODE, node));
@@ -177,6 +199,6 @@ async fn count(
     Ok(None)
 }
 
-fn not_now(text: &str) -> Refusal {
+pub(super) fn not_now(text: &str) -> Refusal {
     Refusal::NotNow(text.to_owned())
 }

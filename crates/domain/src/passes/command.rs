@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::AlertId;
+
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Texts a code that ends a sign-in whose password was right, to whoever signs in.
@@ -11,4 +13,22 @@ pub enum Command {
     },
     /// Texts an invitation to the person an account belongs to, in place of earlier ones.
     SendInvitation { name: String },
+    /// Lets somebody from outside into the room of an open alert, and texts them the code that opens it.
+    AddGuest(AddGuest),
+    /// Lets a guest in no more.
+    EndGuest { account: String },
+}
+
+/// Somebody from outside.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct AddGuest {
+    /// The account it makes: `guest-`, then letters and digits.
+    pub account: String,
+    pub alert: AlertId,
+    /// As people should read it, without the word that says it is a guest.
+    pub name: String,
+    /// In E.164.
+    pub number: String,
+    /// From now, milliseconds.
+    pub valid_ms: u64,
 }

@@ -1,11 +1,13 @@
-//! What people are handed by text so that they can come in: codes that end a sign-in, and invitations (SECURITY §2.5).
+//! What people are handed by text so that they can come in: codes that end a sign-in, invitations, and the codes of guests
+//! (SECURITY §2.5).
 //!
-//! Invariants: nothing is texted to a number that is not known to reach its person, nor to those whose roles ask for a
+//! Invariants: nothing is texted to a person's number that is not known to reach them, nor to those whose roles ask for a
 //! stronger factor; no code is in a row or in the log; what is texted is bounded for a person and for a node, waits behind
 //! everything about alerts, and ends soon if it cannot leave.
 
 mod apply;
 mod command;
+mod guests;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -13,7 +15,8 @@ mod tests;
 use std::time::Duration;
 
 pub(crate) use self::apply::apply;
-pub use self::command::Command;
+pub use self::command::{AddGuest, Command};
+pub use self::guests::{GUEST_MARK, GUEST_TIME, GUEST_TIME_MAX, GUESTS_MAX};
 pub use self::query::{Addressee, addressee};
 
 /// How long an invitation waits for a modem.

@@ -3,17 +3,23 @@
 use sqlx::SqliteConnection;
 
 use crate::access::accounts::AccountRow;
+use crate::ids::RecipientId;
 use crate::outcome::Refusal;
-use crate::recipients::{self, ContactMethod, Found, PersonRow};
+use crate::recipients::{self, ContactMethod, Found};
+use crate::texts::Language;
 
-/// A person, and the number that is known to reach them.
+/// Somebody, and the number that is theirs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Addressee {
-    pub person: PersonRow,
+    /// `None`: a guest.
+    pub person: Option<RecipientId>,
+    pub name: String,
+    pub language: Language,
     pub number: String,
 }
 
-/// To whom codes and invitations of an account are texted, or why to nobody.
+/// To whom codes and invitations of an account are texted, or why to nobody: a person's number must be known to reach
+/// them. A guest's is the one they were added with.
 pub async fn addressee(
     conn: &mut SqliteConnection,
     account: &AccountRow,
@@ -23,6 +29,14 @@ pub async fn addressee(
         return not(
             "nothing that lets them in is texted to admins and auditors; use the app's code or a printed one",
         );
+    }
+    if let Some(guest) = &account.guest {
+        return Ok(Ok(Addressee {
+            person: None,
+            name: account.shown.clone(),
+            language: Language::of_number(&guest.number),
+            number: guest.number.clone(),
+        }));
     }
     let person = match &account.person {
         Some(key) => recipients::person(conn, key).await?,
@@ -42,7 +56,12 @@ pub async fn addressee(
             ContactMethod::Email(_) => None,
         });
     match number {
-        Some(number) => Ok(Ok(Addressee { person, number })),
+        Some(number) => Ok(Ok(Addressee {
+            person: Some(person.id),
+            name: person.name,
+            language: Language::parse(&person.language),
+            number,
+        })),
         None => not("no number of this person is known to reach them; use another way"),
     }
 }

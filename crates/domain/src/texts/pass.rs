@@ -48,6 +48,26 @@ pub fn invitation(language: Language, organisation: &str, name: &str) -> String 
     }
 }
 
+/// Asks somebody from outside into the room of an alert, with the mark for the code. Whoever types it has this phone.
+pub fn guest(language: Language, organisation: &str, name: &str, alert: &str) -> String {
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    let (name, alert) = (clip(&clean(name), NAME_UNITS_MAX), clean(alert));
+    match language {
+        Language::En => format!(
+            "{organisation}: {name}, you are asked into the room of alert {alert}. Your code for the app is {SECRET_MARK}. It \
+             lets one device in. Tell nobody else."
+        ),
+        Language::Fi => format!(
+            "{organisation}: {name}, sinut kutsutaan hälytyksen {alert} huoneeseen. Koodisi sovellukseen on {SECRET_MARK}. Se \
+             kelpaa yhdelle laitteelle. Älä kerro sitä muille."
+        ),
+        Language::Sv => format!(
+            "{organisation}: {name}, du bjuds in till rummet för larm {alert}. Din kod till appen är {SECRET_MARK}. Den släpper \
+             in en enhet. Berätta den inte för någon annan."
+        ),
+    }
+}
+
 /// A device's name as far as it is letters, single spaces and at most two digits together: no number, no address.
 fn plain(device: &str) -> String {
     let mut digits = 0;

@@ -7,6 +7,7 @@
 
 mod apply;
 mod command;
+mod guest;
 mod query;
 mod sign_in;
 #[cfg(test)]
@@ -22,8 +23,10 @@ use crate::ids::NodeId;
 pub(super) use self::apply::apply;
 pub(crate) use self::apply::invite;
 pub use self::command::{Accept, Command, Device, NewSession, Proof};
+pub use self::guest::GuestRow;
+pub(crate) use self::guest::{add_guest, end_guest};
 pub use self::query::{
-    AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt,
+    AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt, guests,
     invitation_expires, invitation_of, is_recovery_code, recovery_codes_left, session, sessions,
     tries_closed_until,
 };

@@ -168,7 +168,7 @@ pub(super) async fn open(
         return Ok(Outcome::Refused(over()));
     };
     let account = query::account(conn, &found.account).await?;
-    let Some(account) = account.filter(|account| account.disabled_at.is_none()) else {
+    let Some(account) = account.filter(|account| account.lets_in(entry.at)) else {
         return Ok(Outcome::Refused(over()));
     };
     let (spent, factors) = match proof {
@@ -256,10 +256,14 @@ pub(super) async fn accept(
     .await?;
     let Some(name) = name else { return nothing() };
     let account = query::account(conn, &name).await?;
-    let Some(account) = account.filter(|account| account.disabled_at.is_none()) else {
+    let Some(account) = account.filter(|account| account.lets_in(entry.at)) else {
         return nothing();
     };
-    let only_called = account.roles.0.iter().all(|role| *role == Role::Responder);
+    let only_called = account
+        .roles
+        .0
+        .iter()
+        .all(|role| matches!(role, Role::Responder | Role::Guest));
     if !only_called && accept.password.is_none() && account.password.is_none() {
         let text = "this account needs a password; choose one of 12 characters or more";
         return Ok(Outcome::Refused(Refusal::Invalid(text.to_owned())));

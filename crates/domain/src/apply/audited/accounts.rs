@@ -92,5 +92,16 @@ pub(super) fn of_passes(command: &passes::Command) -> Said {
             let details = details().text("send", "text");
             line("account.invite", format!("account:{name}"), details)
         }
+        passes::Command::AddGuest(new) => {
+            let details = details()
+                .text("alert", &new.alert.to_string())
+                .text("name", &new.name)
+                .text("number", &new.number)
+                .number("hours", new.valid_ms.div_ceil(3_600_000));
+            line("guest.add", format!("account:{}", new.account), details)
+        }
+        passes::Command::EndGuest { account } => {
+            line("guest.end", format!("account:{account}"), details())
+        }
     }
 }
