@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::accounts::{PASSWORD, begin, finish};
+use super::alerts::expand;
 use super::device::Device;
 
 const ANNA: &str = "+358401234567";
@@ -248,5 +249,186 @@ async fn an_invitation_by_text_is_seen_by_nobody_but_its_owner() {
                 .any(|part| part == form.as_bytes())
         );
     }
+    world.stop().await;
+}
+
+/// An open alert to Bela; its number.
+async fn alert(world: &World, text: &str) -> String {
+    let raise = json!({ "text": text, "severity": "high", "to": { "people": ["bela"] } });
+    let raised = world.operator().post("/v1/alerts", raise).await.expect(201);
+    expand(world, &raised).await;
+    raised["number"].as_str().unwrap().to_owned()
+}
+
+/// The letters of an invitation among texts that leave.
+fn invitation_in(texts: &[String]) -> String {
+    let words = texts.iter().flat_map(|text| text.split_whitespace());
+    let mut codes = words.map(|word| word.trim_end_matches('.'));
+    let code = codes.find(|word| word.len() == 29 && word.matches('-').count() == 4);
+    code.unwrap().to_owned()
+}
+
+const KAI: &str = "+358509998877";
+
+#[tokio::test]
+async fn a_guest_sees_and_speaks_in_one_room_and_nowhere_else() {
+    let world = with_modem().await;
+    let (ours, other) = (alert(&world, "Fire").await, alert(&world, "Flood").await);
+    let manager = world
+        .signed_in("manager", None, &["incident-manager"])
+        .await;
+    let officer = world.signed_in("officer", None, &["duty-officer"]).await;
+    let path = format!("/v1/rooms/{ours}/guests");
+    let kai = || json!({ "name": "Kai Laine", "number": "+358 50 999 8877" });
+    officer.post(&path, kai()).await.refusal(403, "not-allowed");
+    leaving(&world).await;
+    let added = manager.post(&path, kai()).await.expect(201);
+    let guest = &added["guest"];
+    assert_eq!(guest["name"], "Kai Laine (guest)");
+    assert_eq!(
+        (&guest["number"], &guest["guest"]),
+        (&json!(KAI), &json!(true))
+    );
+    let code = invitation_in(&leaving(&world).await);
+    let mut phone = Device::new(&world);
+    let opened = phone.accept(&code, None).await.expect(201);
+    assert_eq!(opened["session"]["roles"], json!(["guest"]));
+    assert_eq!(opened["session"]["guest"]["room"], json!(ours));
+    // Every list and everything else, operation by operation.
+    let document: Value = serde_json::from_str(&::api::openapi()).unwrap();
+    let allowed = [
+        "get /v1/about",
+        "get /v1/rooms",
+        "get /v1/rooms/{room}",
+        "get /v1/rooms/{room}/messages",
+        "post /v1/rooms/{room}/messages",
+    ];
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let name = format!("{method} {path}");
+            let own = path.starts_with("/v1/session") || path.starts_with("/v1/sign-in");
+            if own || !path.starts_with("/v1/") || path.contains("/calendars/") {
+                continue;
+            }
+            let method: hyper::Method = method.to_uppercase().parse().unwrap();
+            for room in [&ours, &other] {
+                let at = path.replace("{room}", room).replace("{alert}", &other);
+                let at = at.replace("{key}", "bela").replace(['{', '}'], "");
+                if at.contains("/in") && path.contains("/sources/") || path.contains("accept") {
+                    continue;
+                }
+                let answer = phone.send(method.clone(), &at, None).await;
+                let may =
+                    allowed.contains(&name.as_str()) && (room == &ours || !path.contains("{room}"));
+                let refused = matches!(answer.status, 401 | 403 | 404);
+                assert_eq!(
+                    !refused, may,
+                    "{name} {room}: {} {}",
+                    answer.status, answer.text
+                );
+                assert!(!answer.text.contains("Flood"), "{name}: {}", answer.text);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 200, "{asked}");
+    let listed = phone.get("/v1/rooms").await.expect(200);
+    assert_eq!(listed["rooms"].as_array().unwrap().len(), 1, "{listed}");
+    let room = format!("/v1/rooms/{ours}/messages");
+    let said = json!({ "text": "at the gate", "author": "Fire chief", "person": "bela" });
+    phone.post(&room, said).await.expect(201);
+    let marked = json!({ "text": "stop the line", "mark": "decision" });
+    phone.post(&room, marked).await.refusal(403, "not-allowed");
+    let messages = manager.get(&room).await.expect(200);
+    let last = messages["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["author"], "Kai Laine (guest)");
+    assert_eq!(
+        (&last["guest"], &last["person"]),
+        (&json!(true), &Value::Null)
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_is_out_when_the_time_is_over_or_at_once_by_hand() {
+    let world = with_modem().await;
+    let ours = alert(&world, "Fire").await;
+    let manager = world
+        .signed_in("manager", None, &["incident-manager"])
+        .await;
+    let operator = world.operator();
+    let path = format!("/v1/rooms/{ours}/guests");
+    for bad in [
+        json!({ "name": "Kai", "number": KAI, "hours": 169 }),
+        json!({ "name": "Kai", "number": KAI, "hours": 0 }),
+        json!({ "name": " ", "number": KAI }),
+        json!({ "name": "Kai", "number": "112" }),
+    ] {
+        operator
+            .post(&path, bad)
+            .await
+            .refusal(422, "invalid-input");
+    }
+    leaving(&world).await;
+    let mut phones = Vec::new();
+    for number in 1..=2 {
+        let kai = json!({ "name": "Kai", "number": format!("+35850999887{number}"), "hours": 2 });
+        let added = operator.post(&path, kai).await.expect(201);
+        let texts = leaving(&world).await;
+        let code = invitation_in(&texts[texts.len() - 1..]);
+        let mut phone = Device::new(&world);
+        phone.accept(&code, None).await.expect(201);
+        phones.push((
+            phone,
+            added["guest"]["account"].as_str().unwrap().to_owned(),
+        ));
+    }
+    let (mut first, account) = phones.remove(0);
+    let (mut second, _) = phones.remove(0);
+    // What a guest is cannot be changed by hand.
+    let roles = json!({ "roles": ["incident-manager"] });
+    operator
+        .put(&format!("/v1/accounts/{account}/roles"), roles)
+        .await
+        .refusal(409, "conflict");
+    let person = json!({ "person": "bela" });
+    operator
+        .put(&format!("/v1/accounts/{account}"), person)
+        .await
+        .refusal(409, "conflict");
+    manager
+        .delete(&format!("{path}/{account}"))
+        .await
+        .expect(200);
+    first.get("/v1/rooms").await.refusal(401, "session-over");
+    second.get("/v1/rooms").await.expect(200);
+    world.replica.advance(Duration::from_secs(2 * 3_600));
+    (first.clock, second.clock) = (world.now_s(), world.now_s());
+    second.get("/v1/rooms").await.refusal(401, "session-over");
+    let listed = operator.get(&path).await.expect(200);
+    let guests = listed["guests"].as_array().unwrap();
+    assert_eq!(guests.len(), 2);
+    assert!(
+        guests.iter().all(|guest| guest["live"] == false),
+        "{listed}"
+    );
+    assert_eq!(guests[0]["ended_by"], "account:manager");
+    let room = format!("/v1/rooms/{ours}/messages");
+    let said = operator.get(&room).await;
+    assert!(
+        said.text.contains("was let into this room"),
+        "{}",
+        said.text
+    );
+    // Over means over: no new guest once the alert is.
+    let why = json!({ "reason": "out" });
+    operator
+        .post(&format!("/v1/alerts/{ours}/call-off"), why)
+        .await
+        .expect(200);
+    let kai = json!({ "name": "Kai", "number": KAI });
+    let refused = operator.post(&path, kai).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
     world.stop().await;
 }
