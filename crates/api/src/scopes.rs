@@ -116,6 +116,21 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/people/{key}/verification",
         Some(Scope::PeopleWrite),
     ),
+    (
+        Method::GET,
+        "/v1/people/{key}/number-change",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/people/{key}/number-change",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/people/{key}/number-change/vouch",
+        Some(Scope::PeopleWrite),
+    ),
     (Method::GET, "/v1/groups", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/groups", Some(Scope::PeopleWrite)),
     (Method::GET, "/v1/groups/{key}", Some(Scope::PeopleRead)),

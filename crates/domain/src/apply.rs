@@ -263,6 +263,9 @@ async fn apply_one(
         Command::Requests(command) => requests::apply(conn, &context, command).await,
         Command::Nodes(command) => nodes::apply(conn, &context, command).await,
         Command::Access(command) => access::apply(conn, &context, command).await,
+        Command::Recipients(command) if outside => {
+            Box::pin(passes::change_people(conn, &context, command)).await
+        }
         Command::Recipients(command) => recipients::apply(conn, &context, command).await,
         Command::Deliveries(command) => deliveries::apply(conn, &context, command).await,
         Command::Conversations(command) => conversations::apply(conn, &context, command).await,

@@ -148,6 +148,9 @@ pub fn touched(command: &Command) -> Topics {
         | Command::Passes(
             passes::Command::SendCode { .. } | passes::Command::SendInvitation { .. },
         ) => &[],
+        Command::Passes(passes::Command::AskNumber(_) | passes::Command::VouchNumber { .. }) => {
+            &[People, Deliveries]
+        }
         Command::Passes(_) => &[Rooms, Access],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],

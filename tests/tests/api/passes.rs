@@ -432,3 +432,43 @@ async fn a_guest_is_out_when_the_time_is_over_or_at_once_by_hand() {
     assert_eq!(refused.status, 409, "{}", refused.text);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_number_changed_in_the_night_is_marked_with_who_vouched_for_it() {
+    let world = with_modem().await;
+    alert(&world, "Fire").await;
+    let manager = world.signed_in("olga", None, &["incident-manager"]).await;
+    let other = world.signed_in("kai", None, &["incident-manager"]).await;
+    let anna = json!({ "name": "Anna Virtanen", "methods": [{ "kind": "sms", "address": "+358407777777" }] });
+    manager
+        .put("/v1/people/anna", anna)
+        .await
+        .refusal(409, "conflict");
+    let path = "/v1/people/anna/number-change";
+    let ask = json!({ "to": "+358 40 777 7777", "by": "the crisis leader" });
+    manager.post(path, ask).await.expect(201);
+    let waits = other.get(path).await.expect(200);
+    assert_eq!(waits["waiting"]["from"], ANNA);
+    // Whoever is signed in signs with their own name.
+    assert_eq!(waits["waiting"]["asked_by"], "olga");
+    let vouch = format!("{path}/vouch");
+    manager
+        .post(&vouch, json!({}))
+        .await
+        .refusal(409, "conflict");
+    leaving(&world).await;
+    other.post(&vouch, json!({})).await.expect(200);
+    let shown = manager.get("/v1/people/anna").await.expect(200);
+    assert_eq!(shown["methods"][0]["address"], "+358407777777");
+    assert_eq!(shown["vouched_by"], "kai");
+    assert!(shown["number_changed_at"].is_string());
+    let told = leaving(&world).await.join("\n");
+    assert!(told.contains("77") && told.contains("kai"), "{told}");
+    world.replica.advance(Duration::from_secs(24 * 3_600));
+    let shown = world.operator().get("/v1/people/anna").await.expect(200);
+    assert_eq!(
+        (&shown["number_changed_at"], &shown["vouched_by"]),
+        (&Value::Null, &Value::Null)
+    );
+    world.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use crate::access::Command as Access;
 use crate::access::accounts::{Accept, Command as Accounts, Device, NewSession, Proof};
-use crate::passes::{AddGuest, Command as Passes};
+use crate::passes::{AddGuest, AskNumber, Command as Passes};
 use crate::{AlertId, Command, DeliveryId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
@@ -167,6 +167,22 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 number: "+358401112223".to_owned(),
                 valid_ms: 86_400_000,
             })),
+        ),
+        (
+            "passes.ask_number",
+            Command::Passes(Passes::AskNumber(AskNumber {
+                person: name(),
+                from: Some("+358401234567".to_owned()),
+                to: "+358401112223".to_owned(),
+                by: "Olga".to_owned(),
+            })),
+        ),
+        (
+            "passes.vouch_number",
+            Command::Passes(Passes::VouchNumber {
+                person: name(),
+                by: "Bela".to_owned(),
+            }),
         ),
         (
             "passes.end_guest",

@@ -24,3 +24,25 @@ create table guest (
     ended_by      text    not null  -- empty: not ended by hand
 ) strict;
 create index guest_by_room on guest (room_id, added_at_ms);
+
+-- A number of a person that somebody wants changed and somebody else has to vouch for. Written only by domain::passes.
+create table number_change (
+    person        text    primary key, -- key
+    old_number    text    not null,    -- empty: they had none
+    new_number    text    not null,
+    asked_at_ms   integer not null,
+    asked_by      text    not null,    -- the actor
+    asked_name    text    not null,    -- as people read it
+    expires_at_ms integer not null
+) strict;
+
+-- The number of a person that was changed last with a voucher. While it is new it proves nothing. Written only by
+-- domain::recipients.
+create table number_mark (
+    recipient_id  blob    primary key,
+    number        text    not null,
+    changed_at_ms integer not null,
+    asked_by      text    not null,
+    vouched_by    text    not null,
+    expires_at_ms integer not null
+) strict;

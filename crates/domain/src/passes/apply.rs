@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Addressee, Command, INVITATION_VALID, guests, query};
+use super::{Addressee, Command, INVITATION_VALID, guests, numbers, query};
 use crate::access::accounts::{
     self, AccountRow, TEXT_CODE_TIME, TEXTS, TEXTS_OF_DAY, TEXTS_OF_NODE, TextCodeRow,
 };
@@ -24,6 +24,8 @@ pub(crate) async fn apply(
         Command::SendInvitation { name } => send_invitation(conn, entry, name).await?,
         Command::AddGuest(new) => guests::add(conn, entry, new).await?,
         Command::EndGuest { account } => return guests::end(conn, entry, account).await,
+        Command::AskNumber(ask) => numbers::ask(conn, entry, ask).await?,
+        Command::VouchNumber { person, by } => numbers::vouch(conn, entry, person, by).await?,
     };
     Ok(match done {
         Ok(()) => Outcome::Applied(Receipt::None),

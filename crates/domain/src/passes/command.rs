@@ -17,6 +17,27 @@ pub enum Command {
     AddGuest(AddGuest),
     /// Lets a guest in no more.
     EndGuest { account: String },
+    /// Asks for another number of a person; somebody else has to vouch for it.
+    AskNumber(AskNumber),
+    /// Vouches for the number that waits for a person, and changes it.
+    VouchNumber {
+        /// Key of the person.
+        person: String,
+        /// Who vouches, as people should read it.
+        by: String,
+    },
+}
+
+/// A change of somebody's number.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct AskNumber {
+    /// Key of the person.
+    pub person: String,
+    /// The number to be replaced; may be left out of a person who has one, or none.
+    pub from: Option<String>,
+    pub to: String,
+    /// Who asks, as people should read it.
+    pub by: String,
 }
 
 /// Somebody from outside.

@@ -3,11 +3,11 @@
 use super::*;
 use crate::access::Command as Access;
 use crate::access::accounts::{self, Command as Accounts, Device, NewSession, Proof};
-use crate::alerts::Severity;
+use crate::alerts::{self, Severity};
 use crate::deliveries::{self, Assignment, Command as Deliveries};
-use crate::recipients::{Command as Recipients, Found, Verify};
-use crate::transcript::{World, sms};
-use crate::{Command as AnyCommand, NodeId, Outcome, Receipt, Refusal};
+use crate::recipients::{self, Command as Recipients, Found, Verify};
+use crate::transcript::{World, mail, person, sms};
+use crate::{Actor, Command as AnyCommand, NodeId, Outcome, Receipt, Refusal};
 
 const ANA: &str = "+358401000001";
 
@@ -271,4 +271,115 @@ async fn a_texted_invitation_lets_one_device_in() {
     assert!(refused(&told(&mut world, Accounts::Accept(accept)).await));
     set_role(&mut world, "ana", "admin").await;
     assert!(refused(&world.ask(send("ana")).await), "an admin");
+}
+
+const NEW: &str = "+358407777777";
+
+fn put_ana(methods: &[crate::recipients::ContactMethod]) -> AnyCommand {
+    let people = vec![person("ana", "fi", methods)];
+    AnyCommand::Recipients(Recipients::PutPeople { people })
+}
+
+async fn ask_number(world: &mut World) -> Outcome {
+    let ask = AskNumber {
+        person: "ana".to_owned(),
+        from: None,
+        to: NEW.to_owned(),
+        by: "Olga".to_owned(),
+    };
+    world.ask(AnyCommand::Passes(Command::AskNumber(ask))).await
+}
+
+async fn vouch_as(world: &mut World, actor: Actor) -> Outcome {
+    let vouch = Command::VouchNumber {
+        person: "ana".to_owned(),
+        by: "Bela".to_owned(),
+    };
+    world.run_as(actor, None, AnyCommand::Passes(vouch)).await
+}
+
+fn account(name: &str) -> Actor {
+    Actor::Account {
+        name: name.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn in_an_incident_a_number_changes_by_two_people_and_proves_nothing_for_a_day() {
+    let mut world = world().await;
+    let other = [sms(NEW), mail("ana@example.org")];
+    // Nothing burns: as ever.
+    world.ask(put_ana(&other)).await;
+    world
+        .ask(put_ana(&[sms(ANA), mail("ana@example.org")]))
+        .await;
+    let alert = world.raise(Severity::High, 60, &[&["bela"]]).await;
+    assert!(refused(&world.ask(put_ana(&other)).await));
+    // The same numbers, or fewer, are no change to fear; nor is somebody new.
+    let fewer = world.ask(put_ana(&[sms(ANA)])).await;
+    assert_eq!(fewer, Outcome::Applied(Receipt::Count(1)));
+    let people = vec![person("nils", "sv", &[sms("+46709999999")])];
+    let added = AnyCommand::Recipients(Recipients::PutPeople { people });
+    assert_eq!(world.ask(added).await, Outcome::Applied(Receipt::Count(1)));
+    leaving(&mut world).await;
+
+    assert_eq!(
+        ask_number(&mut world).await,
+        Outcome::Applied(Receipt::None)
+    );
+    let own = Actor::Operator { node: NodeId(1) };
+    assert!(refused(&vouch_as(&mut world, own).await), "alone");
+    assert!(refused(&vouch_as(&mut world, account("ana")).await), "own");
+    let done = vouch_as(&mut world, account("bela")).await;
+    assert_eq!(done, Outcome::Applied(Receipt::None));
+    let ana = recipients::person(&mut world.conn, "ana")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(ana.methods, [sms(NEW)]);
+    let mark = ana.number_mark.unwrap();
+    assert_eq!(
+        (mark.asked_by.as_str(), mark.vouched_by.as_str()),
+        ("Olga", "Bela")
+    );
+    let told = leaving(&mut world).await;
+    let old = told.iter().find(|(number, _)| number == ANA);
+    assert!(old.unwrap().1.contains("Bela"), "{told:?}");
+
+    // For a day neither people nor answers make it a number that is known to reach her.
+    let verify = Verify {
+        person: "ana".to_owned(),
+        method: sms(NEW),
+        found: Found::Verified,
+        how: "told by phone".to_owned(),
+    };
+    let verify = || AnyCommand::Recipients(Recipients::Verify(verify.clone()));
+    assert!(refused(&world.ask(verify()).await));
+    begin(&mut world, "ana", 7).await;
+    assert!(refused(&send_code(&mut world, 7).await), "no code to it");
+    world.pass(24 * 3_600);
+    assert_eq!(
+        world.ask(verify()).await,
+        Outcome::Applied(Receipt::Count(1))
+    );
+    // What waited too long is vouched for no more.
+    let ask = ask_number(&mut world).await;
+    assert!(
+        matches!(ask, Outcome::Refused(Refusal::Invalid(_))),
+        "has it"
+    );
+    let call_off = alerts::Command::CallOff {
+        alert,
+        reason: String::new(),
+    };
+    world.ask(AnyCommand::Alerts(call_off)).await;
+    let back = world.ask(put_ana(&[sms(ANA)])).await;
+    assert_eq!(back, Outcome::Applied(Receipt::Count(1)));
+    ask_number(&mut world).await;
+    world.pass(3_600);
+    let late = vouch_as(&mut world, account("bela")).await;
+    assert!(
+        matches!(late, Outcome::Refused(Refusal::NoSuch(_))),
+        "{late:?}"
+    );
 }

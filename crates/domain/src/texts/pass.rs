@@ -68,6 +68,34 @@ pub fn guest(language: Language, organisation: &str, name: &str, alert: &str) ->
     }
 }
 
+/// Tells a number that it is not used any more, by whom that was asked and who vouched for it.
+pub fn number_changed(
+    language: Language,
+    organisation: &str,
+    number: &str,
+    (asked_by, vouched_by): (&str, &str),
+) -> String {
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    let name = |name: &str| clip(&clean(name), NAME_UNITS_MAX);
+    let (asked_by, vouched_by) = (name(asked_by), name(vouched_by));
+    let end = number.get(number.len().saturating_sub(2)..);
+    let end = end.unwrap_or_default();
+    match language {
+        Language::En => format!(
+            "{organisation}: your alerts now go to a number that ends in {end} instead of this one. {asked_by} asked for it, \
+             {vouched_by} vouched. Not right? Call whoever is on duty at once."
+        ),
+        Language::Fi => format!(
+            "{organisation}: hälytyksesi menevät nyt numeroon, jonka loppu on {end}, eikä tähän. Pyytäjä {asked_by}, vahvistaja \
+             {vouched_by}. Onko väärin? Soita heti päivystäjälle."
+        ),
+        Language::Sv => format!(
+            "{organisation}: dina larm går nu till ett nummer som slutar på {end} i stället för detta. {asked_by} bad om det, \
+             {vouched_by} intygade. Stämmer det inte? Ring jourhavande genast."
+        ),
+    }
+}
+
 /// A device's name as far as it is letters, single spaces and at most two digits together: no number, no address.
 fn plain(device: &str) -> String {
     let mut digits = 0;

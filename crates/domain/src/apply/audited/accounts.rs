@@ -100,6 +100,17 @@ pub(super) fn of_passes(command: &passes::Command) -> Said {
                 .number("hours", new.valid_ms.div_ceil(3_600_000));
             line("guest.add", format!("account:{}", new.account), details)
         }
+        passes::Command::AskNumber(ask) => {
+            let details = details()
+                .text("from", ask.from.as_deref().unwrap_or_default())
+                .text("to", &ask.to)
+                .text("by", &ask.by);
+            line("number.ask", format!("person:{}", ask.person), details)
+        }
+        passes::Command::VouchNumber { person, by } => {
+            let details = details().text("by", by);
+            line("number.vouch", format!("person:{person}"), details)
+        }
         passes::Command::EndGuest { account } => {
             line("guest.end", format!("account:{account}"), details())
         }
