@@ -166,7 +166,7 @@ async fn sign_in(
 #[utoipa::path(post, path = "/v1/sign-in/{attempt}", tag = "sign-in", params(("attempt" = String, Path)), request_body = FactorBody, responses((status = 201, body = OpenedJson)))]
 async fn second_factor(
     State(shared): State<Shared>,
-    _: Visitor,
+    _visitor: Visitor,
     Segment(attempt): Segment,
     Unsigned(body): Unsigned<FactorBody>,
 ) -> Result<Response, Problem> {
@@ -241,7 +241,7 @@ async fn second_factor(
 #[utoipa::path(post, path = "/v1/invitations/accept", tag = "sign-in", request_body = AcceptBody, responses((status = 201, body = OpenedJson)))]
 async fn accept(
     State(shared): State<Shared>,
-    _: Visitor,
+    _visitor: Visitor,
     Unsigned(body): Unsigned<AcceptBody>,
 ) -> Result<Response, Problem> {
     let device = parse_device(body.device)?;

@@ -45,7 +45,7 @@ pub(crate) struct TextedJson {
 #[utoipa::path(post, path = "/v1/sign-in/{attempt}/text", tag = "sign-in", params(("attempt" = String, Path)), responses((status = 200, body = TextedJson)))]
 async fn send(
     State(shared): State<Shared>,
-    _: Visitor,
+    _visitor: Visitor,
     Segment(attempt): Segment,
 ) -> Result<Json<TextedJson>, Problem> {
     let attempt = sha256(attempt.as_bytes());

@@ -44,7 +44,7 @@ async fn send_code(
         return over();
     };
     let account = accounts::account(conn, &found.account).await?;
-    let Some(account) = account.filter(|account| account.disabled_at.is_none()) else {
+    let Some(account) = account.filter(|account| account.lets_in(entry.at)) else {
         return over();
     };
     let ready = match ready(conn, entry, &account).await? {
@@ -72,8 +72,9 @@ async fn send_invitation(
         let text = "there is no such account; see `holdfast account list`";
         return Ok(Err(Refusal::NoSuch(text.to_owned())));
     };
-    if account.disabled_at.is_some() {
-        return Ok(Err(not_now("the account is disabled; enable it first")));
+    if !account.lets_in(entry.at) {
+        let text = "the account is disabled, or its guest's time is over";
+        return Ok(Err(not_now(text)));
     }
     let ready = match ready(conn, entry, &account).await? {
         Ok(ready) => ready,

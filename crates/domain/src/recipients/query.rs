@@ -250,7 +250,7 @@ pub(crate) async fn first_unknown_person(
         .and_then(|at| keys.get(at).map(|key| key.as_ref().to_owned())))
 }
 
-/// Loads the people whose ids are in a JSON array, with methods and groups, in three statements whatever their number.
+/// Loads the people whose ids are in a JSON array, with methods and groups, in four statements whatever their number.
 async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>, sqlx::Error> {
     let found = sqlx::query(
         "select recipient_id, key, name, language, updated_at_ms, kind, duty, more_languages, zone, tags, skills, sites, \
