@@ -5,7 +5,7 @@ use crate::access::Command as Access;
 use crate::access::accounts::{self, Command as Accounts, Device, NewSession, Proof};
 use crate::alerts::{self, Severity};
 use crate::deliveries::{self, Assignment, Command as Deliveries};
-use crate::recipients::{self, Command as Recipients, Found, Verify};
+use crate::recipients::{self, Command as Recipients, ContactMethod, Found, Verify};
 use crate::transcript::{World, mail, person, sms};
 use crate::{Actor, Command as AnyCommand, NodeId, Outcome, Receipt, Refusal};
 
@@ -275,7 +275,7 @@ async fn a_texted_invitation_lets_one_device_in() {
 
 const NEW: &str = "+358407777777";
 
-fn put_ana(methods: &[crate::recipients::ContactMethod]) -> AnyCommand {
+fn put_ana(methods: &[ContactMethod]) -> AnyCommand {
     let people = vec![person("ana", "fi", methods)];
     AnyCommand::Recipients(Recipients::PutPeople { people })
 }
