@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result, bail};
 use http_body_util::BodyExt as _;
 use hyper::Method;
 use hyper::body::Bytes;
-use rand::RngExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -189,10 +188,8 @@ impl App {
             if !take_events(&mut text) {
                 continue;
             }
-            sleep(Duration::from_millis(
-                rand::rng().random_range(0..SPREAD_MS),
-            ))
-            .await;
+            let spread = rand::random_range(0..SPREAD_MS);
+            sleep(Duration::from_millis(spread)).await;
             let asked = self.asking.ask(Method::GET, OPEN, None::<Bytes>, None);
             let open: Value = timeout(REQUEST_TIME, asked).await??.json()?;
             let alerts = open["alerts"].as_array().into_iter().flatten();

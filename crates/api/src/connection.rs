@@ -64,6 +64,17 @@ pub(crate) enum Entrance {
     Admin,
 }
 
+/// The address a request comes from, as the kernel gives it: an IPv6 host is its /64. What a request says of itself does
+/// not count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl Peer {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        Self(network(address))
+    }
+}
+
 /// The open connections of one listener.
 pub(crate) struct Connections {
     tasks: JoinSet<()>,
@@ -156,7 +167,7 @@ fn network(address: IpAddr) -> IpAddr {
 pub(crate) async fn serve_connection<I>(
     stream: I,
     router: Router,
-    entrance: Entrance,
+    (entrance, peer): (Entrance, Option<Peer>),
     limits: Limits,
     stop: CancellationToken,
 ) where
@@ -165,6 +176,9 @@ pub(crate) async fn serve_connection<I>(
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(entrance);
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         router.call(request)
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -10,9 +10,9 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::Actor;
-use domain::RecipientId;
 use domain::access::{self, KeyRow, Reach, Scope};
 use domain::ports::Freshness;
+use domain::{RecipientId, RoomId};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tracing::info;
@@ -65,6 +65,12 @@ impl Principal {
             Rights::Of(caller) if caller.account.must_enrol() => None,
             Rights::Of(caller) => caller.account.roles.reach(scope),
         }
+    }
+
+    /// The only room that somebody from outside is let into.
+    pub(crate) fn guest_room(&self) -> Option<RoomId> {
+        let guest = self.caller()?.account.guest.as_ref()?;
+        Some(guest.room)
     }
 
     /// Who is signed in, if it is somebody who is.
@@ -149,7 +155,10 @@ async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>
             Some(Reach::All) => Ok(Some(principal)),
             Some(Reach::Own) => {
                 let path = path.unwrap_or_default();
-                if !scopes::has_own(&method, &path) {
+                let outside = principal.guest_room().is_some();
+                if !scopes::has_own(&method, &path)
+                    || outside && !scopes::is_for_guests(&method, &path)
+                {
                     return Err(refuse(&principal, scope));
                 }
                 principal.own = Some(own(shared, &principal, request).await?);
@@ -178,6 +187,9 @@ async fn own(
     principal: &Principal,
     request: &mut Parts,
 ) -> Result<String, Problem> {
+    if let Some(room) = principal.guest_room() {
+        return own_room(shared, room, request).await;
+    }
     let person = principal
         .caller()
         .and_then(|caller| caller.account.person.clone());
@@ -205,6 +217,18 @@ async fn own(
         }
     }
     Ok(person)
+}
+
+/// For somebody from outside: whatever the path names must be their room. They are no person that anything is theirs.
+async fn own_room(shared: &Shared, room: RoomId, request: &mut Parts) -> Result<String, Problem> {
+    let params = RawPathParams::from_request_parts(request, shared).await;
+    let params = params.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
+    for (name, value) in &params {
+        if name != "room" || conversations::find(shared, value).await? != room {
+            return Err(alerts::unknown());
+        }
+    }
+    Ok(String::new())
 }
 
 fn refuse(principal: &Principal, scope: Scope) -> Problem {

@@ -50,6 +50,8 @@ pub(crate) struct Order {
     pub(crate) own: Option<String>,
     /// As people should read who is signed in; nobody signs as somebody else.
     pub(crate) signed: Option<String>,
+    /// It is somebody from outside.
+    pub(crate) guest: bool,
     /// The key of the person who is signed in, if the account belongs to one.
     pub(crate) person: Option<String>,
 }
@@ -76,6 +78,13 @@ pub(crate) struct Input<T> {
     pub(crate) value: T,
 }
 
+/// A change with a JSON body that may be left out.
+#[derive(Debug)]
+pub(crate) struct MaybeInput<T> {
+    pub(crate) order: Order,
+    pub(crate) value: T,
+}
+
 /// A change whose body is a file.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -97,6 +106,26 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Input<T> {
         check_content_type(&parts.headers)?;
         let bytes = read(body).await?;
         let value = parse_json(&bytes)?;
+        Ok(Self {
+            order: order(&parts, &bytes)?,
+            value,
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<Shared> for MaybeInput<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body).await?;
+        let value = match bytes.trim_ascii().is_empty() {
+            true => T::default(),
+            false => {
+                check_content_type(&parts.headers)?;
+                parse_json(&bytes)?
+            }
+        };
         Ok(Self {
             order: order(&parts, &bytes)?,
             value,
@@ -236,6 +265,7 @@ fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
         idempotency_key,
         own: principal.own.clone(),
         signed: caller.map(|caller| caller.account.shown.clone()),
+        guest: principal.guest_room().is_some(),
         person: caller.and_then(|caller| caller.account.person.clone()),
     })
 }

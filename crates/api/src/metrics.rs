@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accounts::pace::Limit;
 use crate::problem::{Kind, Problem, of_query};
 use crate::reading::{self, View};
 use crate::state::Shared;
@@ -60,6 +61,7 @@ pub(crate) struct Metrics {
     path_loss_permille: Family<PathLabels, Gauge>,
     refused: Family<ReasonLabels, Gauge>,
     intake: Family<IntakeLabels, Gauge>,
+    turned_away: Family<LimitLabels, Gauge>,
     findings: Family<FindingLabels, Gauge>,
     readiness: Family<KindLabels, Gauge>,
     /// When readiness was last worked out: it looks at everybody, and changes slowly.
@@ -133,6 +135,11 @@ struct ReasonLabels {
 struct IntakeLabels {
     listener: &'static str,
     what: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct LimitLabels {
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -240,6 +247,7 @@ impl Metrics {
             path_loss_permille: Family::default(),
             refused: Family::default(),
             intake: Family::default(),
+            turned_away: Family::default(),
             findings: Family::default(),
             readiness: Family::default(),
             readiness_at: Mutex::default(),
@@ -343,6 +351,11 @@ impl Metrics {
             "intake",
             "What listeners for sources took and turned away since start",
             metrics.intake.clone(),
+        );
+        registry.register(
+            "sign_in_turned_away",
+            "How often a limit on signing in turned somebody away here since this node started",
+            metrics.turned_away.clone(),
         );
         registry.register(
             "watch_findings",
@@ -589,6 +602,15 @@ fn render_paths(shared: &Shared) {
             .intake
             .get_or_create(&labels)
             .set(count.cast_signed());
+    }
+    for limit in Limit::ALL {
+        let labels = LimitLabels {
+            limit: limit.name(),
+        };
+        metrics
+            .turned_away
+            .get_or_create(&labels)
+            .set(shared.pace.count(limit).cast_signed());
     }
     for (reason, count) in shared.admin.refusals() {
         metrics

@@ -13,7 +13,8 @@ const HEAD: &str = "\
 Written from the tables that the guard goes by (`crates/api/src/scopes.rs`, `crates/domain/src/access/roles.rs`); a test
 compares them, and another asks every operation as every role. ✓ means all of it, *own* what concerns the person: alerts
 they were called for, answers of their own. API keys may what their scopes say; `cluster:admin` includes `outbox:pause`.
-The local socket may everything. An account of several roles may what any of them may.
+The local socket may everything. An account of several roles may what any of them may. A guest is let into one alert's room
+until a time, and sees nothing else.
 
 Phone numbers and mail addresses: incident managers see them; admins, auditors and duty officers see their last two digits,
 responders nothing. Duty officers and responders see how to reach those who are on call now.
@@ -62,6 +63,7 @@ pub fn permissions() -> String {
 fn cell(role: Role, scope: Scope, method: &Method, path: &str) -> &'static str {
     match role.reach(scope) {
         Some(Reach::All) => "✓",
+        Some(Reach::Own) if role == Role::Guest && !scopes::is_for_guests(method, path) => "–",
         Some(Reach::Own) if scopes::has_own(method, path) => "own",
         Some(Reach::Own) | None => "–",
     }

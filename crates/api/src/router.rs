@@ -18,8 +18,8 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, events,
-    headers, health, held, inbound, island, metrics, nodes, origins, outbox, readiness, recipients,
-    reports, schedules, sources, templates, text_policy, waking, watch, web, zones,
+    headers, health, held, inbound, island, limits, metrics, nodes, origins, outbox, readiness,
+    recipients, reports, schedules, sources, templates, text_policy, waking, watch, web, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -47,6 +47,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(watch::routes())
         .merge(access::routes())
         .merge(accounts::routes())
+        .merge(limits::routes())
         .merge(audit::routes())
         .merge(sources::routes())
         .merge(reports::routes())
@@ -123,7 +124,7 @@ async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> 
     island::mark(&shared, response.headers_mut());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status().as_u16();
-    if matches!(status, 401 | 403) {
+    if matches!(status, 401 | 403 | 429) {
         shared.denials.add(known(&method), route, claimed, status);
     }
     // Methods are the caller's to invent; only ours become labels.

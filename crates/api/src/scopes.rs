@@ -93,6 +93,7 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/directory/barred",
         Some(Scope::ClusterAdmin),
     ),
+    (Method::GET, "/v1/limits", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/second-person", Some(Scope::ClusterRead)),
     (Method::PUT, "/v1/second-person", Some(Scope::ClusterAdmin)),
     (
@@ -113,6 +114,21 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (
         Method::POST,
         "/v1/people/{key}/verification",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/people/{key}/number-change",
+        Some(Scope::PeopleRead),
+    ),
+    (
+        Method::POST,
+        "/v1/people/{key}/number-change",
+        Some(Scope::PeopleWrite),
+    ),
+    (
+        Method::POST,
+        "/v1/people/{key}/number-change/vouch",
         Some(Scope::PeopleWrite),
     ),
     (Method::GET, "/v1/groups", Some(Scope::PeopleRead)),
@@ -356,6 +372,21 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/rooms/{room}/verify",
         Some(Scope::RoomRead),
     ),
+    (
+        Method::GET,
+        "/v1/rooms/{room}/guests",
+        Some(Scope::RoomRead),
+    ),
+    (
+        Method::POST,
+        "/v1/rooms/{room}/guests",
+        Some(Scope::GuestWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/rooms/{room}/guests/{account}",
+        Some(Scope::GuestWrite),
+    ),
     (Method::GET, "/v1/inbound", Some(Scope::AlertRead)),
     (Method::GET, "/v1/inbound/orders", Some(Scope::AlertRead)),
     (
@@ -556,6 +587,7 @@ pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
     (Method::POST, "/v1/sign-in/{attempt}"),
     (Method::GET, "/v1/sign-in/passkey"),
     (Method::POST, "/v1/sign-in/passkey"),
+    (Method::POST, "/v1/sign-in/{attempt}/text"),
     (Method::POST, "/v1/invitations/accept"),
 ];
 
@@ -592,6 +624,21 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     // Our own numbers: where to text when no node answers.
     (Method::GET, "/v1/number-card"),
 ];
+
+/// What somebody from outside may do, in their one room. The rest of [`OWN`] is for people who were called.
+pub(crate) const OF_GUESTS: &[(Method, &str)] = &[
+    (Method::GET, "/v1/rooms"),
+    (Method::GET, "/v1/rooms/{room}"),
+    (Method::GET, "/v1/rooms/{room}/messages"),
+    (Method::POST, "/v1/rooms/{room}/messages"),
+];
+
+/// Whether somebody from outside may do it in their room.
+pub(crate) fn is_for_guests(method: &Method, path: &str) -> bool {
+    OF_GUESTS
+        .iter()
+        .any(|(row_method, row_path)| row_method == method && *row_path == path)
+}
 
 /// Whether an operation can be allowed for one's own matters only.
 pub(crate) fn has_own(method: &Method, path: &str) -> bool {

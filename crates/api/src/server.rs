@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::connection::{Connections, Entrance, Limits, serve_connection};
+use crate::connection::{Connections, Entrance, Limits, Peer, serve_connection};
 use crate::events::Listeners;
 use crate::state::{ApiState, Shared};
 use crate::{denials, router};
@@ -267,7 +267,8 @@ async fn listen_https(
             let _held = (room, place);
             match timeout(limits.handshake_time, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    serve_connection(stream, router, Entrance::Https, limits, stop).await
+                    let door = (Entrance::Https, Some(Peer::of(peer.ip())));
+                    serve_connection(stream, router, door, limits, stop).await
                 }
                 Ok(Err(error)) => debug!(%error, "tls handshake failed"),
                 Err(_) => debug!("tls handshake took too long"),
@@ -311,7 +312,7 @@ async fn listen_admin(
         let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
             let _held = room;
-            serve_connection(stream, router, Entrance::Admin, limits, stop).await;
+            serve_connection(stream, router, (Entrance::Admin, None), limits, stop).await;
         });
     }
     connections.drain().await;
@@ -338,7 +339,7 @@ async fn listen_socket(
         let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
             let _held = room;
-            serve_connection(stream, router, Entrance::Socket, limits, stop).await;
+            serve_connection(stream, router, (Entrance::Socket, None), limits, stop).await;
         });
     }
     connections.drain().await;

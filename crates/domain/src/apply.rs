@@ -10,8 +10,8 @@ use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, approvals, audit, automations, conversations, deliveries, escalation,
-    inbound, islands, limits, nodes, oncall, recipients, reports, requests, sources, templates,
-    waking, zones,
+    inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests, sources,
+    templates, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -263,6 +263,9 @@ async fn apply_one(
         Command::Requests(command) => requests::apply(conn, &context, command).await,
         Command::Nodes(command) => nodes::apply(conn, &context, command).await,
         Command::Access(command) => access::apply(conn, &context, command).await,
+        Command::Recipients(command) if outside => {
+            Box::pin(passes::change_people(conn, &context, command)).await
+        }
         Command::Recipients(command) => recipients::apply(conn, &context, command).await,
         Command::Deliveries(command) => deliveries::apply(conn, &context, command).await,
         Command::Conversations(command) => conversations::apply(conn, &context, command).await,
@@ -285,6 +288,7 @@ async fn apply_one(
             Box::pin(automations::apply(conn, &context, command)).await
         }
         Command::Audit(command) => audit::apply(conn, &context, command).await,
+        Command::Passes(command) => Box::pin(passes::apply(conn, &context, command)).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

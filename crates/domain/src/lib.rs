@@ -28,6 +28,7 @@ pub mod next;
 pub mod nodes;
 pub mod oncall;
 pub mod outcome;
+pub mod passes;
 pub mod phone;
 pub mod ports;
 pub mod readiness;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access::{Scope, accounts};
-use crate::{Command, access, nodes};
+use crate::{Command, access, nodes, passes};
 
 /// How many changes a node remembers. Whoever was away for longer reads everything anew.
 const MEMORY_LEN: usize = 4_096;
@@ -144,7 +144,14 @@ pub fn touched(command: &Command) -> Topics {
                 | accounts::Command::ResealTotp { .. },
             ),
         )
-        | Command::Audit(_) => &[],
+        | Command::Audit(_)
+        | Command::Passes(
+            passes::Command::SendCode { .. } | passes::Command::SendInvitation { .. },
+        ) => &[],
+        Command::Passes(passes::Command::AskNumber(_) | passes::Command::VouchNumber { .. }) => {
+            &[People, Deliveries]
+        }
+        Command::Passes(_) => &[Rooms, Access],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],
         Command::Deliveries(_) => &[Deliveries],

@@ -13,7 +13,7 @@ use super::alerts::expand;
 use super::client::Answer;
 use super::device::{Claims, Device};
 
-const PASSWORD: &str = "tuuli kettu 9 lanka";
+pub(super) const PASSWORD: &str = "tuuli kettu 9 lanka";
 
 impl World {
     /// An account with these roles, and the code that lets a device in.
@@ -75,12 +75,12 @@ fn totp(seed: &[u8], at_s: i64) -> String {
     )
 }
 
-async fn begin(world: &World, device: &Device, account: &str, password: &str) -> Answer {
+pub(super) async fn begin(world: &World, device: &Device, account: &str, password: &str) -> Answer {
     let body = json!({ "account": account, "password": password, "device": device.described() });
     world.caller(None).post("/v1/sign-in", body).await
 }
 
-async fn finish(
+pub(super) async fn finish(
     world: &World,
     device: &mut Device,
     attempt: &Value,
@@ -296,7 +296,7 @@ async fn a_request_caught_and_sent_again_has_one_effect() {
 async fn ten_wrong_passwords_close_the_way_in_for_names_that_exist_and_names_that_do_not() {
     let world = World::start().await;
     world.add_people().await;
-    let anna = world
+    let mut anna = world
         .signed_in("anna", Some("anna"), &["duty-officer"])
         .await;
     let device = Device::new(&world);
@@ -306,14 +306,28 @@ async fn ten_wrong_passwords_close_the_way_in_for_names_that_exist_and_names_tha
             let refused = begin(&world, &device, name, "not this one at all").await;
             answers.push(refused.refusal(401, "sign-in-refused").to_string());
         }
-        // Now the right one is not looked at either.
+        // This place had its starts; half a minute later the account has had its tries: the right one is not looked at.
+        let early = begin(&world, &device, name, PASSWORD).await;
+        assert_eq!(early.headers["retry-after"], "30");
+        early.refusal(429, "too-many");
+        world.replica.advance(Duration::from_secs(30));
         let closed = begin(&world, &device, name, PASSWORD).await;
         assert_eq!(closed.headers["retry-after"], "900");
         closed.refusal(429, "too-many");
     }
+    let limits = world.operator().get("/v1/limits").await.expect(200);
+    for name in ["sign-in-starts", "passwords"] {
+        let limit = limits["limits"].as_array().unwrap().iter();
+        let limit = limit.clone().find(|limit| limit["name"] == name).unwrap();
+        assert_eq!(limit["turned_away"], 2, "{limit}");
+    }
+    let metrics = world.admin().get("/metrics").await.text;
+    let counted = "holdfast_sign_in_turned_away{limit=\"passwords\"} 2";
+    assert!(metrics.contains(counted), "{metrics}");
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
     // Whoever is signed in stays so.
+    anna.clock = world.now_s();
     anna.get("/v1/session").await.expect(200);
     let listed = world.operator().get("/v1/accounts/anna").await.expect(200);
     assert!(listed["password_closed_until"].is_string());

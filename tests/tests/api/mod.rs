@@ -21,6 +21,7 @@ mod document;
 mod held;
 mod inbox;
 mod listeners;
+mod passes;
 mod passkeys;
 mod people;
 mod problems;

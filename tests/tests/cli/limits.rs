@@ -77,6 +77,13 @@ fn a_budget_is_set_shown_and_survives_a_restart() {
     lonely.run();
     let shown = lonely.ask(&["limits", "show"]).expect(0).json();
     assert_eq!(shown["standings"][0]["open"], "1");
+    let limits = shown["limits"].as_array().unwrap();
+    assert!(
+        limits
+            .iter()
+            .any(|limit| limit["name"] == "passwords" && limit["turned_away"] == 0),
+        "{shown}"
+    );
     lonely
         .ask(&["limits", "budget", "cluster", "--remove"])
         .expect(0);

@@ -48,6 +48,7 @@ const SLICES: &[&str] = &[
     "sources",
     "reports",
     "waking",
+    "passes",
     "inbound",
     "islands",
 ];

@@ -92,9 +92,7 @@ pub(crate) async fn authenticate(
     };
     let now = shared.replica.now();
     let lives_until = shared.sessions.lives_until(&session, &account);
-    let Some(lives_until) =
-        lives_until.filter(|until| now < *until && account.disabled_at.is_none())
-    else {
+    let Some(lives_until) = lives_until.filter(|until| now < *until && account.lets_in(now)) else {
         info!(
             account = account.name,
             session = session.id,
@@ -203,6 +201,11 @@ impl Sessions {
             session.seen_at = session.seen_at.max(here.at);
         }
         session.lives_until(&account.roles)
+    }
+
+    /// Notes a proof of a device without a session; false when it came before.
+    pub(super) fn takes(&self, device: &str, proof: &str, now: Duration) -> bool {
+        self.replays.take(device, proof, now).is_ok()
     }
 
     /// Notes a use, and tells the others now and then.

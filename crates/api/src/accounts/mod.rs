@@ -1,7 +1,9 @@
 //! Accounts of people over HTTP: administration here, signing in and one's own session beside it.
 
 pub(crate) mod caller;
+mod guests;
 mod own;
+pub(crate) mod pace;
 mod passkeys;
 pub(crate) mod password;
 pub(crate) mod proof;
@@ -9,6 +11,7 @@ mod reseal;
 mod seal;
 pub(crate) mod secret;
 mod sign_in;
+mod text;
 mod totp;
 pub(crate) mod webauthn;
 
@@ -18,7 +21,7 @@ use axum::{Json, http::StatusCode};
 use domain::access::Role;
 use domain::access::accounts::{self, AccountRow, Command, INVITATION_TIME};
 use domain::ports::Freshness;
-use domain::recipients;
+use domain::{Command as DomainCommand, passes, recipients};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 use utoipa::ToSchema;
@@ -30,7 +33,7 @@ pub use self::reseal::{ResealError, reseal};
 use self::secret::{code_hash, new_code};
 use crate::access::system_rng;
 use crate::fields::Fields;
-use crate::input::{Bare, Input, Segment};
+use crate::input::{Bare, Input, MaybeInput, Order, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query};
 use crate::reading::{self, View};
 use crate::state::Shared;
@@ -47,6 +50,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(invite))
         .routes(routes!(list_sessions, end_sessions))
         .merge(sign_in::routes())
+        .merge(text::routes())
+        .merge(guests::routes())
         .merge(own::routes())
         .merge(passkeys::routes())
 }
@@ -66,6 +71,8 @@ pub(crate) struct AccountJson {
     /// Key of the person it belongs to.
     person: Option<String>,
     roles: Vec<&'static str>,
+    /// It lets somebody from outside into one room.
+    guest: bool,
     factors: FactorsJson,
     /// Its roles ask for a factor that is not there yet.
     must_enrol: bool,
@@ -109,13 +116,25 @@ pub(crate) struct DisabledBody {
     disabled: bool,
 }
 
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InvitationBody {
+    /// `text`: to the number known to reach the person, who alone sees the code. Without it: shown here, to be printed or
+    /// read aloud.
+    #[schema(example = "text")]
+    send: Option<String>,
+}
+
 /// A code that lets one device in, once, within 24 hours. Shown only here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AccountInvitation)]
 pub(crate) struct InvitationJson {
     #[serde(flatten)]
     stored: Stored,
-    code: String,
+    /// Null when it was texted.
+    code: Option<String>,
+    /// The end of the number it was texted to.
+    sent_to: Option<String>,
     expires_at: String,
 }
 
@@ -190,7 +209,7 @@ async fn set_roles(
     let mut fields = Fields::default();
     for (index, role) in input.value.roles.iter().enumerate() {
         if Role::parse(role).is_none() {
-            let known = Role::ALL.map(Role::name).join(", ");
+            let known = Role::GIVEN.map(Role::name).join(", ");
             let text = format!("{role:?} is not a role; known are {known}");
             fields.add(format!("/roles/{index}"), text);
         }
@@ -228,12 +247,22 @@ async fn set_disabled(
 }
 
 /// Makes a code that lets one device in, once, within 24 hours. Earlier ones of the account open nothing any more.
-#[utoipa::path(post, path = "/v1/accounts/{name}/invitation", tag = "accounts", params(("name" = String, Path)), responses((status = 201, body = InvitationJson)))]
+#[utoipa::path(post, path = "/v1/accounts/{name}/invitation", tag = "accounts", params(("name" = String, Path)), request_body = Option<InvitationBody>, responses((status = 201, body = InvitationJson)))]
 async fn invite(
     State(shared): State<Shared>,
     Segment(name): Segment,
-    bare: Bare,
+    input: MaybeInput<InvitationBody>,
 ) -> Result<Response, Problem> {
+    match input.value.send.as_deref() {
+        None => {}
+        Some("text") => return invite_by_text(&shared, name, input.order).await,
+        Some(other) => {
+            let mut fields = Fields::default();
+            let text = format!("{other:?} is no way to send it; known is text");
+            fields.add("/send", text);
+            return Err(fields.into_problem());
+        }
+    }
     let code = new_code(&mut system_rng()?);
     let Some(code_hash) = code_hash(&code) else {
         return Err(Problem::new(
@@ -242,12 +271,12 @@ async fn invite(
         ));
     };
     info!(
-        actor = bare.order.actor.label(),
+        actor = input.order.actor.label(),
         account = name,
         "invitation made"
     );
     let command = wrap(Command::Invite { name, code_hash });
-    let done = submit(&shared, bare.order, command, NamedIn::Path).await?;
+    let done = submit(&shared, input.order, command, NamedIn::Path).await?;
     let view = reading::open(&shared, Freshness::AtLeast(done.index())).await?;
     let mut view = View::new(view).await?;
     let ours = accounts::invitation_expires(&mut view.0, &code_hash).await;
@@ -258,7 +287,42 @@ async fn invite(
     debug_assert!(expires.since(view.0.as_of) <= INVITATION_TIME);
     let body = InvitationJson {
         stored: done.stored,
-        code,
+        code: Some(code),
+        sent_to: None,
+        expires_at: view.1.rfc3339(expires),
+    };
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+/// Nobody but the person sees the code: it is worked out when the text leaves.
+async fn invite_by_text(shared: &Shared, name: String, order: Order) -> Result<Response, Problem> {
+    info!(
+        actor = order.actor.label(),
+        account = name,
+        "invitation texted"
+    );
+    let command = passes::Command::SendInvitation { name: name.clone() };
+    let command = DomainCommand::Passes(command);
+    let done = submit(shared, order, command, NamedIn::Path).await?;
+    let view = reading::open(shared, Freshness::AtLeast(done.index())).await?;
+    let mut view = View::new(view).await?;
+    let expires = accounts::invitation_of(&mut view.0, &name).await;
+    let account = accounts::account(&mut view.0, &name)
+        .await
+        .map_err(of_query)?;
+    let sent_to = match account {
+        Some(account) => text::number(&mut view.0, &account).await?,
+        None => None,
+    };
+    let Some(expires) = expires.map_err(of_query)? else {
+        let text =
+            "the invitation of this request was used already; ask again with a new Idempotency-Key";
+        return Err(Problem::new(Kind::Conflict, text));
+    };
+    let body = InvitationJson {
+        stored: done.stored,
+        code: None,
+        sent_to,
         expires_at: view.1.rfc3339(expires),
     };
     Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -319,6 +383,7 @@ async fn account_json(view: &mut View, row: AccountRow) -> Result<AccountJson, P
     Ok(AccountJson {
         sessions: live.filter(|until| now < *until).count(),
         must_enrol: row.must_enrol(),
+        guest: row.guest.is_some(),
         factors,
         account: row.name,
         name: row.shown,

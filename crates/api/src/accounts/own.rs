@@ -46,6 +46,14 @@ pub(crate) struct PersonRef {
     name: String,
 }
 
+/// Where a guest is let in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GuestOf {
+    /// As paths call it: the number of its alert.
+    room: String,
+    expires_at: String,
+}
+
 /// How an account can be signed in to.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Factors)]
@@ -57,6 +65,8 @@ pub(crate) struct FactorsJson {
     recovery_codes: u64,
     /// Keys of devices, each of which lets in alone.
     passkeys: u32,
+    /// Codes by text: there is a number known to reach them, and the roles allow it.
+    text: bool,
 }
 
 /// A session and who holds it.
@@ -70,6 +80,8 @@ pub(crate) struct SessionJson {
     /// Absent when the account belongs to nobody of the directory.
     person: Option<PersonRef>,
     roles: Vec<&'static str>,
+    /// Of somebody from outside: the only room they are let into, and until when.
+    guest: Option<GuestOf>,
     /// What the roles allow for everything.
     permissions: Vec<&'static str>,
     /// What the roles allow for what concerns the person: alerts they were called for, answers of their own.
@@ -388,6 +400,17 @@ pub(super) async fn session_json(
         None => None,
         Some(key) => recipients::person(view, key).await.map_err(of_query)?,
     };
+    let guest = match &account.guest {
+        None => None,
+        Some(guest) => {
+            let alert = domain::alerts::find(view, domain::AlertId(guest.room.0)).await;
+            let alert = alert.map_err(of_query)?;
+            Some(GuestOf {
+                room: alert.map_or_else(|| guest.room.to_string(), |alert| alert.label),
+                expires_at: civil.rfc3339(guest.expires_at),
+            })
+        }
+    };
     let ends = session
         .lives_until(&account.roles)
         .unwrap_or(shared.replica.now());
@@ -400,6 +423,7 @@ pub(super) async fn session_json(
             name: row.name,
         }),
         roles: account.roles.names(),
+        guest,
         permissions: reaching(Reach::All),
         own_permissions: reaching(Reach::Own),
         must_enrol: account.must_enrol(),
@@ -416,7 +440,9 @@ pub(super) async fn factors_json(
     account: &AccountRow,
 ) -> Result<FactorsJson, Problem> {
     let left = accounts::recovery_codes_left(view, &account.name).await;
+    let text = super::text::number(view, account).await?.is_some();
     Ok(FactorsJson {
+        text,
         password: account.password.is_some(),
         totp: account.has_totp(),
         recovery_codes: left.map_err(of_query)?,

@@ -150,6 +150,15 @@ pub(crate) fn check(proof: &str, about: &About<'_>) -> Result<String, ProofError
     Ok(claims.jti)
 }
 
+/// The key a proof says it is signed by; [`check`] says whether it is.
+pub(super) fn key_of(proof: &str) -> Option<Vec<u8>> {
+    if proof.len() > PROOF_LEN_MAX {
+        return None;
+    }
+    let (header, _) = proof.split_once('.')?;
+    part::<Header>(header).ok()?.jwk.point()
+}
+
 fn part<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ProofError> {
     let bytes = BASE64URL.decode(text.as_bytes());
     let bytes = bytes.map_err(|_| ProofError::Unreadable)?;

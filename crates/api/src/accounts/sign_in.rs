@@ -4,10 +4,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
-use domain::access::Command as Access;
-use domain::access::accounts::{
-    self, Accept, AccountRow, Command, Device, Proof, is_name, subject,
-};
+use domain::access::accounts::{self, Accept, AccountRow, Command, Device, Proof, is_name};
 use domain::ports::{Committed, Freshness, Proposal, ProposeError};
 use domain::{Actor, Command as DomainCommand, Outcome, Refusal, RequestId, nodes};
 use rand::RngExt as _;
@@ -18,10 +15,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::own::{SessionJson, session_json};
+use super::own::{SessionJson, session_json, wrap};
+use super::pace::{Limit, Visitor};
 use super::proof::Jwk;
 use super::secret::{Token, code_hash, new_attempt, sha256};
-use super::{password, totp, totp_purpose};
+use super::{password, text, totp, totp_purpose};
 use crate::access::system_rng;
 use crate::fields::Fields;
 use crate::input::{Segment, Unsigned};
@@ -65,14 +63,15 @@ pub(crate) struct SignInBody {
 pub(crate) struct AttemptJson {
     /// Names this sign-in in the next request.
     attempt: String,
-    /// Factors that end it: `totp`, `recovery`. Empty: ask for an invitation.
+    /// Factors that end it, the better ones first: `totp`, `recovery`, `text` (ask for the text first; operators of mobile
+    /// networks can read it). Empty: ask for an invitation.
     next: Vec<&'static str>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FactorBody {
-    /// `totp` (the app's six digits) or `recovery` (one of the printed codes).
+    /// `totp` (the app's six digits), `recovery` (one of the printed codes) or `text` (the eight digits that were texted).
     #[schema(example = "totp")]
     factor: String,
     #[schema(example = "123456")]
@@ -103,18 +102,20 @@ pub(crate) struct OpenedJson {
 #[utoipa::path(post, path = "/v1/sign-in", tag = "sign-in", request_body = SignInBody, responses((status = 200, body = AttemptJson)))]
 async fn sign_in(
     State(shared): State<Shared>,
+    visitor: Visitor,
     Unsigned(body): Unsigned<SignInBody>,
 ) -> Result<Json<AttemptJson>, Problem> {
     let device = parse_device(body.device)?;
     let name = body.account.trim().to_lowercase();
     // A password longer than any can be is wrong, not a load.
     let password: String = body.password.chars().take(256).collect();
+    visitor.starts(&shared, &name)?;
     let tried = Command::TryPassword {
-        subject: subject(&name),
+        subject: visitor.subject(&name),
     };
     let counted = ask(&shared, tried).await?;
     let account = read_account(&shared, &name, counted.index).await?;
-    let account = account.filter(|account| account.disabled_at.is_none());
+    let account = account.filter(|account| account.lets_in(shared.replica.now()));
     let phc = account
         .as_ref()
         .and_then(|account| account.password.clone());
@@ -143,12 +144,17 @@ async fn sign_in(
     let mut view = reading::open(&shared, Freshness::AtLeast(begun.index)).await?;
     let left = accounts::recovery_codes_left(&mut view, &account.name).await;
     let left = left.map_err(of_query)?;
+    let texted = text::number(&mut view, &account).await?.is_some();
     info!(
         account = account.name,
         method = "password",
         "first factor shown"
     );
-    let next = [("totp", account.has_totp()), ("recovery", left > 0)];
+    let next = [
+        ("totp", account.has_totp()),
+        ("recovery", left > 0),
+        ("text", texted),
+    ];
     let next = next.into_iter().filter(|(_, has)| *has);
     Ok(Json(AttemptJson {
         attempt,
@@ -160,6 +166,7 @@ async fn sign_in(
 #[utoipa::path(post, path = "/v1/sign-in/{attempt}", tag = "sign-in", params(("attempt" = String, Path)), request_body = FactorBody, responses((status = 201, body = OpenedJson)))]
 async fn second_factor(
     State(shared): State<Shared>,
+    _visitor: Visitor,
     Segment(attempt): Segment,
     Unsigned(body): Unsigned<FactorBody>,
 ) -> Result<Response, Problem> {
@@ -176,6 +183,10 @@ async fn second_factor(
         .await
         .map_err(of_query)?;
     let civil = nodes::civil(&mut view).await.map_err(of_query)?;
+    let texted = match body.factor.as_str() {
+        "text" => text::proof(&mut view, &attempt, &body.code, shared.replica.now()).await?,
+        _ => None,
+    };
     drop(view);
     let Some(account) = account else {
         return Err(not_right());
@@ -187,11 +198,12 @@ async fn second_factor(
             totp::step_of(&seed, &body.code, now).map(|step| Proof::Totp { step })
         }
         "recovery" => code_hash(&body.code).map(|code_hash| Proof::Recovery { code_hash }),
+        "text" => texted,
         other => {
             let mut fields = Fields::default();
             fields.add(
                 "/factor",
-                format!("{other:?} is not a factor; known are totp and recovery"),
+                format!("{other:?} is not a factor; known are totp, recovery and text"),
             );
             return Err(fields.into_problem());
         }
@@ -223,6 +235,7 @@ async fn second_factor(
 #[utoipa::path(post, path = "/v1/invitations/accept", tag = "sign-in", request_body = AcceptBody, responses((status = 201, body = OpenedJson)))]
 async fn accept(
     State(shared): State<Shared>,
+    _visitor: Visitor,
     Unsigned(body): Unsigned<AcceptBody>,
 ) -> Result<Response, Problem> {
     let device = parse_device(body.device)?;
@@ -346,13 +359,13 @@ pub(super) fn parse_device(body: DeviceBody) -> Result<Device, Problem> {
 }
 
 /// Puts a command of somebody unknown through the log.
-async fn propose(shared: &Shared, command: Command) -> Result<Committed, Problem> {
+pub(super) async fn propose(shared: &Shared, command: DomainCommand) -> Result<Committed, Problem> {
     let request = RequestId(system_rng()?.random());
     let proposal = Proposal {
         actor: Actor::Stranger {
             node: shared.replica.node(),
         },
-        ..Proposal::by_loop(request, DomainCommand::Access(Access::Accounts(command)))
+        ..Proposal::by_loop(request, command)
     };
     let answered = timeout(PROPOSE_TIME, shared.replica.propose(proposal)).await;
     answered
@@ -362,7 +375,7 @@ async fn propose(shared: &Shared, command: Command) -> Result<Committed, Problem
 
 /// Opens a session by what somebody showed; the index of the entry, or why it opens nothing.
 pub(super) async fn spend(shared: &Shared, open: Command) -> Result<Result<u64, String>, Problem> {
-    let committed = propose(shared, open).await?;
+    let committed = propose(shared, wrap(open)).await?;
     if let Outcome::Refused(Refusal::NotNow(why)) = committed.outcome {
         return Ok(Err(why));
     }
@@ -370,10 +383,18 @@ pub(super) async fn spend(shared: &Shared, open: Command) -> Result<Result<u64, 
 }
 
 pub(super) async fn ask(shared: &Shared, command: Command) -> Result<Committed, Problem> {
-    accepted(propose(shared, command).await?)
+    let limit = match matches!(command, Command::TryPassword { .. }) {
+        true => Limit::Passwords,
+        false => Limit::Codes,
+    };
+    let committed = propose(shared, wrap(command)).await?;
+    if matches!(committed.outcome, Outcome::Refused(Refusal::TooMany { .. })) {
+        shared.pace.turned_away(limit);
+    }
+    accepted(committed)
 }
 
-fn accepted(committed: Committed) -> Result<Committed, Problem> {
+pub(super) fn accepted(committed: Committed) -> Result<Committed, Problem> {
     match of_outcome(&committed.outcome, NamedIn::Body) {
         None => Ok(committed),
         Some(problem) => Err(problem),

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::conversations::{self, Command, MarkKind, Mention, MessageRow, Say};
+use domain::passes::GUEST_MARK;
 use domain::{Civil, Command as DomainCommand, recipients, texts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 use super::{find, find_message, speaker};
 use crate::fields::Fields;
 use crate::input::{Input, Params, Segment, Segments};
-use crate::problem::{NamedIn, Problem, of_query};
+use crate::problem::{Kind, NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
@@ -88,6 +89,8 @@ pub(crate) struct MessageJson {
     /// Counts up within the room.
     sequence: u64,
     author: String,
+    /// Somebody from outside, let into this room for some hours.
+    guest: bool,
     /// Key of the person who said it, if that is known.
     person: Option<String>,
     /// `api`, `sms`, `email` or `system`.
@@ -187,6 +190,10 @@ pub(super) async fn post(
     fields.at_most("/text", &body.text, conversations::TEXT_LEN_MAX);
     let mark = body.mark.as_deref().map(|word| kind(&mut fields, word));
     fields.finish()?;
+    if mark.is_some() && input.order.guest {
+        let text = "guests speak in a room and mark nothing for the record; ask somebody of the organisation";
+        return Err(Problem::new(Kind::NotAllowed, text));
+    }
     let room = find(&shared, &room).await?;
     let by = speaker(&shared, &input.order, body.author, body.person.as_deref()).await?;
     let command = Command::Say(Say {
@@ -303,6 +310,7 @@ fn message_json(person: Option<String>, row: MessageRow, civil: &Civil) -> Messa
     MessageJson {
         id: row.id.to_string(),
         sequence: row.sequence,
+        guest: row.person.is_none() && row.via == "api" && row.author.ends_with(GUEST_MARK),
         author: line(&row.author),
         person,
         via: row.via,

@@ -34,7 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
 }
 
 /// The room meant by a path: `inbox`, an everyday room's key, or an alert's id or number.
-async fn find(shared: &Shared, room: &str) -> Result<RoomId, Problem> {
+pub(crate) async fn find(shared: &Shared, room: &str) -> Result<RoomId, Problem> {
     if room == INBOX {
         return Ok(RoomId::DUTY_INBOX);
     }

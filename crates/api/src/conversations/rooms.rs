@@ -159,6 +159,14 @@ pub(super) async fn list(
     Extension(principal): Extension<Principal>,
     mut view: View,
 ) -> Result<Response, Problem> {
+    if let Some(room) = principal.guest_room() {
+        let alert = alerts_domain::find(&mut view.0, domain::AlertId(room.0)).await;
+        let mut rooms = Vec::new();
+        if let Some(alert) = alert.map_err(of_query)? {
+            rooms.push(of_alert(&mut view, &alert, None).await?);
+        }
+        return Ok(view.answer(&RoomsJson { rooms, next: None }));
+    }
     let person = match principal.own.as_ref().or(params.person.as_ref()) {
         Some(key) => Some(known(&shared, key).await?.0),
         None => None,

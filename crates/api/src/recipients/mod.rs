@@ -1,6 +1,7 @@
 //! People and groups over HTTP.
 
 mod groups;
+mod numbers;
 mod person;
 
 use axum::extract::State;
@@ -29,6 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(list_people, put_people))
         .routes(routes!(show_person, put_person, remove_person))
         .routes(routes!(verify_method))
+        .merge(numbers::routes())
         .merge(groups::routes())
 }
 
@@ -82,7 +84,8 @@ async fn list_people(Params(page): Params<KeyPage>, mut view: View) -> Result<Re
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.key.clone());
-    let people = rows.into_iter().map(|row| person_json(row, &view.1));
+    let now = view.0.as_of;
+    let people = rows.into_iter().map(|row| person_json(row, &view.1, now));
     let people = people.collect();
     Ok(view.answer(&PeopleJson { people, next }))
 }
@@ -94,7 +97,7 @@ async fn show_person(Segment(key): Segment, mut view: View) -> Result<Response, 
         .await
         .map_err(of_query)?;
     let row = row.ok_or_else(|| Problem::not_found("nobody is known by this key"))?;
-    let shown = person_json(row, &view.1);
+    let shown = person_json(row, &view.1, view.0.as_of);
     Ok(view.answer(&shown))
 }
 

@@ -1,11 +1,11 @@
 //! A person as JSON, both ways.
 
-use domain::Civil;
 use domain::phone::{MailAddress, PhoneNumber};
 use domain::recipients::{
     self, ContactMethod, Details, Found, Person, PersonKind, PersonRow, Verification, Wishes,
     parse_hours, write_hours,
 };
+use domain::{Civil, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -140,6 +140,10 @@ pub(crate) struct PersonJson {
     note: String,
     /// Keys of the groups that name the person; rules may bring them into others.
     groups: Vec<String>,
+    /// Set for 24 hours after a number was changed with a voucher: texts from it command nothing.
+    number_changed_at: Option<String>,
+    /// Who vouched for it.
+    vouched_by: Option<String>,
 }
 
 /// Reads a person, noting every mistake at its place under `at`.
@@ -204,9 +208,10 @@ pub(super) fn parse_method(method: &MethodBody) -> Result<ContactMethod, String>
     }
 }
 
-pub(super) fn person_json(row: PersonRow, civil: &Civil) -> PersonJson {
+pub(super) fn person_json(row: PersonRow, civil: &Civil, now: Timestamp) -> PersonJson {
     let methods = row.methods.into_iter().zip(row.verification);
     let known = row.details;
+    let mark = row.number_mark.filter(|mark| now < mark.until);
     let mut languages = vec![row.language.clone()];
     languages.extend(known.more_languages);
     PersonJson {
@@ -231,6 +236,8 @@ pub(super) fn person_json(row: PersonRow, civil: &Civil) -> PersonJson {
         },
         note: known.note,
         groups: row.groups,
+        number_changed_at: mark.as_ref().map(|mark| civil.rfc3339(mark.changed_at)),
+        vouched_by: mark.map(|mark| mark.vouched_by),
     }
 }
 

@@ -36,10 +36,11 @@ pub enum Scope {
     AccountsAdmin,
     OutboxPause,
     AuditRead,
+    GuestWrite,
 }
 
 impl Scope {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AlertCreate,
         Self::AlertRead,
         Self::AlertAnswer,
@@ -59,6 +60,7 @@ impl Scope {
         Self::AccountsAdmin,
         Self::OutboxPause,
         Self::AuditRead,
+        Self::GuestWrite,
     ];
 
     /// The name in rows, requests and lists.
@@ -83,6 +85,7 @@ impl Scope {
             Self::AccountsAdmin => "accounts:admin",
             Self::OutboxPause => "outbox:pause",
             Self::AuditRead => "audit:read",
+            Self::GuestWrite => "guest:write",
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Role {
     Responder,
     /// Reads everything, changes nothing.
     Auditor,
+    /// From outside, for some hours: reads and speaks in one alert's room. Given with the room, never by hand.
+    Guest,
 }
 
 /// How far a permission goes.
@@ -52,7 +54,17 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 impl Role {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Admin,
+        Self::IncidentManager,
+        Self::DutyOfficer,
+        Self::Responder,
+        Self::Auditor,
+        Self::Guest,
+    ];
+
+    /// Those an administrator gives.
+    pub const GIVEN: [Self; 5] = [
         Self::Admin,
         Self::IncidentManager,
         Self::DutyOfficer,
@@ -68,6 +80,7 @@ impl Role {
             Self::DutyOfficer => "duty-officer",
             Self::Responder => "responder",
             Self::Auditor => "auditor",
+            Self::Guest => "guest",
         }
     }
 
@@ -83,6 +96,7 @@ impl Role {
             Self::DutyOfficer => of_duty_officer(scope),
             Self::Responder => of_responder(scope),
             Self::Auditor => of_auditor(scope),
+            Self::Guest => of_guest(scope),
         }
     }
 
@@ -96,7 +110,7 @@ impl Role {
         match self {
             Self::IncidentManager => Sight::All,
             Self::Admin | Self::DutyOfficer | Self::Auditor => Sight::Masked,
-            Self::Responder => Sight::Nothing,
+            Self::Responder | Self::Guest => Sight::Nothing,
         }
     }
 
@@ -107,6 +121,8 @@ impl Role {
             Self::IncidentManager => (12 * HOUR, None),
             Self::DutyOfficer => (30 * DAY, None),
             Self::Responder => (365 * DAY, None),
+            // The guest's own end comes first.
+            Self::Guest => (7 * DAY, Some(7 * DAY)),
         };
         Lifetime {
             idle: Duration::from_secs(idle),
@@ -135,6 +151,7 @@ fn of_admin(scope: Scope) -> Option<Reach> {
         | Scope::ReportCreate
         | Scope::RoomRead
         | Scope::RoomWrite
+        | Scope::GuestWrite
         | Scope::AuditRead => None,
     }
 }
@@ -154,7 +171,8 @@ fn of_incident_manager(scope: Scope) -> Option<Reach> {
         | Scope::SourceWrite
         | Scope::ReportCreate
         | Scope::RoomRead
-        | Scope::RoomWrite => Some(Reach::All),
+        | Scope::RoomWrite
+        | Scope::GuestWrite => Some(Reach::All),
         Scope::AccountsAdmin
         | Scope::KeysAdmin
         | Scope::ClusterAdmin
@@ -183,6 +201,7 @@ fn of_duty_officer(scope: Scope) -> Option<Reach> {
         | Scope::PeopleWrite
         | Scope::TemplateWrite
         | Scope::SourceWrite
+        | Scope::GuestWrite
         | Scope::AuditRead => None,
     }
 }
@@ -207,6 +226,7 @@ fn of_responder(scope: Scope) -> Option<Reach> {
         | Scope::MetricsRead
         | Scope::SourceRead
         | Scope::SourceWrite
+        | Scope::GuestWrite
         | Scope::AuditRead => None,
     }
 }
@@ -231,7 +251,32 @@ fn of_auditor(scope: Scope) -> Option<Reach> {
         | Scope::MetricsRead
         | Scope::SourceWrite
         | Scope::ReportCreate
+        | Scope::GuestWrite
         | Scope::RoomWrite => None,
+    }
+}
+
+fn of_guest(scope: Scope) -> Option<Reach> {
+    match scope {
+        Scope::RoomRead | Scope::RoomWrite => Some(Reach::Own),
+        Scope::AlertCreate
+        | Scope::AlertRead
+        | Scope::AlertAnswer
+        | Scope::PeopleRead
+        | Scope::PeopleWrite
+        | Scope::TemplateRead
+        | Scope::TemplateWrite
+        | Scope::ClusterRead
+        | Scope::ClusterAdmin
+        | Scope::OutboxPause
+        | Scope::KeysAdmin
+        | Scope::AccountsAdmin
+        | Scope::MetricsRead
+        | Scope::SourceRead
+        | Scope::SourceWrite
+        | Scope::ReportCreate
+        | Scope::GuestWrite
+        | Scope::AuditRead => None,
     }
 }
 

@@ -98,6 +98,7 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Waking(command) => of_waking(command),
         Command::Automations(_) => None,
         Command::Audit(command) => of_audit(command, outcome),
+        Command::Passes(command) => accounts::of_passes(command),
         #[cfg(feature = "next-level")]
         Command::Next(_) => None,
     }

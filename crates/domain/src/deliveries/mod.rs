@@ -15,6 +15,7 @@ mod outbox;
 mod query;
 mod reply_address;
 mod rules;
+mod secret_codes;
 #[cfg(test)]
 mod tests;
 mod trials;
@@ -43,7 +44,7 @@ pub(crate) use self::query::{answers_to, told_recipients};
 pub use self::reply_address::{ReplySecret, ReplyTo, reply_secret};
 pub use self::rules::{Lane, Purpose, RING, State, carrier};
 pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};
-pub(crate) use self::trials::{Trial, end_trials, owe_trial};
+pub(crate) use self::trials::{Trial, end_trials, owe_trial, trial_id};
 
 /// The address in rows about nobody in particular: no alert, no known person.
 pub(crate) const NONE: [u8; 16] = [0; 16];

@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::RING;
 use super::query::text_of;
+use super::secret_codes::at_its_longest;
 use crate::apply::Entry;
 use crate::time::Timestamp;
 use crate::{rows, texts};
@@ -74,7 +75,8 @@ pub async fn queued(conn: &mut SqliteConnection) -> Result<Queued, sqlx::Error> 
         let count: u64 = rows::unsigned(row, "count")?;
         match row.try_get("kind")? {
             "sms" => {
-                queued.sms_parts += count * u64::from(texts::parts(&text_of(row)?));
+                queued.sms_parts +=
+                    count * u64::from(texts::parts(&at_its_longest(&text_of(row)?)));
             }
             // Rings wait for texts, not texts for them.
             RING => {}

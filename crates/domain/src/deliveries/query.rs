@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::rules::{PINNED_FOR, RING_PARTS};
+use super::secret_codes::{at_its_longest, fill_in};
 use super::{AttemptRef, Lane, Purpose, RING, State, reply_secret};
 use crate::ids::{AlertId, DeliveryId, NodeId, RecipientId};
 use crate::texts::{self, Language};
@@ -223,7 +224,7 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
 pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<Work>, sqlx::Error> {
     let found = sqlx::query(
         "select a.delivery_id, a.attempt, a.channel, d.kind, d.lane, d.address, d.language, d.code, d.possible_repeat, \
-         d.renumbered, d.expires_at_ms, d.alert_id, d.recipient_id, (select f.site from fork f) as site, \
+         d.renumbered, d.expires_at_ms, d.alert_id, d.recipient_id, d.purpose, (select f.site from fork f) as site, \
          case when d.subject = '' then coalesce(t.subject, '') else d.subject end as subject, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
@@ -264,7 +265,12 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
                 subject: row
                     .try_get::<&str, _>("subject")?
                     .replace(texts::CODE_MARK, code),
-                body: text_of(row)?,
+                body: fill_in(
+                    text_of(row)?,
+                    Purpose::parse(row.try_get("purpose")?),
+                    secret.as_ref(),
+                    delivery,
+                ),
                 expires_at: rows::time(row, "expires_at_ms")?,
             })
         })
@@ -651,7 +657,7 @@ pub(crate) async fn told_recipients(
 fn parts_of(row: &SqliteRow) -> Result<u32, sqlx::Error> {
     match row.try_get("kind")? {
         RING => Ok(RING_PARTS),
-        _ => Ok(u32::from(texts::parts(&text_of(row)?))),
+        _ => Ok(u32::from(texts::parts(&at_its_longest(&text_of(row)?)))),
     }
 }
 

@@ -19,7 +19,7 @@ const SEAL_LEN: usize = 12;
 
 /// What reply addresses are sealed with.
 #[derive(Clone, Eq, PartialEq)]
-pub struct ReplySecret([u8; 32]);
+pub struct ReplySecret(pub(super) [u8; 32]);
 
 impl std::fmt::Debug for ReplySecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

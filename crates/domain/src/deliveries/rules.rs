@@ -156,6 +156,10 @@ pub enum Purpose {
     Trip,
     /// Asks somebody called once more, in words of its own.
     Reminder,
+    /// Carries a code that ends a sign-in. The code is filled in when it leaves.
+    SignIn,
+    /// Carries an invitation. Its code is filled in when it leaves.
+    Invitation,
 }
 
 impl Purpose {
@@ -170,6 +174,8 @@ impl Purpose {
             Self::Wake => "wake",
             Self::Trip => "trip",
             Self::Reminder => "reminder",
+            Self::SignIn => "sign_in",
+            Self::Invitation => "invitation",
         }
     }
 
@@ -183,6 +189,8 @@ impl Purpose {
             "wake" => Self::Wake,
             "trip" => Self::Trip,
             "reminder" => Self::Reminder,
+            "sign_in" => Self::SignIn,
+            "invitation" => Self::Invitation,
             _ => Self::Page,
         }
     }

@@ -1,4 +1,4 @@
-//! What is owed about no alert, to show that something works.
+//! What is owed about no alert: to show that something works, to let somebody in.
 
 use sqlx::SqliteConnection;
 
@@ -25,20 +25,25 @@ pub(crate) struct Trial<'a> {
     pub(crate) validity_ms: i64,
 }
 
-/// Owes it, behind everything that matters.
-pub(crate) async fn owe_trial(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    trial: &Trial<'_>,
-) -> Result<(), sqlx::Error> {
-    let id = DeliveryId::derive(&[
+/// The id under which it is owed.
+pub(crate) fn trial_id(entry: &Entry<'_>, trial: &Trial<'_>) -> DeliveryId {
+    DeliveryId::derive(&[
         trial.purpose.name().as_bytes(),
         entry.envelope.request.as_bytes(),
         &entry.index.to_be_bytes(),
         trial.kind.as_bytes(),
         &trial.recipient.map_or(NONE, |recipient| recipient.0),
         trial.address.as_bytes(),
-    ]);
+    ])
+}
+
+/// Owes it, behind everything that matters.
+pub(crate) async fn owe_trial(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    trial: &Trial<'_>,
+) -> Result<(), sqlx::Error> {
+    let id = trial_id(entry, trial);
     let (node, channel) = trial.from.unwrap_or((NodeId(0), ""));
     sqlx::query(
         "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \

@@ -239,7 +239,9 @@ async fn freeze_missing(
             | Purpose::Update
             | Purpose::Wake
             | Purpose::Trip
-            | Purpose::Reminder => {} // they carry their own words
+            | Purpose::Reminder
+            | Purpose::SignIn
+            | Purpose::Invitation => {} // they carry their own words
         }
     }
     Ok(())

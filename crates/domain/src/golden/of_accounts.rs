@@ -1,10 +1,11 @@
 //! Bytes of commands about accounts, factors and sessions.
 
-use crate::Command;
 use crate::access::Command as Access;
 use crate::access::accounts::{
     Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof,
 };
+use crate::passes::{AddGuest, AskNumber, Command as Passes};
+use crate::{AlertId, Command, DeliveryId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
     let name = || "anna".to_owned();
@@ -83,6 +84,16 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             Accounts::Open {
                 attempt: [4; 32],
                 proof: Proof::Recovery { code_hash: [5; 32] },
+                session: session(),
+            },
+        ),
+        of(
+            "accounts.open_by_text",
+            Accounts::Open {
+                attempt: [4; 32],
+                proof: Proof::Text {
+                    delivery: DeliveryId([9; 16]),
+                },
                 session: session(),
             },
         ),
@@ -168,6 +179,46 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 challenge: [10; 32],
                 session: session(),
                 device: device(),
+            }),
+        ),
+        (
+            "passes.send_code",
+            Command::Passes(Passes::SendCode { attempt: [4; 32] }),
+        ),
+        (
+            "passes.send_invitation",
+            Command::Passes(Passes::SendInvitation { name: name() }),
+        ),
+        (
+            "passes.add_guest",
+            Command::Passes(Passes::AddGuest(AddGuest {
+                account: "guest-1a2b3c4d".to_owned(),
+                alert: AlertId([1; 16]),
+                name: "Kai Laine".to_owned(),
+                number: "+358401112223".to_owned(),
+                valid_ms: 86_400_000,
+            })),
+        ),
+        (
+            "passes.ask_number",
+            Command::Passes(Passes::AskNumber(AskNumber {
+                person: name(),
+                from: Some("+358401234567".to_owned()),
+                to: "+358401112223".to_owned(),
+                by: "Olga".to_owned(),
+            })),
+        ),
+        (
+            "passes.vouch_number",
+            Command::Passes(Passes::VouchNumber {
+                person: name(),
+                by: "Bela".to_owned(),
+            }),
+        ),
+        (
+            "passes.end_guest",
+            Command::Passes(Passes::EndGuest {
+                account: "guest-1a2b3c4d".to_owned(),
             }),
         ),
     ]

@@ -126,6 +126,10 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
         ),
+        Command::Passes(_) => refused(
+            "codes and invitations wait until it is back: what is used once can be used up only by all. Whoever is signed \
+             in stays so",
+        ),
         Command::Nodes(_) => refused(
             "members cannot be admitted, removed or changed here. Do it at a node that hears the others; if the majority is \
              gone for good, see `holdfast cluster recover`",

@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 use super::rules::nesting_problem;
 use super::{
     Barred, Command, Found, Group, Member, Person, Verify, check_barred, check_group, check_person,
-    check_prefixes, check_verify, query, write_hours,
+    check_prefixes, check_verify, marks, query, write_hours,
 };
 use crate::apply::Entry;
 use crate::ids::{GroupId, RecipientId};
@@ -384,6 +384,14 @@ async fn note_found(
     if let Err(problem) = check_verify(verify) {
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
+    let person = RecipientId::of_key(&verify.person);
+    if verify.found == Found::Verified
+        && marks::is_new(conn, person, verify.method.address(), entry.at).await?
+    {
+        let text =
+            "this number was changed in the last 24 hours and shows nothing yet; note it tomorrow";
+        return Ok(Outcome::Refused(Refusal::NotNow(text.to_owned())));
+    }
     let (how, at) = match verify.found {
         Found::Unverified => ("", None),
         Found::Verified | Found::Failed => (verify.how.as_str(), Some(entry.at.0)),
@@ -428,7 +436,8 @@ pub(crate) async fn note_delivered(
     Ok(())
 }
 
-/// Notes that a number reached its person: they sent back a code that stood in a text to it.
+/// Notes that a number reached its person: they sent back a code that stood in a text to it. One that was changed in the
+/// night proves nothing while that is new.
 pub(crate) async fn note_answered(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -436,6 +445,9 @@ pub(crate) async fn note_answered(
     number: &str,
     how: &str,
 ) -> Result<(), sqlx::Error> {
+    if marks::is_new(conn, person, number, entry.at).await? {
+        return Ok(());
+    }
     sqlx::query(
         "update contact_method set found = ?, found_how = ?, found_at_ms = ? \
          where recipient_id = ? and kind = 'sms' and address = ?",

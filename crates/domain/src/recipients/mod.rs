@@ -6,6 +6,7 @@
 
 mod apply;
 mod command;
+mod marks;
 mod query;
 mod rules;
 #[cfg(test)]
@@ -17,6 +18,8 @@ pub use self::command::{
     Barred, Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
     PersonKind, Rule, Verify, Window, Wishes,
 };
+pub use self::marks::NumberMark;
+pub(crate) use self::marks::mark_number;
 pub use self::query::{
     Freeze, GroupRow, ImportRow, ImportState, Membership, Named, Occupancy, PersonRow,
     Verification, allowed_prefixes, by_address, by_ids, by_keys, count, freeze, group, groups,

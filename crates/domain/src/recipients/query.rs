@@ -15,6 +15,7 @@ pub(crate) use self::labels::{of_whom, people_by_site};
 pub(super) use self::members::FOUND_BY_RULES;
 pub use self::members::{Membership, Named, Occupancy, occupancy, resolve};
 pub(super) use self::members::{first_unknown_group, inner_groups};
+use super::marks::{self, NumberMark};
 use super::{
     Barred, ContactMethod, Criterion, Details, Found, Member, Person, PersonKind, Prefixes, Rule,
     Wishes, parse_hours,
@@ -38,6 +39,8 @@ pub struct PersonRow {
     pub groups: Vec<String>,
     /// When the person was last put.
     pub updated_at: Timestamp,
+    /// Their number that was changed last with a voucher.
+    pub number_mark: Option<NumberMark>,
 }
 
 /// What was last found out about a contact method.
@@ -247,7 +250,7 @@ pub(crate) async fn first_unknown_person(
         .and_then(|at| keys.get(at).map(|key| key.as_ref().to_owned())))
 }
 
-/// Loads the people whose ids are in a JSON array, with methods and groups, in three statements whatever their number.
+/// Loads the people whose ids are in a JSON array, with methods and groups, in four statements whatever their number.
 async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>, sqlx::Error> {
     let found = sqlx::query(
         "select recipient_id, key, name, language, updated_at_ms, kind, duty, more_languages, zone, tags, skills, sites, \
@@ -295,6 +298,7 @@ async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>
             .or_default()
             .push(row.try_get(1)?);
     }
+    let mut marks = marks::of(conn, &ids).await?;
     found
         .iter()
         .map(|row| {
@@ -311,6 +315,7 @@ async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>
                 details: details(row)?,
                 groups: groups.remove(&id).unwrap_or_default(),
                 updated_at: rows::time(row, "updated_at_ms")?,
+                number_mark: marks.remove(&id),
             })
         })
         .collect()

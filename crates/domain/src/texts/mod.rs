@@ -15,6 +15,7 @@ mod language;
 mod news;
 mod order;
 mod page;
+mod pass;
 mod phone;
 mod remind;
 mod reply;
@@ -38,6 +39,7 @@ pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,
 };
+pub use self::pass::{guest, invitation, number_changed, sign_in_code};
 pub use self::phone::{card_note, instructions};
 pub use self::remind::{all_accounted_for, needs_help, reminder, still_coming, time_is_over};
 pub use self::reply::{
@@ -59,6 +61,9 @@ pub use self::watch::{going_dark, trouble};
 
 /// Stands for the person's code in a frozen text. A control character, which no cleaned text can contain.
 pub const CODE_MARK: char = '\u{1}';
+
+/// Stands for a code that no row holds: it is worked out when the text leaves. A control character, as above.
+pub const SECRET_MARK: char = '\u{2}';
 
 /// No text of ours takes more SMS parts than this, marks and the longest code included.
 pub const SMS_PARTS_MAX: usize = 6;

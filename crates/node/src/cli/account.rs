@@ -39,7 +39,19 @@ pub(super) async fn account(context: &Context, command: AccountCommand) -> Done 
                 "let its owner in with: holdfast account invite {name}"
             ));
         }
-        AccountCommand::Invite { name } => {
+        AccountCommand::Invite { name, text: true } => {
+            let body = json!({ "send": "text" });
+            let answer = client
+                .change(Method::POST, &at(&name, "/invitation"), Some(&body))
+                .await?;
+            context.output.data(&answer, || {
+                format!(
+                    "invitation for {name} texted to {}",
+                    cell(&answer["sent_to"])
+                )
+            });
+        }
+        AccountCommand::Invite { name, text: false } => {
             let answer = client
                 .change(Method::POST, &at(&name, "/invitation"), None)
                 .await?;
@@ -47,6 +59,50 @@ pub(super) async fn account(context: &Context, command: AccountCommand) -> Done 
             context.output.note(
                 "good for one device and for 24 hours; print it or read it aloud, it is shown once",
             );
+        }
+        AccountCommand::Guest {
+            room,
+            name,
+            number,
+            hours,
+        } => {
+            let body = json!({ "name": name, "number": number, "hours": hours });
+            let path = format!("/v1/rooms/{}/guests", segment(&room));
+            let answer = client.change(Method::POST, &path, Some(&body)).await?;
+            context.output.data(&answer, || {
+                let guest = &answer["guest"];
+                let (account, until) = (cell(&guest["account"]), cell(&guest["expires_at"]));
+                format!("{account}: {} until {until}", cell(&guest["name"]))
+            });
+        }
+        AccountCommand::Guests { room } => {
+            let path = format!("/v1/rooms/{}/guests", segment(&room));
+            let answer = client.get(&path).await?;
+            let fields = [
+                "account",
+                "name",
+                "number",
+                "added_by",
+                "expires_at",
+                "ended_at",
+                "sessions",
+            ];
+            let rows: Vec<_> = each(&answer["guests"])
+                .map(|guest| fields.map(|field| cell(&guest[field])).to_vec())
+                .collect();
+            let header = [
+                "account", "name", "number", "added by", "until", "ended", "devices",
+            ];
+            context
+                .output
+                .data(&answer, || context.output.table(&header, &rows));
+        }
+        AccountCommand::EndGuest { room, account } => {
+            let path = format!("/v1/rooms/{}/guests/{}", segment(&room), segment(&account));
+            let answer = client.change(Method::DELETE, &path, None).await?;
+            context
+                .output
+                .data(&answer, || format!("{account} is shown out"));
         }
         AccountCommand::Roles { name, role } => {
             let body = json!({ "roles": role });

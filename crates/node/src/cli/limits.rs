@@ -1,4 +1,4 @@
-//! `holdfast limits`: what may be spent on SMS, and when a second person must agree.
+//! `holdfast limits`: what may be spent on SMS, when a second person must agree, and how often people may try to sign in.
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -123,6 +123,7 @@ async fn show(context: &Context) -> Done {
     let mut answer = client.get("/v1/budgets").await?;
     let setting = client.get("/v1/second-person").await?;
     answer["second_person"] = setting["second_person"].clone();
+    answer["limits"] = client.get("/v1/limits").await?["limits"].clone();
     context.output.data(&answer, || {
         let fields = ["account", "period", "unit", "used", "open", "limit"];
         let row = |standing: &Value| fields.map(|field| cell(&standing[field])).to_vec();
@@ -133,11 +134,16 @@ async fn show(context: &Context) -> Done {
             false => context.output.table(&header, &rows),
         };
         let spent = |period: &str| cell(&answer[period]["parts"]);
+        let fields = ["name", "what", "allows", "counted_by", "turned_away"];
+        let row = |limit: &Value| fields.map(|field| cell(&limit[field])).to_vec();
+        let rows: Vec<_> = each(&answer["limits"]).map(row).collect();
+        let header = ["limit", "of", "allows", "counted by", "turned away here"];
         format!(
-            "{}\nspent: {} SMS parts today, {} this month\n{standings}",
+            "{}\nspent: {} SMS parts today, {} this month\n{standings}\n\n{}",
             sentence(&answer["second_person"]),
             spent("today"),
             spent("this_month"),
+            context.output.table(&header, &rows),
         )
     });
     Ok(())

@@ -69,6 +69,30 @@ pub(super) async fn person(context: &Context, command: PersonCommand) -> Done {
             context.output.data(&answer, || format!("{key}: {state}"));
             Ok(())
         }
+        PersonCommand::ChangeNumber { key, to, from, by } => {
+            let body = json!({ "from": from, "to": to, "by": by });
+            let path = format!("/v1/people/{}/number-change", segment(&key));
+            let answer = context
+                .client()?
+                .change(Method::POST, &path, Some(&body))
+                .await?;
+            context.output.data(&answer, || {
+                format!("{key}: waits for an hour until somebody else vouches for the number")
+            });
+            Ok(())
+        }
+        PersonCommand::VouchNumber { key, by } => {
+            let body = json!({ "by": by });
+            let path = format!("/v1/people/{}/number-change/vouch", segment(&key));
+            let answer = context
+                .client()?
+                .change(Method::POST, &path, Some(&body))
+                .await?;
+            context.output.data(&answer, || {
+                format!("{key}: number changed; the old one is told")
+            });
+            Ok(())
+        }
         PersonCommand::Import(wanted) => directory::import_people(context, &wanted).await,
         PersonCommand::Export { file, format } => directory::export(context, &file, format).await,
     }

@@ -25,7 +25,10 @@ pub(in crate::access) async fn apply(
         } => put(conn, entry, name, shown, person.as_deref()).await,
         Command::SetRoles { name, roles } => set_roles(conn, entry, name, roles).await,
         Command::SetDisabled { name, disabled } => set_disabled(conn, entry, name, *disabled).await,
-        Command::Invite { name, code_hash } => invite(conn, entry, name, code_hash).await,
+        Command::Invite { name, code_hash } => match guest_refusal(conn, name).await? {
+            Some(refusal) => Ok(Outcome::Refused(refusal)),
+            None => invite(conn, entry, name, code_hash).await,
+        },
         Command::Accept(accept) => sign_in::accept(conn, entry, accept).await,
         Command::TryPassword { subject } => sign_in::try_password(conn, entry, subject).await,
         Command::BeginAttempt {
@@ -81,6 +84,9 @@ async fn put(
         let rule = "an account's name has 1 to 64 lower-case letters, digits, dots, dashes and underscores";
         return Ok(Outcome::Refused(Refusal::Invalid(rule.to_owned())));
     }
+    if let Some(refusal) = guest_refusal(conn, name).await? {
+        return Ok(Outcome::Refused(refusal));
+    }
     let known = query::account(conn, name).await?;
     // Whoever leads an account to another person decides whose alerts it answers: with an admin's, only in person.
     if let Some(known) = &known
@@ -121,6 +127,9 @@ async fn set_roles(
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
     let wanted = Roles::read(roles);
+    if known.guest.is_some() || wanted.0.contains(&Role::Guest) {
+        return Ok(Outcome::Refused(of_guests()));
+    }
     if wanted == known.roles {
         return Ok(Outcome::Unchanged);
     }
@@ -175,7 +184,8 @@ async fn set_disabled(
     Ok(Outcome::Applied(Receipt::None))
 }
 
-async fn invite(
+/// Makes an invitation in place of earlier ones.
+pub(crate) async fn invite(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     name: &str,
@@ -339,4 +349,18 @@ async fn find(
 
 pub(super) fn unknown() -> Refusal {
     Refusal::NoSuch("there is no such account; see `holdfast account list`".to_owned())
+}
+
+/// What is known of a guest came with the room, and the code goes to the guest's number alone.
+async fn guest_refusal(
+    conn: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<Refusal>, sqlx::Error> {
+    let known = query::account(conn, name).await?;
+    Ok(known.and_then(|known| known.guest).map(|_| of_guests()))
+}
+
+fn of_guests() -> Refusal {
+    let text = "guests are added to a room and end there; see `holdfast account guest`";
+    Refusal::NotNow(text.to_owned())
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::DeliveryId;
+
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Adds an account, or changes whom it stands for. Roles and factors stay.
@@ -136,4 +138,6 @@ pub enum Proof {
     Totp { step: u64 },
     /// One of the printed codes, by its SHA-256.
     Recovery { code_hash: [u8; 32] },
+    /// The code that this delivery carried.
+    Text { delivery: DeliveryId },
 }

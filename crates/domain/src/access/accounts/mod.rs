@@ -7,23 +7,34 @@
 
 mod apply;
 mod command;
+mod guest;
 mod passkeys;
 mod query;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod text_code;
 
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::ids::NodeId;
+
 pub(super) use self::apply::apply;
+pub(crate) use self::apply::invite;
 pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof};
+pub use self::guest::GuestRow;
+pub(crate) use self::guest::{add_guest, end_guest};
 pub use self::passkeys::{PASSKEYS_MAX, PasskeyRow, passkey, passkeys};
 pub use self::query::{
-    AccountRow, AttemptRow, SessionRow, account, accounts, attempt, invitation_expires,
-    is_recovery_code, recovery_codes_left, session, sessions, tries_closed_until,
+    AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt, guests,
+    invitation_expires, invitation_of, is_recovery_code, recovery_codes_left, session, sessions,
+    tries_closed_until,
 };
+
+pub use self::text_code::{TextCodeRow, text_code};
+pub(crate) use self::text_code::{count_one, note_text_code, wait_for};
 
 /// How often something may be tried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,6 +65,33 @@ pub const CODE_TRIES: TryLimit = TryLimit {
     closed: Duration::from_secs(3_600),
 };
 
+/// Codes and invitations texted to one account.
+pub const TEXTS: TryLimit = TryLimit {
+    kind: "text",
+    max: 3,
+    window: Duration::from_secs(10 * 60),
+    closed: Duration::ZERO,
+};
+
+/// The same over a day.
+pub const TEXTS_OF_DAY: TryLimit = TryLimit {
+    kind: "text_day",
+    max: 10,
+    window: Duration::from_secs(24 * 3_600),
+    closed: Duration::ZERO,
+};
+
+/// What all who ask one node have texted to them, but for people called to an open alert: those must get in.
+pub const TEXTS_OF_NODE: TryLimit = TryLimit {
+    kind: "text_node",
+    max: 50,
+    window: Duration::from_secs(3_600),
+    closed: Duration::ZERO,
+};
+
+/// How long a texted code ends a sign-in.
+pub const TEXT_CODE_TIME: Duration = Duration::from_secs(5 * 60);
+
 /// Tries of a code in one sign-in.
 pub const TRIES_OF_ATTEMPT: u32 = 5;
 
@@ -80,6 +118,29 @@ pub fn subject(name: &str) -> [u8; 32] {
     let hash = Sha256::new()
         .chain_update(b"holdfast account")
         .chain_update(name);
+    hash.finalize().into()
+}
+
+/// What tries are counted under on a device that was signed in to this account before and shows that it is that device:
+/// whoever guesses elsewhere does not close this way in (SECURITY T-14).
+pub fn subject_on(name: &str, device_key: &[u8]) -> [u8; 32] {
+    let hash = Sha256::new()
+        .chain_update(b"holdfast account on")
+        .chain_update(Sha256::digest(device_key))
+        .chain_update(name);
+    hash.finalize().into()
+}
+
+/// What rows hold of an invitation's code: SHA-256 of its letters without dashes.
+pub(crate) fn invitation_hash(letters: &str) -> [u8; 32] {
+    Sha256::digest(letters).into()
+}
+
+/// What is texted at a node's asking is counted under.
+pub(crate) fn subject_of_node(node: NodeId) -> [u8; 32] {
+    let hash = Sha256::new()
+        .chain_update(b"holdfast node")
+        .chain_update(node.0.to_be_bytes());
     hash.finalize().into()
 }
 

@@ -3,8 +3,10 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::guest::{self, GuestRow};
 use super::{ATTEMPT_TIME, TRIES_OF_ATTEMPT, TryLimit};
 use crate::access::Roles;
+use crate::ids::RoomId;
 use crate::rows;
 use crate::time::Timestamp;
 
@@ -25,9 +27,16 @@ pub struct AccountRow {
     pub totp_step: u64,
     /// How many passkeys let in alone.
     pub passkeys: u32,
+    /// Set when it lets somebody from outside into one room.
+    pub guest: Option<GuestRow>,
 }
 
 impl AccountRow {
+    /// Whether anybody is let in by it now.
+    pub fn lets_in(&self, now: Timestamp) -> bool {
+        self.disabled_at.is_none() && self.guest.as_ref().is_none_or(|guest| guest.live(now))
+    }
+
     /// Whether one-time codes of an app open a session of it.
     pub fn has_totp(&self) -> bool {
         self.totp_sealed.is_some() && self.totp_confirmed_at.is_some()
@@ -88,23 +97,48 @@ impl AttemptRow {
     }
 }
 
-const ACCOUNT: &str = "select a.*, (select count(*) from passkey p where p.account = a.name) as passkeys \
-     from account a where a.name = ?";
+/// Accounts with what makes one a guest's; which ones, and in which order, follow.
+macro_rules! account_select {
+    ($tail:literal) => {
+        concat!(
+            "select a.name, a.shown, a.person, a.roles, a.disabled_at_ms, a.created_at_ms, a.created_by, a.password, \
+             a.totp_sealed, a.totp_confirmed_at_ms, a.totp_step, g.account, g.room_id, g.number, g.added_at_ms, \
+             g.added_by, g.expires_at_ms, g.ended_at_ms, g.ended_by \
+             from account a left join guest g on g.account = a.name ",
+            $tail
+        )
+    };
+}
 
 /// The account of this name.
 pub async fn account(
     conn: &mut SqliteConnection,
     name: &str,
 ) -> Result<Option<AccountRow>, sqlx::Error> {
-    let row = sqlx::query(ACCOUNT).bind(name).fetch_optional(conn).await?;
+    let row = sqlx::query(account_select!("where a.name = ?"))
+        .bind(name)
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(account_row).transpose()
 }
 
 /// All accounts, in order of name.
 pub async fn accounts(conn: &mut SqliteConnection) -> Result<Vec<AccountRow>, sqlx::Error> {
-    let found = sqlx::query(
-        "select a.*, (select count(*) from passkey p where p.account = a.name) as passkeys from account a order by a.name",
-    )
+    let found = sqlx::query(account_select!("order by a.name"))
+        .fetch_all(conn)
+        .await?;
+    found.iter().map(account_row).collect()
+}
+
+/// Those from outside who were let into a room, also those who are not any more, by when they were added.
+pub async fn guests(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    let found = sqlx::query(account_select!(
+        "where g.room_id = ? order by g.added_at_ms, a.name"
+    ))
+    .bind(room.as_bytes())
     .fetch_all(conn)
     .await?;
     found.iter().map(account_row).collect()
@@ -141,6 +175,17 @@ pub async fn sessions(
     .fetch_all(conn)
     .await?;
     found.iter().map(session_row).collect()
+}
+
+/// The accounts a device is or was signed in to, by the device's public key, in order of name.
+pub async fn accounts_of_device(
+    conn: &mut SqliteConnection,
+    device_key: &[u8],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("select distinct account from session where device_key = ? order by account")
+        .bind(device_key)
+        .fetch_all(conn)
+        .await
 }
 
 /// A sign-in under way, by the SHA-256 of its id.
@@ -208,6 +253,20 @@ pub async fn invitation_expires(
     Ok(found.map(Timestamp))
 }
 
+/// Until when the newest unused invitation of an account opens the door.
+pub async fn invitation_of(
+    conn: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "select max(expires_at_ms) from invitation where account = ? and used_at_ms is null",
+    )
+    .bind(name)
+    .fetch_one(conn)
+    .await?;
+    Ok(found.map(Timestamp))
+}
+
 /// Until when nothing more is tried under a limit.
 pub async fn tries_closed_until(
     conn: &mut SqliteConnection,
@@ -239,6 +298,7 @@ fn account_row(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
         totp_confirmed_at: rows::time_opt(row, "totp_confirmed_at_ms")?,
         totp_step: rows::unsigned(row, "totp_step")?,
         passkeys: rows::unsigned(row, "passkeys")?,
+        guest: guest::of_row(row)?,
     })
 }
 

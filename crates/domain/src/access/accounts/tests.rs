@@ -159,6 +159,42 @@ async fn ten_tries_of_a_password_close_the_path_for_a_quarter_of_an_hour() {
     }
 }
 
+#[tokio::test]
+async fn a_known_devices_tries_are_counted_by_themselves_and_begin_anew_with_the_right_password() {
+    let mut world = World::new().await;
+    add(&mut world, "ana", &["responder"]).await;
+    let on_phone = subject_on("ana", &device().key);
+    for subject in [subject("ana"), on_phone] {
+        for _ in 0..10 {
+            let tried = told(&mut world, Command::TryPassword { subject }).await;
+            assert_eq!(tried, Outcome::Applied(Receipt::None));
+        }
+        assert!(refused(
+            &told(&mut world, Command::TryPassword { subject }).await
+        ));
+    }
+    // The right password on a device not known yet; then on the phone, which gives nobody elsewhere more tries.
+    begin(&mut world, "ana", 1).await;
+    let shared = Command::TryPassword {
+        subject: subject("ana"),
+    };
+    let own = Command::TryPassword { subject: on_phone };
+    assert!(!refused(&told(&mut world, shared.clone()).await));
+    assert!(refused(&told(&mut world, own.clone()).await));
+    for _ in 0..10 {
+        told(&mut world, shared.clone()).await;
+    }
+    invite(&mut world, "ana", 1).await;
+    accept(&mut world, 1, 1, None).await;
+    begin(&mut world, "ana", 2).await;
+    assert!(refused(&told(&mut world, shared).await));
+    assert!(!refused(&told(&mut world, own).await));
+    let known = accounts_of_device(&mut world.conn, &device().key).await;
+    assert_eq!(known.unwrap(), ["ana"]);
+    let unknown = accounts_of_device(&mut world.conn, &[5; 65]).await;
+    assert!(unknown.unwrap().is_empty());
+}
+
 async fn begin(world: &mut World, name: &str, attempt: u8) {
     let begin = Command::BeginAttempt {
         attempt: [attempt; 32],

@@ -3,6 +3,7 @@
 use super::{Said, details, line};
 use crate::access::accounts::{Command, Proof};
 use crate::audit;
+use crate::passes;
 
 pub(super) fn of_accounts(command: &Command) -> Said {
     let account = |name: &str| format!("account:{name}");
@@ -62,6 +63,7 @@ pub(super) fn of_accounts(command: &Command) -> Said {
             let factor = match proof {
                 Proof::Totp { .. } => "totp",
                 Proof::Recovery { .. } => "recovery",
+                Proof::Text { .. } => "text",
             };
             let details = details()
                 .text("factor", factor)
@@ -94,5 +96,40 @@ pub(super) fn of_accounts(command: &Command) -> Said {
         }
         // That a session is used shows in what it does; sealing a seed anew changes nobody's factor.
         Command::Touch { .. } | Command::ResealTotp { .. } => None,
+    }
+}
+
+pub(super) fn of_passes(command: &passes::Command) -> Said {
+    match command {
+        passes::Command::SendCode { attempt } => {
+            let object = format!("attempt:{}", audit::hex(&attempt[..8]));
+            line("sign_in.text", object, details())
+        }
+        passes::Command::SendInvitation { name } => {
+            let details = details().text("send", "text");
+            line("account.invite", format!("account:{name}"), details)
+        }
+        passes::Command::AddGuest(new) => {
+            let details = details()
+                .text("alert", &new.alert.to_string())
+                .text("name", &new.name)
+                .text("number", &new.number)
+                .number("hours", new.valid_ms.div_ceil(3_600_000));
+            line("guest.add", format!("account:{}", new.account), details)
+        }
+        passes::Command::AskNumber(ask) => {
+            let details = details()
+                .text("from", ask.from.as_deref().unwrap_or_default())
+                .text("to", &ask.to)
+                .text("by", &ask.by);
+            line("number.ask", format!("person:{}", ask.person), details)
+        }
+        passes::Command::VouchNumber { person, by } => {
+            let details = details().text("by", by);
+            line("number.vouch", format!("person:{person}"), details)
+        }
+        passes::Command::EndGuest { account } => {
+            line("guest.end", format!("account:{account}"), details())
+        }
     }
 }

@@ -22,7 +22,36 @@ pub(crate) enum AccountCommand {
         role: Vec<String>,
     },
     /// Make a code that lets one device in, once, within 24 hours
-    Invite { name: String },
+    Invite {
+        name: String,
+        /// Text it to the number known to reach the person; nobody else sees it
+        #[arg(long)]
+        text: bool,
+    },
+    /// Let somebody from outside into the room of an open alert, by a code texted to them
+    Guest {
+        /// Number of the alert
+        room: String,
+        /// As people should read it
+        name: String,
+        /// Where the code is texted
+        number: String,
+        /// How long they stay: 1 to 168
+        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        hours: u64,
+    },
+    /// Those from outside who were let into a room
+    Guests {
+        /// Number of the alert
+        room: String,
+    },
+    /// Show a guest out, at once
+    EndGuest {
+        /// Number of the alert
+        room: String,
+        /// The guest's account
+        account: String,
+    },
     /// Set what an account may do; none without a role
     Roles {
         name: String,
@@ -40,5 +69,5 @@ pub(crate) enum AccountCommand {
 }
 
 fn roles() -> PossibleValuesParser {
-    Role::ALL.map(Role::name).into()
+    Role::GIVEN.map(Role::name).into()
 }

@@ -25,6 +25,25 @@ pub(crate) enum PersonCommand {
         #[arg(long, default_value = "")]
         how: String,
     },
+    /// Ask for another number of somebody; it changes when somebody else vouches for it
+    ChangeNumber {
+        key: String,
+        /// The new number
+        to: String,
+        /// The number to be replaced, of somebody who has several
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<String>,
+        /// Who asks, as people should read it
+        #[arg(long = "name", value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Vouch for the number that waits for somebody, and change it
+    VouchNumber {
+        key: String,
+        /// Who vouches, as people should read it
+        #[arg(long = "name", value_name = "NAME")]
+        by: Option<String>,
+    },
     /// Take people from a file: CSV, XLSX or vCard; the first line of a table names its columns: key, name, languages,
     /// sms, email, and those an export has
     Import(PersonImport),
