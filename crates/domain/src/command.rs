@@ -7,9 +7,9 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, audit, automations, conversations, deliveries, escalation, inbound,
-    islands, limits, nodes, oncall, recipients, reports, requests, sources, templates, waking,
-    zones,
+    access, alerts, approvals, audit, automations, bridge, conversations, deliveries, escalation,
+    inbound, islands, limits, nodes, oncall, recipients, reports, requests, sources, templates,
+    waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -35,6 +35,7 @@ pub enum Command {
     Waking(waking::Command),
     Automations(automations::Command),
     Audit(audit::Command),
+    Bridge(bridge::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -63,7 +64,8 @@ impl Command {
             | Self::Approvals(_)
             | Self::Waking(_)
             | Self::Automations(_)
-            | Self::Audit(_) => 1,
+            | Self::Audit(_)
+            | Self::Bridge(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -132,7 +134,8 @@ impl Command {
             | Self::Approvals(_)
             | Self::Waking(_)
             | Self::Automations(_)
-            | Self::Audit(_) => false,
+            | Self::Audit(_)
+            | Self::Bridge(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -328,6 +328,26 @@ pub async fn member(
         }))
 }
 
+/// Rooms that somebody follows by text or by mail, in order of id.
+pub(crate) async fn followed(
+    conn: &mut SqliteConnection,
+    person: RecipientId,
+) -> Result<Vec<(RoomId, Follow)>, sqlx::Error> {
+    let found = sqlx::query(
+        "select room_id, follow from room_member where recipient_id = ? and member and follow <> 'app' order by room_id",
+    )
+    .bind(person.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            let follow = Follow::parse(row.try_get("follow")?).unwrap_or(Follow::App);
+            Ok((RoomId::from_row(row.try_get("room_id")?)?, follow))
+        })
+        .collect()
+}
+
 /// How far somebody has read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReadRow {

@@ -156,6 +156,8 @@ pub enum Purpose {
     Trip,
     /// Asks somebody called once more, in words of its own.
     Reminder,
+    /// Tells somebody who follows a room from outside what was said there.
+    Digest,
 }
 
 impl Purpose {
@@ -170,6 +172,7 @@ impl Purpose {
             Self::Wake => "wake",
             Self::Trip => "trip",
             Self::Reminder => "reminder",
+            Self::Digest => "digest",
         }
     }
 
@@ -183,6 +186,7 @@ impl Purpose {
             "wake" => Self::Wake,
             "trip" => Self::Trip,
             "reminder" => Self::Reminder,
+            "digest" => Self::Digest,
             _ => Self::Page,
         }
     }
@@ -218,6 +222,8 @@ pub enum Lane {
     Human,
     FirstOfSource,
     Rest,
+    /// What people say to each other: never before anything of an alert.
+    Talk,
 }
 
 impl Lane {
@@ -229,6 +235,7 @@ impl Lane {
             Self::Human => 2,
             Self::FirstOfSource => 3,
             Self::Rest => 4,
+            Self::Talk => 5,
         }
     }
 
@@ -239,6 +246,7 @@ impl Lane {
             1 => Self::Reply,
             2 => Self::Human,
             3 => Self::FirstOfSource,
+            5 => Self::Talk,
             _ => Self::Rest,
         }
     }

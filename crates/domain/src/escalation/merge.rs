@@ -239,7 +239,8 @@ async fn freeze_missing(
             | Purpose::Update
             | Purpose::Wake
             | Purpose::Trip
-            | Purpose::Reminder => {} // they carry their own words
+            | Purpose::Reminder
+            | Purpose::Digest => {} // they carry their own words
         }
     }
     Ok(())

@@ -49,7 +49,13 @@ impl Desk<'_> {
                 self.about_alert(order.verb, &alert, words, language)
                     .await?
             }
-            Verb::Status | Verb::Who | Verb::Room | Verb::Help | Verb::Report => {
+            Verb::Status
+            | Verb::Who
+            | Verb::Room
+            | Verb::Follow
+            | Verb::Unfollow
+            | Verb::Help
+            | Verb::Report => {
                 return refuse(Refused::Usage(order.verb));
             }
         };
