@@ -119,16 +119,19 @@ impl Standing {
         own: bool,
         calls: bool,
         now: Timestamp,
-        in_: Duration,
+        gathered: Duration,
     ) {
         self.seen = sequence;
         if own {
             return;
         }
         self.waiting += 1;
-        let wanted = if calls { now } else { now + in_ };
+        let wanted = if calls { now } else { now + gathered };
         self.due = Some(match (self.due, self.held) {
-            (None, _) => wanted,
+            (None, _) => {
+                self.held = Held::No;
+                wanted
+            }
             (Some(due), Held::No) => due.min(wanted),
             (Some(due), Held::Person | Held::Room | Held::Unreachable) => due,
         });

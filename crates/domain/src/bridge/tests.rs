@@ -341,6 +341,25 @@ async fn a_bare_phone_follows_writes_and_stops_by_text() {
 }
 
 #[tokio::test]
+async fn whoever_comes_with_a_bare_phone_is_offered_what_others_say() {
+    let mut world = World::new().await;
+    let alert = world.raise(Severity::High, 60, &[&["ana", "dora"]]).await;
+    let room = RoomId::of_alert(alert);
+    let code = world.code(alert, "dora").await;
+    world.pass(1);
+    texted(&mut world, &format!("{code} 1")).await;
+    say(&mut world, room, "ana", "gate 5").await;
+    texted(&mut world, &format!("{code} 2")).await;
+    texted(&mut world, &format!("{code} 1")).await;
+    texted(&mut world, "FOLLOW 1").await;
+    texted(&mut world, &format!("{code} 1 20")).await;
+    let offer = "What is said about it, by text: FOLLOW 1";
+    let replies = sent(&mut world, "reply").await;
+    let offered: Vec<bool> = replies.iter().map(|reply| reply.ends_with(offer)).collect();
+    assert_eq!(offered, [false, false, true, false, false], "{replies:?}");
+}
+
+#[tokio::test]
 async fn a_stranger_and_words_that_look_like_an_order_follow_nothing() {
     let mut world = World::new().await;
     let alert = world.raise(Severity::High, 60, &[&["ana"]]).await;

@@ -32,7 +32,7 @@ pub use self::query::{
     Edit, Marked, MemberRow, MessageRow, Pinned, ReadRow, RoomRow, find_message, member, members,
     messages, newest, pinned, reads, room, room_by_key, rooms,
 };
-pub(crate) use self::query::{followed, last_decision};
+pub(crate) use self::query::{followed, is_talked_in, last_decision};
 pub(crate) use self::record::{Heard, hear};
 pub(crate) use self::rooms::set_follow;
 pub use self::rules::{Mention, TEXT_LEN_MAX, check_key};

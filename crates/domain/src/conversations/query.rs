@@ -348,6 +348,22 @@ pub(crate) async fn followed(
         .collect()
 }
 
+/// Whether anybody known but this one has spoken in a room.
+pub(crate) async fn is_talked_in(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    besides: RecipientId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from message m join message_more x on x.message_id = m.message_id \
+         where m.room_id = ? and x.recipient_id is not null and x.recipient_id <> ?)",
+    )
+    .bind(room.as_bytes())
+    .bind(besides.as_bytes())
+    .fetch_one(conn)
+    .await
+}
+
 /// How far somebody has read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReadRow {

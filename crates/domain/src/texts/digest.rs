@@ -99,6 +99,12 @@ pub fn reply_to_digest(tag: &str) -> &'static str {
     words(tag).reply
 }
 
+/// Offers somebody who is coming what is said in the room of their alert.
+pub fn offer_room(tag: &str, room: &str) -> String {
+    let follow = Verb::Follow.word(Language::parse(tag));
+    format!("{} {follow} {}", words(tag).offer, name(room))
+}
+
 /// What whoever follows a room from now on is told.
 pub fn follows(tag: &str, room: &str) -> String {
     let (room, language) = (name(room), Language::parse(tag));
@@ -166,6 +172,8 @@ struct Words {
     /// Before what to text.
     write: &'static str,
     reply: &'static str,
+    /// Before what to text.
+    offer: &'static str,
     /// The room, how to write there, how to stop.
     follows: fn(&str, &str, &str) -> String,
     follows_no_more: fn(&str) -> String,
@@ -192,6 +200,7 @@ const EN: Words = Words {
     last: "(Limit of texts reached: what follows comes later.)",
     write: "To write:",
     reply: "Reply to this mail to write to the room. What stands below the quoted mail is not read.",
+    offer: "What is said about it, by text:",
     follows: |room, write, stop| {
         format!(
             "What is said in {room} comes to you by text, gathered; at once if you are called by name. To write: {write} To stop: {stop}"
@@ -211,6 +220,7 @@ const FI: Words = Words {
     last: "(Viestien raja tuli täyteen: loput tulevat myöhemmin.)",
     write: "Kirjoita:",
     reply: "Kirjoita huoneeseen vastaamalla tähän viestiin. Lainatun viestin alla olevaa ei lueta.",
+    offer: "Keskustelu tekstiviestinä:",
     follows: |room, write, stop| {
         format!(
             "Huoneen {room} viestit tulevat sinulle tekstiviestinä koottuina, heti jos sinut mainitaan. Kirjoita: {write} Lopeta: {stop}"
@@ -232,6 +242,7 @@ const SV: Words = Words {
     last: "(Gränsen för sms är nådd: resten kommer senare.)",
     write: "Skriv:",
     reply: "Svara på detta mejl för att skriva i rummet. Det som står under det citerade läses inte.",
+    offer: "Det som sägs om det, som sms:",
     follows: |room, write, stop| {
         format!(
             "Det som sägs i {room} kommer till dig som sms, samlat; genast om du nämns. Skriv: {write} Sluta: {stop}"
@@ -251,6 +262,7 @@ const FR: Words = Words {
     last: "(Limite de SMS atteinte: la suite viendra plus tard.)",
     write: "Pour écrire:",
     reply: "Répondez à ce message pour écrire dans le salon. Ce qui suit le texte cité n'est pas lu.",
+    offer: "Ce qui se dit, par SMS:",
     follows: |room, write, stop| {
         format!(
             "Ce qui se dit dans {room} vous arrive par SMS, groupé; immédiatement si l'on vous nomme. Pour écrire: {write} Pour cesser: {stop}"
@@ -270,6 +282,7 @@ const JA: Words = Words {
     last: "(送信数の上限に達しました。続きは後で届きます。)",
     write: "書くには:",
     reply: "このメールに返信するとルームに書き込めます。引用より下の部分は読まれません。",
+    offer: "発言をSMSで受け取るには:",
     follows: |room, write, stop| {
         format!(
             "{room}の発言をまとめてSMSで送ります。名指しの発言はすぐ届きます。書くには: {write} やめるには: {stop}"

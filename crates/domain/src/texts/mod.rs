@@ -31,7 +31,7 @@ pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip, neutral};
 pub use self::digest::{
     Digest, DigestLine, Worded, digest, digest_mail, digest_tag, follows, follows_no_more,
-    reply_to_digest, which_room,
+    offer_room, reply_to_digest, which_room,
 };
 pub use self::language::Language;
 pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, role_briefing, update};

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) use self::apply::apply;
 pub use self::command::{Accept, Command, Device, NewSession, Proof};
+pub(crate) use self::query::is_signed_in;
 pub use self::query::{
     AccountRow, AttemptRow, SessionRow, account, accounts, attempt, invitation_expires,
     is_recovery_code, recovery_codes_left, session, sessions, tries_closed_until,
