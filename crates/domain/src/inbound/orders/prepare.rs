@@ -132,6 +132,8 @@ impl Desk<'_> {
             | Verb::Status
             | Verb::Who
             | Verb::Room
+            | Verb::Follow
+            | Verb::Unfollow
             | Verb::Mute
             | Verb::Help
             | Verb::Report => Ok(Ok(Act::CallOff {
