@@ -337,6 +337,16 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         Some(Scope::RoomWrite),
     ),
     (
+        Method::PUT,
+        "/v1/rooms/{room}/followers/{key}",
+        Some(Scope::RoomWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/rooms/{room}/followers/{key}",
+        Some(Scope::RoomWrite),
+    ),
+    (
         Method::POST,
         "/v1/rooms/{room}/read",
         Some(Scope::RoomWrite),
@@ -614,6 +624,8 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     (Method::GET, "/v1/people/{key}/alerts"),
     (Method::GET, "/v1/rooms"),
     (Method::GET, "/v1/rooms/{room}"),
+    (Method::PUT, "/v1/rooms/{room}/followers/{key}"),
+    (Method::DELETE, "/v1/rooms/{room}/followers/{key}"),
     (Method::POST, "/v1/rooms/{room}/read"),
     (Method::GET, "/v1/rooms/{room}/messages"),
     (Method::POST, "/v1/rooms/{room}/messages"),

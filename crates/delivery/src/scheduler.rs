@@ -8,6 +8,7 @@ use domain::alerts;
 use domain::approvals;
 use domain::audit::{self, MarkDue};
 use domain::automations;
+use domain::bridge;
 use domain::deliveries::{self, Command as Deliveries, Lane};
 use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
@@ -67,6 +68,9 @@ const BEATS_SETTLED: Duration = Duration::from_secs(60);
 
 /// Most rows of sources followed up in one step.
 const FOLLOW_UPS: u32 = 50;
+
+/// Followers of rooms among whom those to be looked at are found; some may fall to other nodes that are cut off alike.
+const FOLLOWERS: u32 = 2_000;
 
 /// It is looked this often whether the rota of a running alert changed.
 const DUTY_EVERY: Duration = Duration::from_secs(10);
@@ -266,6 +270,13 @@ impl Scheduler {
                     alerts,
                 }));
         }
+        let mut followers = bridge::due(&mut view, now, FOLLOWERS).await?;
+        followers.retain(|who| share::is_ours(island, own, who.person.as_bytes()));
+        followers.truncate(bridge::FOLLOWERS_MAX);
+        if !followers.is_empty() {
+            plan.commands
+                .push(Command::Bridge(bridge::Command::FollowUp { followers }));
+        }
         let mut handed = self.handed(&mut view, now).await?;
         handed.retain(|alert| share::is_ours(island, own, alert.as_bytes()));
         if !handed.is_empty() {
@@ -371,6 +382,7 @@ impl Scheduler {
             approvals::next_due(&mut view).await?,
             waking::next_due(&mut view).await?,
             automations::next_due(&mut view).await?,
+            bridge::next_due(&mut view).await?,
             marked_at,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();

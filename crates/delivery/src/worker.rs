@@ -639,9 +639,9 @@ impl Worker {
             address: item.address,
             subject: item.subject,
             body: item.body,
-            reply: item.reply.map(|(local, language)| ReplyPath {
+            reply: item.reply.map(|(local, words)| ReplyPath {
                 local,
-                words: texts::reply_by_mail(language).to_owned(),
+                words: words.to_owned(),
             }),
         };
         match self.channels[position].submit(message) {

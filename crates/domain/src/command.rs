@@ -7,9 +7,9 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, audit, automations, conversations, deliveries, escalation, inbound,
-    islands, limits, nodes, oncall, passes, recipients, reports, requests, sources, templates,
-    waking, zones,
+    access, alerts, approvals, audit, automations, bridge, conversations, deliveries, escalation,
+    inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests, sources,
+    templates, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -36,6 +36,7 @@ pub enum Command {
     Automations(automations::Command),
     Audit(audit::Command),
     Passes(passes::Command),
+    Bridge(bridge::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -65,7 +66,8 @@ impl Command {
             | Self::Waking(_)
             | Self::Automations(_)
             | Self::Audit(_)
-            | Self::Passes(_) => 1,
+            | Self::Passes(_)
+            | Self::Bridge(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -135,7 +137,8 @@ impl Command {
             | Self::Waking(_)
             | Self::Automations(_)
             | Self::Audit(_)
-            | Self::Passes(_) => false,
+            | Self::Passes(_)
+            | Self::Bridge(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

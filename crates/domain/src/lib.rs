@@ -8,6 +8,7 @@ mod apply;
 pub mod approvals;
 pub mod audit;
 pub mod automations;
+pub mod bridge;
 pub mod codec;
 mod command;
 pub mod conversations;

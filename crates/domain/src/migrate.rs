@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0027_mail_answers.sql"),
     include_str!("migrations/0028_accounts.sql"),
     include_str!("migrations/0029_audit.sql"),
+    include_str!("migrations/0030_bridge.sql"),
     include_str!("migrations/0031_night.sql"),
     include_str!("migrations/0032_passkeys.sql"),
     #[cfg(feature = "next-level")]

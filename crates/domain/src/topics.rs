@@ -156,6 +156,7 @@ pub fn touched(command: &Command) -> Topics {
         Command::Recipients(_) => &[People, Duty],
         Command::Deliveries(_) => &[Deliveries],
         Command::Conversations(_) => &[Rooms],
+        Command::Bridge(_) => &[Rooms, Deliveries],
         Command::Escalation(_) => &[Alerts, Deliveries, Rooms],
         Command::Alerts(_) | Command::Approvals(_) | Command::Automations(_) => {
             &[Alerts, Deliveries, Rooms, Limits]

@@ -1,9 +1,14 @@
 //! Rooms over HTTP: what is said, marked, pinned and read, and what is refused.
 
 use domain::access::Scope;
+use domain::bridge;
+use domain::inbound::{Command as Inbound, Receive};
+use domain::ports::{Freshness, Replica as _};
+use domain::{Command, NodeId};
 use serde_json::{Value, json};
 
 use super::World;
+use super::alerts::expand;
 use super::client::Client;
 
 fn fire() -> Value {
@@ -203,5 +208,123 @@ async fn who_leads_is_in_the_alert_and_in_the_list() {
         (&alert["roles"], &alert["leader"]),
         (&json!([]), &Value::Null)
     );
+    world.stop().await;
+}
+
+/// Lets the loop look at whoever follows a room from outside.
+async fn follow_up(world: &World) {
+    for _ in 0..5 {
+        let mut view = world.replica.read(Freshness::Local).await.unwrap();
+        let now = world.replica.now();
+        let followers = bridge::due(&mut view, now, 100).await.unwrap();
+        drop(view);
+        if followers.is_empty() {
+            return;
+        }
+        let command = bridge::Command::FollowUp { followers };
+        world.apply(Command::Bridge(command)).await;
+    }
+}
+
+async fn text(world: &World, number: u8, from: &str, text: &str) {
+    let text = Receive {
+        key: [number; 16],
+        node: NodeId(1),
+        channel: "modem".to_owned(),
+        from: from.to_owned(),
+        text: text.to_owned(),
+        sent_at_ms: None,
+        wall_ms: 0,
+        whole: true,
+        call: false,
+        damaged: false,
+    };
+    world.apply(Command::Inbound(Inbound::Receive(text))).await;
+}
+
+#[tokio::test]
+async fn somebody_with_a_bare_phone_follows_a_room_and_writes_there() {
+    let world = World::start().await;
+    world.add_people().await;
+    let operator = world.operator();
+    let raised = operator.post("/v1/alerts", fire()).await.expect(201);
+    expand(&world, &raised).await;
+    let path = "/v1/rooms/1/followers/bela";
+    operator
+        .put(path, json!({"by": "email"}))
+        .await
+        .refusal(422, "invalid-input");
+    operator
+        .put(path, json!({"by": "app"}))
+        .await
+        .refusal(422, "invalid-input");
+    operator.put(path, json!({"by": "sms"})).await.expect(200);
+    let room = operator.get("/v1/rooms/1").await.expect(200);
+    assert_eq!(
+        (&room["followers"][0]["key"], &room["followers"][0]["by"]),
+        (&json!("bela"), &json!("sms"))
+    );
+    assert_eq!(room["followers"][0]["until"], Value::Null);
+    follow_up(&world).await;
+
+    // Gathered, then told at once when everybody is called.
+    say(&operator, "1", json!({"text": "gate 5", "person": "anna"})).await;
+    follow_up(&world).await;
+    let room = operator.get("/v1/rooms/1").await.expect(200);
+    let bela = &room["followers"][0];
+    assert_eq!((&bela["waiting"], &bela["digests"]), (&json!(1), &json!(0)));
+    assert!(bela["due_at"].is_string(), "{bela}");
+    say(
+        &operator,
+        "1",
+        json!({"text": "@all out", "person": "anna"}),
+    )
+    .await;
+    follow_up(&world).await;
+    let room = operator.get("/v1/rooms/1").await.expect(200);
+    let bela = &room["followers"][0];
+    assert_eq!((&bela["waiting"], &bela["digests"]), (&json!(0), &json!(1)));
+    assert_eq!(room["digests"]["last_hour"], 1);
+
+    // What they write back is theirs, came by text, and is not told them.
+    text(&world, 1, "+358401234568", "ROOM 1 on the roof").await;
+    follow_up(&world).await;
+    let said = operator.get("/v1/rooms/1/messages").await.expect(200);
+    let last = said["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["text"], &last["via"], &last["person"]),
+        (&json!("on the roof"), &json!("sms"), &json!("bela"))
+    );
+    let room = operator.get("/v1/rooms/1").await.expect(200);
+    assert_eq!(room["followers"][0]["waiting"], 0);
+
+    operator.delete(path).await.expect(200);
+    let room = operator.get("/v1/rooms/1").await.expect(200);
+    assert_eq!(room["followers"], json!([]));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn responders_follow_for_themselves_and_for_nobody_else() {
+    let world = World::start().await;
+    world.add_people().await;
+    let operator = world.operator();
+    let raised = operator.post("/v1/alerts", fire()).await.expect(201);
+    expand(&world, &raised).await;
+    let anna = world.signed_in("anna", Some("anna"), &["responder"]).await;
+    let by = || json!({"by": "email"});
+    anna.put("/v1/rooms/1/followers/anna", by())
+        .await
+        .expect(200);
+    let refused = anna.put("/v1/rooms/1/followers/bela", by()).await;
+    assert_eq!(refused.status, 404);
+    operator
+        .put("/v1/rooms/ops", json!({"name": "Operations"}))
+        .await
+        .expect(200);
+    let refused = anna.put("/v1/rooms/ops/followers/anna", by()).await;
+    assert_eq!(refused.status, 404);
+    let room = anna.get("/v1/rooms/1").await.expect(200);
+    assert_eq!(room["followers"][0]["by"], "email");
     world.stop().await;
 }

@@ -43,6 +43,7 @@ const SLICES: &[&str] = &[
     "conversations",
     "escalation",
     "alerts",
+    "bridge",
     "approvals",
     "automations",
     "sources",

@@ -1,6 +1,7 @@
 //! Rooms over HTTP: those of alerts, everyday ones, and the duty inbox.
 
 mod chain;
+mod followers;
 mod messages;
 mod rooms;
 
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::show, rooms::put))
         .routes(routes!(rooms::put_member, rooms::remove_member))
+        .routes(routes!(followers::follow, followers::unfollow))
         .routes(routes!(rooms::read))
         .routes(routes!(messages::list, messages::post))
         .routes(routes!(messages::edit))

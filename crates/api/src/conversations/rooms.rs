@@ -11,6 +11,7 @@ use domain::{Command as DomainCommand, RecipientId, RoomId, escalation, recipien
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::followers::{self, DigestsJson, FollowerJson};
 use super::messages::{MessageJson, shown};
 use super::{INBOX, find, find_message, known, speaker};
 use crate::fields::Fields;
@@ -95,6 +96,9 @@ pub(crate) struct RoomJson {
     more: bool,
     /// What everyone should see first.
     pinned: Vec<MessageJson>,
+    /// Those who follow it by text or by mail, by key.
+    followers: Vec<FollowerJson>,
+    digests: DigestsJson,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -220,6 +224,7 @@ pub(super) async fn show(
     let everyday_row = conversations::room(&mut view.0, id)
         .await
         .map_err(of_query)?;
+    let (followers, digests) = followers::shown(&mut view, id, alert.as_ref()).await?;
     let room = match (alert, everyday_row) {
         (Some(alert), _) => of_alert(&mut view, &alert, None).await?,
         (None, Some(row)) => everyday(&mut view, row, None).await?,
@@ -237,6 +242,8 @@ pub(super) async fn show(
         people,
         more,
         pinned,
+        followers,
+        digests,
     }))
 }
 

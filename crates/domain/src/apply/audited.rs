@@ -97,6 +97,8 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Approvals(command) => of_approvals(command),
         Command::Waking(command) => of_waking(command),
         Command::Automations(_) => None,
+        // What was said is there already; a digest is a delivery.
+        Command::Bridge(_) => None,
         Command::Audit(command) => of_audit(command, outcome),
         Command::Passes(command) => accounts::of_passes(command),
         #[cfg(feature = "next-level")]

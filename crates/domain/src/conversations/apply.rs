@@ -41,6 +41,12 @@ pub(crate) async fn apply(
         Command::Read { person, message } => rooms::read(conn, entry, *person, *message).await,
         Command::PutRoom { .. } => rooms::put_room(conn, entry, command).await,
         Command::PutMember { .. } => rooms::put_member(conn, entry, command).await,
+        Command::Follow {
+            room,
+            person,
+            follow,
+            by,
+        } => rooms::follow(conn, entry, (*room, *person), *follow, by).await,
     }
 }
 

@@ -58,6 +58,14 @@ pub enum Command {
         follow: Follow,
         by: Speaker,
     },
+    /// Says how somebody follows a room from now on. Whoever follows it by text or mail is in it; back in the app they stay in
+    /// it. Island-safe: the latest word stands, with that on being in the room.
+    Follow {
+        room: RoomId,
+        person: RecipientId,
+        follow: Follow,
+        by: Speaker,
+    },
 }
 
 /// Something to say.

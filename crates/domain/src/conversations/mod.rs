@@ -28,11 +28,13 @@ pub use self::facts::{
     RoomFact, Settings, Standing, TalkFact,
 };
 pub(crate) use self::facts::{WATCH, changed, changed_talk, merge, merge_talk};
-pub(crate) use self::query::last_decision;
 pub use self::query::{
     Edit, Marked, MemberRow, MessageRow, Pinned, ReadRow, RoomRow, find_message, member, members,
     messages, newest, pinned, reads, room, room_by_key, rooms,
 };
+pub(crate) use self::query::{followed, is_talked_in, last_decision};
+pub(crate) use self::record::{Heard, hear};
+pub(crate) use self::rooms::set_follow;
 pub use self::rules::{Mention, TEXT_LEN_MAX, check_key};
 
 /// For what record a message was marked.

@@ -328,6 +328,42 @@ pub async fn member(
         }))
 }
 
+/// Rooms that somebody follows by text or by mail, in order of id.
+pub(crate) async fn followed(
+    conn: &mut SqliteConnection,
+    person: RecipientId,
+) -> Result<Vec<(RoomId, Follow)>, sqlx::Error> {
+    let found = sqlx::query(
+        "select room_id, follow from room_member where recipient_id = ? and member and follow <> 'app' order by room_id",
+    )
+    .bind(person.as_bytes())
+    .fetch_all(conn)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            let follow = Follow::parse(row.try_get("follow")?).unwrap_or(Follow::App);
+            Ok((RoomId::from_row(row.try_get("room_id")?)?, follow))
+        })
+        .collect()
+}
+
+/// Whether anybody known but this one has spoken in a room.
+pub(crate) async fn is_talked_in(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+    besides: RecipientId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from message m join message_more x on x.message_id = m.message_id \
+         where m.room_id = ? and x.recipient_id is not null and x.recipient_id <> ?)",
+    )
+    .bind(room.as_bytes())
+    .bind(besides.as_bytes())
+    .fetch_one(conn)
+    .await
+}
+
 /// How far somebody has read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReadRow {

@@ -9,7 +9,7 @@ use super::facts::{EditFact, MarkFact, MoreFact, PinFact};
 use super::query::{self, MessageRow};
 use super::{MarkKind, Say, Speaker, apply, facts, rules};
 use crate::apply::Entry;
-use crate::ids::{MessageId, digest16};
+use crate::ids::{MessageId, RecipientId, RoomId, digest16};
 use crate::outcome::{Outcome, Receipt, Refusal};
 
 fn invalid(problem: String) -> Outcome {
@@ -58,6 +58,38 @@ pub(super) async fn say(
         put_mark(conn, entry, &row, kind, &unknown, &name).await?;
     }
     Ok(Outcome::Applied(Receipt::Number(row.sequence)))
+}
+
+/// Words that came in by text or mail.
+pub(crate) struct Heard<'a> {
+    pub(crate) author: &'a str,
+    /// Whose number or address they came from, when it is one person's.
+    pub(crate) person: Option<RecipientId>,
+    /// `sms` or `email`.
+    pub(crate) via: &'a str,
+    pub(crate) text: &'a str,
+}
+
+/// Posts words that came in from outside, with whom they are from and whom they call.
+pub(crate) async fn hear(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    room: RoomId,
+    heard: &Heard<'_>,
+) -> Result<MessageId, sqlx::Error> {
+    let restricted = query::room(conn, room)
+        .await?
+        .is_some_and(|room| room.restricted);
+    let id = apply::post(conn, entry, room, heard.author, heard.via, heard.text).await?;
+    let more = MoreFact {
+        message: id,
+        room,
+        person: heard.person,
+        restricted,
+        mentions: rules::mentions(heard.text),
+    };
+    facts::merge_more(conn, &more).await?;
+    Ok(id)
 }
 
 pub(super) async fn edit(

@@ -5,11 +5,11 @@ use std::time::Duration;
 use sqlx::SqliteConnection;
 
 use super::facts::{self, MemberFact, Opened, ReadFact, ReadTo, RoomFact, Settings, Standing};
-use super::{Command, apply, query, rules};
+use super::{Command, Follow, Speaker, apply, query, rules};
 use crate::apply::Entry;
 use crate::ids::{MessageId, RecipientId, RoomId};
 use crate::outcome::{Outcome, Receipt, Refusal};
-use crate::recipients;
+use crate::recipients::{self, PersonRow};
 
 /// People added to one room by name.
 const MEMBERS_MAX: usize = 500;
@@ -96,9 +96,13 @@ pub(super) async fn put_member(
     if *room == RoomId::DUTY_INBOX || !apply::room_exists(conn, *room).await? {
         return Ok(Outcome::Refused(Refusal::UnknownRoom));
     }
-    if recipients::by_ids(conn, &[*person]).await?.is_empty() {
+    let known = recipients::by_ids(conn, &[*person]).await?;
+    let Some(known) = known.first() else {
         let refusal = Refusal::UnknownRecipient(person.to_string());
         return Ok(Outcome::Refused(refusal));
+    };
+    if let Some(problem) = unreachable_by(known, *follow).filter(|_| *member) {
+        return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
     let before = facts::member_of(conn, *room, *person).await?;
     let same = |standing: &Standing| {
@@ -111,24 +115,127 @@ pub(super) async fn put_member(
         return Ok(Outcome::Unchanged);
     }
     if *member && query::members(conn, *room).await?.len() >= MEMBERS_MAX {
-        let problem = format!("at most {MEMBERS_MAX} people are added to a room by name");
+        return Ok(Outcome::Refused(Refusal::Invalid(full())));
+    }
+    stand(
+        conn,
+        entry,
+        (*room, *person),
+        before,
+        (*member, *follow),
+        by,
+    )
+    .await?;
+    Ok(Outcome::Applied(Receipt::None))
+}
+
+pub(super) async fn follow(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    (room, person): (RoomId, RecipientId),
+    follow: Follow,
+    by: &Speaker,
+) -> Result<Outcome, sqlx::Error> {
+    let by = match rules::speaker(by) {
+        Ok(by) => by,
+        Err(problem) => return Ok(Outcome::Refused(Refusal::Invalid(problem))),
+    };
+    if room == RoomId::DUTY_INBOX || !apply::room_exists(conn, room).await? {
+        return Ok(Outcome::Refused(Refusal::UnknownRoom));
+    }
+    let known = recipients::by_ids(conn, &[person]).await?;
+    let Some(known) = known.first() else {
+        let refusal = Refusal::UnknownRecipient(person.to_string());
+        return Ok(Outcome::Refused(refusal));
+    };
+    if let Some(problem) = unreachable_by(known, follow) {
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
+    Ok(
+        match set_follow(conn, entry, (room, person), follow, &by).await? {
+            Ok(true) => Outcome::Applied(Receipt::None),
+            Ok(false) => Outcome::Unchanged,
+            Err(problem) => Outcome::Refused(Refusal::Invalid(problem)),
+        },
+    )
+}
+
+/// Notes how somebody follows a room that there is. `false`: it was so already.
+///
+/// # Errors
+/// Inside: why nobody more can be added, in words.
+pub(crate) async fn set_follow(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    (room, person): (RoomId, RecipientId),
+    follow: Follow,
+    by: &str,
+) -> Result<Result<bool, String>, sqlx::Error> {
+    let before = facts::member_of(conn, room, person).await?;
+    let inside = before
+        .as_ref()
+        .map(|before| &before.standing)
+        .filter(|standing| standing.member);
+    let same = match inside {
+        Some(standing) => standing.follow == follow.name(),
+        None => follow == Follow::App,
+    };
+    if same {
+        return Ok(Ok(false));
+    }
+    if inside.is_none() && query::members(conn, room).await?.len() >= MEMBERS_MAX {
+        return Ok(Err(full()));
+    }
+    let by = by.to_owned();
+    stand(conn, entry, (room, person), before, (true, follow), by).await?;
+    Ok(Ok(true))
+}
+
+/// Why somebody cannot be told by what they want to follow by, if so.
+fn unreachable_by(person: &PersonRow, follow: Follow) -> Option<String> {
+    let kind = follow.name();
+    let reached = person.methods.iter().any(|method| method.kind() == kind);
+    let missing = match follow {
+        Follow::App => return None,
+        Follow::Sms => "phone number",
+        Follow::Email => "mail address",
+    };
+    (!reached).then(|| {
+        format!(
+            "{} has no {missing} to be told by; add one, or follow by something else",
+            person.key
+        )
+    })
+}
+
+fn full() -> String {
+    format!("at most {MEMBERS_MAX} people are added to a room by name")
+}
+
+/// Writes a new word on whether somebody is in a room and how they follow it, later than the one before.
+async fn stand(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    (room, person): (RoomId, RecipientId),
+    before: Option<MemberFact>,
+    (member, follow): (bool, Follow),
+    by: String,
+) -> Result<(), sqlx::Error> {
     let at = before.map_or(entry.at, |before| {
         entry.at.max(before.standing.at + Duration::from_millis(1))
     });
     let fact = MemberFact {
-        room: *room,
-        person: *person,
+        room,
+        person,
         standing: Standing {
             at,
-            member: *member,
+            member,
             follow: follow.name().to_owned(),
             by,
         },
     };
     facts::merge_member(conn, &fact).await?;
-    Ok(Outcome::Applied(Receipt::None))
+    Ok(())
 }
 
 /// Never goes back: of two messages the one that came to be known later here counts.

@@ -549,6 +549,15 @@ pub(crate) async fn remind(
     owe(conn, entry, Purpose::Reminder, reminders).await
 }
 
+/// Owes what was said in a room, after everything about alerts.
+pub(crate) async fn digest(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    digest: &Update,
+) -> Result<DeliveryId, sqlx::Error> {
+    owe_one(conn, entry, Purpose::Digest, digest).await
+}
+
 async fn owe(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -556,38 +565,48 @@ async fn owe(
     updates: &[Update],
 ) -> Result<(), sqlx::Error> {
     for update in updates {
-        let about = update.alert.map_or(NONE, |alert| alert.0);
-        let id = DeliveryId::derive(&[
-            purpose.name().as_bytes(),
-            entry.envelope.request.as_bytes(),
-            &entry.index.to_be_bytes(),
-            &about,
-            update.address.as_bytes(),
-            update.body.as_bytes(),
-        ]);
-        sqlx::query(
-            "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
-             language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
-             avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
-             values (?1, ?2, ?3, ?14, 0, 0, 0, ?4, ?5, ?6, ?7, ?8, 'pending', '', ?9, ?10, ?11, 0, 0, 0, 0, 0, '', \
-             ?12, ?12, ?12, ?13, null) on conflict (delivery_id) do nothing",
-        )
-        .bind(id.as_bytes())
-        .bind(about.as_slice())
-        .bind(update.recipient.map_or(NONE, |r| r.0).as_slice())
-        .bind(update.kind)
-        .bind(&update.address)
-        .bind(update.language)
-        .bind(update.lane.rank())
-        .bind(update.critical)
-        .bind(&update.code)
-        .bind(&update.subject)
-        .bind(&update.body)
-        .bind(entry.at.0)
-        .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
-        .bind(purpose.name())
-        .execute(&mut *conn)
-        .await?;
+        owe_one(conn, entry, purpose, update).await?;
     }
     Ok(())
+}
+
+async fn owe_one(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    purpose: Purpose,
+    update: &Update,
+) -> Result<DeliveryId, sqlx::Error> {
+    let about = update.alert.map_or(NONE, |alert| alert.0);
+    let id = DeliveryId::derive(&[
+        purpose.name().as_bytes(),
+        entry.envelope.request.as_bytes(),
+        &entry.index.to_be_bytes(),
+        &about,
+        update.address.as_bytes(),
+        update.body.as_bytes(),
+    ]);
+    sqlx::query(
+        "insert into delivery (delivery_id, alert_id, recipient_id, purpose, step, round, method, kind, address, \
+         language, lane, critical, state, reason, code, subject, body, possible_repeat, renumbered, awaiting, attempts, \
+         avoid_node, avoid_channel, created_at_ms, wanted_since_ms, due_at_ms, expires_at_ms, ended_at_ms) \
+         values (?1, ?2, ?3, ?14, 0, 0, 0, ?4, ?5, ?6, ?7, ?8, 'pending', '', ?9, ?10, ?11, 0, 0, 0, 0, 0, '', \
+         ?12, ?12, ?12, ?13, null) on conflict (delivery_id) do nothing",
+    )
+    .bind(id.as_bytes())
+    .bind(about.as_slice())
+    .bind(update.recipient.map_or(NONE, |r| r.0).as_slice())
+    .bind(update.kind)
+    .bind(&update.address)
+    .bind(update.language)
+    .bind(update.lane.rank())
+    .bind(update.critical)
+    .bind(&update.code)
+    .bind(&update.subject)
+    .bind(&update.body)
+    .bind(entry.at.0)
+    .bind(entry.at.0.saturating_add(REPLY_VALIDITY_MS))
+    .bind(purpose.name())
+    .execute(&mut *conn)
+    .await?;
+    Ok(id)
 }

@@ -26,8 +26,8 @@ pub use self::command::{
     Assignment, AttemptRef, AttemptReport, AttemptResult, Command, Report, SendOutcome, Summary,
 };
 pub(crate) use self::create::{
-    FrozenText, NewPage, Notice, Paged, Update, Waking, call_off, create_pages, freeze_texts,
-    has_texts, notice, purposes_without_text, remind, update,
+    FrozenText, NewPage, Notice, Paged, Update, Waking, call_off, create_pages, digest,
+    freeze_texts, has_texts, notice, purposes_without_text, remind, update,
 };
 pub use self::facts::{AttemptEnd, AttemptFact, DeliveryFact, Owed, Standing};
 pub(crate) use self::facts::{WATCH, changed, changed_attempts};

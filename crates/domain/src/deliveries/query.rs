@@ -58,8 +58,8 @@ pub struct Work {
     /// The whole text with code and marks.
     pub body: String,
     pub expires_at: Timestamp,
-    /// Of a mail about an alert: the part before the @ of the address that answers it, and the language to say so in.
-    pub reply: Option<(String, Language)>,
+    /// Of a mail that can be answered: the part before the @ of the address that answers it, and the words that say so.
+    pub reply: Option<(String, &'static str)>,
 }
 
 /// A delivery as people see it.
@@ -247,13 +247,18 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
             let delivery = DeliveryId::from_row(row.try_get("delivery_id")?)?;
             let (alert, person): (&[u8], &[u8]) =
                 (row.try_get("alert_id")?, row.try_get("recipient_id")?);
+            let digest = Purpose::parse(row.try_get("purpose")?) == Purpose::Digest;
             let answered = row.try_get::<&str, _>("kind")? == "email"
-                && alert != super::NONE
+                && (alert != super::NONE || digest)
                 && person != super::NONE;
-            let language = Language::parse(row.try_get("language")?);
+            let language: &str = row.try_get("language")?;
+            let words = match digest {
+                true => texts::reply_to_digest(language),
+                false => texts::reply_by_mail(Language::parse(language)),
+            };
             let reply = secret.as_ref().filter(|_| answered);
             Ok(Work {
-                reply: reply.map(|secret| (secret.address(delivery), language)),
+                reply: reply.map(|secret| (secret.address(delivery), words)),
                 attempt: AttemptRef {
                     delivery,
                     attempt: rows::unsigned(row, "attempt")?,

@@ -160,6 +160,8 @@ pub enum Purpose {
     SignIn,
     /// Carries an invitation. Its code is filled in when it leaves.
     Invitation,
+    /// Tells somebody who follows a room from outside what was said there.
+    Digest,
 }
 
 impl Purpose {
@@ -176,6 +178,7 @@ impl Purpose {
             Self::Reminder => "reminder",
             Self::SignIn => "sign_in",
             Self::Invitation => "invitation",
+            Self::Digest => "digest",
         }
     }
 
@@ -191,6 +194,7 @@ impl Purpose {
             "reminder" => Self::Reminder,
             "sign_in" => Self::SignIn,
             "invitation" => Self::Invitation,
+            "digest" => Self::Digest,
             _ => Self::Page,
         }
     }
@@ -226,6 +230,8 @@ pub enum Lane {
     Human,
     FirstOfSource,
     Rest,
+    /// What people say to each other: never before anything of an alert.
+    Talk,
 }
 
 impl Lane {
@@ -237,6 +243,7 @@ impl Lane {
             Self::Human => 2,
             Self::FirstOfSource => 3,
             Self::Rest => 4,
+            Self::Talk => 5,
         }
     }
 
@@ -247,6 +254,7 @@ impl Lane {
             1 => Self::Reply,
             2 => Self::Human,
             3 => Self::FirstOfSource,
+            5 => Self::Talk,
             _ => Self::Rest,
         }
     }

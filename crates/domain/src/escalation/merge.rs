@@ -241,7 +241,8 @@ async fn freeze_missing(
             | Purpose::Trip
             | Purpose::Reminder
             | Purpose::SignIn
-            | Purpose::Invitation => {} // they carry their own words
+            | Purpose::Invitation
+            | Purpose::Digest => {} // they carry their own words
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Bytes of what is said in rooms, and of roles in an incident.
 
 use crate::alerts::{Act, Command as Alerts, IncidentRole};
+use crate::bridge;
 use crate::conversations::{
     Command as Rooms, EditFact, Follow, MarkFact, MarkKind, MemberFact, Mention, MoreFact, Opened,
     Pin, PinFact, ReadFact, ReadTo, RoomFact, Say, Settings, Speaker, Standing, TalkFact,
@@ -78,6 +79,21 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 follow: Follow::Email,
                 by: by(),
             },
+        ),
+        rooms(
+            "conversations.follow",
+            Rooms::Follow {
+                room,
+                person,
+                follow: Follow::Sms,
+                by: by(),
+            },
+        ),
+        (
+            "bridge.follow_up",
+            Command::Bridge(bridge::Command::FollowUp {
+                followers: vec![bridge::Follower { room, person }],
+            }),
         ),
         role("alerts.act.role", IncidentRole::Liaison, Some(person)),
         role("alerts.act.role_left", IncidentRole::Leader, None),

@@ -6,11 +6,13 @@ use super::calls::Asked;
 use super::desk::{Desk, Handled, about, reply_to};
 use super::rules::{Eta, Given};
 use super::{Taken, query};
+use crate::access::accounts;
 use crate::alerts::{self, AlertRow, Answered, State};
+use crate::conversations::{self, Follow};
 use crate::ids::RoomId;
 use crate::texts::{self, Arrival, Ended, EndedHow, Language, LateAnswer};
 use crate::vocabulary::Answer;
-use crate::{conversations, escalation, sources};
+use crate::{escalation, sources};
 
 /// Alerts answered with one `ALL`.
 const ALL_MAX: usize = 200;
@@ -41,6 +43,10 @@ impl Desk<'_> {
             self.note_arrival(asked, eta_min, &effective).await?;
             self.confirmation(asked, given, &effective)
         };
+        if !answered.late && self.offers_room(asked, answer, &effective).await? {
+            let offer = texts::offer_room(asked.language.tag(), &effective.label);
+            body = format!("{body} {offer}");
+        }
         if given.all {
             body = format!("{body} {}", self.answer_bundle(asked, said).await?);
         }
@@ -55,6 +61,28 @@ impl Desk<'_> {
             reply: Some(reply_to(asked, body)),
             ..about(asked)
         })
+    }
+
+    /// Whether somebody who is coming may want to hear by text what is said: others talk already, and they neither follow nor
+    /// are signed in anywhere.
+    async fn offers_room(
+        &mut self,
+        asked: &Asked,
+        answer: Answer,
+        effective: &AlertRow,
+    ) -> Result<bool, sqlx::Error> {
+        let person = asked.call.recipient;
+        let own = self.sender.people.iter().find(|own| own.id == person);
+        let (Some(own), Answer::Coming, None) = (own, answer, &self.answers_to) else {
+            return Ok(false);
+        };
+        let room = RoomId::of_alert(effective.id);
+        let follows = conversations::member(self.conn, room, person)
+            .await?
+            .is_some_and(|member| member.follow != Follow::App);
+        Ok(!follows
+            && conversations::is_talked_in(self.conn, room, person).await?
+            && !accounts::is_signed_in(self.conn, &own.key).await?)
     }
 
     /// "Noted", after word of a join if the alert has become another one.

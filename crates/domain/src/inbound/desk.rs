@@ -11,7 +11,7 @@ use super::{Receive, Taken, mail};
 use crate::alerts::{self, AlertRow};
 use crate::apply::Entry;
 use crate::approvals;
-use crate::conversations;
+use crate::conversations::{self, Heard};
 use crate::deliveries::{self, Purpose};
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::nodes::{self, Fork};
@@ -505,10 +505,24 @@ impl Desk<'_> {
     pub(super) async fn post(&mut self, alert: AlertId, words: &str) -> Result<(), sqlx::Error> {
         let words = post_text(words);
         if !words.is_empty() {
-            let (room, via) = (RoomId::of_alert(alert), self.via());
-            conversations::post(self.conn, self.entry, room, self.sender.name(), via, &words)
-                .await?;
+            self.write(RoomId::of_alert(alert), &words).await?;
         }
+        Ok(())
+    }
+
+    /// Writes words of the sender into a room, as theirs where one person has the number. A name on a mail is anybody's.
+    pub(super) async fn write(&mut self, room: RoomId, words: &str) -> Result<(), sqlx::Error> {
+        let person = self.only_person().filter(|_| self.answers_to.is_none());
+        let heard = Heard {
+            author: self.sender.name(),
+            person,
+            via: match self.answers_to {
+                Some(_) => mail::KIND,
+                None => "sms",
+            },
+            text: words,
+        };
+        conversations::hear(self.conn, self.entry, room, &heard).await?;
         Ok(())
     }
 

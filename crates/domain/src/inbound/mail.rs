@@ -8,16 +8,20 @@
 use sqlx::SqliteConnection;
 
 use super::calls::{Asked, CODES_REST};
-use super::desk::{Desk, Handled, Reply, about, reply_to};
+use super::desk::{Desk, Handled, Reply, about, post_text, reply_to};
 use super::rules::{self, Given, Meaning};
 use super::sender::Sender;
 use super::{Receive, ReceiveMail, Taken, query};
+use crate::alerts;
 use crate::apply::Entry;
+use crate::bridge;
+use crate::conversations::{self, Heard};
 use crate::deliveries::{self, ReplyTo};
 use crate::escalation;
-use crate::ids::DeliveryId;
+use crate::ids::{AlertId, DeliveryId, RecipientId, RoomId};
 use crate::nodes;
 use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::recipients;
 use crate::texts;
 
 /// The kind of contact method, and how rooms say that words came by mail.
@@ -105,6 +109,9 @@ impl Desk<'_> {
         delivery: DeliveryId,
         mail: &ReceiveMail,
     ) -> Result<Handled, sqlx::Error> {
+        if let Some((room, person)) = bridge::digest(self.conn, delivery).await? {
+            return self.from_follower(room, person, mail).await;
+        }
         let Some(asked) = self.called_by(delivery).await? else {
             return self.for_duty(Taken::DutyInbox).await;
         };
@@ -127,6 +134,44 @@ impl Desk<'_> {
             .await?;
         }
         Ok(handled)
+    }
+
+    /// Words of somebody who answers what they were told of a room: for that room, as long as they are in it. No answer to an
+    /// alert, whatever stands in them, and not confirmed: two programs would write to each other.
+    async fn from_follower(
+        &mut self,
+        room: RoomId,
+        person: RecipientId,
+        mail: &ReceiveMail,
+    ) -> Result<Handled, sqlx::Error> {
+        let alert = alerts::find(self.conn, AlertId(room.0)).await?;
+        let inside = match &alert {
+            Some(alert) => alerts::was_called(self.conn, alert.id, person).await?,
+            None => false,
+        };
+        let member = conversations::member(self.conn, room, person).await?;
+        let closed = conversations::room(self.conn, room)
+            .await?
+            .is_some_and(|room| room.closed);
+        let people = recipients::by_ids(self.conn, &[person]).await?;
+        let words = post_text(&mail.text);
+        let known = people.first().filter(|_| inside || member.is_some());
+        let Some(known) = known.filter(|_| !closed && !words.is_empty()) else {
+            return self.for_duty(Taken::DutyInbox).await;
+        };
+        let heard = Heard {
+            author: &known.name,
+            person: Some(person),
+            via: KIND,
+            text: &words,
+        };
+        conversations::hear(self.conn, self.entry, room, &heard).await?;
+        Ok(Handled {
+            taken: Taken::RoomPost,
+            alert: alert.map(|alert| alert.id),
+            recipient: Some(person),
+            reply: None,
+        })
     }
 
     /// The code must stand in the subject or the first line, and the sender must be a person who has it.
@@ -157,7 +202,13 @@ impl Desk<'_> {
 
     /// A program answered: away, or out of order. Those working on the alert read it, nothing else follows.
     async fn automatic(&mut self, to: ReplyTo, mail: &ReceiveMail) -> Result<Handled, sqlx::Error> {
+        // What answers a digest stays out of the room: followers would read it, and their programs answer it.
+        let digest = match to {
+            ReplyTo::Delivery(delivery) => bridge::digest(self.conn, delivery).await?,
+            ReplyTo::Plain => None,
+        };
         let asked = match to {
+            ReplyTo::Delivery(_) if digest.is_some() => None,
             ReplyTo::Delivery(delivery) => self.called_by(delivery).await?,
             ReplyTo::Plain => None,
         };

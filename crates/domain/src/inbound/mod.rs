@@ -81,10 +81,12 @@ pub enum Taken {
     Trip,
     /// Whether a test woke somebody.
     WakeAnswer,
+    /// By which somebody follows a room by text from now on, or no more.
+    Follow,
 }
 
 impl Taken {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Answer,
         Self::LateAnswer,
         Self::AnswerInPart,
@@ -108,6 +110,7 @@ impl Taken {
         Self::Call,
         Self::Trip,
         Self::WakeAnswer,
+        Self::Follow,
     ];
 
     /// The word in rows and lists.
@@ -136,6 +139,7 @@ impl Taken {
             Self::Call => "call",
             Self::Trip => "trip",
             Self::WakeAnswer => "wake_answer",
+            Self::Follow => "follow",
         }
     }
 

@@ -50,6 +50,7 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             | alerts::Command::HandOver { .. },
         )
         | Command::Automations(_)
+        | Command::Bridge(_)
         | Command::Audit(audit::Command::Note { .. })
         | Command::Conversations(_)
         | Command::Inbound(

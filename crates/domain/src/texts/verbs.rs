@@ -16,8 +16,12 @@ pub enum Verb {
     Add,
     /// Texts everybody who was called to an alert.
     Tell,
-    /// Writes into an alert's room.
+    /// Writes into a room.
     Room,
+    /// What is said in a room comes by text from now on.
+    Follow,
+    /// What is said in a room comes by text no more.
+    Unfollow,
     /// Holds back a source of alerts for a while, or all of them.
     Mute,
     /// Stands everybody down.
@@ -42,6 +46,8 @@ impl Verb {
             | Self::Add
             | Self::Tell
             | Self::Room
+            | Self::Follow
+            | Self::Unfollow
             | Self::CallOff
             | Self::Take => true,
             Self::Start | Self::Mute | Self::Help | Self::Report => false,
@@ -79,6 +85,8 @@ const EN: Phrases = &[
     (Verb::Add, "ADD", &[&["add"]]),
     (Verb::Tell, "MSG", &[&["msg"], &["message"]]),
     (Verb::Room, "ROOM", &[&["room"], &["diary"]]),
+    (Verb::Follow, "FOLLOW", &[&["follow"]]),
+    (Verb::Unfollow, "UNFOLLOW", &[&["unfollow"]]),
     (Verb::Mute, "MUTE", &[&["mute"]]),
     (
         Verb::CallOff,
@@ -110,6 +118,12 @@ const FI: Phrases = &[
     (Verb::Add, "LISÄÄ", &[&["lisaa"], &["kutsu"]]),
     (Verb::Tell, "VIESTI", &[&["viesti"], &["tiedote"]]),
     (Verb::Room, "HUONE", &[&["huone"], &["paivakirja"]]),
+    (Verb::Follow, "SEURAA", &[&["seuraa"]]),
+    (
+        Verb::Unfollow,
+        "ÄLÄ SEURAA",
+        &[&["ala", "seuraa"], &["lopeta", "seuranta"]],
+    ),
     (
         Verb::Mute,
         "VAIMENNA",
@@ -132,6 +146,12 @@ const SV: Phrases = &[
     (Verb::Add, "LÄGG TILL", &[&["lagg", "till"], &["kalla"]]),
     (Verb::Tell, "MEDDELA", &[&["meddela"], &["meddelande"]]),
     (Verb::Room, "RUM", &[&["rum"], &["dagbok"]]),
+    (Verb::Follow, "FÖLJ", &[&["folj"], &["folja"]]),
+    (
+        Verb::Unfollow,
+        "FÖLJ INTE",
+        &[&["folj", "inte"], &["sluta", "folja"]],
+    ),
     (Verb::Mute, "TYSTA", &[&["tysta"]]),
     (
         Verb::CallOff,

@@ -100,6 +100,16 @@ pub(crate) enum RoomCommand {
     },
     /// Take somebody out of a room who was added by name
     Remove { room: String, person: String },
+    /// Tell somebody by text or mail what is said in a room; they answer the same way
+    Follow {
+        room: String,
+        /// Key of the person
+        person: String,
+        #[arg(long, value_enum, default_value = "sms")]
+        by: ByWord,
+    },
+    /// Tell somebody so no more; they stay in the room
+    Unfollow { room: String, person: String },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -132,6 +142,21 @@ impl FollowWord {
     fn name(self) -> &'static str {
         match self {
             Self::App => "app",
+            Self::Sms => "sms",
+            Self::Email => "email",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ByWord {
+    Sms,
+    Email,
+}
+
+impl ByWord {
+    fn name(self) -> &'static str {
+        match self {
             Self::Sms => "sms",
             Self::Email => "email",
         }
@@ -244,11 +269,25 @@ pub(super) async fn room(context: &Context, command: RoomCommand) -> Done {
             let path = member(&room, &person);
             changed(context, &client, Method::DELETE, &path, None, "taken out").await
         }
+        RoomCommand::Follow { room, person, by } => {
+            let body = json!({ "by": by.name() });
+            let path = follower(&room, &person);
+            changed(context, &client, Method::PUT, &path, Some(&body), "follows").await
+        }
+        RoomCommand::Unfollow { room, person } => {
+            let path = follower(&room, &person);
+            let done = "follows no more";
+            changed(context, &client, Method::DELETE, &path, None, done).await
+        }
     }
 }
 
 fn member(room: &str, person: &str) -> String {
     format!("/v1/rooms/{}/members/{}", segment(room), segment(person))
+}
+
+fn follower(room: &str, person: &str) -> String {
+    format!("/v1/rooms/{}/followers/{}", segment(room), segment(person))
 }
 
 async fn of_message(
@@ -326,6 +365,9 @@ async fn show(context: &Context, client: &Client, name: &str, last: u64) -> Done
         let rows: Vec<_> = each(&room["people"])
             .map(|person| people.map(|field| cell(&person[field])).to_vec())
             .collect();
+        let followers: String = each(&room["followers"])
+            .map(|follower| format!("{}\n", told(follower)))
+            .collect();
         let pinned: String = each(&room["pinned"])
             .map(|message| format!("pinned {}\n", line(message)))
             .collect();
@@ -333,13 +375,42 @@ async fn show(context: &Context, client: &Client, name: &str, last: u64) -> Done
             .map(|message| format!("{}\n", line(message)))
             .collect();
         format!(
-            "{} ({})\n{}\n\n{pinned}{said}",
+            "{} ({})\n{}\n\n{followers}{pinned}{said}",
             cell(&room["name"]),
             cell(&room["room"]),
             context.output.table(&people, &rows)
         )
     });
     Ok(())
+}
+
+/// How somebody who follows a room by text or mail stands, on one line.
+fn told(follower: &Value) -> String {
+    let mut line = format!(
+        "{} follows by {}: {} digests",
+        cell(&follower["key"]),
+        cell(&follower["by"]),
+        follower["digests"]
+    );
+    for (field, words) in [
+        ("failed", "did not reach them"),
+        ("left_out", "messages only counted"),
+        ("waiting", "messages wait"),
+    ] {
+        if follower[field] != 0 {
+            line.push_str(&format!(", {} {words}", follower[field]));
+        }
+    }
+    for (field, words) in [
+        ("due_at", "until"),
+        ("held", "held back:"),
+        ("until", "ends"),
+    ] {
+        if !follower[field].is_null() {
+            line.push_str(&format!(", {words} {}", cell(&follower[field])));
+        }
+    }
+    line
 }
 
 /// A message on one line, with its number, marks and whether it was worded anew.
@@ -352,6 +423,11 @@ fn line(message: &Value) -> String {
         .collect();
     if !message["original"].is_null() {
         notes.push(format!("first worded: {}", cell(&message["original"])));
+    }
+    match message["via"].as_str() {
+        Some("sms") => notes.push("by text".to_owned()),
+        Some("email") => notes.push("by mail".to_owned()),
+        Some(_) | None => {}
     }
     let notes = match notes.as_slice() {
         [] => String::new(),

@@ -27,6 +27,7 @@ pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSessi
 pub use self::guest::GuestRow;
 pub(crate) use self::guest::{add_guest, end_guest};
 pub use self::passkeys::{PASSKEYS_MAX, PasskeyRow, passkey, passkeys};
+pub(crate) use self::query::is_signed_in;
 pub use self::query::{
     AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt, guests,
     invitation_expires, invitation_of, is_recovery_code, recovery_codes_left, session, sessions,

@@ -188,6 +188,20 @@ pub async fn accounts_of_device(
         .await
 }
 
+/// Whether somebody, by key of the person, is signed in anywhere, as far as is known.
+pub(crate) async fn is_signed_in(
+    conn: &mut SqliteConnection,
+    person: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from account a join session s on s.account = a.name \
+         where a.person = ? and s.ended_at_ms is null)",
+    )
+    .bind(person)
+    .fetch_one(conn)
+    .await
+}
+
 /// A sign-in under way, by the SHA-256 of its id.
 pub async fn attempt(
     conn: &mut SqliteConnection,

@@ -70,6 +70,18 @@ pub(super) fn of_rooms(command: &Command) -> Said {
                 .text("member", if *member { "yes" } else { "no" });
             line("room.member", room(about), details)
         }
+        Command::Follow {
+            room: about,
+            person,
+            follow,
+            by,
+        } => {
+            let details = details()
+                .text("author", &by.name)
+                .text("person", &person.to_string())
+                .text("follow", follow.name());
+            line("room.follow", room(about), details)
+        }
         // How far somebody has read is theirs; the row of it tells.
         Command::Read { .. } => None,
     }

@@ -10,6 +10,7 @@ mod commanders;
 mod confirm;
 mod prepare;
 mod report;
+mod rooms;
 mod rows;
 mod stands;
 mod start;
@@ -55,6 +56,8 @@ impl Desk<'_> {
             Verb::Status => self.standing(order).await,
             Verb::Who => self.who(order).await,
             Verb::Room => self.diary(order).await,
+            Verb::Follow => self.follow(order).await,
+            Verb::Unfollow => self.unfollow(order).await,
             Verb::Start | Verb::Add | Verb::Tell | Verb::Mute | Verb::CallOff | Verb::Take => {
                 self.ask_for_code(order).await
             }
@@ -259,6 +262,8 @@ fn verb_name(verb: Verb) -> &'static str {
         Verb::Add => "add",
         Verb::Tell => "tell",
         Verb::Room => "room",
+        Verb::Follow => "follow",
+        Verb::Unfollow => "unfollow",
         Verb::Mute => "mute",
         Verb::CallOff => "call_off",
         Verb::Take => "take",

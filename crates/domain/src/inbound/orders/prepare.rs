@@ -49,7 +49,13 @@ impl Desk<'_> {
                 self.about_alert(order.verb, &alert, words, language)
                     .await?
             }
-            Verb::Status | Verb::Who | Verb::Room | Verb::Help | Verb::Report => {
+            Verb::Status
+            | Verb::Who
+            | Verb::Room
+            | Verb::Follow
+            | Verb::Unfollow
+            | Verb::Help
+            | Verb::Report => {
                 return refuse(Refused::Usage(order.verb));
             }
         };
@@ -126,6 +132,8 @@ impl Desk<'_> {
             | Verb::Status
             | Verb::Who
             | Verb::Room
+            | Verb::Follow
+            | Verb::Unfollow
             | Verb::Mute
             | Verb::Help
             | Verb::Report => Ok(Ok(Act::CallOff {

@@ -1,16 +1,15 @@
-//! Orders that only tell: how alerts stand, who comes, which orders there are; and words for an alert's room.
+//! Orders that only tell: how alerts stand, who comes, which orders there are.
 
 use super::Desk;
 use crate::alerts::{self, AlertRow, Name, State};
-use crate::conversations;
 use crate::escalation::{self, Called};
-use crate::ids::{AlertId, RecipientId, RoomId};
+use crate::ids::{AlertId, RecipientId};
 use crate::inbound::Taken;
-use crate::inbound::desk::{Handled, post_text};
+use crate::inbound::desk::Handled;
 use crate::inbound::rules::{Order, first_word, target_and_words};
 use crate::oncall;
 use crate::recipients::{self, PersonRow};
-use crate::texts::{self, Done, Language, Refused, Standing, Verb};
+use crate::texts::{self, Language, Refused, Standing, Verb};
 use crate::vocabulary::{Answer, IncidentRole};
 
 /// Alerts that a status looks at.
@@ -191,36 +190,7 @@ impl Desk<'_> {
         Ok(None)
     }
 
-    /// Words for the room of an alert that is named.
-    pub(super) async fn diary(&mut self, order: &Order) -> Result<Handled, sqlx::Error> {
-        let (number, words) = target_and_words(&order.args);
-        let person = self.sender.people.first().cloned();
-        let (Some(person), Some(_), false) = (person, number, words.is_empty()) else {
-            return self.words().await;
-        };
-        let language = Language::parse(&person.language);
-        let Ok((alert, words)) = self.target(&order.args, language).await? else {
-            return self.words().await;
-        };
-        if !self.is_called_to(&alert) && self.commander().await?.is_none() {
-            return self.words().await;
-        }
-        let room = RoomId::of_alert(alert.id);
-        let words = post_text(&words);
-        let author = self.sender.name().to_owned();
-        conversations::post(self.conn, self.entry, room, &author, "sms", &words).await?;
-        let done = Done::Posted {
-            number: &alert.label,
-        };
-        let body = texts::order_done(language, self.civil.at(self.entry.at), done);
-        let repeated = self.sender.repeats_itself(&self.text.text);
-        let mut handled = self.told(&person, Taken::RoomPost, Some(alert.id), body);
-        // Two robots would talk to each other until the limit: the same words again get no reply.
-        handled.reply = handled.reply.filter(|_| !repeated);
-        Ok(handled)
-    }
-
-    fn is_called_to(&self, alert: &AlertRow) -> bool {
+    pub(super) fn is_called_to(&self, alert: &AlertRow) -> bool {
         self.sender.open.iter().any(|call| call.alert == alert.id)
     }
 

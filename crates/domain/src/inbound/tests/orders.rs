@@ -346,11 +346,11 @@ async fn a_mistake_in_an_order_is_answered_with_what_to_write() {
           to dora: Nothing done: 603 characters; at most 600 are taken.
         +0 s dora: commands
           order_told
-          to dora: START template what; where / START group words / STATUS 118 / WHO 118 or schedule / ADD 118 group / MSG 118 words / ROOM 118 words / TAKE 118 / CALLOFF 118 why / MUTE source 30 / MUTE ALL 30 / REPORT what happened
+          to dora: START template what; where / START group words / STATUS 118 / WHO 118 or schedule / ADD 118 group / MSG 118 words / ROOM 118 words / FOLLOW 118 / TAKE 118 / CALLOFF 118 why / MUTE source 30 / MUTE ALL 30 / REPORT what happened
         +0 s dora: help
           duty_inbox
           inbox: DORA: help
-          to dora: Aurora Energy: your message is kept for the person on duty. It is no answer to an alert. In danger call 112. / START template what; where / START group words / STATUS 118 / WHO 118 or schedule / ADD 118 group / MSG 118 words / ROOM 118 words / TAKE 118 / CALLOFF 118 why / MUTE source 30 / MUTE ALL 30 / REPORT what happened
+          to dora: Aurora Energy: your message is kept for the person on duty. It is no answer to an alert. In danger call 112. / START template what; where / START group words / STATUS 118 / WHO 118 or schedule / ADD 118 group / MSG 118 words / ROOM 118 words / FOLLOW 118 / TAKE 118 / CALLOFF 118 why / MUTE source 30 / MUTE ALL 30 / REPORT what happened
     "#]]);
 }
 

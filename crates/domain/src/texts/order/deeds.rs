@@ -42,13 +42,34 @@ pub enum Deed<'a> {
 /// What came of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Done<'a> {
-    Raised { number: &'a str, people: usize },
-    CalledOff { number: &'a str },
-    Taken { number: &'a str },
-    Told { number: &'a str, people: usize },
-    Added { number: &'a str, people: usize },
-    Muted { until: CivilTime },
-    Posted { number: &'a str },
+    Raised {
+        number: &'a str,
+        people: usize,
+    },
+    CalledOff {
+        number: &'a str,
+    },
+    Taken {
+        number: &'a str,
+    },
+    Told {
+        number: &'a str,
+        people: usize,
+    },
+    Added {
+        number: &'a str,
+        people: usize,
+    },
+    Muted {
+        until: CivilTime,
+    },
+    Posted {
+        number: &'a str,
+    },
+    /// Into an everyday room.
+    PostedIn {
+        room: &'a str,
+    },
 }
 
 /// What would be done, without a full stop.
@@ -223,6 +244,7 @@ fn done_en(done: Done<'_>) -> String {
             format!("{} called to alert {number} as well.", are_en(people))
         }
         Done::Posted { number } => format!("your words are in the room of alert {number}."),
+        Done::PostedIn { room } => format!("your words are in the room {}.", name(room)),
         Done::Muted { until } => {
             format!(
                 "held back until {} UTC. It is listed and told then.",
@@ -250,6 +272,7 @@ fn done_fi(done: Done<'_>) -> String {
             format!("hälytykseen {number} kutsutaan lisäksi {people} hlö.")
         }
         Done::Posted { number } => format!("sanasi näkyvät hälytystä {number} hoitaville."),
+        Done::PostedIn { room } => format!("sanasi ovat huoneessa {}.", name(room)),
         Done::Muted { until } => {
             format!(
                 "vaimennettu {} UTC asti. Sen jälkeen kerrotaan, mitä jäi.",
@@ -273,6 +296,7 @@ fn done_sv(done: Done<'_>) -> String {
             format!("{people} pers till kallas till larm {number}.")
         }
         Done::Posted { number } => format!("dina ord syns för dem som sköter larm {number}."),
+        Done::PostedIn { room } => format!("dina ord står i rummet {}.", name(room)),
         Done::Muted { until } => {
             format!(
                 "tystat till {} UTC. Sedan berättas vad som hölls inne.",
