@@ -27,6 +27,7 @@ mod inbound;
 mod input;
 mod island;
 mod key;
+mod lite;
 mod metrics;
 mod nodes;
 mod openapi;

@@ -5,7 +5,7 @@ mod own;
 pub(crate) mod password;
 pub(crate) mod proof;
 mod reseal;
-mod seal;
+pub(crate) mod seal;
 pub(crate) mod secret;
 mod sign_in;
 mod totp;
