@@ -13,7 +13,7 @@ process.removeAllListeners('warning');
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const OUT = fileURLToPath(new URL('./out/', import.meta.url));
-const PROGRAM = process.env.HOLDFAST_BIN ?? `${process.env.CARGO_TARGET_DIR ?? `${ROOT}/target`}/debug/holdfast`;
+export const PROGRAM = process.env.HOLDFAST_BIN ?? `${process.env.CARGO_TARGET_DIR ?? `${ROOT}/target`}/debug/holdfast`;
 const BROWSER = process.env.HOLDFAST_CHROMIUM ?? '/usr/bin/chromium';
 
 /** Why these tests cannot run here; undefined when they can. */

@@ -500,8 +500,6 @@ fn piece(text: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn what_people_wrote_is_neither_markup_nor_turned_nor_longer_than_its_share() {
         let piece = |text: &str| super::piece(text, 40);
