@@ -64,7 +64,7 @@ async function parts(page, take) {
   await take('decision');
   await leave();
   await turn('Steer');
-  await page.getByRole('button', { name: 'Change Leader' }).click();
+  await page.getByRole('button', { name: /: Leader$/ }).click();
   await take('hand-over');
   await leave();
   await turn('Log');

@@ -1,6 +1,7 @@
 // What somebody began to write: kept on the device, encrypted like everything else there, until it is said or given up.
 
 import { onDestroy } from 'svelte';
+import { nodes } from './nodes.svelte';
 import { recall, remember } from './resource.svelte';
 import * as store from './store';
 
@@ -49,6 +50,7 @@ export class Draft<T> {
     clearTimeout(this.#timer);
     const write = this.#pending;
     this.#pending = undefined;
-    await write?.();
+    // Whoever has signed out leaves nothing here.
+    if (nodes.credential) await write?.();
   }
 }
