@@ -17,7 +17,7 @@ const LINE_BYTES: usize = 400;
 const TEXT_BYTES: usize = 2_000;
 const MESSAGE_BYTES: usize = 900;
 /// All alerts of the list, and all messages of a room.
-const LIST_BYTES: usize = 4_500;
+const LIST_BYTES: usize = 4_000;
 
 const ETAS: [&str; 4] = ["10", "20", "40", "60"];
 
