@@ -1,6 +1,6 @@
 //! A running alert changed, and a template's automations tried out, at the command line.
 
-use super::Lonely;
+use super::{Lonely, wait_until};
 
 const PUMP: &str = r#"
 key = "pump"
@@ -53,7 +53,15 @@ fn a_running_alert_is_changed_word_by_word() {
         &["alert", "resume", "1"],
         &["alert", "severity", "1", "critical"],
         &["alert", "hurry", "1"],
-        &["alert", "update", "1", "Gate 5", "--text-in", "fi=Portti 5"],
+    ] {
+        lonely.ask(act).expect(0);
+    }
+    wait_until("anna is called", || {
+        let shown = lonely.ask(&["alert", "show", "1"]).expect(0).json();
+        shown["called"][0]["person"].is_object()
+    });
+    for act in [
+        &["alert", "update", "1", "Gate 5", "--text-in", "fi=Portti 5"][..],
         &["alert", "withdraw", "1", "anna"],
         &["alert", "add", "1", "person:anna"],
     ] {
