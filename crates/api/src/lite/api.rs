@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::IntoResponse as _;
 use data_encoding::{BASE64URL_NOPAD as BASE64URL, HEXLOWER};
 use domain::CivilTime;
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::access::system_rng;
-use crate::connection::Entrance;
 use crate::input::read;
 use crate::problem::{Kind, Problem};
 
@@ -61,6 +60,8 @@ pub(super) struct Credential<'a> {
 
 /// What is asked.
 pub(super) struct Question<'a> {
+    /// What the listener says of whoever asks.
+    pub(super) door: &'a Extensions,
     /// As the phone named this node.
     pub(super) host: &'a str,
     pub(super) credential: Option<Credential<'a>>,
@@ -97,8 +98,7 @@ impl Api {
         }
         let request = request.body(body.map_or_else(Body::empty, Body::from));
         let mut request = request.map_err(|_| unreadable())?;
-        // Whatever door the page came in by, the session alone says who asks.
-        request.extensions_mut().insert(Entrance::Https);
+        *request.extensions_mut() = question.door.clone();
         let Ok(answer) = TowerToHyperService::new(self.0.clone()).call(request).await;
         let (parts, body) = answer.into_parts();
         let bytes = read(body).await?;

@@ -15,8 +15,7 @@ mod words;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -25,7 +24,7 @@ use serde_json::{Value, json};
 use self::api::{Api, DeviceKey, Refused};
 use self::page::{Alert, Said};
 use self::pass::{Pass, Stage};
-use self::visit::{Form, Visit};
+use self::visit::{Asked, Form, Visit};
 use crate::input::{Params, Segment};
 use crate::state::Shared;
 
@@ -54,13 +53,8 @@ pub(crate) fn pages(v1: Router) -> Router<Shared> {
 type Query = Params<BTreeMap<String, String>>;
 
 /// Whatever stage somebody is at: signing in, showing a second factor, or what they are asked.
-async fn home(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    Params(query): Query,
-    headers: HeaderMap,
-) -> Response {
-    let mut visit = match Visit::open(shared, api, &headers).await {
+async fn home(asked: Asked, Params(query): Query) -> Response {
+    let mut visit = match Visit::open(asked).await {
         Ok(visit) => visit,
         Err(response) => return response,
     };
@@ -85,13 +79,8 @@ async fn show_home(visit: &Visit, status: StatusCode, note: Option<String>) -> R
 }
 
 /// A password. What comes of it is the same for accounts that exist and those that do not.
-async fn sign_in(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let (mut visit, form) = match Visit::posted(shared, api, &headers, body, "sign-in").await {
+async fn sign_in(asked: Asked, body: Body) -> Response {
+    let (mut visit, form) = match Visit::posted(asked, body, "sign-in").await {
         Ok(both) => both,
         Err(response) => return response,
     };
@@ -125,13 +114,8 @@ async fn sign_in(
 }
 
 /// A second factor, which opens the session.
-async fn code(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let (mut visit, form) = match Visit::posted(shared, api, &headers, body, "code").await {
+async fn code(asked: Asked, body: Body) -> Response {
+    let (mut visit, form) = match Visit::posted(asked, body, "code").await {
         Ok(both) => both,
         Err(response) => return response,
     };
@@ -154,13 +138,8 @@ async fn code(
 }
 
 /// Ends the session on all nodes, or gives up signing in.
-async fn out(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let (mut visit, form) = match Visit::posted(shared, api, &headers, body, "out").await {
+async fn out(asked: Asked, body: Body) -> Response {
+    let (mut visit, form) = match Visit::posted(asked, body, "out").await {
         Ok(both) => both,
         Err(response) => return response,
     };
@@ -178,14 +157,8 @@ async fn out(
 }
 
 /// One alert, with its buttons and the last words of its room.
-async fn alert(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    Segment(named): Segment,
-    Params(query): Query,
-    headers: HeaderMap,
-) -> Response {
-    let visit = match Visit::open(shared, api, &headers).await {
+async fn alert(asked: Asked, Segment(named): Segment, Params(query): Query) -> Response {
+    let visit = match Visit::open(asked).await {
         Ok(visit) => visit,
         Err(response) => return response,
     };
@@ -220,14 +193,8 @@ async fn show_alert(
     visit.page(status, &html)
 }
 
-async fn answer(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    Segment(named): Segment,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let (visit, form) = match Visit::posted(shared, api, &headers, body, "answer").await {
+async fn answer(asked: Asked, Segment(named): Segment, body: Body) -> Response {
+    let (visit, form) = match Visit::posted(asked, body, "answer").await {
         Ok(both) => both,
         Err(response) => return response,
     };
@@ -252,14 +219,8 @@ async fn give_answer(visit: &Visit, named: &str, form: &Form) -> Result<Value, R
         .await
 }
 
-async fn say(
-    State(shared): State<Shared>,
-    Extension(api): Extension<Api>,
-    Segment(named): Segment,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let (visit, form) = match Visit::posted(shared, api, &headers, body, "say").await {
+async fn say(asked: Asked, Segment(named): Segment, body: Body) -> Response {
+    let (visit, form) = match Visit::posted(asked, body, "say").await {
         Ok(both) => both,
         Err(response) => return response,
     };

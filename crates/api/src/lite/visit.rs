@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use domain::ports::Freshness;
@@ -16,6 +19,7 @@ use super::page;
 use super::pass::{Pass, Stage};
 use super::words::Words;
 use crate::access::system_rng;
+use crate::connection::Entrance;
 use crate::headers::is_cross_site_change;
 use crate::input::read;
 use crate::problem::{Problem, of_query};
@@ -28,10 +32,42 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 /// Our own style and forms; no script at all, and nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// A request for a page.
+pub(super) struct Asked {
+    shared: Shared,
+    api: Api,
+    headers: HeaderMap,
+    door: Extensions,
+}
+
+impl FromRequestParts<Shared> for Asked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Response> {
+        let api = Extension::<Api>::from_request_parts(parts, shared).await;
+        let Extension(api) = api.map_err(IntoResponse::into_response)?;
+        Ok(Self {
+            shared: shared.clone(),
+            api,
+            headers: parts.headers.clone(),
+            door: carried(&parts.extensions),
+        })
+    }
+}
+
+/// What of a page's request holds for those made on its behalf: by whatever door it came, only its session says who asks.
+/// Whatever else listeners find out about whoever asks, such as an address that limits go by, belongs here.
+fn carried(_from: &Extensions) -> Extensions {
+    let mut to = Extensions::new();
+    to.insert(Entrance::Https);
+    to
+}
+
 #[derive(Clone)]
 pub(super) struct Visit {
     shared: Shared,
     api: Api,
+    door: Extensions,
     host: String,
     keys: Vec<[u8; 32]>,
     pub(super) pass: Pass,
@@ -45,21 +81,24 @@ pub(super) struct Form(BTreeMap<String, String>);
 
 impl Visit {
     /// Who asks for a page. Somebody new begins signed out.
-    pub(super) async fn open(
-        shared: Shared,
-        api: Api,
-        headers: &HeaderMap,
-    ) -> Result<Self, Response> {
+    pub(super) async fn open(asked: Asked) -> Result<Self, Response> {
+        let Asked {
+            shared,
+            api,
+            headers,
+            door,
+        } = asked;
         let keys = shared.admin.sealing_keys();
         let now = shared.replica.now();
         let civil = civil_at(&shared, now).await;
         let civil = civil.map_err(IntoResponse::into_response)?;
-        let pass = Pass::read(headers, &keys, now).unwrap_or_else(|| {
+        let pass = Pass::read(&headers, &keys, now).unwrap_or_else(|| {
             let language = Words::of_header(headers.get(header::ACCEPT_LANGUAGE));
             Pass::new(language.to_owned(), Stage::Out, now)
         });
         let visit = Self {
-            host: host_of(headers),
+            host: host_of(&headers),
+            door,
             words: Words::of(&pass.language),
             shared,
             api,
@@ -78,14 +117,12 @@ impl Visit {
 
     /// Who sent a form, and the form, if it is one this node gave them for `action`.
     pub(super) async fn posted(
-        shared: Shared,
-        api: Api,
-        headers: &HeaderMap,
+        asked: Asked,
         body: Body,
         action: &str,
     ) -> Result<(Self, Form), Response> {
-        let foreign = is_cross_site_change(&Method::POST, headers, &shared.origins);
-        let visit = Self::open(shared, api, headers).await?;
+        let foreign = is_cross_site_change(&Method::POST, &asked.headers, &asked.shared.origins);
+        let visit = Self::open(asked).await?;
         let bytes = match read(body).await {
             Ok(bytes) => bytes,
             Err(problem) => {
@@ -131,6 +168,7 @@ impl Visit {
             Stage::Out | Stage::Attempt { .. } => None,
         };
         let question = Question {
+            door: &self.door,
             host: &self.host,
             credential,
             method,
