@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { OUT, sound } from './world.mjs';
+import { enter, led, liteAt, signInLite } from './people.mjs';
+import { OUT, PASSWORD, sound } from './world.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -44,14 +45,41 @@ async function check(page, what) {
   assert.deepEqual(small, [], `${what}: too small to touch`);
 }
 
+/** The parts of an incident that stand behind a button. */
+async function parts(page, take) {
+  const narrow = await page.locator('.tabs').isVisible();
+  const turn = async (name) => {
+    if (!narrow) return;
+    await page.locator('.tabs').getByRole('button', { name }).click();
+    await take(`incident-${name.toLowerCase()}`);
+  };
+  const leave = async () => {
+    await page.keyboard.press('Escape');
+    await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  };
+  await turn('Room');
+  await page.getByRole('button', { name: 'What to do with the message of Anna Virtanen' }).last().click();
+  await take('message');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Decision' }).click();
+  await take('decision');
+  await leave();
+  await turn('Steer');
+  await page.getByRole('button', { name: /: Leader$/ }).click();
+  await take('hand-over');
+  await leave();
+  await turn('Log');
+}
+
 export function screens(world) {
   test('every screen is accessible and fits, in light and dark, at 320 px, at 200 % and on a desk', async () => {
     const w = world();
-    const { number } = await w.raise({ text: 'Pump 3 has tripped, water is rising in the turbine hall', gather: 'Gate 3, then control room 2', steps: [{ groups: ['duty', 'field'] }], needed: 4 });
-    for (const [person, answer, eta_minutes] of [['bjorn', 'coming', 10], ['carol', 'coming', 25], ['daavid', 'cannot'], ['helmi', 'need_help'], ['jouni', 'coming', 40]]) await w.ask('POST', `/v1/alerts/${number}/answer`, { person, answer, ...(eta_minutes ? { eta_minutes } : {}) });
-    for (const [author, text] of [['Björn Lindqvist', 'On my way with the mobile pump, ten minutes'], ['Helmi Mäkinen', 'The stairs to B2 are under water. I need somebody with a radio.'], ['Anna Virtanen', 'I have two. Meet me at gate 3.']]) await w.ask('POST', `/v1/rooms/${number}/messages`, { author, text });
+    const { number } = await led(w);
+    for (const [account, roles] of [['anna', ['incident-manager']], ['paula', ['admin']], ['bjorn', ['responder', 'duty-officer']]]) {
+      await w.ask('PUT', `/v1/accounts/${account}`, { person: account });
+      await w.ask('PUT', `/v1/accounts/${account}/roles`, { roles });
+    }
     await w.raise({ text: 'Yearly evacuation exercise in building C', severity: 'normal', status: 'exercise', to: { people: ['anna', 'paula'] } });
-    const paths = { now: '/', incident: `/incident/${number}`, incidents: '/incidents', send: '/send', 'send-flood': '/send?template=flood', duty: '/duty', people: '/people', channels: '/channels', cluster: '/cluster', devices: '/devices', settings: '/settings', wall: '/wall' };
+    const paths = { now: '/', incident: `/incident/${number}`, incidents: '/incidents', send: '/send', 'send-flood': '/send?template=flood', duty: '/duty', people: '/people', channels: '/channels', cluster: '/cluster', devices: '/devices', settings: '/settings', accounts: '/accounts', account: '/accounts/bjorn', evidence: '/evidence', wall: '/wall' };
     for (const [size, options] of Object.entries(SIZES)) {
       for (const colorScheme of size === 'phone' ? ['dark'] : ['light', 'dark']) {
         const page = await w.device({ ...options, colorScheme, reducedMotion: 'reduce' });
@@ -75,6 +103,12 @@ export function screens(world) {
           await page.locator('main h1').first().waitFor({ state: 'attached' });
           await page.waitForTimeout(300);
           await take(name);
+          if (name === 'incident') await parts(page, take);
+          if (name === 'account') {
+            await page.getByRole('button', { name: 'Invite a device' }).click();
+            await page.locator('.secret').waitFor();
+            await take('invitation');
+          }
         }
         await page.context().close();
       }
@@ -88,6 +122,30 @@ export function screens(world) {
       mkdirSync(new URL('.', `file://${PICTURE}`), { recursive: true });
       writeFileSync(PICTURE, picture);
     }
+  });
+
+  test('the pages without script are accessible and fit, in every language', async (context) => {
+    const w = world();
+    if (!(await liteAt(w))) return context.skip('the program serves no such pages yet');
+    const { number } = await led(w);
+    const setup = await w.device();
+    const codes = await enter(w, setup, 'anna', ['responder']);
+    await setup.context().close();
+    const page = await w.device({ viewport: { width: 320, height: 640 } });
+    await page.goto(`${w.nodes[0].https}/lite`);
+    await check(page, 'sign-in of /lite');
+    await page.screenshot({ path: `${OUT}lite-sign-in.png` });
+    await signInLite(page, w, 'anna', PASSWORD, codes[0]);
+    for (const language of ['en', 'fi', 'sv', 'fr', 'ja']) {
+      for (const path of [`/lite?lang=${language}`, `/lite/alert/${number}`]) {
+        const answer = await page.goto(w.nodes[0].https + path);
+        assert.ok((await answer.body()).length < 10_000, `${path} is too large`);
+        await check(page, `${path} in ${language}`);
+        await page.screenshot({ path: `${OUT}lite-${path.includes('alert') ? 'alert' : 'list'}-${language}.png` });
+      }
+    }
+    assert.equal(await page.evaluate(() => document.scripts.length), 0);
+    await sound(page);
   });
 
   test('every language fits on the narrowest phone, and high contrast is free of what axe finds', async () => {

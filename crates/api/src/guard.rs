@@ -165,7 +165,7 @@ async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>
                 Ok(Some(principal))
             }
         },
-        Some(Rule::Open | Rule::SourceToken | Rule::Stranger | Rule::Session) => {
+        Some(Rule::Open | Rule::SourceToken | Rule::Stranger | Rule::Session | Rule::Known) => {
             Ok(Some(principal))
         }
     }

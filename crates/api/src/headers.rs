@@ -4,7 +4,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::origins::Origins;
 
-/// Sent with every answer (SECURITY V3.4). No cookie is ever set: there is no ambient credential to steal.
+/// Sent with every answer (SECURITY V3.4). No cookie is set but that of the pages without script (`lite`), and nothing under
+/// `/v1` reads one: there is no ambient credential to steal.
 const ALWAYS: [(HeaderName, &str); 7] = [
     (
         header::STRICT_TRANSPORT_SECURITY,

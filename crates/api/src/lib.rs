@@ -28,6 +28,7 @@ mod input;
 mod island;
 mod key;
 mod limits;
+mod lite;
 mod metrics;
 mod nodes;
 mod openapi;

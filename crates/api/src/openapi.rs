@@ -114,6 +114,10 @@ fn complete(method: &Method, path: &str, operation: &mut Operation) {
             SecurityRequirement::new(SESSION_SCHEME, [scope.name()]),
         ],
         Rule::Session => vec![SecurityRequirement::new(SESSION_SCHEME, ["session"])],
+        Rule::Known => vec![
+            SecurityRequirement::new(SECURITY_SCHEME, ["any"]),
+            SecurityRequirement::new(SESSION_SCHEME, ["session"]),
+        ],
         Rule::SourceToken => vec![SecurityRequirement::new(SOURCE_SCHEME, ["source"])],
         // Needs no key and says so: its address, or what is in the body, is the secret.
         Rule::Stranger => vec![SecurityRequirement::default()],

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axum::http::Method;
 use domain::access::{Reach, Role, Scope};
 
-use crate::scopes::{self, OF_SESSIONS, OF_SOURCES, OF_STRANGERS, TABLE};
+use crate::scopes::{self, OF_KNOWN, OF_SESSIONS, OF_SOURCES, OF_STRANGERS, TABLE};
 
 const HEAD: &str = "\
 # Who may do what
@@ -49,6 +49,7 @@ pub fn permissions() -> String {
             "Everybody who is signed in, with what is theirs",
             OF_SESSIONS,
         ),
+        ("Every key and everybody who is signed in", OF_KNOWN),
         ("Whoever is not signed in yet", OF_STRANGERS),
         ("Sources, with their own token", OF_SOURCES),
     ] {

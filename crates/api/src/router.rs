@@ -18,8 +18,9 @@ use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
     access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, events,
-    headers, health, held, inbound, island, limits, metrics, nodes, origins, outbox, readiness,
-    recipients, reports, schedules, sources, templates, text_policy, waking, watch, web, zones,
+    headers, health, held, inbound, island, limits, lite, metrics, nodes, origins, outbox,
+    readiness, recipients, reports, schedules, sources, templates, text_policy, waking, watch, web,
+    zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -62,11 +63,15 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
 /// What HTTPS and the local socket serve.
 pub(crate) fn public(shared: Shared) -> Router {
     let (router, _) = operations().split_for_parts();
-    router
+    let guarded = router
         .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(shared.clone(), guard))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard));
+    // Pages without script stand before the guard and ask through it.
+    let lite = lite::pages(guarded.clone().with_state(shared.clone()));
+    guarded
         // The app's own files stand before the guard: they are the same for everybody.
         .merge(web::pages())
+        .merge(lite)
         .layer(middleware::from_fn_with_state(shared.clone(), observe))
         .with_state(shared)
 }

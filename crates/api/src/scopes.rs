@@ -10,7 +10,6 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
     (Method::GET, "/readyz", None),
     // Known before anybody signs in: whose cluster it is, and where its nodes are.
     (Method::GET, "/v1/about", None),
-    (Method::GET, "/v1/events", Some(Scope::AlertRead)),
     (
         Method::GET,
         "/v1/people/{key}/alerts",
@@ -591,6 +590,13 @@ pub(crate) const OF_SOURCES: &[(Method, &str)] = &[
     (Method::POST, "/v1/sources/{key}/{token}/beat"),
 ];
 
+/// What everybody may who has shown who they are, by key or session, whatever they may besides.
+pub(crate) const OF_KNOWN: &[(Method, &str)] = &[
+    // Names what changed, as far as the caller may know, and carries none of it. Whoever may nothing else still hears at
+    // once that their session is over.
+    (Method::GET, "/v1/events"),
+];
+
 /// How people who have shown nothing yet show who they are; their handlers look at it.
 pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
     (Method::POST, "/v1/sign-in"),
@@ -630,8 +636,6 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     (Method::GET, "/v1/rooms/{room}/messages"),
     (Method::POST, "/v1/rooms/{room}/messages"),
     (Method::POST, "/v1/rooms/{room}/messages/{message}/edit"),
-    // Names what changed and carries none of it.
-    (Method::GET, "/v1/events"),
     (Method::GET, "/v1/on-call"),
     // Our own numbers: where to text when no node answers.
     (Method::GET, "/v1/number-card"),
@@ -667,6 +671,8 @@ pub(crate) enum Rule {
     Stranger,
     /// Whoever is signed in.
     Session,
+    /// Whoever has shown who they are.
+    Known,
     /// Only with the token of the source in the path; its handler looks at it.
     SourceToken,
     /// The path exists, but not with this method; these are the ones it has.
@@ -680,6 +686,7 @@ pub(crate) fn rule(method: &Method, path: &str) -> Rule {
         (OF_SOURCES, Rule::SourceToken),
         (OF_STRANGERS, Rule::Stranger),
         (OF_SESSIONS, Rule::Session),
+        (OF_KNOWN, Rule::Known),
     ];
     for (table, rule) in apart {
         for (row_method, row_path) in table {
@@ -715,7 +722,7 @@ mod tests {
         let documented: BTreeSet<(String, String)> = openapi::operations(&openapi::document())
             .into_iter()
             .collect();
-        let apart = [OF_SOURCES, OF_STRANGERS, OF_SESSIONS].concat();
+        let apart = [OF_SOURCES, OF_STRANGERS, OF_SESSIONS, OF_KNOWN].concat();
         let rows: Vec<(String, String)> = TABLE
             .iter()
             .map(|(method, path, _)| (method, path))

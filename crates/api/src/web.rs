@@ -31,6 +31,9 @@ const PAGES: &[&str] = &[
     "/devices",
     "/settings",
     "/wall",
+    "/accounts",
+    "/accounts/{account}",
+    "/evidence",
 ];
 
 /// Files with a fixed address, which therefore must be asked for anew each time.

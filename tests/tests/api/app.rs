@@ -202,6 +202,22 @@ async fn whoever_listens_shows_again_who_they_are_when_a_key_ends() {
 }
 
 #[tokio::test]
+async fn somebody_who_may_see_no_alert_listens_too_and_hears_that_a_session_ended() {
+    let world = World::start().await;
+    let key = world.key(&[Scope::ClusterRead], None).await;
+    let mut listening = Listening::start(&world, &key, "").await;
+    assert_eq!(listening.event().await.1, ["cluster", "limits"]);
+    let admin = world.signed_in("paula", None, &["admin"]).await;
+    // Enrolling touched what people may: that was heard already.
+    while listening.event().await.0 != "again" {}
+    let mut listening = Listening::start(&world, &key, "").await;
+    listening.event().await;
+    admin.delete("/v1/session").await.expect(200);
+    assert_eq!(listening.event().await.0, "again");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_ends_streams_soon() {
     let world = World::start().await;
     let key = world.key(&[Scope::AlertRead], None).await;

@@ -21,6 +21,7 @@ mod document;
 mod held;
 mod inbox;
 mod listeners;
+mod lite;
 mod passes;
 mod passkeys;
 mod people;

@@ -22,6 +22,8 @@ class Events {
   #running = false;
   #wake: (() => void) | undefined;
   #forbidden = false;
+  /** A node asked to come back at once and show who this is. */
+  #asked = false;
 
   hear(listener: Listener): () => void {
     this.#listeners.add(listener);
@@ -40,7 +42,8 @@ class Events {
       const heard = await this.#listen().catch(() => false);
       this.live = false;
       failures = heard ? 0 : failures + 1;
-      const wait = this.#forbidden ? NOT_ALLOWED : Math.min(8_000, 250 * 2 ** failures);
+      const wait = this.#asked ? 50 : this.#forbidden ? NOT_ALLOWED : Math.min(8_000, 250 * 2 ** failures);
+      this.#asked = false;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         setTimeout(resolve, wait / 2 + Math.random() * wait);
@@ -77,7 +80,7 @@ class Events {
       if (!response.ok || !response.body) {
         this.#after = undefined;
         // Whether the credential is no good, an ordinary question finds out.
-        if (response.status === 401) await nodes.get('/v1/alerts?limit=1').catch(() => undefined);
+        if (response.status === 401) await nodes.get(nodes.credential?.kind === 'session' ? '/v1/session' : '/v1/alerts?limit=1').catch(() => undefined);
         return false;
       }
       this.live = true;
@@ -107,6 +110,7 @@ class Events {
     const fields = new Map(piece.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]));
     const [id, data] = [fields.get('id'), fields.get('data')];
     if (id) this.#after = { node, id };
+    this.#asked = fields.get('event') === 'again';
     if (data && fields.get('event') === 'touched') this.tell(new Set((JSON.parse(data) as { topics: Topic[] }).topics));
   }
 }

@@ -74,12 +74,17 @@ class Nodes {
     return this.ask<T>('GET', path);
   }
 
+  /** The same for what is no JSON. */
+  async text(path: string): Promise<string> {
+    return (await this.ask<string>('GET', path, undefined, { plain: true })).body;
+  }
+
   /** Asks one node after the other, the next while the one before is still silent, and takes the first answer. */
   async ask<T>(
     method: string,
     path: string,
     body?: unknown,
-    options: { idempotencyKey?: string; urgent?: boolean; retried?: boolean } = {},
+    options: { idempotencyKey?: string; urgent?: boolean; retried?: boolean; plain?: boolean } = {},
   ): Promise<Answer<T>> {
     const order = this.#order();
     const stop = new AbortController();
@@ -100,7 +105,7 @@ class Nodes {
           }
           waiting += 1;
           timer = setTimeout(again, stagger);
-          this.#askNode<T>(node, method, path, body, options.idempotencyKey, stop.signal)
+          this.#askNode<T>(node, method, path, body, options, stop.signal)
             .then(resolve)
             .catch((error: unknown) => {
               waiting -= 1;
@@ -151,18 +156,18 @@ class Nodes {
     return [first, ...this.known.filter((origin) => origin !== first)];
   }
 
-  async #askNode<T>(node: string, method: string, path: string, body: unknown, key: string | undefined, signal: AbortSignal): Promise<Answer<T>> {
+  async #askNode<T>(node: string, method: string, path: string, body: unknown, options: { idempotencyKey?: string; plain?: boolean }, signal: AbortSignal): Promise<Answer<T>> {
     const url = node + path;
     const headers: Record<string, string> = await this.headers(method, url);
     if (body !== undefined) headers['content-type'] = 'application/json';
-    if (key) headers['idempotency-key'] = key;
+    if (options.idempotencyKey) headers['idempotency-key'] = options.idempotencyKey;
     const sent: RequestInit = { method, headers, signal, credentials: 'omit', cache: 'no-store', redirect: 'error' };
     if (body !== undefined) sent.body = JSON.stringify(body);
     const response = await fetch(url, sent);
     const text = await response.text();
     let parsed: unknown;
     try {
-      parsed = text ? JSON.parse(text) : undefined;
+      parsed = options.plain && response.ok ? text : text ? JSON.parse(text) : undefined;
     } catch {
       // Something that is no node answered: a captive portal, a proxy's page.
       throw new Unreachable();

@@ -1,11 +1,11 @@
 // Which screen stands at which address.
 
-const SCREENS = ['now', 'incident', 'incidents', 'send', 'duty', 'people', 'channels', 'cluster', 'devices', 'settings', 'wall', 'sign-in'] as const;
+const SCREENS = ['now', 'incident', 'incidents', 'send', 'duty', 'people', 'channels', 'cluster', 'devices', 'settings', 'wall', 'accounts', 'evidence', 'sign-in'] as const;
 export type Screen = (typeof SCREENS)[number];
 
 class Router {
   screen: Screen = $state('now');
-  /** What follows the screen's name: an incident's number. */
+  /** What follows the screen's name: an incident's number, an account's name. */
   part = $state('');
   query = $state(new URLSearchParams());
 

@@ -129,6 +129,12 @@ class Session {
     void events.run();
   }
 
+  /** As whom to speak: who is signed in is known to the nodes, a key has to say it. */
+  speaks(): { author?: string; person?: string } {
+    if (nodes.credential?.kind === 'session' || !this.me?.name) return {};
+    return { author: this.me.name, ...(this.me.person ? { person: this.me.person } : {}) };
+  }
+
   /** Whether to offer something. Whether it is allowed, a node decides. */
   may(permission: string, options: { own?: boolean } = {}): boolean {
     if (!this.me?.permissions) return true;
@@ -163,9 +169,8 @@ class Session {
     nodes.credential = null;
     this.me = null;
     this.state = 'out';
-    const [language, members] = [await store.get('keep', 'language'), await store.get('keep', 'members')];
+    const members = await store.get('keep', 'members');
     await store.wipe();
-    if (language) await store.put('keep', 'language', language);
     if (members) await store.put('keep', 'members', members);
     outbox.operations = [];
     device.forgetKeys();

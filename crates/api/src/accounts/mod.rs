@@ -8,7 +8,7 @@ mod passkeys;
 pub(crate) mod password;
 pub(crate) mod proof;
 mod reseal;
-mod seal;
+pub(crate) mod seal;
 pub(crate) mod secret;
 mod sign_in;
 mod text;

@@ -11,7 +11,7 @@ const FORM: u8 = 1;
 const KEY_ID_LEN: usize = 4;
 
 /// Seals `secret` under the newest of `keys`; `purpose` says what it is and whose, and must be the same to open it.
-pub(super) fn seal(
+pub(crate) fn seal(
     keys: &[[u8; 32]],
     purpose: &str,
     secret: &[u8],
@@ -31,7 +31,7 @@ pub(super) fn seal(
 }
 
 /// Opens what [`seal`] made, under whichever of `keys` it was; and whether that is not the newest any more.
-pub(super) fn open(keys: &[[u8; 32]], purpose: &str, sealed: &[u8]) -> Option<(Vec<u8>, bool)> {
+pub(crate) fn open(keys: &[[u8; 32]], purpose: &str, sealed: &[u8]) -> Option<(Vec<u8>, bool)> {
     let (form, rest) = sealed.split_first()?;
     if *form != FORM || rest.len() < KEY_ID_LEN + NONCE_LEN {
         return None;

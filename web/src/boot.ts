@@ -1,0 +1,21 @@
+// A script of its own, small enough to be there first: it begins to fetch the words while the rest is still on its way.
+
+type Plural = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
+export type Catalogue = Record<string, string | Plural>;
+
+/** Languages there are, each by the name its speakers give it. */
+export const LANGUAGES = { en: 'English', fi: 'Suomi', sv: 'Svenska', fr: 'Français', ja: '日本語' } as const;
+export type Language = keyof typeof LANGUAGES;
+
+const files = import.meta.glob<string>('../locales/*.json', { query: '?url', import: 'default', eager: true });
+
+export async function catalogue(language: Language): Promise<Catalogue> {
+  return (await fetch(files[`../locales/${language}.json`]!)).json() as Promise<Catalogue>;
+}
+
+const known = (tag: string | null | undefined): tag is Language => tag !== null && tag !== undefined && tag in LANGUAGES;
+const wished = localStorage.getItem('language');
+
+/** What was chosen here, or the first language of the browser's that there is. */
+export const language: Language = known(wished) ? wished : (navigator.languages.map((tag) => tag.slice(0, 2)).find(known) ?? 'en');
+export const words: Promise<Catalogue | undefined> = catalogue(language).catch(() => undefined);
