@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn an_allowance_is_used_up_comes_back_one_by_one_and_is_nobody_elses() {
         let pace = Pace::default();
-        let at = |s| Duration::from_secs(3_600 + s);
+        let at = |s: u64| Duration::from_secs(3_600 + s);
         let ana: &[&[u8]] = &[b"192.0.2.1", b"ana"];
         for _ in 0..3 {
             assert_eq!(pace.take(FEW, ana, at(0)), Ok(()));

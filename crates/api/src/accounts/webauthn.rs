@@ -382,7 +382,7 @@ mod tests {
             said(get, &challenge[1..], good),
             Err(AnswerError::Challenge)
         );
-        let elsewhere = super::RelyingParty::new(Some("holdfast.example".to_owned()));
+        let elsewhere = RelyingParty::new(Some("holdfast.example".to_owned()));
         let foreign = elsewhere.challenge(Purpose::SignIn, NOW);
         assert_eq!(said(get, &foreign, good), Err(AnswerError::Challenge));
         let enrol = party.challenge(Purpose::Enrol("s1"), NOW);

@@ -63,7 +63,8 @@ pub(super) fn fill_in(
         | Purpose::Update
         | Purpose::Wake
         | Purpose::Trip
-        | Purpose::Reminder => return body,
+        | Purpose::Reminder
+        | Purpose::Digest => return body,
     };
     body.replace(texts::SECRET_MARK, &code)
 }

@@ -448,7 +448,7 @@ async fn a_passkey_lets_in_alone_and_no_answer_counts_twice() {
         add_passkey(&mut world, "ana", 1, 0).await,
         Outcome::Unchanged
     );
-    let account = super::account(&mut world.conn, "ana")
+    let account = account(&mut world.conn, "ana")
         .await
         .unwrap()
         .unwrap();
