@@ -59,6 +59,9 @@ fn every_operation_says_what_it_needs_and_how_it_fails() {
                 "get /v1/calendars/{feed}",
                 "post /v1/sign-in",
                 "post /v1/sign-in/{attempt}",
+                "post /v1/sign-in/{attempt}/text",
+                "get /v1/sign-in/passkey",
+                "post /v1/sign-in/passkey",
                 "post /v1/invitations/accept",
             ];
             let by_address = by_address.contains(&what.as_str()) && *security == json!({});
