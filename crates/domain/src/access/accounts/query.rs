@@ -103,7 +103,8 @@ macro_rules! account_select {
         concat!(
             "select a.name, a.shown, a.person, a.roles, a.disabled_at_ms, a.created_at_ms, a.created_by, a.password, \
              a.totp_sealed, a.totp_confirmed_at_ms, a.totp_step, g.account, g.room_id, g.number, g.added_at_ms, \
-             g.added_by, g.expires_at_ms, g.ended_at_ms, g.ended_by \
+             g.added_by, g.expires_at_ms, g.ended_at_ms, g.ended_by, \
+             (select count(*) from passkey p where p.account = a.name) as passkeys \
              from account a left join guest g on g.account = a.name ",
             $tail
         )
