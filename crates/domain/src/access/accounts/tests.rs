@@ -448,10 +448,7 @@ async fn a_passkey_lets_in_alone_and_no_answer_counts_twice() {
         add_passkey(&mut world, "ana", 1, 0).await,
         Outcome::Unchanged
     );
-    let account = account(&mut world.conn, "ana")
-        .await
-        .unwrap()
-        .unwrap();
+    let account = account(&mut world.conn, "ana").await.unwrap().unwrap();
     assert!(!account.must_enrol(), "it is a strong factor");
     assert_eq!(by_passkey(&mut world, (1, 0), 1, 1).await, applied);
     assert!(lives(&mut world, 1).await);
