@@ -125,7 +125,7 @@ async fn open(
         let key = &keys[(nth / APPS_OF_KEY) as usize];
         let address =
             Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + nth / APPS_OF_ADDRESS);
-        let node = node.from_address(IpAddr::V4(address)).with_key(key)?;
+        let node = node.coming_from(IpAddr::V4(address)).with_key(key)?;
         opening.spawn(App::open(nth as usize, node));
     }
     while let Some(opened) = opening.join_next().await {

@@ -71,7 +71,7 @@ impl Endpoint {
     }
 
     /// The same node, asked from one of this machine's addresses.
-    pub(crate) fn from_address(&self, from: IpAddr) -> Self {
+    pub(crate) fn coming_from(&self, from: IpAddr) -> Self {
         Self {
             from: Some(from),
             ..self.clone()

@@ -246,8 +246,6 @@ async fn show_done(visit: &Visit, named: &str, done: Result<Value, Refused>) -> 
     }
 }
 
-// A handler, though nothing here waits.
-#[expect(clippy::unused_async, reason = "axum's handlers are async")]
 async fn style() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/css; charset=utf-8"),

@@ -110,7 +110,7 @@ impl Desk<'_> {
         mail: &ReceiveMail,
     ) -> Result<Handled, sqlx::Error> {
         if let Some((room, person)) = bridge::digest(self.conn, delivery).await? {
-            return self.from_follower(room, person, mail).await;
+            return self.of_follower(room, person, mail).await;
         }
         let Some(asked) = self.called_by(delivery).await? else {
             return self.for_duty(Taken::DutyInbox).await;
@@ -138,7 +138,7 @@ impl Desk<'_> {
 
     /// Words of somebody who answers what they were told of a room: for that room, as long as they are in it. No answer to an
     /// alert, whatever stands in them, and not confirmed: two programs would write to each other.
-    async fn from_follower(
+    async fn of_follower(
         &mut self,
         room: RoomId,
         person: RecipientId,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use domain::nodes::Place;
 use domain::phone::{MailAddress, PhoneNumber};
 
-use self::hosts::{is_host, is_host_and_port, is_origin};
+use self::hosts::{is_host, is_host_and_port, is_origin, read_passkey_domain};
 use super::section::{Notes, Section};
 use super::tree::{Node, Problem, Table, Value};
 use super::{
@@ -364,30 +364,6 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
         admin,
         socket,
     }
-}
-
-/// A passkey made on one node's page must be good on every other's.
-fn read_passkey_domain(section: &mut Section<'_>, members: &[String]) -> Option<String> {
-    let domain = section.text("passkey_domain")?;
-    if domain.parse::<IpAddr>().is_ok() || !is_host(&domain) {
-        section.problem(
-            "passkey_domain",
-            format!("{domain:?} is no domain; browsers make passkeys for names such as holdfast.example.org only"),
-        );
-    }
-    let below = format!(".{domain}");
-    let outside = members.iter().find(|member| {
-        let host = member.trim_start_matches("https://");
-        let host = host.split(':').next().unwrap_or_default();
-        host != domain && !host.ends_with(&below) && host.parse::<IpAddr>().is_err()
-    });
-    if let Some(member) = outside {
-        section.problem(
-            "passkey_domain",
-            format!("{member} is not below {domain}: passkeys would not work there; write a domain above all members"),
-        );
-    }
-    Some(domain)
 }
 
 fn read_modem(mut section: Section<'_>) -> ModemConfig {

@@ -46,7 +46,7 @@ impl Desk<'_> {
             alert: Some(alert.id),
             name: alert.label,
         };
-        self.into_room(&person, &meant, &words).await
+        self.say_in(&person, &meant, &words).await
     }
 
     async fn diary_of_key(
@@ -58,12 +58,12 @@ impl Desk<'_> {
         if let Some(meant) = self.everyday(person, first).await?
             && !rest.is_empty()
         {
-            return self.into_room(person, &meant, rest).await;
+            return self.say_in(person, &meant, rest).await;
         }
         let mut rooms = self.following(person).await?;
         match (rooms.len(), args.trim().is_empty(), rooms.pop()) {
             (_, _, None) => self.words().await,
-            (1, false, Some(only)) => self.into_room(person, &only, args).await,
+            (1, false, Some(only)) => self.say_in(person, &only, args).await,
             (_, _, Some(last)) => {
                 rooms.push(last);
                 Ok(self.which(person, Verb::Room, &rooms))
@@ -72,7 +72,7 @@ impl Desk<'_> {
     }
 
     /// Words of the sender for a room, and that they are there.
-    async fn into_room(
+    async fn say_in(
         &mut self,
         person: &PersonRow,
         meant: &Meant,

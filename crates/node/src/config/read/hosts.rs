@@ -1,6 +1,8 @@
-//! What a name of a machine may look like.
+//! What a name of a machine may look like, and which ones belong together.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::section::Section;
 
 /// `https://name:port` as browsers write it: lower case, no path, no default port.
 pub(super) fn is_origin(text: &str) -> bool {
@@ -39,4 +41,28 @@ pub(super) fn is_host_and_port(text: &str) -> bool {
         || text
             .rsplit_once(':')
             .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|p| p != 0))
+}
+
+/// The domain people's passkeys are for. A passkey made on one node's page must be good on every other's.
+pub(super) fn read_passkey_domain(section: &mut Section<'_>, members: &[String]) -> Option<String> {
+    let domain = section.text("passkey_domain")?;
+    if domain.parse::<IpAddr>().is_ok() || !is_host(&domain) {
+        section.problem(
+            "passkey_domain",
+            format!("{domain:?} is no domain; browsers make passkeys for names such as holdfast.example.org only"),
+        );
+    }
+    let below = format!(".{domain}");
+    let outside = members.iter().find(|member| {
+        let host = member.trim_start_matches("https://");
+        let host = host.split(':').next().unwrap_or_default();
+        host != domain && !host.ends_with(&below) && host.parse::<IpAddr>().is_err()
+    });
+    if let Some(member) = outside {
+        section.problem(
+            "passkey_domain",
+            format!("{member} is not below {domain}: passkeys would not work there; write a domain above all members"),
+        );
+    }
+    Some(domain)
 }
