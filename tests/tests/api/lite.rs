@@ -11,14 +11,14 @@ use super::client::{Answer, Client};
 const PASSWORD: &str = "tuuli kettu 9 lanka";
 
 /// Some phone's browser.
-struct Phone {
+pub(super) struct Phone {
     client: Client,
     cookie: String,
     page: String,
 }
 
 impl Phone {
-    fn new(world: &World) -> Self {
+    pub(super) fn new(world: &World) -> Self {
         Self {
             client: world.caller(None),
             cookie: String::new(),
@@ -26,7 +26,7 @@ impl Phone {
         }
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub(super) async fn get(&mut self, path: &str) -> Answer {
         let client = self.client.with("cookie", &self.cookie);
         let answer = client.get(path).await;
         self.take(&answer);
@@ -34,7 +34,7 @@ impl Phone {
     }
 
     /// Sends the form for `action` of the page before, without following where it leads.
-    async fn send(&mut self, action: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn send(&mut self, action: &str, fields: &[(&str, &str)]) -> Answer {
         let body = self.filled(action, fields);
         self.send_body(action, body).await
     }
@@ -48,7 +48,7 @@ impl Phone {
     }
 
     /// Sends it and follows.
-    async fn submit(&mut self, action: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn submit(&mut self, action: &str, fields: &[(&str, &str)]) -> Answer {
         let sent = self.send(action, fields).await;
         assert_eq!(sent.status, 303, "{action}: {}", sent.text);
         let to = sent.headers["location"].to_str().unwrap().to_owned();

@@ -12,6 +12,7 @@ use super::World;
 use super::accounts::{PASSWORD, begin, finish};
 use super::alerts::expand;
 use super::device::Device;
+use super::lite::Phone;
 
 const ANNA: &str = "+358401234567";
 
@@ -163,6 +164,28 @@ async fn a_code_by_text_ends_a_sign_in_and_is_nowhere_kept() {
     assert!(!state.windows(8).any(|part| part == code.as_bytes()));
     let made_up = stranger.post("/v1/sign-in/00000000/text", json!({})).await;
     made_up.refusal(409, "conflict");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_phone_without_script_signs_in_by_a_texted_code() {
+    let world = with_modem().await;
+    world.signed_in("anna", Some("anna"), &["responder"]).await;
+    let mut phone = Phone::new(&world);
+    phone.get("/lite?lang=en").await;
+    let fields = [("account", "anna"), ("password", PASSWORD)];
+    phone.submit("/lite/sign-in", &fields).await;
+    let sent = phone.send("/lite/text", &[]).await;
+    assert_eq!(sent.status, 200, "{}", sent.text);
+    assert!(sent.text.contains("A code is on its way"), "{}", sent.text);
+    let code = code_in(&leaving(&world).await);
+    let fields = [("factor", "text"), ("code", code.as_str())];
+    let list = phone.submit("/lite/code", &fields).await;
+    assert!(
+        list.text.contains("Nothing is asked of you"),
+        "{}",
+        list.text
+    );
     world.stop().await;
 }
 

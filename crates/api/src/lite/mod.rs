@@ -43,6 +43,7 @@ pub(crate) fn pages(v1: Router) -> Router<Shared> {
         .route("/lite/style.css", get(style))
         .route("/lite/sign-in", post(sign_in))
         .route("/lite/code", post(code))
+        .route("/lite/text", post(text))
         .route("/lite/out", post(out))
         .route("/lite/alert/{alert}", get(alert))
         .route("/lite/alert/{alert}/answer", post(answer))
@@ -135,6 +136,23 @@ async fn code(asked: Asked, body: Body) -> Response {
             Box::pin(show_home(&visit, refused.status, Some(note))).await
         }
     }
+}
+
+/// Has a code texted to whoever signs in, if their account allows that.
+async fn text(asked: Asked, body: Body) -> Response {
+    let visit = match Visit::posted(asked, body, "text").await {
+        Ok((visit, _)) => visit,
+        Err(response) => return response,
+    };
+    let Stage::Attempt { attempt, .. } = &visit.pass.stage else {
+        return visit.go("/lite");
+    };
+    let path = format!("/v1/sign-in/{}/text", segment(attempt));
+    let (status, note) = match Box::pin(visit.ask(Method::POST, &path, None, None)).await {
+        Ok(_) => (StatusCode::OK, visit.words.say("sign_in.text_sent")),
+        Err(refused) => (refused.status, sign_in_note(&visit, &refused)),
+    };
+    Box::pin(show_home(&visit, status, Some(note))).await
 }
 
 /// Ends the session on all nodes, or gives up signing in.

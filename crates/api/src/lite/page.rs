@@ -141,7 +141,7 @@ pub(super) fn code(visit: &Visit, next: &[String], note: Option<&str>) -> String
     let words = visit.words;
     let mut body = format!("<h1>{}</h1>", own(words, "lite.code"));
     add_note(&mut body, note);
-    let known: Vec<_> = ["totp", "recovery"]
+    let known: Vec<_> = ["totp", "recovery", "text"]
         .into_iter()
         .filter(|factor| next.iter().any(|offered| offered == factor))
         .collect();
@@ -170,6 +170,14 @@ pub(super) fn code(visit: &Visit, next: &[String], note: Option<&str>) -> String
         own(words, "lite.code"),
         own(words, "sign_in.enter")
     );
+    if known.contains(&"text") {
+        _ = write!(
+            body,
+            "<form method=post action=/lite/text>{}<button class=plain>{}</button></form>",
+            visit.hidden("text"),
+            own(words, "factor.text")
+        );
+    }
     whole(visit, &body, true)
 }
 

@@ -19,7 +19,7 @@ use super::page;
 use super::pass::{Pass, Stage};
 use super::words::Words;
 use crate::access::system_rng;
-use crate::connection::Entrance;
+use crate::connection::{Entrance, Peer};
 use crate::headers::is_cross_site_change;
 use crate::input::read;
 use crate::problem::{Problem, of_query};
@@ -55,11 +55,14 @@ impl FromRequestParts<Shared> for Asked {
     }
 }
 
-/// What of a page's request holds for those made on its behalf: by whatever door it came, only its session says who asks.
-/// Whatever else listeners find out about whoever asks, such as an address that limits go by, belongs here.
-fn carried(_from: &Extensions) -> Extensions {
+/// What of a page's request holds for those made on its behalf: where it came from, which limits go by; but by whatever
+/// door, only its session says who asks.
+fn carried(from: &Extensions) -> Extensions {
     let mut to = Extensions::new();
     to.insert(Entrance::Https);
+    if let Some(peer) = from.get::<Peer>() {
+        to.insert(*peer);
+    }
     to
 }
 
