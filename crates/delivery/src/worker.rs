@@ -15,7 +15,7 @@ use domain::ports::{
     Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Machine, Outgoing,
     Permit, Proposal, RIGHT_RAN_OUT, Replica, ReplyPath, Signer, UnknownMachine,
 };
-use domain::{Command, Outcome, RequestId, Timestamp, texts};
+use domain::{Command, Outcome, RequestId, Timestamp};
 use futures_util::future::select_all;
 use tokio::select;
 use tokio::time::{Instant, sleep};
