@@ -1,5 +1,5 @@
 //! What authenticators say, and what must be true of it (Web Authentication Level 2). Only P-256, only keys that look at
-//! their owner (a finger, a face, a PIN), and no attestation: who made a key does not matter here (ADR 33).
+//! their owner (a finger, a face, a PIN), and no attestation: who made a key does not matter here (ADR 34).
 
 use std::time::Duration;
 
