@@ -183,7 +183,7 @@ describe('the app', { skip: missing }, () => {
     for (const index of [0, 1]) world.kill(index);
     await page.getByRole('button', { name: 'Room' }).tap();
     await page.locator('#say').fill('Is anybody there');
-    await page.locator('form .fill').tap();
+    await page.locator('.room form .fill').tap();
     await page.getByText('Saved on this device').waitFor({ timeout: 30_000 });
     await page.getByText('No node answers', { exact: true }).waitFor();
     await page.goto(world.nodes[2].https);
