@@ -111,7 +111,8 @@ class Events {
     const [id, data] = [fields.get('id'), fields.get('data')];
     if (id) this.#after = { node, id };
     this.#asked = fields.get('event') === 'again';
-    if (data && fields.get('event') === 'touched') this.tell(new Set((JSON.parse(data) as { topics: Topic[] }).topics));
+    // Also what `again` names: sessions and rights changed, and lists of them are looked at anew.
+    if (data) this.tell(new Set((JSON.parse(data) as { topics: Topic[] }).topics));
   }
 }
 
