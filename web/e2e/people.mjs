@@ -30,11 +30,6 @@ export async function enter(world, page, person, roles, node = 0) {
   return (await page.locator('.codes li').allInnerTexts()).map((code) => code.trim());
 }
 
-/** Whether the program serves pages without script. */
-export async function liteAt(world) {
-  return (await fetch(`${world.nodes[0].https}/lite`)).status === 200;
-}
-
 /** Signs in where no script runs. */
 export async function signInLite(page, world, account, password, code, node = 0) {
   await page.goto(`${world.nodes[node].https}/lite?lang=en`);

@@ -5,7 +5,6 @@ import { createHmac } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { front } from './front.mjs';
 
 // The nodes of a demo have certificates of their own making.
 process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
@@ -60,10 +59,6 @@ export class World {
       return out.includes('"world"') && JSON.parse(out);
     }, 90_000);
     world.nodes = facts.nodes.map((node) => ({ ...node, restarted: null }));
-    if (process.env.HOLDFAST_WEB_DIST) {
-      world.fronts = await front(facts.nodes, process.env.HOLDFAST_WEB_DIST);
-      for (const [index, node] of world.nodes.entries()) node.https = world.fronts[index].origin;
-    }
     world.key = readFileSync(facts.key_file, 'utf8').trim();
     world.browser = await chromium.launch({
       executablePath: BROWSER,
@@ -74,7 +69,6 @@ export class World {
 
   async stop() {
     await this.browser?.close();
-    for (const one of this.fronts ?? []) one.close();
     for (const node of this.nodes ?? []) node.restarted?.kill('SIGKILL');
     this.demo.kill('SIGTERM');
     await until('the demo has ended', () => this.demo.exitCode !== null || this.demo.signalCode !== null, 20_000).catch(() => this.demo.kill('SIGKILL'));
