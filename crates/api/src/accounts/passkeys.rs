@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use data_encoding::BASE64URL_NOPAD as BASE64URL;
-use domain::access::accounts::{self, ByPasskey, Command, NewPasskey, PASSKEYS_MAX};
+use domain::access::accounts::{
+    self, ByPasskey, Command, NewPasskey, PASSKEY_LABEL_LEN_MAX, PASSKEYS_MAX,
+};
 use domain::ports::Freshness;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -14,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::caller::Caller;
 use super::own::wrap;
+use super::pace::Visitor;
 use super::secret::Token;
 use super::sign_in::{DeviceBody, OpenedJson, answer, not_right, parse_device, spend};
 use super::webauthn::Purpose;
@@ -24,8 +27,6 @@ use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
-
-const LABEL_LEN_MAX: usize = 80;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -111,7 +112,10 @@ pub(crate) struct PasskeyBody {
 
 /// Asks for a passkey, to sign in by it.
 #[utoipa::path(get, path = "/v1/sign-in/passkey", tag = "sign-in", responses((status = 200, body = ChallengeJson)))]
-async fn challenge(State(shared): State<Shared>) -> Result<Json<ChallengeJson>, Problem> {
+async fn challenge(
+    State(shared): State<Shared>,
+    _visitor: Visitor,
+) -> Result<Json<ChallengeJson>, Problem> {
     let Some(domain) = shared.passkeys.domain() else {
         return Err(Problem::not_found(
             "this cluster takes no passkeys; set api.passkey_domain on its nodes",
@@ -129,6 +133,7 @@ async fn challenge(State(shared): State<Shared>) -> Result<Json<ChallengeJson>, 
 #[utoipa::path(post, path = "/v1/sign-in/passkey", tag = "sign-in", request_body = PasskeySignInBody, responses((status = 201, body = OpenedJson)))]
 async fn sign_in(
     State(shared): State<Shared>,
+    _visitor: Visitor,
     Unsigned(body): Unsigned<PasskeySignInBody>,
 ) -> Result<Response, Problem> {
     let device = parse_device(body.device)?;
@@ -213,7 +218,7 @@ async fn add(
     if body.name.trim().is_empty() {
         fields.add("/name", "is empty; what do you call this passkey?");
     }
-    fields.at_most("/name", &body.name, LABEL_LEN_MAX);
+    fields.at_most("/name", &body.name, PASSKEY_LABEL_LEN_MAX);
     let client_data = bytes(&mut fields, "/client_data", &body.client_data);
     let data = bytes(&mut fields, "/authenticator_data", &body.authenticator_data);
     let purpose = Purpose::Enrol(&caller.session.id);

@@ -26,7 +26,7 @@ pub(crate) use self::apply::invite;
 pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof};
 pub use self::guest::GuestRow;
 pub(crate) use self::guest::{add_guest, end_guest};
-pub use self::passkeys::{PASSKEYS_MAX, PasskeyRow, passkey, passkeys};
+pub use self::passkeys::{PASSKEY_LABEL_LEN_MAX, PASSKEYS_MAX, PasskeyRow, passkey, passkeys};
 pub(crate) use self::query::is_signed_in;
 pub use self::query::{
     AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt, guests,

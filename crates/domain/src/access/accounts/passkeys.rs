@@ -14,9 +14,11 @@ use crate::time::Timestamp;
 /// Passkeys of one account.
 pub const PASSKEYS_MAX: usize = 10;
 
+/// Characters of what a passkey is called.
+pub const PASSKEY_LABEL_LEN_MAX: usize = 80;
+
 /// The longest credential id there may be (Web Authentication Level 2, §5.8.3).
 const ID_LEN_MAX: usize = 1_023;
-const LABEL_LEN_MAX: usize = 80;
 const POINT_LEN: usize = 65;
 
 /// A passkey somebody may sign in by.
@@ -79,8 +81,9 @@ pub(super) async fn add(
     if new.id.is_empty() || new.id.len() > ID_LEN_MAX || new.key.len() != POINT_LEN {
         return invalid("this is not a passkey on P-256");
     }
-    if new.label.trim().is_empty() || new.label.chars().count() > LABEL_LEN_MAX {
-        return invalid("a passkey's name has 1 to 80 characters");
+    if new.label.trim().is_empty() || new.label.chars().count() > PASSKEY_LABEL_LEN_MAX {
+        let text = format!("a passkey's name has 1 to {PASSKEY_LABEL_LEN_MAX} characters");
+        return Ok(Outcome::Refused(Refusal::Invalid(text)));
     }
     if query::account(conn, name).await?.is_none() {
         return Ok(Outcome::Refused(super::apply::unknown()));
@@ -149,7 +152,7 @@ pub(super) async fn open(
         return refused("this passkey opens nothing");
     };
     let account = query::account(conn, &known.account).await?;
-    let Some(account) = account.filter(|account| account.disabled_at.is_none()) else {
+    let Some(account) = account.filter(|account| account.lets_in(entry.at)) else {
         return refused("this passkey opens nothing");
     };
     sqlx::query("delete from passkey_challenge where at_ms < ?")
