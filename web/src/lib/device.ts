@@ -7,11 +7,12 @@ const ECDSA = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 let pair: Promise<CryptoKeyPair> | undefined;
 
 function keyPair(): Promise<CryptoKeyPair> {
+  const during = store.life();
   pair ??= (async () => {
     const known = await store.get<CryptoKeyPair>('keep', 'device-key');
     if (known) return known;
     const made = await crypto.subtle.generateKey(ECDSA, false, ['sign', 'verify']);
-    await store.put('keep', 'device-key', made);
+    await store.put('keep', 'device-key', made, during);
     return made;
   })();
   return pair;

@@ -1,7 +1,6 @@
 // What somebody began to write: kept on the device, encrypted like everything else there, until it is said or given up.
 
 import { onDestroy } from 'svelte';
-import { nodes } from './nodes.svelte';
 import { recall, remember } from './resource.svelte';
 import * as store from './store';
 
@@ -36,7 +35,8 @@ export class Draft<T> {
 
   keep(value: T): void {
     clearTimeout(this.#timer);
-    this.#pending = () => remember(this.#name, value);
+    const during = store.life();
+    this.#pending = () => remember(this.#name, value, during);
     this.#timer = setTimeout(() => void this.#write(), REST);
   }
 
@@ -50,7 +50,6 @@ export class Draft<T> {
     clearTimeout(this.#timer);
     const write = this.#pending;
     this.#pending = undefined;
-    // Whoever has signed out leaves nothing here.
-    if (nodes.credential) await write?.();
+    await write?.();
   }
 }

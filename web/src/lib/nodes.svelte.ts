@@ -59,8 +59,9 @@ class Nodes {
   }
 
   async signIn(credential: Credential): Promise<void> {
+    const during = store.life();
     this.credential = credential;
-    await store.put('keep', 'credential', await seal(credential, 'credential'));
+    await store.put('keep', 'credential', await seal(credential, 'credential'), during);
   }
 
   /** Adds members; the page's own origin and the one that answers stay in front. */

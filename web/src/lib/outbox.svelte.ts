@@ -135,7 +135,8 @@ class Outbox {
   }
 
   async #keep(operation: Operation): Promise<void> {
-    await store.put('outbox', operation.id, { id: operation.id, sealed: await seal($state.snapshot(operation), operation.id) } satisfies Kept);
+    const during = store.life();
+    await store.put('outbox', operation.id, { id: operation.id, sealed: await seal($state.snapshot(operation), operation.id) } satisfies Kept, during);
   }
 }
 

@@ -53,7 +53,7 @@ export class Resource<T> {
   async read(): Promise<void> {
     const path = this.#path();
     if (path === null) return;
-    const asked = ++this.#asked;
+    const [asked, during] = [++this.#asked, store.life()];
     if (this.#keep && this.data === undefined) {
       const found = await recall<T>(path);
       if (found && this.data === undefined && asked === this.#asked) {
@@ -65,7 +65,7 @@ export class Resource<T> {
       // A later question overtook this one.
       if (asked !== this.#asked) return;
       [this.data, this.at, this.kept, this.problem] = [body, Date.now(), false, undefined];
-      if (this.#keep) void remember(path, body);
+      if (this.#keep) void remember(path, body, during);
     } catch (error) {
       if (asked !== this.#asked) return;
       if (error instanceof Refused) this.problem = error.problem;
@@ -75,9 +75,9 @@ export class Resource<T> {
   }
 }
 
-/** Puts something into the offline kit. */
-export async function remember(path: string, value: unknown): Promise<void> {
-  await store.put('kit', path, { at: Date.now(), path, sealed: await seal(value, path) } satisfies Kept);
+/** Puts something that was come by during `during` into the offline kit. */
+export async function remember(path: string, value: unknown, during = store.life()): Promise<void> {
+  await store.put('kit', path, { at: Date.now(), path, sealed: await seal(value, path) } satisfies Kept, during);
 }
 
 export async function recall<T>(path: string): Promise<{ value: T; at: number } | undefined> {

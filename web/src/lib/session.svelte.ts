@@ -26,7 +26,7 @@ type Entered = { token: string };
 export type Attempt = { attempt: string; next: string[] };
 
 class Session {
-  /** `starting` until it is known whether somebody is signed in here. */
+  /** `starting` until it is known whether somebody is signed in here, and while a device forgets who was. */
   state: 'starting' | 'out' | 'in' = $state('starting');
   me: Me | null = $state(null);
   /** Signed out by the cluster, not by the person: said on the sign-in screen. */
@@ -148,8 +148,10 @@ class Session {
   }
 
   async #whoAmI(): Promise<void> {
+    const during = store.life();
     try {
       const { body } = await nodes.get<Who>('/v1/session');
+      if (during !== store.life()) return;
       this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false };
       await store.put('keep', 'me', $state.snapshot(this.me));
     } catch (error) {
@@ -168,13 +170,17 @@ class Session {
     events.stop();
     nodes.credential = null;
     this.me = null;
-    this.state = 'out';
-    const members = await store.get('keep', 'members');
-    await store.wipe();
-    if (members) await store.put('keep', 'members', members);
     outbox.operations = [];
-    device.forgetKeys();
-    store.forgetKeys();
+    this.state = 'starting';
+    try {
+      const members = await store.get('keep', 'members');
+      await store.wipe();
+      if (members) await store.put('keep', 'members', members);
+    } finally {
+      device.forgetKeys();
+      // Not said before it is so.
+      this.state = 'out';
+    }
   }
 }
 

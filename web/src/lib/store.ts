@@ -18,34 +18,53 @@ function open(): Promise<IDBDatabase> {
 }
 
 async function ask<T>(table: Table, mode: IDBTransactionMode, what: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const database = await open();
+  const transaction = (await open()).transaction(table, mode, { durability: 'strict' });
+  const request = what(transaction.objectStore(table));
+  await done(transaction);
+  return request.result;
+}
+
+/** A write counts once it is on the disk, not when it was asked for. */
+function done(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
-    const transaction = database.transaction(table, mode, { durability: 'strict' });
-    const request = what(transaction.objectStore(table));
-    // A write counts once it is on the disk, not when it was asked for.
-    transaction.oncomplete = () => resolve(request.result);
+    transaction.oncomplete = () => resolve();
     transaction.onerror = transaction.onabort = () => reject(transaction.error);
   });
 }
 
+/** How often everything was forgotten. What was begun before is not kept after. */
+let forgotten = 0;
+export const life = (): number => forgotten;
+
 export const get = <T>(table: Table, key: string): Promise<T | undefined> => ask(table, 'readonly', (store) => store.get(key));
 export const all = <T>(table: Table): Promise<T[]> => ask(table, 'readonly', (store) => store.getAll());
-export const put = (table: Table, key: string, value: unknown): Promise<IDBValidKey> => ask(table, 'readwrite', (store) => store.put(value, key));
 export const remove = (table: Table, key: string): Promise<undefined> => ask(table, 'readwrite', (store) => store.delete(key));
 
-/** Forgets everything: signing out leaves nothing on the device. */
+
+/** Keeps a value that was come by during `during`, a `life`. Of one that has ended nothing is kept. */
+export async function put(table: Table, key: string, value: unknown, during = forgotten): Promise<void> {
+  await open();
+  if (during === forgotten) await ask(table, 'readwrite', (store) => store.put(value, key));
+}
+
+/** Forgets everything at once: signing out leaves nothing on the device. */
 export async function wipe(): Promise<void> {
-  for (const table of TABLES) await ask(table, 'readwrite', (store) => store.clear());
+  forgotten += 1;
+  sealing = undefined;
+  const transaction = (await open()).transaction(TABLES, 'readwrite', { durability: 'strict' });
+  for (const table of TABLES) transaction.objectStore(table).clear();
+  await done(transaction);
 }
 
 let sealing: Promise<CryptoKey> | undefined;
 
 function sealingKey(): Promise<CryptoKey> {
+  const during = forgotten;
   sealing ??= (async () => {
     const known = await get<CryptoKey>('keep', 'sealing-key');
     if (known) return known;
     const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-    await put('keep', 'sealing-key', made);
+    await put('keep', 'sealing-key', made, during);
     return made;
   })();
   return sealing;
@@ -68,8 +87,4 @@ export async function unseal<T>(sealed: Sealed, bound: string): Promise<T | unde
   } catch {
     return undefined;
   }
-}
-
-export function forgetKeys(): void {
-  sealing = undefined;
 }
