@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { enter, led, signInLite } from './people.mjs';
-import { OUT, PASSWORD, sound } from './world.mjs';
+import { OUT, PASSWORD, sound, until } from './world.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -201,10 +201,17 @@ export function screens(world) {
     await cdp.send('Network.enable');
     await cdp.send('Network.clearBrowserCache');
     await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 400, downloadThroughput: 50_000, uploadThroughput: 50_000 });
-    const started = Date.now();
+    // As the page sees it, from the moment it was asked for to the frame with the button.
+    await page.addInitScript(() => {
+      new MutationObserver((_, watch) => {
+        if (!document.querySelector('.answer.yes')) return;
+        watch.disconnect();
+        requestAnimationFrame(() => (globalThis.usable = performance.now()));
+      }).observe(document, { childList: true, subtree: true });
+    });
     await page.reload({ waitUntil: 'commit' });
-    await page.locator('.answer.yes').waitFor({ timeout: 20_000 });
-    console.log(`# first screen ${(first / 1024).toFixed(1)} KiB of script, all ${(all / 1024).toFixed(1)} KiB; answer button after ${Date.now() - started} ms at 400 kbit/s + 400 ms (alert ${number})`);
-    assert.ok(Date.now() - started < 8_000);
+    const usable = await until('the answer button is there', () => page.evaluate(() => globalThis.usable));
+    console.log(`# first screen ${(first / 1024).toFixed(1)} KiB of script, all ${(all / 1024).toFixed(1)} KiB; answer button after ${usable.toFixed()} ms at 400 kbit/s + 400 ms (alert ${number})`);
+    assert.ok(usable < 8_000);
   });
 }

@@ -355,12 +355,12 @@ impl Run {
         self.check(true).await
     }
 
-    /// Moves time: little while something moves, at most to the next event.
+    /// Moves time: little while something moves, more once all is healed and only timers run, at most to the next event.
     fn advance(&mut self, busy: bool) {
         let ms = if busy {
             self.pace_chance.random_range(20..200)
         } else {
-            self.pace_chance.random_range(300..1_000)
+            self.pace_chance.random_range(300..1_000) * if self.healed { 4 } else { 1 }
         };
         let now = self.elapsed();
         let next = self.agenda.first_key_value().map(|((at, _), _)| *at);

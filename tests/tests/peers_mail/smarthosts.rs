@@ -216,7 +216,7 @@ async fn silence_or_a_closed_connection_before_the_content_is_only_a_detour() {
                 "{stage} {act:?}"
             );
             assert!(
-                started.elapsed() < Duration::from_secs(3),
+                started.elapsed() < Duration::from_secs(9),
                 "{stage} {act:?}: took {:?}",
                 started.elapsed()
             );
