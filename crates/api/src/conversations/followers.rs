@@ -48,7 +48,7 @@ pub(super) struct FollowerJson {
     /// Why what was due waits: `person` (as many digests as one hour allows), `room` (the room sent as many), `unreachable`
     /// (no number or address left); null: nothing is held back.
     held: Option<&'static str>,
-    /// Digests that left to them about this room.
+    /// Digests that left to them about this room within 30 days.
     digests: u64,
     /// Messages that did not fit into those, or that stay in the app, and were only counted.
     left_out: u64,

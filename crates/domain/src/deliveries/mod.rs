@@ -40,7 +40,7 @@ pub use self::query::{
     expired, failed_predecessor, known_attempts, load, many_untold, next_due, of_alert, stranded,
     superseded, told, under_way, under_way_on, untold, unwanted_on, work_for,
 };
-pub(crate) use self::query::{answers_to, told_recipients};
+pub(crate) use self::query::{answers_to, digest_of_alert, told_recipients};
 pub use self::reply_address::{ReplySecret, ReplyTo, reply_secret};
 pub use self::rules::{Lane, Purpose, RING, State, carrier};
 pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};
