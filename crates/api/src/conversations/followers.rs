@@ -23,6 +23,8 @@ use crate::submit::{Stored, submit};
 pub(super) struct DigestsJson {
     /// Messages are gathered for so many minutes; whoever is called by name or with `@all` is told at once.
     every_min: u64,
+    /// SMS parts of one digest at most.
+    parts_max: u16,
     /// Digests that left to all followers within the last hour.
     last_hour: u32,
     /// More wait for the next.
@@ -148,6 +150,7 @@ pub(super) async fn shown(
     });
     let digests = DigestsJson {
         every_min: bridge::period(alert.map(|alert| alert.severity)).as_secs() / 60,
+        parts_max: texts::DIGEST_PARTS_MAX,
         last_hour,
         last_hour_max: bridge::ROOM_HOUR_MAX,
         person_hour_max: bridge::PERSON_HOUR_MAX,

@@ -11,7 +11,7 @@ use super::page::ORGANISATION_UNITS_MAX;
 use super::{Language, Verb};
 
 /// SMS parts of one digest, unless its frame alone takes more.
-const PARTS_MAX: u16 = 3;
+pub const DIGEST_PARTS_MAX: u16 = 3;
 
 /// How much of one message an SMS shows, tried in this order until all of it fits.
 const LINE_UNITS: [usize; 3] = [160, 80, 40];
@@ -67,7 +67,7 @@ pub fn digest(tag: &str, digest: &Digest<'_>) -> Worded {
         let shortest = LINE_UNITS[LINE_UNITS.len() - 1];
         for units in LINE_UNITS {
             let body = whole(tag, digest, &kept, units);
-            if super::parts(&body) <= PARTS_MAX || (kept.is_empty() && units == shortest) {
+            if super::parts(&body) <= DIGEST_PARTS_MAX || (kept.is_empty() && units == shortest) {
                 return Worded {
                     subject: String::new(),
                     body,
@@ -210,7 +210,7 @@ mod tests {
             .collect();
         many[1].calls = true;
         let found = digest("sv", &of(&many));
-        assert!(parts(&found.body) <= PARTS_MAX, "{}", found.body);
+        assert!(parts(&found.body) <= DIGEST_PARTS_MAX, "{}", found.body);
         let left_out = format!("(+{} tidigare utelämnade)", 40 - found.shown);
         assert!(found.body.contains(&left_out), "{}", found.body);
         for kept in ["message 1 of", "message 39 of"] {
@@ -236,7 +236,7 @@ mod tests {
             };
             let body = digest(tag, &told).body;
             assert!(body.contains(restricted) && body.contains(last), "{body}");
-            assert!(parts(&body) <= PARTS_MAX, "{body}");
+            assert!(parts(&body) <= DIGEST_PARTS_MAX, "{body}");
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
                 .collect();
             let told = Digest { organisation: &organisation, room: "118", lines: &lines, earlier, restricted, last };
             let found = digest(&tag, &told);
-            prop_assert!(parts(&found.body) <= PARTS_MAX + 1, "{}", found.body);
+            prop_assert!(parts(&found.body) <= DIGEST_PARTS_MAX + 1, "{}", found.body);
             let left_out = earlier + lines.len() as u64 - found.shown;
             let counted = room_words(&tag).left_out(left_out);
             prop_assert_eq!(found.body.contains(&counted), left_out > 0);

@@ -34,8 +34,8 @@ pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip, neutral};
 pub use self::digest::{
-    Digest, DigestLine, Worded, digest, digest_mail, digest_tag, follows, follows_no_more,
-    offer_room, reply_to_digest, which_room,
+    DIGEST_PARTS_MAX, Digest, DigestLine, Worded, digest, digest_mail, digest_tag, follows,
+    follows_no_more, offer_room, reply_to_digest, which_room,
 };
 pub use self::language::Language;
 pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, role_briefing, update};
