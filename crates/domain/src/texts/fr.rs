@@ -26,7 +26,7 @@ impl RoomWords for French {
     }
 
     fn reply_to_digest(&self) -> &'static str {
-        "Répondez à ce message pour écrire dans le salon. Ce qui suit le texte cité n'est pas lu."
+        "Répondez à ce message pour écrire dans la salle. Ce qui suit le texte cité n'est pas lu."
     }
 
     fn offer_room(&self) -> &'static str {
@@ -44,10 +44,10 @@ impl RoomWords for French {
     }
 
     fn which_room(&self, rooms: &str, example: &str) -> String {
-        format!("Rien n'est fait: dites quel salon: {rooms}. Envoyez par exemple {example}")
+        format!("Rien n'est fait: dites quelle salle: {rooms}. Envoyez par exemple {example}")
     }
 
     fn no_room(&self) -> &'static str {
-        "Rien n'est fait: vous n'avez pas de tel salon. Demandez au responsable de vous y ajouter."
+        "Rien n'est fait: vous n'avez pas de telle salle. Demandez au responsable de vous y ajouter."
     }
 }

@@ -26,7 +26,7 @@ impl RoomWords for Japanese {
     }
 
     fn reply_to_digest(&self) -> &'static str {
-        "このメールに返信するとルームに書き込めます。引用より下の部分は読まれません。"
+        "このメールに返信すると部屋に書き込めます。引用より下の部分は読まれません。"
     }
 
     fn offer_room(&self) -> &'static str {
@@ -44,10 +44,10 @@ impl RoomWords for Japanese {
     }
 
     fn which_room(&self, rooms: &str, example: &str) -> String {
-        format!("未実行: どのルームか指定してください: {rooms} 例: {example}")
+        format!("未実行: どの部屋か指定してください: {rooms} 例: {example}")
     }
 
     fn no_room(&self) -> &'static str {
-        "未実行: 参加中の該当するルームがありません。責任者に追加を依頼してください。"
+        "未実行: 参加中の該当する部屋がありません。責任者に追加を依頼してください。"
     }
 }
