@@ -38,8 +38,17 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // What the first screen needs comes in one piece: on a slow link each further question costs more than its bytes.
-          groups: [{ name: 'boot', test: /src[/\\]boot|\.json\?url/, priority: 2 }, { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/ }],
+          // What the first screen needs comes in one piece: on a slow link each further question costs more than its bytes. What
+          // is opened together comes together, too: a few larger files pack better than many small ones.
+          groups: [
+            { name: 'boot', test: /src[/\\]boot|\.json\?url/, priority: 2 },
+            { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|tally|passkey)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/, priority: 1 },
+            { name: 'passkey', test: /src[/\\]lib[/\\]passkey/, priority: 1 },
+            { name: 'parts', test: /src[/\\](lib[/\\](draft|tally)|ui[/\\](Hold|Tally|Whom))\./, priority: 1 },
+            { name: 'room', test: /src[/\\]ui[/\\](Room|RoomRecord|Roles|Steer|MessageActs)\./ },
+            { name: 'night', test: /src[/\\]ui[/\\](Guests|Followers|NumberChange)\./ },
+            { name: 'desk', test: /src[/\\]screens[/\\](Accounts|Channels|Cluster|Devices|Evidence|Settings)\./ },
+          ],
         },
       },
     },

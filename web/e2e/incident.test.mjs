@@ -171,6 +171,104 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     await sound(page);
   });
 
+  const steer = (page) => page.getByRole('button', { name: 'Steer' }).tap();
+
+  test('by touch: a guest comes in by the code on their phone, speaks in one room, and is shown out', async () => {
+    const { number } = await world.raise({ text: 'Smoke in hall 2', to: { people: ['carol'] } });
+    const [manager, guest] = [await world.device(), await world.device()];
+    const phone = '+358401110020';
+    await enter(world, manager, 'riikka', ['incident-manager']);
+    await open(manager, number);
+    await steer(manager);
+    await manager.getByRole('button', { name: 'Add a guest' }).tap();
+    const dialog = manager.locator('dialog[open]');
+    await dialog.locator('#guest-name').fill('Kai Laine, Fire Brigade');
+    await dialog.locator('#guest-number').fill('112');
+    await dialog.getByRole('button', { name: 'Add a guest' }).tap();
+    await dialog.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+    await dialog.locator('#guest-number').fill(phone);
+    await dialog.getByRole('button', { name: 'Add a guest' }).tap();
+    await manager.getByText('Number not proven yet').waitFor();
+    const code = await until('the code is on the phone', async () => /[0-9A-Z]{5}(-[0-9A-Z]{5}){4}/.exec((await world.texts(phone)).join('\n'))?.[0], 40_000);
+    await guest.goto(world.nodes[1].https);
+    await guest.getByRole('button', { name: 'I have an invitation' }).tap();
+    await guest.locator('#invitation').fill(code);
+    await guest.locator('form .fill').tap();
+    await guest.getByRole('heading', { name: 'Smoke in hall 2' }).waitFor();
+    assert.equal(await guest.getByRole('link', { name: 'Incidents' }).count(), 0, 'nothing but this room is offered');
+    await guest.goto(`${world.nodes[1].https}/incident/${number}`);
+    await guest.locator('#say').fill('At gate 5 with two engines');
+    await guest.locator('.room form .fill').tap();
+    await manager.getByText(/^Number proven/).waitFor({ timeout: 15_000 });
+    await manager.getByRole('button', { name: 'Room' }).tap();
+    await manager.locator('.said').getByText('At gate 5 with two engines').waitFor({ timeout: 8_000 });
+    await manager.locator('.said').getByText('Kai Laine, Fire Brigade (guest)', { exact: true }).waitFor();
+    await steer(manager);
+    await manager.getByRole('button', { name: 'Show out: Kai Laine, Fire Brigade (guest)' }).tap();
+    await dialog.getByRole('button', { name: 'Show out' }).tap();
+    await manager.getByText(/Out since/).waitFor();
+    await guest.getByText('Your session has ended').waitFor({ timeout: 15_000 });
+    for (const page of [manager, guest]) await sound(page);
+  });
+
+  test('by touch: a bare phone reads the room by text, until that is switched off', async () => {
+    const { number } = await world.raise({ text: 'Pump 3 has tripped', to: { people: ['anna'] } });
+    const page = await world.device();
+    await world.signIn(page);
+    await open(page, number);
+    await page.getByRole('button', { name: 'Room' }).tap();
+    const outside = page.getByRole('button', { name: 'By text and mail' });
+    await outside.tap();
+    const dialog = page.locator('dialog[open]');
+    await dialog.getByText('Nobody reads this room by text or mail').waitFor();
+    await dialog.locator('#follow-who').selectOption('frank');
+    await dialog.getByRole('button', { name: 'by e-mail' }).tap();
+    await dialog.getByRole('button', { name: 'Switch on' }).tap();
+    await dialog.getByRole('alert').filter({ hasText: 'no mail address' }).waitFor();
+    await dialog.getByRole('button', { name: 'by text message' }).tap();
+    await dialog.getByRole('button', { name: 'Switch on' }).tap();
+    await dialog.getByRole('listitem').getByText("Frank O'Neill").waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).tap();
+    await page.locator('#say').fill('@frank gate 5 is open');
+    await page.locator('.room form .fill').tap();
+    await until('it is on the phone', async () => (await world.texts('+358401110006')).some((text) => text.includes('gate 5 is open')), 40_000);
+    await outside.tap();
+    await dialog.getByText('1 sent').waitFor();
+    await dialog.getByRole('button', { name: "Switch off: Frank O'Neill" }).tap();
+    await dialog.getByText('Nobody reads this room by text or mail').waitFor();
+    await sound(page);
+  });
+
+  test('by touch: a number changes in the night when another one vouches, and is marked for a day', async () => {
+    await world.raise({ text: 'Gate 3 does not close', to: { people: ['carol'] } });
+    const [asks, vouches] = [await world.device(), await world.device()];
+    await enter(world, asks, 'sven', ['incident-manager'], 0);
+    await enter(world, vouches, 'quentin', ['incident-manager'], 1);
+    const begin = async (page, node) => {
+      await page.goto(`${world.nodes[node].https}/people`);
+      await page.locator('#search').fill('tuula');
+      await page.getByRole('button', { name: 'Another number: Tuula Rantanen' }).tap();
+      await page.locator('dialog[open]').getByText('An incident is open').waitFor();
+    };
+    await begin(asks, 0);
+    await asks.locator('#number-to').fill('+358 40 111 9999');
+    await asks.getByRole('button', { name: 'Ask for it' }).tap();
+    await asks.getByText('Somebody else who may change people').waitFor();
+    assert.equal(await asks.getByRole('button', { name: 'I vouch for it' }).count(), 0, 'nobody vouches for what they asked for');
+    await begin(vouches, 1);
+    await vouches.locator('dialog[open]').getByText('+358401119999').waitFor();
+    await vouches.getByRole('button', { name: 'I vouch for it' }).tap();
+    await vouches.locator('dialog[open]').waitFor({ state: 'detached' });
+    await asks.getByRole('button', { name: 'Close' }).tap();
+    for (const page of [asks, vouches]) {
+      await page.getByRole('link', { name: '+358401119999' }).waitFor({ timeout: 8_000 });
+      await page.getByText(/^new since/).waitFor();
+      await page.getByText(/vouched for it/).waitFor();
+    }
+    await until('the old number is told', async () => (await world.texts('+358401110019')).some((text) => text.includes('Quentin Reed')), 40_000);
+    for (const page of [asks, vouches]) await sound(page);
+  });
+
   test('without script: signed in, answered, spoken and signed out, through two nodes', async () => {
     const { number } = await world.raise({ text: 'Pump 3 has tripped', to: { people: ['anna'] } });
     const setup = await world.device();

@@ -15,7 +15,18 @@ export async function led(world) {
   await say('bjorn', 'We cut the power of hall 2 now.', { mark: 'decision', unknown: 'Whether anybody is still in the cable tunnel.' });
   await world.ask('POST', `/v1/rooms/${number}/messages/${stairs.sequence}/pin`, { person: 'bjorn', pinned: true });
   for (const person of ['bjorn', 'carol', 'helmi']) await world.ask('POST', `/v1/rooms/${number}/read`, { person, message: String(wording.sequence) });
+  await world.ask('POST', `/v1/rooms/${number}/guests`, { name: 'Kai Laine, Fire Brigade', number: '+358401110020' });
+  for (const [person, by] of [['daavid', 'sms'], ['elin', 'email']]) await world.ask('PUT', `/v1/rooms/${number}/followers/${person}`, { by });
   return { number, id };
+}
+
+/** Somebody who got a number in the night, with another one's word. */
+export async function renumbered(world) {
+  const path = '/v1/people/maija';
+  await world.ask('PUT', path, { name: 'Maija Salo', methods: [{ kind: 'email', address: 'maija@aurora.example' }] });
+  await world.ask('POST', `${path}/number-change`, { to: '+358401119001', by: 'Anna Virtanen' });
+  const { key } = await world.ask('POST', '/v1/keys', { name: 'another one', scopes: ['people:write'] });
+  await world.ask('POST', `${path}/number-change/vouch`, { by: 'Björn Lindqvist' }, key);
 }
 
 /** Lets somebody of this role in, with the second factor that the role asks for. */

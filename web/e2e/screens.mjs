@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { enter, led, signInLite } from './people.mjs';
+import { enter, led, renumbered, signInLite } from './people.mjs';
 import { OUT, PASSWORD, sound, until } from './world.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -62,13 +62,21 @@ async function parts(page, take) {
     await page.keyboard.press('Escape');
     await page.locator('dialog[open]').waitFor({ state: 'detached' });
   };
+  const look = async (button, name) => {
+    await page.getByRole('button', { name: button }).first().click();
+    await page.locator('dialog[open]').waitFor();
+    await take(name);
+    await leave();
+  };
   await turn('Room');
+  await look('By text and mail', 'followers');
   await page.getByRole('button', { name: 'What to do with the message of Anna Virtanen' }).last().click();
   await take('message');
   await page.locator('dialog[open]').getByRole('button', { name: 'Decision' }).click();
   await take('decision');
   await leave();
   await turn('Steer');
+  await look('Add a guest', 'guest');
   await page.getByRole('button', { name: /: Leader$/ }).click();
   await take('hand-over');
   await leave();
@@ -79,6 +87,7 @@ export function screens(world) {
   test('every screen is accessible and fits, in light and dark, at 320 px, at 200 % and on a desk', async () => {
     const w = world();
     const { number } = await led(w);
+    await renumbered(w);
     for (const [account, roles] of [['anna', ['incident-manager']], ['paula', ['admin']], ['bjorn', ['responder', 'duty-officer']]]) {
       await w.ask('PUT', `/v1/accounts/${account}`, { person: account });
       await w.ask('PUT', `/v1/accounts/${account}/roles`, { roles });
@@ -109,6 +118,13 @@ export function screens(world) {
           await page.waitForTimeout(300);
           await take(name);
           if (name === 'incident') await parts(page, take);
+          if (name === 'people') {
+            await page.getByText(/vouched for it/).waitFor();
+            await page.getByRole('button', { name: 'Another number: Anna Virtanen' }).click();
+            await page.getByText('An incident is open').waitFor();
+            await take('number');
+            await page.keyboard.press('Escape');
+          }
           if (name === 'account') {
             await page.getByRole('button', { name: 'Invite a device' }).click();
             await page.locator('.secret').waitFor();

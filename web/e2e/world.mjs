@@ -1,9 +1,10 @@
 // A demo cluster of real nodes, and browsers that hold the app. Nothing here is mocked but the mobile network.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 // The nodes of a demo have certificates of their own making.
@@ -59,6 +60,7 @@ export class World {
       return out.includes('"world"') && JSON.parse(out);
     }, 90_000);
     world.nodes = facts.nodes.map((node) => ({ ...node, restarted: null }));
+    world.outside = facts.world;
     world.key = readFileSync(facts.key_file, 'utf8').trim();
     world.browser = await chromium.launch({
       executablePath: BROWSER,
@@ -75,12 +77,12 @@ export class World {
   }
 
   /** Asks whichever node answers. */
-  async ask(method, path, body) {
+  async ask(method, path, body, key = this.key) {
     let last;
     for (const node of this.nodes) {
       if (node.dead) continue;
       try {
-        const headers = { authorization: `Bearer ${this.key}`, ...(body ? { 'content-type': 'application/json' } : {}) };
+        const headers = { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) };
         const response = await fetch(node.https + path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(15_000) });
         const text = await response.text();
         if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
@@ -96,6 +98,12 @@ export class World {
     const raised = await this.ask('POST', '/v1/alerts', { severity: 'critical', ...body });
     await until('somebody is called', async () => (await this.alert(raised.number)).called.length > 0);
     return raised;
+  }
+
+  /** What an emulated phone received, oldest first. */
+  async texts(number) {
+    const { stdout } = await promisify(execFile)(PROGRAM, ['--json', 'demo', 'phones', '--world', this.outside, number]);
+    return JSON.parse(stdout).phones.flatMap((phone) => phone.inbox.map((message) => message.text));
   }
 
   alert(number) {

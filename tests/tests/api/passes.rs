@@ -319,9 +319,15 @@ async fn a_guest_sees_and_speaks_in_one_room_and_nowhere_else() {
         (&guest["number"], &guest["guest"]),
         (&json!(KAI), &json!(true))
     );
+    assert_eq!(
+        (&guest["code"], &guest["proven_at"]),
+        (&json!("pending"), &Value::Null)
+    );
     let code = invitation_in(&leaving(&world).await);
     let mut phone = Device::new(&world);
     let opened = phone.accept(&code, None).await.expect(201);
+    let listed = officer.get(&path).await.expect(200);
+    assert!(listed["guests"][0]["proven_at"].is_string(), "{listed}");
     assert_eq!(opened["session"]["roles"], json!(["guest"]));
     assert_eq!(opened["session"]["guest"]["room"], json!(ours));
     // Every list and everything else, operation by operation.
@@ -488,6 +494,9 @@ async fn a_number_changed_in_the_night_is_marked_with_who_vouched_for_it() {
     assert_eq!(waits["waiting"]["from"], ANNA);
     // Whoever is signed in signs with their own name.
     assert_eq!(waits["waiting"]["asked_by"], "olga");
+    assert_eq!(waits["waiting"]["mine"], false);
+    let own = manager.get(path).await.expect(200);
+    assert_eq!(own["waiting"]["mine"], true);
     let vouch = format!("{path}/vouch");
     manager
         .post(&vouch, json!({}))
@@ -499,6 +508,7 @@ async fn a_number_changed_in_the_night_is_marked_with_who_vouched_for_it() {
     assert_eq!(shown["methods"][0]["address"], "+358407777777");
     assert_eq!(shown["vouched_by"], "kai");
     assert!(shown["number_changed_at"].is_string());
+    assert!(shown["methods"][0]["changed_at"].is_string());
     let told = leaving(&world).await.join("\n");
     assert!(told.contains("77") && told.contains("kai"), "{told}");
     world.replica.advance(Duration::from_secs(24 * 3_600));

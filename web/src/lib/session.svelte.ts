@@ -6,6 +6,8 @@ import { nodes, Refused } from './nodes.svelte';
 import { outbox } from './outbox.svelte';
 import * as store from './store';
 
+type Guest = { room: string; expires_at: string };
+
 export type Me = {
   /** What to call them. */
   name: string;
@@ -18,9 +20,11 @@ export type Me = {
   own?: string[];
   /** Nothing is allowed yet but to add a factor. */
   mustEnrol?: boolean;
+  /** Somebody from outside: the room they are let into, and until when. */
+  guest?: Guest | null;
 };
 
-type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean };
+type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean; guest?: Guest | null };
 
 type Entered = { token: string };
 export type Attempt = { attempt: string; next: string[] };
@@ -152,7 +156,7 @@ class Session {
     try {
       const { body } = await nodes.get<Who>('/v1/session');
       if (during !== store.life()) return;
-      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false };
+      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false, guest: body.guest ?? null };
       await store.put('keep', 'me', $state.snapshot(this.me));
     } catch (error) {
       if (error instanceof Refused && error.problem.status === 401) return;

@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use domain::access::accounts::{self, AccountRow};
-use domain::passes::{AddGuest, Command, GUEST_TIME, GUEST_TIME_MAX};
+use domain::deliveries::State as TextState;
+use domain::passes::{self, AddGuest, Command, GUEST_TIME, GUEST_TIME_MAX};
 use domain::ports::Freshness;
 use domain::{AlertId, Command as DomainCommand};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,10 @@ pub(crate) struct GuestJson {
     number: String,
     added_at: String,
     added_by: String,
+    /// How far the text with the code has come, in the words of deliveries; null: this node does not know.
+    code: Option<&'static str>,
+    /// When the code came back from a device: since then the number is known to be theirs. Null: not yet.
+    proven_at: Option<String>,
     /// When it ends by itself.
     expires_at: String,
     ended_at: Option<String>,
@@ -189,6 +194,9 @@ async fn guest_json(view: &mut View, row: AccountRow) -> Result<Option<GuestJson
     let sessions = accounts::sessions(&mut view.0, &row.name)
         .await
         .map_err(of_query)?;
+    let code = passes::guest_code(&mut view.0, &row.name, &guest)
+        .await
+        .map_err(of_query)?;
     let open = sessions
         .iter()
         .filter_map(|session| session.lives_until(&row.roles));
@@ -201,6 +209,8 @@ async fn guest_json(view: &mut View, row: AccountRow) -> Result<Option<GuestJson
         number: guest.number,
         added_at: time(guest.added_at),
         added_by: guest.added_by,
+        code: code.text.map(TextState::name),
+        proven_at: code.proven_at.map(time),
         expires_at: time(guest.expires_at),
         ended_at: guest.ended_at.map(time),
         ended_by: guest.ended_by,

@@ -23,6 +23,8 @@ use crate::submit::{Stored, submit};
 pub(super) struct DigestsJson {
     /// Messages are gathered for so many minutes; whoever is called by name or with `@all` is told at once.
     every_min: u64,
+    /// SMS parts of one digest at most.
+    parts_max: u16,
     /// Digests that left to all followers within the last hour.
     last_hour: u32,
     /// More wait for the next.
@@ -48,7 +50,7 @@ pub(super) struct FollowerJson {
     /// Why what was due waits: `person` (as many digests as one hour allows), `room` (the room sent as many), `unreachable`
     /// (no number or address left); null: nothing is held back.
     held: Option<&'static str>,
-    /// Digests that left to them about this room.
+    /// Digests that left to them about this room within 30 days.
     digests: u64,
     /// Messages that did not fit into those, or that stay in the app, and were only counted.
     left_out: u64,
@@ -148,6 +150,7 @@ pub(super) async fn shown(
     });
     let digests = DigestsJson {
         every_min: bridge::period(alert.map(|alert| alert.severity)).as_secs() / 60,
+        parts_max: texts::DIGEST_PARTS_MAX,
         last_hour,
         last_hour_max: bridge::ROOM_HOUR_MAX,
         person_hour_max: bridge::PERSON_HOUR_MAX,

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use domain::Command as DomainCommand;
 use domain::passes::{self, AskNumber, Command};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::guard::Principal;
 use crate::input::{Input, Order, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
@@ -51,6 +52,8 @@ pub(crate) struct ChangeJson {
     to: String,
     asked_at: String,
     asked_by: String,
+    /// Whoever looks asked for it: somebody else has to vouch.
+    mine: bool,
     /// Until when it waits.
     expires_at: String,
 }
@@ -63,8 +66,13 @@ pub(crate) struct WaitingJson {
 
 /// Shows the change of a person's number that waits for somebody's word.
 #[utoipa::path(get, path = "/v1/people/{key}/number-change", tag = "people", params(("key" = String, Path)), responses((status = 200, body = WaitingJson)))]
-async fn show(Segment(key): Segment, mut view: View) -> Result<Response, Problem> {
+async fn show(
+    Segment(key): Segment,
+    Extension(principal): Extension<Principal>,
+    mut view: View,
+) -> Result<Response, Problem> {
     let now = view.0.as_of;
+    let looks = principal.actor.label();
     let waiting = passes::number_change(&mut view.0, &key, now)
         .await
         .map_err(of_query)?;
@@ -72,6 +80,7 @@ async fn show(Segment(key): Segment, mut view: View) -> Result<Response, Problem
         from: change.from,
         to: change.to,
         asked_at: view.1.rfc3339(change.asked_at),
+        mine: change.asked_by == looks,
         asked_by: change.asked_name,
         expires_at: view.1.rfc3339(change.expires_at),
     });

@@ -2,8 +2,8 @@
 
 use domain::phone::{MailAddress, PhoneNumber};
 use domain::recipients::{
-    self, ContactMethod, Details, Found, Person, PersonKind, PersonRow, Verification, Wishes,
-    parse_hours, write_hours,
+    self, ContactMethod, Details, Found, NumberMark, Person, PersonKind, PersonRow, Verification,
+    Wishes, parse_hours, write_hours,
 };
 use domain::{Civil, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,9 @@ pub(crate) struct MethodJson {
     /// When that was.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
+    /// Set for 24 hours after it was changed with a voucher: texts from it command nothing, and no code is sent there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -222,7 +225,7 @@ pub(super) fn person_json(row: PersonRow, civil: &Civil, now: Timestamp) -> Pers
         kind: known.kind.into(),
         duty: known.duty,
         methods: methods
-            .map(|(method, found)| method_json(method, found, civil))
+            .map(|(method, found)| method_json(method, found, mark.as_ref(), civil))
             .collect(),
         zone: known.zone,
         tags: known.tags,
@@ -241,13 +244,20 @@ pub(super) fn person_json(row: PersonRow, civil: &Civil, now: Timestamp) -> Pers
     }
 }
 
-fn method_json(method: ContactMethod, found: Verification, civil: &Civil) -> MethodJson {
+fn method_json(
+    method: ContactMethod,
+    found: Verification,
+    mark: Option<&NumberMark>,
+    civil: &Civil,
+) -> MethodJson {
     let (kind, address) = match method {
         ContactMethod::Sms(address) => (MethodKind::Sms, address),
         ContactMethod::Email(address) => (MethodKind::Email, address),
     };
+    let mark = mark.filter(|mark| mark.number == address);
     MethodJson {
         kind,
+        changed_at: mark.map(|mark| civil.rfc3339(mark.changed_at)),
         address,
         state: match found.found {
             Found::Unverified => FoundWord::Unverified,

@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::query;
-use super::rules::{self, Held, PERSON_HOUR_MAX, ROOM_HOUR_MAX, Standing};
+use super::rules::{self, Held, KEPT, PERSON_HOUR_MAX, ROOM_HOUR_MAX, Standing};
 use super::{Command, FOLLOWERS_MAX, Follower};
 use crate::alerts::{self, AlertRow};
 use crate::apply::Entry;
@@ -270,6 +270,7 @@ impl Following<'_> {
     }
 }
 
+/// Notes what leaves, and forgets what left too long ago for anybody to ask about it.
 async fn note(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
@@ -287,8 +288,12 @@ async fn note(
     .bind(entry.at.0)
     .bind(shown.cast_signed())
     .bind(left_out.cast_signed())
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    sqlx::query("delete from room_digest where at_ms <= ?")
+        .bind((entry.at - KEPT).0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! Invariants: between two digests of a room to one person lies its period, unless the person is called by name, as
 //! whoever leads, or with everybody; within an hour no person gets more than [`PERSON_HOUR_MAX`] digests and no room sends
 //! more than [`ROOM_HOUR_MAX`]; what a digest leaves out is counted in it, what waits is in its row with a time; words that
-//! are restricted never leave. Digests leave after everything about alerts ([`Lane::Talk`]).
+//! are restricted never leave. Digests leave after everything about alerts ([`Lane::Talk`]), and are forgotten 30 days later.
 //!
 //! Who follows is a row of `conversations`, with its law. How far they were told is each history's own: after an island
 //! something may be told twice, and nothing is lost.

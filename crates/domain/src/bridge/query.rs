@@ -7,6 +7,7 @@ use super::Follower;
 use super::rules::{self, Held, Standing, WINDOW};
 use crate::alerts;
 use crate::conversations::{self, Follow};
+use crate::deliveries;
 use crate::ids::{AlertId, DeliveryId, RecipientId, RoomId};
 use crate::rows;
 use crate::time::Timestamp;
@@ -161,7 +162,8 @@ pub(crate) async fn followed(
     Ok(all)
 }
 
-/// Which room a digest was about, and whom it told.
+/// Which room a digest was about, and whom it told. One that was forgotten, or that an island sent, is still known to be
+/// about its alert's room: what answers it is words for that room and never an answer to the alert.
 pub(crate) async fn digest(
     conn: &mut SqliteConnection,
     delivery: DeliveryId,
@@ -169,16 +171,16 @@ pub(crate) async fn digest(
     let found: Option<SqliteRow> =
         sqlx::query("select room_id, recipient_id from room_digest where delivery_id = ?")
             .bind(delivery.as_bytes())
-            .fetch_optional(conn)
+            .fetch_optional(&mut *conn)
             .await?;
-    found
-        .map(|row| {
-            Ok((
-                RoomId::from_row(row.try_get("room_id")?)?,
-                RecipientId::from_row(row.try_get("recipient_id")?)?,
-            ))
-        })
-        .transpose()
+    let Some(row) = found else {
+        let of_alert = deliveries::digest_of_alert(conn, delivery).await?;
+        return Ok(of_alert.map(|(alert, person)| (RoomId::of_alert(alert), person)));
+    };
+    Ok(Some((
+        RoomId::from_row(row.try_get("room_id")?)?,
+        RecipientId::from_row(row.try_get("recipient_id")?)?,
+    )))
 }
 
 /// How far a follower was told; `None` of one who was not looked at yet.

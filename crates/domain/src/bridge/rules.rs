@@ -17,6 +17,10 @@ pub const ROOM_HOUR_MAX: u32 = 240;
 /// What both are counted over.
 pub(super) const WINDOW: Duration = Duration::from_secs(3_600);
 
+/// How long it is kept what left to whom: so long a mail about an everyday room can be answered there, and so far back a
+/// room's page counts.
+pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// How long the room of an alert is followed after it is over.
 const AFTER: Duration = Duration::from_secs(12 * 3_600);
 

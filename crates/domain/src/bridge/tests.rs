@@ -446,3 +446,53 @@ async fn a_reply_to_a_digests_mail_is_said_in_its_room_and_answers_nothing() {
         });
     assert!(answered, "{work:?}");
 }
+
+#[tokio::test]
+async fn what_left_long_ago_is_forgotten_and_its_mail_still_answers_no_alert() {
+    const DAY: i64 = 86_400;
+    let (mut world, room) = following(Follow::Sms).await;
+    let ana = RecipientId::of_key("ana");
+    follow(&mut world, room, "ana", Follow::Email).await;
+    world.pass(1);
+    say(&mut world, room, "bela", "@all gate 5").await;
+    let first = kept(&mut world, ana).await;
+    assert_eq!(first.len(), 1);
+    world.pass(29 * DAY);
+    say(&mut world, room, "bela", "@all gate 6").await;
+    assert_eq!(kept(&mut world, ana).await.len(), 2);
+    world.pass(2 * DAY);
+    say(&mut world, room, "bela", "@dora gate 7").await;
+    let left = kept(&mut world, ana).await;
+    assert_eq!(left.len(), 1, "one digest, to whomever, ends old ones");
+    assert_ne!(left, first);
+    let secret = deliveries::reply_secret(&mut world.conn).await.unwrap();
+    let to = DeliveryId::from_row(&first[0]).unwrap();
+    let reply = ReceiveMail {
+        key: [1; 16],
+        node: NodeId(1),
+        to: secret.unwrap().address(to),
+        from: "ana@example.org".to_owned(),
+        subject: "Re: Aurora Energy 1".to_owned(),
+        text: "1".to_owned(),
+        automatic: false,
+        wall_ms: 0,
+    };
+    world
+        .run(Command::Inbound(Inbound::ReceiveMail(reply)))
+        .await;
+    let said = messages(&mut world.conn, room, 0, 100).await.unwrap();
+    let last = said.last().unwrap();
+    assert_eq!(
+        (last.text.as_str(), last.via.as_str(), last.person),
+        ("1", "email", Some(ana))
+    );
+}
+
+/// The digests to somebody that are still kept, oldest first.
+async fn kept(world: &mut World, person: RecipientId) -> Vec<Vec<u8>> {
+    sqlx::query_scalar("select delivery_id from room_digest where recipient_id = ? order by at_ms")
+        .bind(person.as_bytes())
+        .fetch_all(&mut world.conn)
+        .await
+        .unwrap()
+}

@@ -40,11 +40,11 @@ pub use self::query::{
     expired, failed_predecessor, known_attempts, load, many_untold, next_due, of_alert, stranded,
     superseded, told, under_way, under_way_on, untold, unwanted_on, work_for,
 };
-pub(crate) use self::query::{answers_to, told_recipients};
+pub(crate) use self::query::{answers_to, digest_of_alert, told_recipients};
 pub use self::reply_address::{ReplySecret, ReplyTo, reply_secret};
 pub use self::rules::{Lane, Purpose, RING, State, carrier};
 pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};
-pub(crate) use self::trials::{Trial, end_trials, owe_trial, trial_id};
+pub(crate) use self::trials::{Trial, end_trials, owe_trial, trial_id, trial_state};
 
 /// The address in rows about nobody in particular: no alert, no known person.
 pub(crate) const NONE: [u8; 16] = [0; 16];

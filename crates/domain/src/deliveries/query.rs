@@ -641,6 +641,25 @@ pub(crate) async fn answers_to(
     )))
 }
 
+/// Whom a digest told of the room of an alert; `None` for other deliveries, and for digests of everyday rooms.
+pub(crate) async fn digest_of_alert(
+    conn: &mut SqliteConnection,
+    delivery: DeliveryId,
+) -> Result<Option<(AlertId, RecipientId)>, sqlx::Error> {
+    let found = sqlx::query(
+        "select alert_id, recipient_id from delivery where delivery_id = ? and purpose = 'digest' and alert_id <> ?",
+    )
+    .bind(delivery.as_bytes())
+    .bind(super::NONE.as_slice())
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some((
+        AlertId::from_row(row.try_get("alert_id")?)?,
+        RecipientId::from_row(row.try_get("recipient_id")?)?,
+    )))
+}
+
 /// Who was or may have been told about an alert: anyone with an attempt that was not refused.
 pub(crate) async fn told_recipients(
     conn: &mut SqliteConnection,

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 use super::{Lane, NONE, Purpose, State};
 use crate::apply::Entry;
 use crate::ids::{DeliveryId, NodeId, RecipientId};
+use crate::time::Timestamp;
 
 /// One text or ring.
 #[derive(Clone, Debug)]
@@ -72,6 +73,26 @@ pub(crate) async fn owe_trial(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// How far a text has come that was owed to a number at a time, about nobody who is known; `None`: there is none.
+pub(crate) async fn trial_state(
+    conn: &mut SqliteConnection,
+    purpose: Purpose,
+    address: &str,
+    at: Timestamp,
+) -> Result<Option<State>, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "select state from delivery where alert_id = ?1 and recipient_id = ?1 and purpose = ?2 and address = ?3 \
+         and created_at_ms = ?4",
+    )
+    .bind(NONE.as_slice())
+    .bind(purpose.name())
+    .bind(address)
+    .bind(at.0)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|state| State::parse(&state)))
 }
 
 /// The person answered: rings of a test that have not begun do not begin.

@@ -21,7 +21,7 @@ pub use self::command::{AddGuest, AskNumber, Command};
 pub use self::guests::{GUEST_MARK, GUEST_TIME, GUEST_TIME_MAX, GUESTS_MAX};
 pub(crate) use self::numbers::change_people;
 pub use self::numbers::{MARK_TIME, NumberChange, number_change};
-pub use self::query::{Addressee, addressee};
+pub use self::query::{Addressee, GuestCode, addressee, guest_code};
 
 /// How long an invitation waits for a modem.
 const INVITATION_VALID: Duration = Duration::from_secs(15 * 60);

@@ -1,12 +1,14 @@
-//! To whom something may be texted that lets them in.
+//! To whom something may be texted that lets them in, and what became of it.
 
 use sqlx::SqliteConnection;
 
-use crate::access::accounts::AccountRow;
+use crate::access::accounts::{self, AccountRow, GuestRow};
+use crate::deliveries::{self, Purpose, State};
 use crate::ids::RecipientId;
 use crate::outcome::Refusal;
 use crate::recipients::{self, ContactMethod, Found};
 use crate::texts::Language;
+use crate::time::Timestamp;
 
 /// Somebody, and the number that is theirs.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,4 +66,26 @@ pub async fn addressee(
         })),
         None => not("no number of this person is known to reach them; use another way"),
     }
+}
+
+/// What became of the code that a guest was texted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GuestCode {
+    /// How far its text has come.
+    pub text: Option<State>,
+    /// When it was typed on a device: since then the number is known to be theirs.
+    pub proven_at: Option<Timestamp>,
+}
+
+/// What became of the code of a guest's account.
+pub async fn guest_code(
+    conn: &mut SqliteConnection,
+    account: &str,
+    guest: &GuestRow,
+) -> Result<GuestCode, sqlx::Error> {
+    let (number, at) = (&guest.number, guest.added_at);
+    Ok(GuestCode {
+        text: deliveries::trial_state(conn, Purpose::Invitation, number, at).await?,
+        proven_at: accounts::invitation_used(conn, account).await?,
+    })
 }

@@ -2,9 +2,34 @@
 
 use crate::vocabulary::{AlertKind, Answer, Severity};
 
+/// What is said about rooms: worded by a person's tag, so that a language may say this before it says everything.
+pub(super) trait RoomWords: Sync {
+    /// The BCP 47 tag of the language.
+    fn tag(&self) -> &'static str;
+    /// How many messages before those shown have no place in a digest.
+    fn left_out(&self, count: u64) -> String;
+    /// How many messages keep their words in the app.
+    fn in_the_app(&self, count: u64) -> String;
+    /// The limit is reached: what follows comes later.
+    fn no_more_for_now(&self) -> &'static str;
+    /// Before what to text to write into the room.
+    fn to_write(&self) -> &'static str;
+    /// What a digest's mail says about answering it.
+    fn reply_to_digest(&self) -> &'static str;
+    /// Before what to text to follow the room of an alert.
+    fn offer_room(&self) -> &'static str;
+    /// `write` and `stop` are what to text.
+    fn follows(&self, room: &str, write: &str, stop: &str) -> String;
+    fn follows_no_more(&self, room: &str) -> String;
+    /// Several rooms could be meant; `example` is what to text.
+    fn which_room(&self, rooms: &str, example: &str) -> String;
+    /// No room could be meant.
+    fn no_room(&self) -> &'static str;
+}
+
 /// One language's words. Whole sentences, because word order differs; arguments are cleaned and clipped by the caller.
 /// Times come as `HH:MM`, in UTC, and the sentences say so.
-pub(super) trait Words: Sync {
+pub(super) trait Words: RoomWords {
     /// First word of every text about an exercise.
     fn exercise(&self) -> &'static str;
     /// First word of every text about a test.

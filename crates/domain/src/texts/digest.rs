@@ -1,14 +1,17 @@
 //! What was said in a room, for those who follow it by text or mail.
 //!
-//! By language tag rather than by [`Language`]: these words are there in French and Japanese as well. The orders in them
-//! are in a language that orders are understood in.
+//! By language tag rather than by [`Language`]: these words are there in French and Japanese as well ([`RoomWords`]). The
+//! orders in them are in a language that orders are understood in.
+//!
+//! [`RoomWords`]: super::catalogue::RoomWords
 
 use super::clean::{clean, clip};
+use super::language::room_words;
 use super::page::ORGANISATION_UNITS_MAX;
 use super::{Language, Verb};
 
 /// SMS parts of one digest, unless its frame alone takes more.
-const PARTS_MAX: u16 = 3;
+pub const DIGEST_PARTS_MAX: u16 = 3;
 
 /// How much of one message an SMS shows, tried in this order until all of it fits.
 const LINE_UNITS: [usize; 3] = [160, 80, 40];
@@ -64,7 +67,7 @@ pub fn digest(tag: &str, digest: &Digest<'_>) -> Worded {
         let shortest = LINE_UNITS[LINE_UNITS.len() - 1];
         for units in LINE_UNITS {
             let body = whole(tag, digest, &kept, units);
-            if super::parts(&body) <= PARTS_MAX || (kept.is_empty() && units == shortest) {
+            if super::parts(&body) <= DIGEST_PARTS_MAX || (kept.is_empty() && units == shortest) {
                 return Worded {
                     subject: String::new(),
                     body,
@@ -91,25 +94,25 @@ pub fn digest_mail(tag: &str, digest: &Digest<'_>) -> Worded {
 
 /// The language a digest is worded in for somebody of this one.
 pub fn digest_tag(tag: &str) -> &'static str {
-    words(tag).tag
+    room_words(tag).tag()
 }
 
 /// What a digest's mail says about answering it.
 pub fn reply_to_digest(tag: &str) -> &'static str {
-    words(tag).reply
+    room_words(tag).reply_to_digest()
 }
 
 /// Offers somebody who is coming what is said in the room of their alert.
 pub fn offer_room(tag: &str, room: &str) -> String {
     let follow = Verb::Follow.word(Language::parse(tag));
-    format!("{} {follow} {}", words(tag).offer, name(room))
+    format!("{} {follow} {}", room_words(tag).offer_room(), name(room))
 }
 
 /// What whoever follows a room from now on is told.
 pub fn follows(tag: &str, room: &str) -> String {
     let (room, language) = (name(room), Language::parse(tag));
     let (write, stop) = (Verb::Room.word(language), Verb::Unfollow.word(language));
-    (words(tag).follows)(
+    room_words(tag).follows(
         &room,
         &format!("{write} {room} ..."),
         &format!("{stop} {room}"),
@@ -118,7 +121,7 @@ pub fn follows(tag: &str, room: &str) -> String {
 
 /// What whoever follows a room no more is told.
 pub fn follows_no_more(tag: &str, room: &str) -> String {
-    (words(tag).follows_no_more)(&name(room))
+    room_words(tag).follows_no_more(&name(room))
 }
 
 /// Words or an order could be meant for several rooms, or for none: which there are, and what to text.
@@ -126,8 +129,8 @@ pub fn which_room(tag: &str, verb: Verb, rooms: &[String]) -> String {
     let verb = verb.word(Language::parse(tag));
     let rooms: Vec<String> = rooms.iter().map(|room| name(room)).collect();
     match rooms.first() {
-        Some(first) => (words(tag).which_room)(&rooms.join(", "), &format!("{verb} {first}")),
-        None => words(tag).no_room.to_owned(),
+        Some(first) => room_words(tag).which_room(&rooms.join(", "), &format!("{verb} {first}")),
+        None => room_words(tag).no_room().to_owned(),
     }
 }
 
@@ -141,11 +144,11 @@ fn head(digest: &Digest<'_>) -> String {
 }
 
 fn whole(tag: &str, digest: &Digest<'_>, kept: &[&DigestLine], units: usize) -> String {
-    let words = words(tag);
+    let words = room_words(tag);
     let left_out = digest.earlier + (digest.lines.len() - kept.len()) as u64;
     let mut said = vec![format!("{}:", head(digest))];
     if left_out > 0 {
-        said.push((words.left_out)(left_out));
+        said.push(words.left_out(left_out));
     }
     let line = |line: &&DigestLine| {
         let text = format!("{}: {}", clean(&line.author), clean(&line.text));
@@ -153,147 +156,16 @@ fn whole(tag: &str, digest: &Digest<'_>, kept: &[&DigestLine], units: usize) -> 
     };
     said.extend(kept.iter().map(line));
     if digest.restricted > 0 {
-        said.push((words.in_the_app)(digest.restricted));
+        said.push(words.in_the_app(digest.restricted));
     }
     if digest.last {
-        said.push(words.last.to_owned());
+        said.push(words.no_more_for_now().to_owned());
     }
     let write = Verb::Room.word(Language::parse(tag));
-    said.push(format!("{} {write} {} ...", words.write, name(digest.room)));
+    let to_write = words.to_write();
+    said.push(format!("{to_write} {write} {} ...", name(digest.room)));
     said.join("\n")
 }
-
-/// One language's words.
-struct Words {
-    tag: &'static str,
-    left_out: fn(u64) -> String,
-    in_the_app: fn(u64) -> String,
-    last: &'static str,
-    /// Before what to text.
-    write: &'static str,
-    reply: &'static str,
-    /// Before what to text.
-    offer: &'static str,
-    /// The room, how to write there, how to stop.
-    follows: fn(&str, &str, &str) -> String,
-    follows_no_more: fn(&str) -> String,
-    /// The rooms, and an example of what to text.
-    which_room: fn(&str, &str) -> String,
-    no_room: &'static str,
-}
-
-fn words(tag: &str) -> &'static Words {
-    let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
-    match primary.to_ascii_lowercase().as_str() {
-        "fi" => &FI,
-        "sv" => &SV,
-        "fr" => &FR,
-        "ja" => &JA,
-        _ => &EN,
-    }
-}
-
-const EN: Words = Words {
-    tag: "en",
-    left_out: |count| format!("(+{count} earlier, left out)"),
-    in_the_app: |count| format!("({count} to be read in the app only)"),
-    last: "(Limit of texts reached: what follows comes later.)",
-    write: "To write:",
-    reply: "Reply to this mail to write to the room. What stands below the quoted mail is not read.",
-    offer: "What is said about it, by text:",
-    follows: |room, write, stop| {
-        format!(
-            "What is said in {room} comes to you by text, gathered; at once if you are called by name. To write: {write} To stop: {stop}"
-        )
-    },
-    follows_no_more: |room| format!("What is said in {room} comes to you by text no more."),
-    which_room: |rooms, example| {
-        format!("Nothing done: say which room: {rooms}. Text for example {example}")
-    },
-    no_room: "Nothing done: there is no such room that you are in. Ask whoever leads to add you.",
-};
-
-const FI: Words = Words {
-    tag: "fi",
-    left_out: |count| format!("(+{count} aiempaa jätetty pois)"),
-    in_the_app: |count| format!("({count} luettavissa vain sovelluksessa)"),
-    last: "(Viestien raja tuli täyteen: loput tulevat myöhemmin.)",
-    write: "Kirjoita:",
-    reply: "Kirjoita huoneeseen vastaamalla tähän viestiin. Lainatun viestin alla olevaa ei lueta.",
-    offer: "Keskustelu tekstiviestinä:",
-    follows: |room, write, stop| {
-        format!(
-            "Huoneen {room} viestit tulevat sinulle tekstiviestinä koottuina, heti jos sinut mainitaan. Kirjoita: {write} Lopeta: {stop}"
-        )
-    },
-    follows_no_more: |room| {
-        format!("Huoneen {room} viestit eivät enää tule sinulle tekstiviestinä.")
-    },
-    which_room: |rooms, example| {
-        format!("Ei tehty: kerro mikä huone: {rooms}. Lähetä esimerkiksi {example}")
-    },
-    no_room: "Ei tehty: sellaista huonetta, jossa olet, ei ole. Pyydä johtajaa lisäämään sinut.",
-};
-
-const SV: Words = Words {
-    tag: "sv",
-    left_out: |count| format!("(+{count} tidigare utelämnade)"),
-    in_the_app: |count| format!("({count} kan läsas bara i appen)"),
-    last: "(Gränsen för sms är nådd: resten kommer senare.)",
-    write: "Skriv:",
-    reply: "Svara på detta mejl för att skriva i rummet. Det som står under det citerade läses inte.",
-    offer: "Det som sägs om det, som sms:",
-    follows: |room, write, stop| {
-        format!(
-            "Det som sägs i {room} kommer till dig som sms, samlat; genast om du nämns. Skriv: {write} Sluta: {stop}"
-        )
-    },
-    follows_no_more: |room| format!("Det som sägs i {room} kommer inte längre till dig som sms."),
-    which_room: |rooms, example| {
-        format!("Inget gjort: säg vilket rum: {rooms}. Skicka till exempel {example}")
-    },
-    no_room: "Inget gjort: det finns inget sådant rum som du är i. Be den som leder att lägga till dig.",
-};
-
-const FR: Words = Words {
-    tag: "fr",
-    left_out: |count| format!("(+{count} plus anciens, omis)"),
-    in_the_app: |count| format!("({count} à lire seulement dans l'appli)"),
-    last: "(Limite de SMS atteinte: la suite viendra plus tard.)",
-    write: "Pour écrire:",
-    reply: "Répondez à ce message pour écrire dans le salon. Ce qui suit le texte cité n'est pas lu.",
-    offer: "Ce qui se dit, par SMS:",
-    follows: |room, write, stop| {
-        format!(
-            "Ce qui se dit dans {room} vous arrive par SMS, groupé; immédiatement si l'on vous nomme. Pour écrire: {write} Pour cesser: {stop}"
-        )
-    },
-    follows_no_more: |room| format!("Ce qui se dit dans {room} ne vous arrive plus par SMS."),
-    which_room: |rooms, example| {
-        format!("Rien n'est fait: dites quel salon: {rooms}. Envoyez par exemple {example}")
-    },
-    no_room: "Rien n'est fait: vous n'avez pas de tel salon. Demandez au responsable de vous y ajouter.",
-};
-
-const JA: Words = Words {
-    tag: "ja",
-    left_out: |count| format!("(以前の{count}件を省略)"),
-    in_the_app: |count| format!("({count}件はアプリでのみ閲覧可)"),
-    last: "(送信数の上限に達しました。続きは後で届きます。)",
-    write: "書くには:",
-    reply: "このメールに返信するとルームに書き込めます。引用より下の部分は読まれません。",
-    offer: "発言をSMSで受け取るには:",
-    follows: |room, write, stop| {
-        format!(
-            "{room}の発言をまとめてSMSで送ります。名指しの発言はすぐ届きます。書くには: {write} やめるには: {stop}"
-        )
-    },
-    follows_no_more: |room| format!("{room}の発言のSMS送信を終了しました。"),
-    which_room: |rooms, example| {
-        format!("未実行: どのルームか指定してください: {rooms} 例: {example}")
-    },
-    no_room: "未実行: 参加中の該当するルームがありません。責任者に追加を依頼してください。",
-};
 
 #[cfg(test)]
 mod tests {
@@ -338,7 +210,7 @@ mod tests {
             .collect();
         many[1].calls = true;
         let found = digest("sv", &of(&many));
-        assert!(parts(&found.body) <= PARTS_MAX, "{}", found.body);
+        assert!(parts(&found.body) <= DIGEST_PARTS_MAX, "{}", found.body);
         let left_out = format!("(+{} tidigare utelämnade)", 40 - found.shown);
         assert!(found.body.contains(&left_out), "{}", found.body);
         for kept in ["message 1 of", "message 39 of"] {
@@ -364,7 +236,28 @@ mod tests {
             };
             let body = digest(tag, &told).body;
             assert!(body.contains(restricted) && body.contains(last), "{body}");
-            assert!(parts(&body) <= PARTS_MAX, "{body}");
+            assert!(parts(&body) <= DIGEST_PARTS_MAX, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_language_speaks_of_rooms_in_words_of_its_own() {
+        let mut said = std::collections::BTreeSet::new();
+        for tag in ["en", "fi", "sv", "fr", "ja"] {
+            assert_eq!(digest_tag(tag), tag);
+            let all = [
+                follows(tag, "118"),
+                follows_no_more(tag, "118"),
+                which_room(tag, Verb::Room, &[]),
+                offer_room(tag, "118"),
+                reply_to_digest(tag).to_owned(),
+            ];
+            for text in all {
+                assert!(said.insert(text.clone()), "{tag} borrows: {text}");
+            }
+        }
+        for language in Language::ALL {
+            assert_eq!(digest_tag(language.tag()), language.tag());
         }
     }
 
@@ -418,9 +311,9 @@ mod tests {
                 .collect();
             let told = Digest { organisation: &organisation, room: "118", lines: &lines, earlier, restricted, last };
             let found = digest(&tag, &told);
-            prop_assert!(parts(&found.body) <= PARTS_MAX + 1, "{}", found.body);
+            prop_assert!(parts(&found.body) <= DIGEST_PARTS_MAX + 1, "{}", found.body);
             let left_out = earlier + lines.len() as u64 - found.shown;
-            let counted = (words(&tag).left_out)(left_out);
+            let counted = room_words(&tag).left_out(left_out);
             prop_assert_eq!(found.body.contains(&counted), left_out > 0);
         }
     }

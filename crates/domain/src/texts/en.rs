@@ -1,6 +1,6 @@
 //! English.
 
-use super::catalogue::Words;
+use super::catalogue::{RoomWords, Words};
 use crate::vocabulary::{Answer, Severity};
 
 pub(super) struct English;
@@ -242,5 +242,53 @@ impl Words for English {
         format!(
             "{alert}: your message is shown to those working on it. It is not counted as an answer."
         )
+    }
+}
+
+impl RoomWords for English {
+    fn tag(&self) -> &'static str {
+        "en"
+    }
+
+    fn left_out(&self, count: u64) -> String {
+        format!("(+{count} earlier, left out)")
+    }
+
+    fn in_the_app(&self, count: u64) -> String {
+        format!("({count} to be read in the app only)")
+    }
+
+    fn no_more_for_now(&self) -> &'static str {
+        "(Limit of texts reached: what follows comes later.)"
+    }
+
+    fn to_write(&self) -> &'static str {
+        "To write:"
+    }
+
+    fn reply_to_digest(&self) -> &'static str {
+        "Reply to this mail to write to the room. What stands below the quoted mail is not read."
+    }
+
+    fn offer_room(&self) -> &'static str {
+        "What is said about it, by text:"
+    }
+
+    fn follows(&self, room: &str, write: &str, stop: &str) -> String {
+        format!(
+            "What is said in {room} comes to you by text, gathered; at once if you are called by name. To write: {write} To stop: {stop}"
+        )
+    }
+
+    fn follows_no_more(&self, room: &str) -> String {
+        format!("What is said in {room} comes to you by text no more.")
+    }
+
+    fn which_room(&self, rooms: &str, example: &str) -> String {
+        format!("Nothing done: say which room: {rooms}. Text for example {example}")
+    }
+
+    fn no_room(&self) -> &'static str {
+        "Nothing done: there is no such room that you are in. Ask whoever leads to add you."
     }
 }

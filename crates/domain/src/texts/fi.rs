@@ -1,6 +1,6 @@
 //! Finnish.
 
-use super::catalogue::Words;
+use super::catalogue::{RoomWords, Words};
 use crate::vocabulary::{Answer, Severity};
 
 pub(super) struct Finnish;
@@ -246,5 +246,53 @@ impl Words for Finnish {
 
     fn shown_in_room(&self, alert: &str) -> String {
         format!("{alert}: viestisi näkyy asiaa hoitaville. Sitä ei laskettu vastaukseksi.")
+    }
+}
+
+impl RoomWords for Finnish {
+    fn tag(&self) -> &'static str {
+        "fi"
+    }
+
+    fn left_out(&self, count: u64) -> String {
+        format!("(+{count} aiempaa jätetty pois)")
+    }
+
+    fn in_the_app(&self, count: u64) -> String {
+        format!("({count} luettavissa vain sovelluksessa)")
+    }
+
+    fn no_more_for_now(&self) -> &'static str {
+        "(Viestien raja tuli täyteen: loput tulevat myöhemmin.)"
+    }
+
+    fn to_write(&self) -> &'static str {
+        "Kirjoita:"
+    }
+
+    fn reply_to_digest(&self) -> &'static str {
+        "Kirjoita huoneeseen vastaamalla tähän viestiin. Lainatun viestin alla olevaa ei lueta."
+    }
+
+    fn offer_room(&self) -> &'static str {
+        "Keskustelu tekstiviestinä:"
+    }
+
+    fn follows(&self, room: &str, write: &str, stop: &str) -> String {
+        format!(
+            "Huoneen {room} viestit tulevat sinulle tekstiviestinä koottuina, heti jos sinut mainitaan. Kirjoita: {write} Lopeta: {stop}"
+        )
+    }
+
+    fn follows_no_more(&self, room: &str) -> String {
+        format!("Huoneen {room} viestit eivät enää tule sinulle tekstiviestinä.")
+    }
+
+    fn which_room(&self, rooms: &str, example: &str) -> String {
+        format!("Ei tehty: kerro mikä huone: {rooms}. Lähetä esimerkiksi {example}")
+    }
+
+    fn no_room(&self) -> &'static str {
+        "Ei tehty: sellaista huonetta, jossa olet, ei ole. Pyydä johtajaa lisäämään sinut."
     }
 }

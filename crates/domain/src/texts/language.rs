@@ -1,7 +1,7 @@
 //! Which words a person gets.
 
-use super::catalogue::Words;
-use super::{en, fi, sv};
+use super::catalogue::{RoomWords, Words};
+use super::{en, fi, fr, ja, sv};
 
 /// A language Holdfast speaks.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -19,8 +19,7 @@ impl Language {
 
     /// Reads the primary subtag of a BCP 47 tag: `fi`, `FI-fi` and `fi_FI` are Finnish, `nb` is English to us.
     pub fn parse(tag: &str) -> Self {
-        let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
-        match primary.to_ascii_lowercase().as_str() {
+        match primary(tag).as_str() {
             "fi" => Self::Fi,
             "sv" => Self::Sv,
             _ => Self::En,
@@ -54,4 +53,21 @@ impl Language {
             Self::En => &en::English,
         }
     }
+}
+
+/// What is said about rooms to somebody of a language; English to those whose language is not spoken here.
+pub(super) fn room_words(tag: &str) -> &'static dyn RoomWords {
+    match primary(tag).as_str() {
+        "fi" => &fi::Finnish,
+        "sv" => &sv::Swedish,
+        "fr" => &fr::French,
+        "ja" => &ja::Japanese,
+        _ => &en::English,
+    }
+}
+
+/// The language of a tag, without script, region or case.
+fn primary(tag: &str) -> String {
+    let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
+    primary.to_ascii_lowercase()
 }

@@ -1,7 +1,8 @@
 //! Every text Holdfast sends to people, in their language (DESIGN §4.5).
 //!
 //! Pure: no rows, no clock, no chance. The words live in one file per language behind [`catalogue::Words`], so that a
-//! language with a missing text does not compile. What people wrote themselves is cleaned before it enters a text.
+//! language with a missing text does not compile; what is said about rooms is there in more languages. What people wrote
+//! themselves is cleaned before it enters a text.
 //!
 //! A text about an alert is frozen once per language; the code of each person is left open as [`CODE_MARK`] and filled
 //! in by [`finish`] when the text leaves. Codes are digits and nothing here contains a link.
@@ -12,6 +13,8 @@ mod clean;
 mod digest;
 mod en;
 mod fi;
+mod fr;
+mod ja;
 mod language;
 mod news;
 mod order;
@@ -31,8 +34,8 @@ pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip, neutral};
 pub use self::digest::{
-    Digest, DigestLine, Worded, digest, digest_mail, digest_tag, follows, follows_no_more,
-    offer_room, reply_to_digest, which_room,
+    DIGEST_PARTS_MAX, Digest, DigestLine, Worded, digest, digest_mail, digest_tag, follows,
+    follows_no_more, offer_room, reply_to_digest, which_room,
 };
 pub use self::language::Language;
 pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, role_briefing, update};

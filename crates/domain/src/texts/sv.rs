@@ -1,6 +1,6 @@
 //! Swedish.
 
-use super::catalogue::Words;
+use super::catalogue::{RoomWords, Words};
 use crate::vocabulary::{Answer, Severity};
 
 pub(super) struct Swedish;
@@ -241,5 +241,53 @@ impl Words for Swedish {
         format!(
             "{alert}: ditt meddelande visas för dem som sköter larmet. Det räknas inte som svar."
         )
+    }
+}
+
+impl RoomWords for Swedish {
+    fn tag(&self) -> &'static str {
+        "sv"
+    }
+
+    fn left_out(&self, count: u64) -> String {
+        format!("(+{count} tidigare utelämnade)")
+    }
+
+    fn in_the_app(&self, count: u64) -> String {
+        format!("({count} kan läsas bara i appen)")
+    }
+
+    fn no_more_for_now(&self) -> &'static str {
+        "(Gränsen för sms är nådd: resten kommer senare.)"
+    }
+
+    fn to_write(&self) -> &'static str {
+        "Skriv:"
+    }
+
+    fn reply_to_digest(&self) -> &'static str {
+        "Svara på detta mejl för att skriva i rummet. Det som står under det citerade läses inte."
+    }
+
+    fn offer_room(&self) -> &'static str {
+        "Det som sägs om det, som sms:"
+    }
+
+    fn follows(&self, room: &str, write: &str, stop: &str) -> String {
+        format!(
+            "Det som sägs i {room} kommer till dig som sms, samlat; genast om du nämns. Skriv: {write} Sluta: {stop}"
+        )
+    }
+
+    fn follows_no_more(&self, room: &str) -> String {
+        format!("Det som sägs i {room} kommer inte längre till dig som sms.")
+    }
+
+    fn which_room(&self, rooms: &str, example: &str) -> String {
+        format!("Inget gjort: säg vilket rum: {rooms}. Skicka till exempel {example}")
+    }
+
+    fn no_room(&self) -> &'static str {
+        "Inget gjort: det finns inget sådant rum som du är i. Be den som leder att lägga till dig."
     }
 }

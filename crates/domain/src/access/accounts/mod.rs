@@ -30,8 +30,8 @@ pub use self::passkeys::{PASSKEY_LABEL_LEN_MAX, PASSKEYS_MAX, PasskeyRow, passke
 pub(crate) use self::query::is_signed_in;
 pub use self::query::{
     AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt, guests,
-    invitation_expires, invitation_of, is_recovery_code, recovery_codes_left, session, sessions,
-    tries_closed_until,
+    invitation_expires, invitation_of, invitation_used, is_recovery_code, recovery_codes_left,
+    session, sessions, tries_closed_until,
 };
 
 pub use self::text_code::{TextCodeRow, text_code};

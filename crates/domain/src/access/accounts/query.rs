@@ -282,6 +282,19 @@ pub async fn invitation_of(
     Ok(found.map(Timestamp))
 }
 
+/// When an invitation of an account first let a device in.
+pub async fn invitation_used(
+    conn: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let found: Option<i64> =
+        sqlx::query_scalar("select min(used_at_ms) from invitation where account = ?")
+            .bind(name)
+            .fetch_one(conn)
+            .await?;
+    Ok(found.map(Timestamp))
+}
+
 /// Until when nothing more is tried under a limit.
 pub async fn tries_closed_until(
     conn: &mut SqliteConnection,
