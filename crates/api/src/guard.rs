@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::accounts::caller::{self, Caller};
+use crate::accounts::glass;
 use crate::connection::Entrance;
 use crate::key::ApiKey;
 use crate::problem::{Kind, Problem, of_query};
@@ -91,16 +92,21 @@ pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: 
     };
     let caller = principal.as_ref().and_then(Principal::caller).cloned();
     let path = parts.extensions.get::<MatchedPath>().cloned();
-    if let Some(principal) = principal {
-        parts.extensions.insert(principal);
-    }
-    let Some(caller) = caller else {
+    let Some(principal) = principal else {
         return next.run(Request::from_parts(parts, body)).await;
     };
-    parts.extensions.insert(caller.clone());
-    let response = next.run(Request::from_parts(parts, body)).await;
-    let path = path.as_ref().map_or("", MatchedPath::as_str);
-    Box::pin(sight::limit(&shared, &caller, path, response)).await
+    parts.extensions.insert(principal);
+    let mut response = match caller {
+        None => next.run(Request::from_parts(parts, body)).await,
+        Some(caller) => {
+            parts.extensions.insert(caller.clone());
+            let response = next.run(Request::from_parts(parts, body)).await;
+            let path = path.as_ref().map_or("", MatchedPath::as_str);
+            Box::pin(sight::limit(&shared, &caller, path, response)).await
+        }
+    };
+    Box::pin(glass::mark(&shared, response.headers_mut())).await;
+    response
 }
 
 async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>, Problem> {

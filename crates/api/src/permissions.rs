@@ -14,10 +14,11 @@ Written from the tables that the guard goes by (`crates/api/src/scopes.rs`, `cra
 compares them, and another asks every operation as every role. ✓ means all of it, *own* what concerns the person: alerts
 they were called for, answers of their own. API keys may what their scopes say; `cluster:admin` includes `outbox:pause`.
 The local socket may everything. An account of several roles may what any of them may. A guest is let into one alert's room
-until a time, and sees nothing else.
+until a time, and sees nothing else. Whoever is in by a sealed card (break-glass) may what an admin may, and reads what was
+said; everybody who answers for the system was told.
 
-Phone numbers and mail addresses: incident managers see them; admins, auditors and duty officers see their last two digits,
-responders nothing. Duty officers and responders see how to reach those who are on call now.
+Phone numbers and mail addresses: incident managers see them; admins, auditors, duty officers and whoever is in by a card see
+their last two digits, responders nothing. Duty officers and responders see how to reach those who are on call now.
 
 ";
 

@@ -151,6 +151,12 @@ pub fn touched(command: &Command) -> Topics {
         Command::Passes(passes::Command::AskNumber(_) | passes::Command::VouchNumber { .. }) => {
             &[People, Deliveries]
         }
+        Command::Passes(
+            passes::Command::MakeCard { .. }
+            | passes::Command::ConfirmCard { .. }
+            | passes::Command::EndCard { .. },
+        ) => &[Access],
+        Command::Passes(passes::Command::OpenByCard(_)) => &[Access, Deliveries],
         Command::Passes(_) => &[Rooms, Access],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],

@@ -4,7 +4,7 @@ use crate::access::Command as Access;
 use crate::access::accounts::{
     Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof,
 };
-use crate::passes::{AddGuest, AskNumber, Command as Passes};
+use crate::passes::{AddGuest, AskNumber, Command as Passes, OpenByCard};
 use crate::{AlertId, Command, DeliveryId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
@@ -220,6 +220,34 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             Command::Passes(Passes::EndGuest {
                 account: "guest-1a2b3c4d".to_owned(),
             }),
+        ),
+        (
+            "passes.make_card",
+            Command::Passes(Passes::MakeCard {
+                card: "1a2b3c4d".to_owned(),
+                site: "helsinki".to_owned(),
+                code_hash: [11; 32],
+            }),
+        ),
+        (
+            "passes.confirm_card",
+            Command::Passes(Passes::ConfirmCard {
+                card: "1a2b3c4d".to_owned(),
+            }),
+        ),
+        (
+            "passes.end_card",
+            Command::Passes(Passes::EndCard {
+                card: "1a2b3c4d".to_owned(),
+            }),
+        ),
+        (
+            "passes.open_by_card",
+            Command::Passes(Passes::OpenByCard(OpenByCard {
+                code_hash: [11; 32],
+                session: session(),
+                device: device(),
+            })),
         ),
     ]
 }

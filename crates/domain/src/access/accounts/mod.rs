@@ -7,6 +7,7 @@
 
 mod apply;
 mod command;
+mod glass;
 mod guest;
 mod passkeys;
 mod query;
@@ -24,6 +25,7 @@ use crate::ids::NodeId;
 pub(super) use self::apply::apply;
 pub(crate) use self::apply::invite;
 pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof};
+pub(crate) use self::glass::{add_glass_account, end_glass, open_glass};
 pub use self::guest::GuestRow;
 pub(crate) use self::guest::{add_guest, end_guest};
 pub use self::passkeys::{PASSKEY_LABEL_LEN_MAX, PASSKEYS_MAX, PasskeyRow, passkey, passkeys};

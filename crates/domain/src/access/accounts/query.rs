@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::guest::{self, GuestRow};
 use super::{ATTEMPT_TIME, TRIES_OF_ATTEMPT, TryLimit};
-use crate::access::Roles;
+use crate::access::{Role, Roles};
 use crate::ids::RoomId;
 use crate::rows;
 use crate::time::Timestamp;
@@ -35,6 +35,11 @@ impl AccountRow {
     /// Whether anybody is let in by it now.
     pub fn lets_in(&self, now: Timestamp) -> bool {
         self.disabled_at.is_none() && self.guest.as_ref().is_none_or(|guest| guest.live(now))
+    }
+
+    /// Whether break-glass cards open it, and nothing else does.
+    pub fn is_glass(&self) -> bool {
+        self.roles.0.contains(&Role::BreakGlass)
     }
 
     /// Whether one-time codes of an app open a session of it.

@@ -131,5 +131,24 @@ pub(super) fn of_passes(command: &passes::Command) -> Said {
         passes::Command::EndGuest { account } => {
             line("guest.end", format!("account:{account}"), details())
         }
+        passes::Command::MakeCard { card, site, .. } => line(
+            "glass.make",
+            format!("card:{card}"),
+            details().text("site", site),
+        ),
+        passes::Command::ConfirmCard { card } => {
+            line("glass.confirm", format!("card:{card}"), details())
+        }
+        passes::Command::EndCard { card } => line("glass.end", format!("card:{card}"), details()),
+        passes::Command::OpenByCard(by) => {
+            let details = details()
+                .text("device", &by.device.name)
+                .text("code", &audit::hex(&by.code_hash[..8]));
+            line(
+                "sign_in.glass",
+                format!("session:{}", by.session.id),
+                details,
+            )
+        }
     }
 }
