@@ -44,6 +44,8 @@ class Nodes {
   silentSince: number | null = $state(null);
   /** Set when the answering node is cut off from the others: what people call its site. */
   island: string | null = $state(null);
+  /** Whose sealed card somebody is in by, and until when: `helsinki; until=…`; `none` when nobody is. */
+  glass: string | null = $state(null);
   credential: Credential | null = $state(null);
   /** Called when a node says that the credential is no good any more. */
   onRefused: (() => void) | undefined;
@@ -145,7 +147,8 @@ class Nodes {
 
   answered(node: string, headers: Headers): void {
     noteServerTime(headers.get('date'));
-    this.island = headers.get('holdfast-site');
+    this.island = headers.get('holdfast-island-site');
+    this.glass = headers.get('holdfast-break-glass') ?? this.glass;
     const back = this.silentSince !== null;
     this.current = node;
     this.silentSince = null;

@@ -29,7 +29,8 @@ use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
 
-/// On every answer to whoever showed who they are, while somebody is in by a card: `helsinki; until=2026-11-23T05:12:00+00:00`.
+/// On every answer to whoever showed who they are: `none`, or where the card is from that somebody is in by:
+/// `helsinki; until=2026-11-23T05:12:00+00:00`.
 const GLASS: HeaderName = HeaderName::from_static("holdfast-break-glass");
 
 /// Under which starts are counted: a card names no account.
@@ -272,7 +273,8 @@ impl Glass {
     }
 }
 
-/// Marks an answer while somebody is in by a card, so that every screen says so.
+/// Marks an answer with whether somebody is in by a card, so that every screen says so. The mark is always there: answers to
+/// everybody carry none, and mean nothing by it.
 pub(crate) async fn mark(shared: &Shared, headers: &mut HeaderMap) {
     let known = match shared.glass.known(shared) {
         Ok(known) => known,
@@ -285,15 +287,11 @@ pub(crate) async fn mark(shared: &Shared, headers: &mut HeaderMap) {
             Err(_) => return,
         },
     };
-    let Some((open, until)) = known.open else {
-        return;
-    };
-    if open.until <= shared.replica.now() {
-        return;
-    }
-    if let Ok(value) = HeaderValue::try_from(format!("{}; until={until}", open.site)) {
-        headers.insert(GLASS, value);
-    }
+    let now = shared.replica.now();
+    let open = known.open.filter(|(open, _)| now < open.until);
+    let words = open.map(|(open, until)| format!("{}; until={until}", open.site));
+    let value = words.and_then(|words| HeaderValue::try_from(words).ok());
+    headers.insert(GLASS, value.unwrap_or(HeaderValue::from_static("none")));
 }
 
 async fn read(shared: &Shared, at: Option<u64>) -> Result<Known, Problem> {
