@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use axum::http::Method;
 use domain::access::{Reach, Role, Scope};
 
+use crate::asks::{Asks, asks};
 use crate::scopes::{self, OF_KNOWN, OF_SESSIONS, OF_SOURCES, OF_STRANGERS, TABLE};
 
 const HEAD: &str = "\
@@ -20,26 +21,36 @@ said; everybody who answers for the system was told.
 Phone numbers and mail addresses: incident managers see them; admins, auditors, duty officers and whoever is in by a card see
 their last two digits, responders nothing. Duty officers and responders see how to reach those who are on call now.
 
+The last column says what is asked of whoever is signed in beside their roles. *After a pause*: duty officers and responders, whose
+devices stay signed in for long, show a passkey, their password or a code of the app when they read nothing of this for a quarter of
+an hour. *Just now*: a factor shown in the last ten minutes. Whoever has none of these, and whoever asks a node that is cut off, is
+not asked. Answers, own alerts and raising alerts ask nothing.
+
 ";
 
 /// The page.
 pub fn permissions() -> String {
     let mut page = HEAD.to_owned();
     let roles = Role::ALL.map(Role::name).join(" | ");
-    let line = "|---".repeat(Role::ALL.len() + 2);
-    _ = writeln!(page, "| operation | scope | {roles} |\n{line}|");
+    let line = "|---".repeat(Role::ALL.len() + 3);
+    _ = writeln!(page, "| operation | scope | {roles} | factor |\n{line}|");
     for (method, path, scope) in TABLE {
+        let factor = asks(method, path).name();
         match scope {
             Some(scope) => {
                 let cells = Role::ALL
                     .map(|role| cell(role, *scope, method, path))
                     .join(" | ");
-                _ = writeln!(page, "| {method} {path} | {} | {cells} |", scope.name());
+                _ = writeln!(
+                    page,
+                    "| {method} {path} | {} | {cells} | {factor} |",
+                    scope.name()
+                );
             }
             None => {
                 _ = writeln!(
                     page,
-                    "| {method} {path} | open |{}",
+                    "| {method} {path} | open |{} {factor} |",
                     " ✓ |".repeat(Role::ALL.len())
                 )
             }
@@ -56,7 +67,11 @@ pub fn permissions() -> String {
     ] {
         _ = writeln!(page, "\n## {title}\n");
         for (method, path) in table {
-            _ = writeln!(page, "- {method} {path}");
+            let factor = match asks(method, path) {
+                Asks::Nothing => String::new(),
+                asked @ (Asks::AfterPause | Asks::Fresh) => format!(" (factor {})", asked.name()),
+            };
+            _ = writeln!(page, "- {method} {path}{factor}");
         }
     }
     page

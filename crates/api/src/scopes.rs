@@ -624,6 +624,8 @@ pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
 pub(crate) const OF_SESSIONS: &[(Method, &str)] = &[
     (Method::GET, "/v1/session"),
     (Method::DELETE, "/v1/session"),
+    (Method::GET, "/v1/session/proof"),
+    (Method::POST, "/v1/session/proof"),
     (Method::GET, "/v1/sessions"),
     (Method::DELETE, "/v1/sessions/{id}"),
     (Method::PUT, "/v1/session/password"),

@@ -141,6 +141,9 @@ pub fn touched(command: &Command) -> Topics {
                 | accounts::Command::TryPassword { .. }
                 | accounts::Command::TryCode { .. }
                 | accounts::Command::BeginAttempt { .. }
+                | accounts::Command::TryProof { .. }
+                | accounts::Command::Prove { .. }
+                | accounts::Command::Look { .. }
                 | accounts::Command::ResealTotp { .. },
             ),
         )

@@ -18,6 +18,7 @@ mod device;
 mod directory;
 mod disk;
 mod document;
+mod fresh;
 mod generated;
 mod glass;
 mod held;

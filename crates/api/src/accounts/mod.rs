@@ -1,6 +1,7 @@
 //! Accounts of people over HTTP: administration here, signing in and one's own session beside it.
 
 pub(crate) mod caller;
+pub(crate) mod fresh;
 pub(crate) mod glass;
 mod guests;
 mod own;
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(text::routes())
         .merge(guests::routes())
         .merge(glass::routes())
+        .merge(fresh::routes())
         .merge(own::routes())
         .merge(passkeys::routes())
 }

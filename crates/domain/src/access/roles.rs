@@ -331,6 +331,13 @@ impl Roles {
         book.iter().any(|role| self.0.contains(role))
     }
 
+    /// Whether their sessions live so long that whoever has the device after a pause is asked who they are before they read
+    /// what others said (SECURITY §2.5). Guests have nothing to show.
+    pub fn asked_after_pause(&self) -> bool {
+        let guest = self.0.contains(&Role::Guest);
+        !guest && self.lifetime().idle > Duration::from_secs(12 * HOUR)
+    }
+
     pub fn needs_strong_factor(&self) -> bool {
         self.0.iter().any(|role| role.needs_strong_factor())
     }
@@ -384,6 +391,14 @@ mod tests {
         assert!(!glass.needs_strong_factor(), "there is none to enrol");
         assert_eq!(glass.lifetime().whole, Some(GLASS_TIME));
         assert!(!Role::GIVEN.contains(&Role::BreakGlass));
+    }
+
+    #[test]
+    fn who_stays_signed_in_for_long_is_asked_after_a_pause() {
+        for role in Role::ALL {
+            let asked = matches!(role, Role::DutyOfficer | Role::Responder);
+            assert_eq!(roles(&[role]).asked_after_pause(), asked, "{role:?}");
+        }
     }
 
     #[test]

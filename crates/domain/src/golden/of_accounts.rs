@@ -2,7 +2,7 @@
 
 use crate::access::Command as Access;
 use crate::access::accounts::{
-    Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof,
+    Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof, Shown,
 };
 use crate::passes::{AddGuest, AskNumber, Command as Passes, OpenByCard};
 use crate::{AlertId, Command, DeliveryId};
@@ -180,6 +180,38 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 session: session(),
                 device: device(),
             }),
+        ),
+        of("accounts.try_proof", Accounts::TryProof { name: name() }),
+        of(
+            "accounts.prove_by_password",
+            Accounts::Prove {
+                session: "1a2b3c4d".to_owned(),
+                by: Shown::Password,
+            },
+        ),
+        of(
+            "accounts.prove_by_totp",
+            Accounts::Prove {
+                session: "1a2b3c4d".to_owned(),
+                by: Shown::Totp { step: 59_840_641 },
+            },
+        ),
+        of(
+            "accounts.prove_by_passkey",
+            Accounts::Prove {
+                session: "1a2b3c4d".to_owned(),
+                by: Shown::Passkey {
+                    id: vec![9; 3],
+                    count: 9,
+                    challenge: [12; 32],
+                },
+            },
+        ),
+        of(
+            "accounts.look",
+            Accounts::Look {
+                session: "1a2b3c4d".to_owned(),
+            },
         ),
         (
             "passes.send_code",

@@ -17,3 +17,6 @@ create table glass_card (
 ) strict;
 create index glass_card_by_code on glass_card (code_hash);
 create index glass_card_by_session on glass_card (session_id);
+
+-- When a session last looked at what asks for its owner after a pause; 0: never.
+alter table session add column looked_at_ms integer not null default 0;

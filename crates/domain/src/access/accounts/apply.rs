@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use super::query::{self, AccountRow};
-use super::{Command, INVITATION_TIME, RECOVERY_CODES, glass, is_name, passkeys, sign_in};
+use super::{Command, INVITATION_TIME, RECOVERY_CODES, glass, is_name, passkeys, prove, sign_in};
 use crate::access::{Role, Roles};
 use crate::apply::Entry;
 use crate::envelope::Actor;
@@ -73,6 +73,9 @@ pub(in crate::access) async fn apply(
         Command::AddPasskey { name, passkey } => passkeys::add(conn, entry, name, passkey).await,
         Command::RemovePasskey { name, id } => passkeys::remove(conn, name, id).await,
         Command::OpenByPasskey(by) => passkeys::open(conn, entry, by).await,
+        Command::TryProof { name } => sign_in::try_proof(conn, entry, name).await,
+        Command::Prove { session, by } => prove::prove(conn, entry, session, by).await,
+        Command::Look { session } => prove::look(conn, entry, session).await,
     }
 }
 

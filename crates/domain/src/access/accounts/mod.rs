@@ -10,6 +10,7 @@ mod command;
 mod glass;
 mod guest;
 mod passkeys;
+mod prove;
 mod query;
 mod sign_in;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use crate::ids::NodeId;
 
 pub(super) use self::apply::apply;
 pub(crate) use self::apply::invite;
-pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof};
+pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof, Shown};
 pub(crate) use self::glass::{add_glass_account, end_glass, open_glass};
 pub use self::guest::GuestRow;
 pub(crate) use self::guest::{add_guest, end_guest};
