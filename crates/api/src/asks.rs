@@ -58,21 +58,21 @@ const WAYS_IN: &[(Method, &str)] = &[
 /// What an operation asks. Changes by those who run the system, and to ways in, ask for a factor shown just now.
 pub(crate) fn asks(method: &Method, path: &str) -> Asks {
     // axum answers HEAD with the GET handler.
-    let method = match *method {
-        Method::HEAD => &Method::GET,
-        _ => method,
+    let method = match *method == Method::HEAD {
+        true => Method::GET,
+        false => method.clone(),
     };
     let is = |table: &[(Method, &str)]| {
         table
             .iter()
-            .any(|(row_method, row_path)| row_method == method && *row_path == path)
+            .any(|(row_method, row_path)| *row_method == method && *row_path == path)
     };
     if is(WAYS_IN) {
         return Asks::Fresh;
     }
     if method != Method::GET
         && let Rule::Scope(Scope::AccountsAdmin | Scope::KeysAdmin | Scope::ClusterAdmin) =
-            scopes::rule(method, path)
+            scopes::rule(&method, path)
     {
         return Asks::Fresh;
     }

@@ -142,8 +142,9 @@ async fn make(State(shared): State<Shared>, input: Input<CardBody>) -> Result<Re
     let view = reading::open(&shared, Freshness::AtLeast(done.index())).await?;
     let mut view = View::new(view).await?;
     let ours = passes::is_card_code(&mut view.0, &id, &hash).await;
+    let ours = ours.map_err(of_query)?;
     let row = passes::card(&mut view.0, &id).await.map_err(of_query)?;
-    let Some(row) = row.filter(|_| matches!(ours, Ok(true))) else {
+    let Some(row) = row.filter(|_| ours) else {
         let text = "this request made a card before, and its code was shown only then; revoke that card and ask again with a \
                     new Idempotency-Key";
         return Err(Problem::new(Kind::Conflict, text));
