@@ -39,8 +39,10 @@ const CONTENT: &[&str] = &[
     "/v1/rooms",
 ];
 
-/// What lies there and asks nothing all the same: one's own alerts, telling of something, and deciding about it.
+/// What lies there and asks nothing all the same: one's own alerts, telling of something and deciding about it, and asking
+/// everybody whether they can be reached.
 const AT_ONCE: &[(Method, &str)] = &[
+    (Method::POST, "/v1/directory/checks"),
     (Method::GET, "/v1/people/{key}/alerts"),
     (Method::POST, "/v1/reports"),
     (Method::POST, "/v1/reports/{number}/decide"),
