@@ -129,8 +129,7 @@ fn wanted(account: &AccountRow, why: &str) -> Problem {
         "request refused: a factor is wanted"
     );
     let text = format!(
-        "{why}; show your passkey, password or code with POST /v1/session/proof and ask again (on pages without script, sign out \
-         and in)"
+        "{why}; show your passkey, password or code with POST /v1/session/proof and ask again"
     );
     Problem::new(Kind::FactorWanted, text)
 }

@@ -31,7 +31,7 @@ use crate::submit::{Stored, submit};
 
 /// On every answer to whoever showed who they are: `none`, or where the card is from that somebody is in by:
 /// `helsinki; until=2026-11-23T05:12:00+00:00`.
-const GLASS: HeaderName = HeaderName::from_static("holdfast-break-glass");
+pub(crate) const GLASS: HeaderName = HeaderName::from_static("holdfast-break-glass");
 
 /// Under which starts are counted: a card names no account.
 const STARTS_AS: &str = "break-glass card";
