@@ -228,6 +228,35 @@ describe('the app', { skip: missing }, () => {
     await sound(page);
   });
 
+  test('after a pause the room asks in its place who this is, and answering does not wait for it', async () => {
+    const { number } = await world.raise({ text: 'Gate 3 does not close', to: { people: ['anna'] } });
+    const page = await world.device();
+    // What nodes say after a quarter of an hour without reading, until the password was shown.
+    let shown = false;
+    page.on('response', (response) => (shown ||= response.request().method() === 'POST' && response.url().endsWith('/v1/session/proof') && response.ok()));
+    await page.route(/\/v1\/rooms\//, (route) => {
+      if (shown) return route.continue();
+      const problem = { type: 'urn:holdfast:problem:factor-wanted', title: 'Show again who you are', status: 403, detail: 'you have been away for a while' };
+      return route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+    });
+    await world.enter(page, 'anna', ['responder']);
+    await page.goto(`${new URL(page.url()).origin}/incident/${number}`);
+    await page.getByRole('button', { name: 'Coming' }).first().tap();
+    await until('the answer is stored', async () => (await world.answerOf(number, 'anna')) === 'coming');
+    await page.getByRole('button', { name: 'Room', exact: true }).tap();
+    await page.getByText('Show that it is you').waitFor();
+    assert.equal(await page.locator('dialog[open]').count(), 0, 'it stands in its place');
+    await page.locator('.prove input').fill('not this one at all');
+    await page.getByRole('button', { name: 'Show', exact: true }).tap();
+    await page.getByText('is not your password').waitFor();
+    await page.locator('.prove input').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Show', exact: true }).tap();
+    await page.locator('#say').fill('I am at the gate');
+    await page.getByRole('button', { name: 'Send' }).tap();
+    await until('it is said', async () => (await world.ask('GET', `/v1/rooms/${number}/messages`)).messages.some((one) => one.text === 'I am at the gate'));
+    await sound(page);
+  });
+
   test('an administrator adds a second factor, enters at another node, and ends the first device from there', async () => {
     const [first, second] = [await world.device(), await world.device()];
     await world.enter(first, 'paula', ['admin'], 1);

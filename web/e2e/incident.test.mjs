@@ -152,6 +152,30 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     for (const page of [admin, phone]) await sound(page);
   });
 
+  test('a sealed card lets an administrator in once, and every screen says so until it is revoked', async () => {
+    const [admin, tablet, phone] = [await world.device({ viewport: { width: 1280, height: 900 } }), await world.device(), await world.device()];
+    await enter(world, admin, 'daavid', ['admin']);
+    await world.signIn(phone, 'anna', 1);
+    await admin.getByRole('link', { name: 'Accounts' }).click();
+    await admin.locator('#glass-site').fill('helsinki');
+    await admin.getByRole('button', { name: 'Make a card' }).click();
+    const code = await admin.locator('.secret').innerText();
+    const [{ card }] = (await world.ask('GET', '/v1/glass-cards')).cards;
+    await world.ask('POST', `/v1/glass-cards/${card}/confirm`, {});
+    await tablet.goto(world.nodes[2].https);
+    await tablet.getByRole('button', { name: 'Sealed card' }).click();
+    await tablet.locator('#card').fill(code.toLowerCase());
+    await tablet.locator('form .fill').click();
+    const mark = (page) => page.getByText(/by the sealed card of helsinki/);
+    for (const page of [tablet, admin, phone]) await mark(page).waitFor({ timeout: 20_000 });
+    await admin.getByRole('button', { name: 'Close' }).click();
+    await admin.getByRole('button', { name: /^Revoke card/ }).click();
+    await admin.locator('dialog[open]').getByRole('button', { name: 'Revoke', exact: true }).click();
+    await tablet.getByText('Your session has ended').waitFor({ timeout: 20_000 });
+    for (const page of [admin, phone]) await mark(page).waitFor({ state: 'detached', timeout: 20_000 });
+    for (const page of [admin, tablet, phone]) await sound(page);
+  });
+
   test('an auditor sees who did what and takes away an export that holds', async () => {
     await world.raise({ text: 'Pump 3', to: { people: ['anna'] } });
     const page = await world.device({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });

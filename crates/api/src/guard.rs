@@ -18,13 +18,14 @@ use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::accounts::caller::{self, Caller};
+use crate::accounts::{fresh, glass};
 use crate::connection::Entrance;
 use crate::key::ApiKey;
 use crate::problem::{Kind, Problem, of_query};
 use crate::reading;
 use crate::scopes::{self, Rule};
 use crate::state::Shared;
-use crate::{alerts, conversations, headers, sight};
+use crate::{alerts, asks, conversations, headers, sight};
 
 /// How long a key found valid is taken for valid without another look: the bound on how long a key revoked through
 /// another node still works here.
@@ -91,16 +92,27 @@ pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: 
     };
     let caller = principal.as_ref().and_then(Principal::caller).cloned();
     let path = parts.extensions.get::<MatchedPath>().cloned();
-    if let Some(principal) = principal {
-        parts.extensions.insert(principal);
+    if let Some(caller) = &caller {
+        let asks = asks::asks(&parts.method, path.as_ref().map_or("", MatchedPath::as_str));
+        if let Err(problem) = Box::pin(fresh::check(&shared, caller, asks)).await {
+            return problem.into_response();
+        }
     }
-    let Some(caller) = caller else {
+    let Some(principal) = principal else {
         return next.run(Request::from_parts(parts, body)).await;
     };
-    parts.extensions.insert(caller.clone());
-    let response = next.run(Request::from_parts(parts, body)).await;
-    let path = path.as_ref().map_or("", MatchedPath::as_str);
-    Box::pin(sight::limit(&shared, &caller, path, response)).await
+    parts.extensions.insert(principal);
+    let mut response = match caller {
+        None => next.run(Request::from_parts(parts, body)).await,
+        Some(caller) => {
+            parts.extensions.insert(caller.clone());
+            let response = next.run(Request::from_parts(parts, body)).await;
+            let path = path.as_ref().map_or("", MatchedPath::as_str);
+            Box::pin(sight::limit(&shared, &caller, path, response)).await
+        }
+    };
+    Box::pin(glass::mark(&shared, response.headers_mut())).await;
+    response
 }
 
 async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>, Problem> {

@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod alerts;
+mod asks;
 mod audit;
 mod budgets;
 mod cap;

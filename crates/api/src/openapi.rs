@@ -1,15 +1,18 @@
 //! The OpenAPI document. Operations describe themselves beside their handlers; what all share is added here, from the
 //! same tables that the guard uses.
 
+use std::collections::BTreeMap;
+
 use axum::http::Method;
 use utoipa::PartialSchema as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
-    ResponseBuilder, Type,
+    ContentBuilder, InfoBuilder, Object, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Required, ResponseBuilder, Schema, Type,
 };
 
 use crate::problem::{FieldError, ProblemBody};
@@ -75,12 +78,43 @@ pub(crate) fn document() -> OpenApi {
         SESSION_SCHEME,
         SecurityScheme::ApiKey(ApiKey::Header(session)),
     );
+    open_parts(&mut components.schemas);
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations_of(item) {
             complete(&method, path, operation);
         }
     }
     document
+}
+
+/// Bodies refuse fields they do not know. Where one is part of an answer that says more, it stands without that rule, or no
+/// answer would be as its schema says.
+fn open_parts(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let closed: BTreeMap<String, Object> = schemas
+        .iter()
+        .filter_map(|(name, schema)| {
+            let RefOr::T(Schema::Object(object)) = schema else {
+                return None;
+            };
+            let more = object.additional_properties.as_deref();
+            let closed = matches!(more, Some(AdditionalProperties::FreeForm(false)));
+            closed.then(|| (Ref::from_schema_name(name).ref_location, object.clone()))
+        })
+        .collect();
+    for schema in schemas.values_mut() {
+        let RefOr::T(Schema::AllOf(whole)) = schema else {
+            continue;
+        };
+        for part in &mut whole.items {
+            if let RefOr::Ref(named) = part
+                && let Some(object) = closed.get(&named.ref_location)
+            {
+                let mut open = object.clone();
+                open.additional_properties = None;
+                *part = RefOr::T(Schema::Object(open));
+            }
+        }
+    }
 }
 
 /// Method and path of every operation.

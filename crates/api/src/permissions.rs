@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use axum::http::Method;
 use domain::access::{Reach, Role, Scope};
 
+use crate::asks::{Asks, asks};
 use crate::scopes::{self, OF_KNOWN, OF_SESSIONS, OF_SOURCES, OF_STRANGERS, TABLE};
 
 const HEAD: &str = "\
@@ -14,10 +15,16 @@ Written from the tables that the guard goes by (`crates/api/src/scopes.rs`, `cra
 compares them, and another asks every operation as every role. ✓ means all of it, *own* what concerns the person: alerts
 they were called for, answers of their own. API keys may what their scopes say; `cluster:admin` includes `outbox:pause`.
 The local socket may everything. An account of several roles may what any of them may. A guest is let into one alert's room
-until a time, and sees nothing else.
+until a time, and sees nothing else. Whoever is in by a sealed card (break-glass) may what an admin may, and reads what was
+said; everybody who answers for the system was told.
 
-Phone numbers and mail addresses: incident managers see them; admins, auditors and duty officers see their last two digits,
-responders nothing. Duty officers and responders see how to reach those who are on call now.
+Phone numbers and mail addresses: incident managers see them; admins, auditors, duty officers and whoever is in by a card see
+their last two digits, responders nothing. Duty officers and responders see how to reach those who are on call now.
+
+The last column says what is asked of whoever is signed in beside their roles. *After a pause*: duty officers and responders, whose
+devices stay signed in for long, show a passkey, their password or a code of the app when they read nothing of this for a quarter of
+an hour. *Just now*: a factor shown in the last ten minutes. Whoever has none of these, and whoever asks a node that is cut off, is
+not asked. Answers, own alerts and raising alerts ask nothing.
 
 ";
 
@@ -25,20 +32,25 @@ responders nothing. Duty officers and responders see how to reach those who are 
 pub fn permissions() -> String {
     let mut page = HEAD.to_owned();
     let roles = Role::ALL.map(Role::name).join(" | ");
-    let line = "|---".repeat(Role::ALL.len() + 2);
-    _ = writeln!(page, "| operation | scope | {roles} |\n{line}|");
+    let line = "|---".repeat(Role::ALL.len() + 3);
+    _ = writeln!(page, "| operation | scope | {roles} | factor |\n{line}|");
     for (method, path, scope) in TABLE {
+        let factor = asks(method, path).name();
         match scope {
             Some(scope) => {
                 let cells = Role::ALL
                     .map(|role| cell(role, *scope, method, path))
                     .join(" | ");
-                _ = writeln!(page, "| {method} {path} | {} | {cells} |", scope.name());
+                _ = writeln!(
+                    page,
+                    "| {method} {path} | {} | {cells} | {factor} |",
+                    scope.name()
+                );
             }
             None => {
                 _ = writeln!(
                     page,
-                    "| {method} {path} | open |{}",
+                    "| {method} {path} | open |{} {factor} |",
                     " ✓ |".repeat(Role::ALL.len())
                 )
             }
@@ -55,7 +67,11 @@ pub fn permissions() -> String {
     ] {
         _ = writeln!(page, "\n## {title}\n");
         for (method, path) in table {
-            _ = writeln!(page, "- {method} {path}");
+            let factor = match asks(method, path) {
+                Asks::Nothing => String::new(),
+                asked @ (Asks::AfterPause | Asks::Fresh) => format!(" (factor {})", asked.name()),
+            };
+            _ = writeln!(page, "- {method} {path}{factor}");
         }
     }
     page

@@ -47,6 +47,7 @@ pub(crate) enum Kind {
     NotAuthenticated,
     NotAllowed,
     MustEnrol,
+    FactorWanted,
     SessionOver,
     ProofRefused,
     SignInRefused,
@@ -102,6 +103,12 @@ impl Kind {
                 StatusCode::FORBIDDEN,
                 "must-enrol",
                 "A second factor has to be set up first",
+            ),
+            // Not 401: the session goes on, and an app that was told it is over would forget everything.
+            Self::FactorWanted => (
+                StatusCode::FORBIDDEN,
+                "factor-wanted",
+                "Show again who you are",
             ),
             Self::SessionOver => (
                 StatusCode::UNAUTHORIZED,

@@ -505,6 +505,18 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/accounts/{name}/sessions",
         Some(Scope::AccountsAdmin),
     ),
+    (Method::GET, "/v1/glass-cards", Some(Scope::AccountsAdmin)),
+    (Method::POST, "/v1/glass-cards", Some(Scope::AccountsAdmin)),
+    (
+        Method::POST,
+        "/v1/glass-cards/{card}/confirm",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::DELETE,
+        "/v1/glass-cards/{card}",
+        Some(Scope::AccountsAdmin),
+    ),
     (Method::GET, "/v1/watch", Some(Scope::ClusterRead)),
     (Method::GET, "/v1/metrics", Some(Scope::MetricsRead)),
     (Method::GET, "/v1/sources", Some(Scope::SourceRead)),
@@ -603,6 +615,7 @@ pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
     (Method::POST, "/v1/sign-in/{attempt}"),
     (Method::GET, "/v1/sign-in/passkey"),
     (Method::POST, "/v1/sign-in/passkey"),
+    (Method::POST, "/v1/sign-in/glass"),
     (Method::POST, "/v1/sign-in/{attempt}/text"),
     (Method::POST, "/v1/invitations/accept"),
 ];
@@ -611,6 +624,8 @@ pub(crate) const OF_STRANGERS: &[(Method, &str)] = &[
 pub(crate) const OF_SESSIONS: &[(Method, &str)] = &[
     (Method::GET, "/v1/session"),
     (Method::DELETE, "/v1/session"),
+    (Method::GET, "/v1/session/proof"),
+    (Method::POST, "/v1/session/proof"),
     (Method::GET, "/v1/sessions"),
     (Method::DELETE, "/v1/sessions/{id}"),
     (Method::PUT, "/v1/session/password"),

@@ -8,6 +8,7 @@ use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
 use crate::accounts::caller::Sessions;
+use crate::accounts::glass::Glass;
 use crate::accounts::pace::Pace;
 use crate::accounts::password::Hasher;
 use crate::accounts::webauthn::RelyingParty;
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyCache>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) glass: Arc<Glass>,
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) passkeys: Arc<RelyingParty>,
     pub(crate) metrics: Arc<Metrics>,
@@ -87,6 +89,7 @@ impl Shared {
             keys: Arc::default(),
             sessions: Arc::default(),
             pace: Arc::default(),
+            glass: Arc::default(),
             hasher: Arc::default(),
             passkeys: Arc::new(RelyingParty::new(state.passkey_domain)),
             metrics: Arc::new(Metrics::new()),

@@ -141,6 +141,9 @@ pub fn touched(command: &Command) -> Topics {
                 | accounts::Command::TryPassword { .. }
                 | accounts::Command::TryCode { .. }
                 | accounts::Command::BeginAttempt { .. }
+                | accounts::Command::TryProof { .. }
+                | accounts::Command::Prove { .. }
+                | accounts::Command::Look { .. }
                 | accounts::Command::ResealTotp { .. },
             ),
         )
@@ -151,6 +154,12 @@ pub fn touched(command: &Command) -> Topics {
         Command::Passes(passes::Command::AskNumber(_) | passes::Command::VouchNumber { .. }) => {
             &[People, Deliveries]
         }
+        Command::Passes(
+            passes::Command::MakeCard { .. }
+            | passes::Command::ConfirmCard { .. }
+            | passes::Command::EndCard { .. },
+        ) => &[Access],
+        Command::Passes(passes::Command::OpenByCard(_)) => &[Access, Deliveries],
         Command::Passes(_) => &[Rooms, Access],
         Command::Access(_) => &[Access],
         Command::Recipients(_) => &[People, Duty],

@@ -60,6 +60,7 @@ fn every_operation_says_what_it_needs_and_how_it_fails() {
                 "post /v1/sign-in",
                 "post /v1/sign-in/{attempt}",
                 "post /v1/sign-in/{attempt}/text",
+                "post /v1/sign-in/glass",
                 "get /v1/sign-in/passkey",
                 "post /v1/sign-in/passkey",
                 "post /v1/invitations/accept",

@@ -407,3 +407,30 @@ async fn every_language_has_the_pages_before_anybody_signed_in() {
     );
     world.stop().await;
 }
+
+#[tokio::test]
+async fn after_a_pause_the_room_asks_for_the_password_and_answers_do_not() {
+    let world = World::start().await;
+    world.add_people().await;
+    let codes = world.printed("anna", Some("anna"), "responder").await;
+    world.raised("Pump 3").await;
+    let mut phone = Phone::new(&world);
+    phone.sign_in("anna", &codes[0]).await;
+    let shown = phone.get("/lite/alert/1").await;
+    assert!(shown.text.contains("/lite/alert/1/say"));
+    world
+        .replica
+        .advance(std::time::Duration::from_secs(16 * 60));
+    let shown = phone.get("/lite/alert/1").await;
+    assert!(!shown.text.contains("/lite/alert/1/say"), "{}", shown.text);
+    let fields = [("answer", "coming"), ("eta", "")];
+    let said = phone.submit("/lite/alert/1/answer", &fields).await;
+    assert!(said.text.contains("Stored by the cluster"), "{}", said.text);
+    let proof = "/lite/alert/1/proof";
+    let wrong = [("password", "not this one at all")];
+    let refused = phone.send(proof, &wrong).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    let open = phone.submit(proof, &[("password", PASSWORD)]).await;
+    assert!(open.text.contains("/lite/alert/1/say"), "{}", open.text);
+    world.stop().await;
+}

@@ -165,3 +165,40 @@ async fn what_is_not_a_passkey_of_ours_opens_nothing() {
     let body = key.get(&challenge(&world).await, &Device::new(&world));
     send(&world, body).await.refusal(401, "sign-in-refused");
 }
+
+#[tokio::test]
+async fn a_passkey_shown_in_a_session_opens_what_asks_for_it_once() {
+    let world = World::start().await;
+    world.add_people().await;
+    let mut desk = world
+        .signed_in("anna", Some("anna"), &["duty-officer"])
+        .await;
+    let mut key = Authenticator::new();
+    let own = desk.get("/v1/session/passkeys").await.expect(200);
+    let made = key.create(own["enrol"]["challenge"].as_str().unwrap(), "Key ring");
+    desk.post("/v1/session/passkeys", made).await.expect(201);
+    world.replica.advance(std::time::Duration::from_secs(3_600));
+    desk.clock = world.now_s();
+    desk.get("/v1/people").await.refusal(403, "factor-wanted");
+    let ways = desk.get("/v1/session/proof").await.expect(200);
+    assert_eq!(ways["factors"], json!(["passkey", "password"]));
+    let asked = ways["passkey"]["challenge"].as_str().unwrap();
+    let mut answer = key.get(asked, &desk);
+    answer.as_object_mut().unwrap().remove("device");
+    // A challenge for signing in is none for this, nor the other way round.
+    let mut other = key.get(&challenge(&world).await, &desk);
+    other.as_object_mut().unwrap().remove("device");
+    let path = "/v1/session/proof";
+    let shown = |passkey: Value| json!({ "factor": "passkey", "passkey": passkey });
+    let refused = desk.post(path, shown(other)).await;
+    refused.refusal(422, "invalid-input");
+    let sign_in = key.get(asked, &desk);
+    send(&world, sign_in).await.refusal(401, "sign-in-refused");
+    let proved = desk.post(path, shown(answer.clone())).await;
+    assert!(proved.expect(200)["proved_at"].is_string());
+    desk.get("/v1/people").await.expect(200);
+    desk.post(path, shown(answer))
+        .await
+        .refusal(409, "conflict");
+    world.stop().await;
+}

@@ -23,6 +23,9 @@ export type Problem = {
   errors?: { pointer: string; detail: string }[];
 };
 
+/** Whether a node wants to see again who this is before it does what was asked. */
+export const wantsFactor = (problem: Problem | undefined): boolean => problem?.type?.endsWith(':factor-wanted') ?? false;
+
 /** A node answered, and the answer is no. */
 export class Refused extends Error {
   constructor(readonly problem: Problem) {
@@ -44,6 +47,8 @@ class Nodes {
   silentSince: number | null = $state(null);
   /** Set when the answering node is cut off from the others: what people call its site. */
   island: string | null = $state(null);
+  /** Whose sealed card somebody is in by, and until when: `helsinki; until=…`; `none` when nobody is. */
+  glass: string | null = $state(null);
   credential: Credential | null = $state(null);
   /** Called when a node says that the credential is no good any more. */
   onRefused: (() => void) | undefined;
@@ -85,7 +90,7 @@ class Nodes {
     method: string,
     path: string,
     body?: unknown,
-    options: { idempotencyKey?: string; urgent?: boolean; retried?: boolean; plain?: boolean } = {},
+    options: { idempotencyKey?: string; urgent?: boolean; retried?: boolean; plain?: boolean; proven?: boolean } = {},
   ): Promise<Answer<T>> {
     const order = this.#order();
     const stop = new AbortController();
@@ -128,11 +133,18 @@ class Nodes {
         if (!options.retried) return this.ask<T>(method, path, body, { ...options, retried: true });
         this.onRefused?.();
       }
+      // What is to be read asks in its own place; for what is to be done somebody is asked now, and it goes on.
+      if (method !== 'GET' && wantsFactor(error.problem) && !options.proven && (await this.#prove())) return this.ask<T>(method, path, body, { ...options, proven: true });
       throw error;
     } finally {
       clearTimeout(deadline);
       stop.abort();
     }
+  }
+
+  /** Asks whoever looks at the screen to show who they are; says whether they did. */
+  async #prove(): Promise<boolean> {
+    return document.visibilityState === 'visible' && (await import('./prove')).ask();
   }
 
   /** Headers that say who asks, for one request to one node. */
@@ -145,7 +157,8 @@ class Nodes {
 
   answered(node: string, headers: Headers): void {
     noteServerTime(headers.get('date'));
-    this.island = headers.get('holdfast-site');
+    this.island = headers.get('holdfast-island-site');
+    this.glass = headers.get('holdfast-break-glass') ?? this.glass;
     const back = this.silentSince !== null;
     this.current = node;
     this.silentSince = null;

@@ -1,7 +1,7 @@
 // Everything this device asks for that changes something: kept on the device first, sent under one key however often,
 // and shown in words that promise no more than is true.
 
-import { nodes, Refused, Unreachable } from './nodes.svelte';
+import { nodes, Refused, Unreachable, wantsFactor } from './nodes.svelte';
 import * as store from './store';
 import { seal, unseal, type Sealed } from './store';
 
@@ -112,6 +112,11 @@ class Outbox {
       [operation.state, operation.node, operation.stored] = ['stored', answer.node, answer.body];
     } catch (error) {
       const closed = error instanceof Refused && error.problem.status < 500 && error.problem.status !== 401 && error.problem.status !== 429;
+      // Waits until its owner shows who they are; what comes after it does not wait for that.
+      if (error instanceof Refused && wantsFactor(error.problem)) {
+        operation.state = 'saved';
+        return true;
+      }
       if (!closed) {
         operation.state = 'saved';
         if (!(error instanceof Refused || error instanceof Unreachable)) throw error;

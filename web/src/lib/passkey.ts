@@ -41,11 +41,17 @@ export async function enrol(about: Enrolment, known: Passkey[], name: string): P
   });
 }
 
+export type Asked = { challenge: string; domain: string };
+
 /** Has a passkey sign what a node asks for; what to send back to sign in. */
 export async function sign(): Promise<Record<string, string>> {
-  const { body } = await nodes.ask<{ challenge: string; domain: string }>('GET', '/v1/sign-in/passkey');
+  return answer((await nodes.get<Asked>('/v1/sign-in/passkey')).body);
+}
+
+/** Has a passkey sign this. */
+export async function answer(asked: Asked): Promise<Record<string, string>> {
   const found = (await navigator.credentials.get({
-    publicKey: { challenge: bytes(body.challenge), rpId: body.domain, userVerification: 'required', timeout: 240_000 },
+    publicKey: { challenge: bytes(asked.challenge), rpId: asked.domain, userVerification: 'required', timeout: 240_000 },
   })) as PublicKeyCredential;
   const response = found.response as AuthenticatorAssertionResponse;
   return {

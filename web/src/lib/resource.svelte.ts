@@ -2,12 +2,14 @@
 
 import { onDestroy, untrack } from 'svelte';
 import { events, type Topic } from './events.svelte';
-import { nodes, Refused, Unreachable, type Problem } from './nodes.svelte';
+import { nodes, Refused, Unreachable, wantsFactor, type Problem } from './nodes.svelte';
 import * as store from './store';
 import { seal, unseal, type Sealed } from './store';
 
 /** Without a stream, what is shown is asked for this often, ms. */
 const POLL = 15_000;
+/** What asks for its reader after a pause is read anew this often while somebody looks, ms: looking is no pause. */
+const STAY = 5 * 60_000;
 /** Kept things older than this are forgotten, ms. */
 const KEEP = 7 * 24 * 3_600_000;
 
@@ -23,23 +25,31 @@ export class Resource<T> {
   #path: () => string | null;
   #keep: boolean;
   #asked = 0;
+  #tried = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(path: () => string | null, topics: Topic[], options: { keep?: boolean } = {}) {
+  /** `pauses`: what people said, or how to reach them. While nobody looks it is not read, or no pause would ever be one. */
+  constructor(path: () => string | null, topics: Topic[], options: { keep?: boolean; pauses?: boolean } = {}) {
     this.#path = path;
     this.#keep = options.keep ?? false;
     $effect(() => {
       // Only another path is a reason to read anew; what is read on the way is none.
       if (path() !== null) untrack(() => void this.read());
     });
+    const seen = (): boolean => document.visibilityState === 'visible';
     const deaf = events.hear((touched) => {
-      if (topics.some((topic) => touched.has(topic))) this.#soon(Math.random() * 150);
+      if (topics.some((topic) => touched.has(topic)) && (seen() || !options.pauses)) this.#soon(Math.random() * 150);
     });
     const poll = setInterval(() => {
-      if (!events.live && document.visibilityState === 'visible') void this.read();
+      if (seen() && (!events.live || (options.pauses && Date.now() - this.#tried > STAY))) void this.read();
     }, POLL);
+    const back = (): void => {
+      if (options.pauses && seen()) void this.read();
+    };
+    document.addEventListener('visibilitychange', back);
     onDestroy(() => {
       deaf();
+      document.removeEventListener('visibilitychange', back);
       clearInterval(poll);
       clearTimeout(this.#timer);
     });
@@ -54,6 +64,7 @@ export class Resource<T> {
     const path = this.#path();
     if (path === null) return;
     const [asked, during] = [++this.#asked, store.life()];
+    this.#tried = Date.now();
     if (this.#keep && this.data === undefined) {
       const found = await recall<T>(path);
       if (found && this.data === undefined && asked === this.#asked) {
@@ -68,7 +79,11 @@ export class Resource<T> {
       if (this.#keep) void remember(path, body, during);
     } catch (error) {
       if (asked !== this.#asked) return;
-      if (error instanceof Refused) this.problem = error.problem;
+      if (error instanceof Refused) {
+        this.problem = error.problem;
+        // Nor is what is kept here shown before somebody showed who they are.
+        if (wantsFactor(error.problem)) [this.data, this.kept] = [undefined, false];
+      }
       else if (error instanceof Unreachable) this.kept = this.data !== undefined;
       else throw error;
     }

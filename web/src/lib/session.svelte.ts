@@ -26,7 +26,7 @@ export type Me = {
 
 type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean; guest?: Guest | null };
 
-type Entered = { token: string };
+export type Entered = { token: string };
 export type Attempt = { attempt: string; next: string[] };
 
 class Session {
@@ -50,48 +50,6 @@ class Session {
     }
   }
 
-  async withPassword(account: string, password: string): Promise<Attempt | null> {
-    const { body } = await nodes.ask<Attempt | Entered>('POST', '/v1/sign-in', { account, password, device: await this.#device() });
-    return this.#take(body);
-  }
-
-  async withCode(attempt: string, factor: string, code: string): Promise<Attempt | null> {
-    const { body } = await nodes.ask<Attempt | Entered>('POST', `/v1/sign-in/${encodeURIComponent(attempt)}`, { factor, code });
-    return this.#take(body);
-  }
-
-  async sendText(attempt: string): Promise<void> {
-    await nodes.ask('POST', `/v1/sign-in/${encodeURIComponent(attempt)}/text`, {});
-  }
-
-  async withInvitation(code: string, password: string): Promise<Attempt | null> {
-    const chosen = password ? { password } : {};
-    const { body } = await nodes.ask<Attempt | Entered>('POST', '/v1/invitations/accept', { code, ...chosen, device: await this.#device() });
-    return this.#take(body);
-  }
-
-  /** Signs in with a passkey alone. The browser's part is fetched when it is needed. */
-  async withPasskey(): Promise<void> {
-    const { sign } = await import('./passkey');
-    const signed = await sign();
-    const { body } = await nodes.ask<Entered>('POST', '/v1/sign-in/passkey', { ...signed, device: await this.#device() });
-    await this.#take(body);
-  }
-
-  /** Signs in with a key of the API. Whoever says who they are may answer in that name as far as the key allows. */
-  async withKey(key: string, person: string): Promise<void> {
-    nodes.credential = { kind: 'key', key };
-    try {
-      await nodes.get('/v1/alerts?state=open&limit=1');
-      const found = person ? (await nodes.get<{ name: string }>(`/v1/people/${encodeURIComponent(person)}`)).body : null;
-      await nodes.signIn({ kind: 'key', key });
-      await this.#enter({ name: found?.name ?? '', person: person || null, roles: [], permissions: null });
-    } catch (error) {
-      nodes.credential = null;
-      throw error;
-    }
-  }
-
   async signOut(): Promise<void> {
     if (nodes.credential?.kind === 'session') {
       try {
@@ -103,21 +61,15 @@ class Session {
     await this.#forget();
   }
 
-  async #device(): Promise<{ name: string; key: device.PublicJwk }> {
-    const agent = navigator.userAgent;
-    const system = /Android|iPhone|iPad|Windows|Mac OS|Linux/.exec(agent)?.[0] ?? 'Browser';
-    const browser = /Firefox|Edg|Chrome|Safari/.exec(agent)?.[0] ?? '';
-    return { name: `${system} ${browser}`.trim(), key: await device.publicKey() };
-  }
-
-  async #take(body: Attempt | Entered): Promise<Attempt | null> {
+  /** Goes in with what a node answered; what is left to do, if a second factor is still to be shown. */
+  async take(body: Attempt | Entered): Promise<Attempt | null> {
     if (!('token' in body)) return body;
     await nodes.signIn({ kind: 'session', token: body.token });
-    await this.#enter({ name: '', person: null, roles: [], permissions: [] });
+    await this.enter({ name: '', person: null, roles: [], permissions: [] });
     return null;
   }
 
-  async #enter(me: Me): Promise<void> {
+  async enter(me: Me): Promise<void> {
     this.me = me;
     await store.put('keep', 'me', $state.snapshot(me));
     this.ended = false;

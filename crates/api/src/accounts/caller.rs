@@ -32,6 +32,9 @@ const TOUCH_AGAIN: Duration = Duration::from_secs(30);
 /// Noting it may take so long; a node that is cut off does not wait for it.
 const TOUCH_TIME: Duration = Duration::from_millis(500);
 
+/// That a session looked at something is told to the others this often, so that a node that takes over knows about it.
+const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
+
 /// The most sessions this node remembers the last use of.
 const SEEN_MAX: usize = 10_000;
 
@@ -67,6 +70,9 @@ struct Seen {
     at: Timestamp,
     /// When it was last tried to tell the others, on this machine's clock.
     told: Option<Duration>,
+    /// When it looked at what asks for its owner after a pause, and when it was tried to tell that.
+    looked: Timestamp,
+    look_told: Option<Duration>,
 }
 
 /// The token of a request that comes with one; `None` when it comes with something else.
@@ -237,21 +243,63 @@ impl Sessions {
         if !tell {
             return;
         }
-        let id = session.id.clone();
-        let command = DomainCommand::Access(Access::Accounts(Command::Touch { session: id }));
-        let request = RequestId::derive(&[b"touch", session.id.as_bytes(), &now.0.to_be_bytes()]);
-        let proposal = Proposal {
-            actor: Actor::Stranger {
-                node: shared.replica.node(),
-            },
-            ..Proposal::by_loop(request, command)
+        let command = Command::Touch {
+            session: session.id.clone(),
         };
-        let told = timeout(TOUCH_TIME, shared.replica.propose(proposal)).await;
-        if !matches!(told, Ok(Ok(_))) {
-            debug!(
-                session = session.id,
-                "the others were not told that a session is in use"
-            );
+        tell_others(shared, session, (b"touch", command), now).await;
+    }
+
+    /// When a session looked last at what asks for its owner after a pause.
+    pub(super) fn looked(&self, session: &SessionRow) -> Timestamp {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = seen.get(&session.id).map(|here| here.looked);
+        session.looked_at.max(here.unwrap_or_default())
+    }
+
+    /// Notes that it looks now, and tells the others now and then.
+    pub(super) async fn looks(&self, shared: &Shared, session: &SessionRow, now: Timestamp) {
+        let boot = shared.clock.boot();
+        let tell = {
+            let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = all.entry(session.id.clone()).or_default();
+            seen.looked = seen.looked.max(now);
+            let known = session.looked_at.max(session.proved_at);
+            let again = seen
+                .look_told
+                .is_none_or(|told| boot.saturating_sub(told) >= TOUCH_AGAIN);
+            let tell = again && now.since(known) >= LOOK_EVERY;
+            if tell {
+                seen.look_told = Some(boot);
+            }
+            tell
+        };
+        if tell {
+            let command = Command::Look {
+                session: session.id.clone(),
+            };
+            tell_others(shared, session, (b"look", command), now).await;
         }
+    }
+}
+
+async fn tell_others(
+    shared: &Shared,
+    session: &SessionRow,
+    (word, command): (&[u8], Command),
+    now: Timestamp,
+) {
+    let request = RequestId::derive(&[word, session.id.as_bytes(), &now.0.to_be_bytes()]);
+    let proposal = Proposal {
+        actor: Actor::Stranger {
+            node: shared.replica.node(),
+        },
+        ..Proposal::by_loop(request, DomainCommand::Access(Access::Accounts(command)))
+    };
+    let told = timeout(TOUCH_TIME, shared.replica.propose(proposal)).await;
+    if !matches!(told, Ok(Ok(_))) {
+        debug!(
+            session = session.id,
+            "the others were not told that a session is in use"
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Accounts of people over HTTP: administration here, signing in and one's own session beside it.
 
 pub(crate) mod caller;
+pub(crate) mod fresh;
+pub(crate) mod glass;
 mod guests;
 mod own;
 pub(crate) mod pace;
@@ -52,6 +54,8 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .merge(sign_in::routes())
         .merge(text::routes())
         .merge(guests::routes())
+        .merge(glass::routes())
+        .merge(fresh::routes())
         .merge(own::routes())
         .merge(passkeys::routes())
 }

@@ -156,7 +156,12 @@ async fn sign_in(
     let now = shared.replica.now();
     let asserted = shared
         .passkeys
-        .asserted(&known.key, &client_data, &data, &signature, now)
+        .asserted(
+            Purpose::SignIn,
+            &known.key,
+            (&client_data, &data, &signature),
+            now,
+        )
         .map_err(|error| refuse(&error.to_string()))?;
     let mut rng = system_rng()?;
     let token = Token::generate(&mut rng);

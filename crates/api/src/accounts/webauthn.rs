@@ -40,6 +40,8 @@ pub(super) enum Purpose<'a> {
     SignIn,
     /// Adds a passkey, in this session.
     Enrol(&'a str),
+    /// Shows again, in this session, that it is its owner.
+    Prove(&'a str),
 }
 
 impl Purpose<'_> {
@@ -47,6 +49,7 @@ impl Purpose<'_> {
         let words: [&[u8]; 2] = match self {
             Self::SignIn => [b"sign-in", b""],
             Self::Enrol(session) => [b"enrol", session.as_bytes()],
+            Self::Prove(session) => [b"prove", session.as_bytes()],
         };
         [unsigned, words[0], b"\0", words[1]].concat()
     }
@@ -54,7 +57,7 @@ impl Purpose<'_> {
     /// `type` of what the browser signed over.
     fn ceremony(self) -> &'static str {
         match self {
-            Self::SignIn => "webauthn.get",
+            Self::SignIn | Self::Prove(_) => "webauthn.get",
             Self::Enrol(_) => "webauthn.create",
         }
     }
@@ -175,13 +178,12 @@ impl RelyingParty {
     /// Looks at an answer by the passkey with this public key (§7.2).
     pub(super) fn asserted(
         &self,
+        purpose: Purpose<'_>,
         key: &[u8],
-        client_data: &[u8],
-        authenticator_data: &[u8],
-        signature: &[u8],
+        (client_data, authenticator_data, signature): (&[u8], &[u8], &[u8]),
         now: Timestamp,
     ) -> Result<Asserted, AnswerError> {
-        let challenge = self.answered(Purpose::SignIn, client_data, now)?;
+        let challenge = self.answered(purpose, client_data, now)?;
         let (_, count, _) = self.seen(authenticator_data)?;
         let signed = [authenticator_data, &sha256(client_data)].concat();
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key)
@@ -330,8 +332,10 @@ mod tests {
         let data = head("holdfast.example", ALL, 4);
         let signed = [data.as_slice(), &sha256(&said)].concat();
         let signature = pair.sign(&SystemRandom::new(), &signed).unwrap();
-        let ask =
-            |data: &[u8], now| party.asserted(&made.key, &said, data, signature.as_ref(), now);
+        let ask = |data: &[u8], now| {
+            let answer = (said.as_slice(), data, signature.as_ref());
+            party.asserted(Purpose::SignIn, &made.key, answer, now)
+        };
         assert_eq!(
             ask(&data, NOW).unwrap(),
             Asserted {
@@ -385,8 +389,15 @@ mod tests {
         let elsewhere = RelyingParty::new(Some("holdfast.example".to_owned()));
         let foreign = elsewhere.challenge(Purpose::SignIn, NOW);
         assert_eq!(said(get, &foreign, good), Err(AnswerError::Challenge));
-        let enrol = party.challenge(Purpose::Enrol("s1"), NOW);
-        assert_eq!(said(get, &enrol, good), Err(AnswerError::Challenge));
+        for purpose in [Purpose::Enrol("s1"), Purpose::Prove("s1")] {
+            let given = party.challenge(purpose, NOW);
+            assert_eq!(said(get, &given, good), Err(AnswerError::Challenge));
+        }
+        let prove = party.challenge(Purpose::Prove("s1"), NOW);
+        let proof = client_data(get, &prove, good);
+        let other = party.answered(Purpose::Prove("s2"), &proof, NOW);
+        assert_eq!(other, Err(AnswerError::Challenge), "another session's");
+        assert!(party.answered(Purpose::Prove("s1"), &proof, NOW).is_ok());
         assert_eq!(
             party.answered(Purpose::SignIn, b"{}", NOW),
             Err(AnswerError::Unreadable)

@@ -209,7 +209,7 @@ async fn bar_prefixes(
 }
 
 /// Everyone, as a file that an import takes back without changing anything.
-#[utoipa::path(get, path = "/v1/directory/export", operation_id = "export_people", tag = "people", params(ExportParams), responses((status = 200, description = "CSV, XLSX or vCard", body = String, content_type = "application/octet-stream")))]
+#[utoipa::path(get, path = "/v1/directory/export", operation_id = "export_people", tag = "people", params(ExportParams), responses((status = 200, description = "CSV, XLSX or vCard", content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), (String = "text/vcard")))))]
 async fn export(Params(params): Params<ExportParams>, mut view: View) -> Result<Response, Problem> {
     let format = match params.format {
         FormatWord::Csv => Format::Csv,

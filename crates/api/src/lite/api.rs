@@ -1,5 +1,7 @@
 //! Asking `/v1` from inside: a request like any other, with a proof made here for the key in the phone's cookie.
 
+use std::sync::OnceLock;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::access::system_rng;
+use crate::accounts::glass::GLASS;
 use crate::input::read;
 use crate::problem::{Kind, Problem};
 
@@ -29,12 +32,17 @@ pub(super) struct Refused {
     pub(super) status: StatusCode,
     /// What went wrong and what to do about it, in English as the API says it.
     pub(super) detail: String,
+    /// Whether it is done once its asker shows again who they are.
+    pub(super) wants_factor: bool,
 }
 
 impl Refused {
     pub(super) fn new(status: StatusCode, detail: &str) -> Self {
-        let detail = detail.to_owned();
-        Self { status, detail }
+        Self {
+            status,
+            detail: detail.to_owned(),
+            wants_factor: false,
+        }
     }
 
     /// Nobody is signed in by this any more.
@@ -46,8 +54,7 @@ impl Refused {
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let detail = problem.detail().to_owned();
-        let status = problem.into_response().status();
-        Self { status, detail }
+        Self::new(problem.into_response().status(), &detail)
     }
 }
 
@@ -75,7 +82,12 @@ pub(super) struct Question<'a> {
 }
 
 impl Api {
-    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Value, Refused> {
+    /// The answer. What it says of a break-glass card goes to `glass`.
+    pub(super) async fn ask(
+        &self,
+        question: Question<'_>,
+        glass: &OnceLock<String>,
+    ) -> Result<Value, Refused> {
         let mut request = Request::builder()
             .method(question.method.clone())
             .uri(question.path)
@@ -101,13 +113,21 @@ impl Api {
         *request.extensions_mut() = question.door.clone();
         let Ok(answer) = TowerToHyperService::new(self.0.clone()).call(request).await;
         let (parts, body) = answer.into_parts();
+        let mark = parts.headers.get(&GLASS).map(HeaderValue::to_str);
+        if let Some(Ok(mark)) = mark {
+            _ = glass.set(mark.to_owned());
+        }
         let bytes = read(body).await?;
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if parts.status.is_success() {
             return Ok(value);
         }
         let detail = value["detail"].as_str().unwrap_or_default();
-        Err(Refused::new(parts.status, detail))
+        let kind = value["type"].as_str().unwrap_or_default();
+        Err(Refused {
+            wants_factor: kind.ends_with(":factor-wanted"),
+            ..Refused::new(parts.status, detail)
+        })
     }
 }
 

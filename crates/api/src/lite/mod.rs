@@ -22,7 +22,7 @@ use axum::{Extension, Router};
 use serde_json::{Value, json};
 
 use self::api::{Api, DeviceKey, Refused};
-use self::page::{Alert, Said};
+use self::page::{Alert, Said, Talk};
 use self::pass::{Pass, Stage};
 use self::visit::{Asked, Form, Visit};
 use crate::input::{Params, Segment};
@@ -48,6 +48,7 @@ pub(crate) fn pages(v1: Router) -> Router<Shared> {
         .route("/lite/alert/{alert}", get(alert))
         .route("/lite/alert/{alert}/answer", post(answer))
         .route("/lite/alert/{alert}/say", post(say))
+        .route("/lite/alert/{alert}/proof", post(proof))
         .route_layer(Extension(Api(v1)))
 }
 
@@ -202,12 +203,13 @@ async fn show_alert(
         return visit.page(StatusCode::NOT_FOUND, &page::gone(visit));
     };
     let room = match room(visit, &alert.id).await {
-        Ok(messages) => Some(messages),
+        Ok(messages) => Talk::Open(messages),
         Err(refused) if refused.over() => return turned_away(visit, &refused),
-        // Whoever may not read the room may still answer.
-        Err(_) => None,
+        // Whoever may not read the room, or not yet, may still answer.
+        Err(refused) if refused.wants_factor => Talk::Locked,
+        Err(_) => Talk::Closed,
     };
-    let html = page::alert(visit, alert, room.as_deref(), said, why);
+    let html = page::alert(visit, alert, &room, said, why);
     visit.page(status, &html)
 }
 
@@ -250,6 +252,24 @@ async fn say(asked: Asked, Segment(named): Segment, body: Body) -> Response {
     let body = Some(json!({ "text": text }));
     let done = Box::pin(visit.ask(Method::POST, &path, body, Some(form.once()))).await;
     Box::pin(show_done(&visit, &named, done)).await
+}
+
+/// The password again, after a pause.
+async fn proof(asked: Asked, Segment(named): Segment, body: Body) -> Response {
+    let (visit, form) = match Visit::posted(asked, body, "proof").await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    let body = json!({ "factor": "password", "secret": form.text("password") });
+    let shown = visit.ask(Method::POST, "/v1/session/proof", Some(body), None);
+    match Box::pin(shown).await {
+        Ok(_) => visit.go(&alert_path(&named)),
+        Err(refused) if refused.over() => turned_away(&visit, &refused),
+        Err(refused) => {
+            let why = Some(refused.detail.as_str());
+            Box::pin(show_alert(&visit, &named, refused.status, None, why)).await
+        }
+    }
 }
 
 /// Back to the alert, where it says how safely the change is kept, or why there is none.

@@ -225,10 +225,19 @@ fn item(visit: &Visit, alert: &Alert) -> String {
     )
 }
 
+/// What is known of an alert's room.
+pub(super) enum Talk {
+    Open(Vec<Message>),
+    /// Whoever asks shows first who they are.
+    Locked,
+    /// They may not read it.
+    Closed,
+}
+
 pub(super) fn alert(
     visit: &Visit,
     alert: &Alert,
-    room: Option<&[Message]>,
+    room: &Talk,
     said: Option<Said>,
     why: Option<&str>,
 ) -> String {
@@ -274,10 +283,29 @@ pub(super) fn alert(
         );
     }
     answers(visit, alert, &mut body);
-    if let Some(messages) = room {
-        talk(visit, alert, messages, &mut body);
+    match room {
+        Talk::Open(messages) => talk(visit, alert, messages, &mut body),
+        Talk::Locked => locked(visit, alert, &mut body),
+        Talk::Closed => {}
     }
     whole(visit, &body, true)
+}
+
+/// What is said in the room is shown to whoever shows who they are: these pages let in with a password.
+fn locked(visit: &Visit, alert: &Alert, body: &mut String) {
+    let words = visit.words;
+    _ = write!(
+        body,
+        "<h2>{}</h2><p>{}. {}</p><form method=post action=\"/lite/alert/{}/proof\">{}<label for=password>{}</label>\
+         <input id=password name=password type=password autocomplete=current-password><button>{}</button></form>",
+        own(words, "room.title"),
+        own(words, "prove.title"),
+        own(words, "prove.why"),
+        piece(&alert.number, NAME_BYTES),
+        visit.hidden("proof"),
+        own(words, "sign_in.password"),
+        own(words, "prove.show"),
+    );
 }
 
 /// The answers this alert takes, each a button.
@@ -389,6 +417,11 @@ fn whole(visit: &Visit, body: &str, leave: bool) -> String {
          <link rel=stylesheet href=/lite/style.css></head><body>{body}<div class=foot>",
         words.language
     );
+    if let Some((site, until)) = visit.glass() {
+        let time = format!("{until} UTC");
+        let text = words.fill("glass.open", &[("site", site), ("time", &time)]);
+        add_note(&mut page, Some(&text));
+    }
     if leave {
         _ = write!(
             page,

@@ -1,6 +1,7 @@
 //! One request for a page: whose it is, in which language, and what every page is answered with.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use axum::Extension;
 use axum::body::Body;
@@ -77,6 +78,8 @@ pub(super) struct Visit {
     pub(super) words: Words,
     /// By people's clocks.
     pub(super) civil: CivilTime,
+    /// What the first answer said of a break-glass card.
+    glass: OnceLock<String>,
 }
 
 /// What a form sent.
@@ -108,6 +111,7 @@ impl Visit {
             keys,
             pass,
             civil,
+            glass: OnceLock::new(),
         };
         if visit.keys.is_empty() {
             // Only voters hold the key.
@@ -180,7 +184,13 @@ impl Visit {
             once,
             now: self.civil,
         };
-        self.api.ask(question).await
+        self.api.ask(question, &self.glass).await
+    }
+
+    /// Where the card is from that somebody is in by, and until when, by UTC: `helsinki`, `05:12`.
+    pub(super) fn glass(&self) -> Option<(&str, &str)> {
+        let (site, until) = self.glass.get()?.split_once("; until=")?;
+        Some((site, until.get(11..16)?))
     }
 
     /// The hidden fields of a form for `action`.

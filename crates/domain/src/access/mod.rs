@@ -12,7 +12,7 @@ mod tests;
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, CreateKey};
 pub use self::query::{KeyRow, key, keys};
-pub use self::roles::{Lifetime, Reach, Role, Roles, Sight};
+pub use self::roles::{GLASS_TIME, Lifetime, Reach, Role, Roles, Sight};
 
 /// What an API key, or a person by their roles, may do.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

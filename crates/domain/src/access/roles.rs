@@ -20,6 +20,9 @@ pub enum Role {
     Auditor,
     /// From outside, for some hours: reads and speaks in one alert's room. Given with the room, never by hand.
     Guest,
+    /// In by a sealed card when every other way is gone: what an admin may, and reads what was said. Given with the card,
+    /// never by hand.
+    BreakGlass,
 }
 
 /// How far a permission goes.
@@ -53,14 +56,18 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// How long a break-glass card lets in: enough to let an administrator in by a way that stays.
+pub const GLASS_TIME: Duration = Duration::from_secs(2 * HOUR);
+
 impl Role {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Admin,
         Self::IncidentManager,
         Self::DutyOfficer,
         Self::Responder,
         Self::Auditor,
         Self::Guest,
+        Self::BreakGlass,
     ];
 
     /// Those an administrator gives.
@@ -81,6 +88,7 @@ impl Role {
             Self::Responder => "responder",
             Self::Auditor => "auditor",
             Self::Guest => "guest",
+            Self::BreakGlass => "break-glass",
         }
     }
 
@@ -97,6 +105,7 @@ impl Role {
             Self::Responder => of_responder(scope),
             Self::Auditor => of_auditor(scope),
             Self::Guest => of_guest(scope),
+            Self::BreakGlass => of_break_glass(scope),
         }
     }
 
@@ -109,7 +118,7 @@ impl Role {
     fn sight(self) -> Sight {
         match self {
             Self::IncidentManager => Sight::All,
-            Self::Admin | Self::DutyOfficer | Self::Auditor => Sight::Masked,
+            Self::Admin | Self::DutyOfficer | Self::Auditor | Self::BreakGlass => Sight::Masked,
             Self::Responder | Self::Guest => Sight::Nothing,
         }
     }
@@ -121,6 +130,8 @@ impl Role {
             Self::IncidentManager => (12 * HOUR, None),
             Self::DutyOfficer => (30 * DAY, None),
             Self::Responder => (365 * DAY, None),
+            // Counted from the opening alone, so that everybody is told until when.
+            Self::BreakGlass => (GLASS_TIME.as_secs(), Some(GLASS_TIME.as_secs())),
             // The guest's own end comes first.
             Self::Guest => (7 * DAY, Some(7 * DAY)),
         };
@@ -280,6 +291,15 @@ fn of_guest(scope: Scope) -> Option<Reach> {
     }
 }
 
+/// An admin, who also reads alerts, rooms and the audit (SECURITY §2.2): whoever broke the glass must see what is going on.
+fn of_break_glass(scope: Scope) -> Option<Reach> {
+    let reads = matches!(scope, Scope::AlertRead | Scope::RoomRead | Scope::AuditRead);
+    match reads {
+        true => Some(Reach::All),
+        false => of_admin(scope),
+    }
+}
+
 /// The roles of one account.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Roles(pub BTreeSet<Role>);
@@ -309,6 +329,13 @@ impl Roles {
     pub fn sees_on_duty(&self) -> bool {
         let book = [Role::DutyOfficer, Role::Responder];
         book.iter().any(|role| self.0.contains(role))
+    }
+
+    /// Whether their sessions live so long that whoever has the device after a pause is asked who they are before they read
+    /// what others said (SECURITY §2.5). Guests have nothing to show.
+    pub fn asked_after_pause(&self) -> bool {
+        let guest = self.0.contains(&Role::Guest);
+        !guest && self.lifetime().idle > Duration::from_secs(12 * HOUR)
     }
 
     pub fn needs_strong_factor(&self) -> bool {
@@ -352,6 +379,26 @@ mod tests {
         let led = roles(&[Role::IncidentManager, Role::Responder]);
         assert_eq!(led.reach(Scope::AlertRead), Some(Reach::All));
         assert_eq!(led.lifetime().idle, Duration::from_secs(12 * HOUR));
+    }
+
+    #[test]
+    fn a_broken_glass_lets_an_admin_read_and_raises_nothing() {
+        let glass = roles(&[Role::BreakGlass]);
+        assert_eq!(glass.reach(Scope::AccountsAdmin), Some(Reach::All));
+        assert_eq!(glass.reach(Scope::RoomRead), Some(Reach::All));
+        assert_eq!(glass.reach(Scope::AlertCreate), None);
+        assert_eq!(glass.reach(Scope::RoomWrite), None);
+        assert!(!glass.needs_strong_factor(), "there is none to enrol");
+        assert_eq!(glass.lifetime().whole, Some(GLASS_TIME));
+        assert!(!Role::GIVEN.contains(&Role::BreakGlass));
+    }
+
+    #[test]
+    fn who_stays_signed_in_for_long_is_asked_after_a_pause() {
+        for role in Role::ALL {
+            let asked = matches!(role, Role::DutyOfficer | Role::Responder);
+            assert_eq!(roles(&[role]).asked_after_pause(), asked, "{role:?}");
+        }
     }
 
     #[test]

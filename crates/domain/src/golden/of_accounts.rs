@@ -2,9 +2,9 @@
 
 use crate::access::Command as Access;
 use crate::access::accounts::{
-    Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof,
+    Accept, ByPasskey, Command as Accounts, Device, NewPasskey, NewSession, Proof, Shown,
 };
-use crate::passes::{AddGuest, AskNumber, Command as Passes};
+use crate::passes::{AddGuest, AskNumber, Command as Passes, OpenByCard};
 use crate::{AlertId, Command, DeliveryId};
 
 pub(super) fn samples() -> Vec<(&'static str, Command)> {
@@ -181,6 +181,38 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
                 device: device(),
             }),
         ),
+        of("accounts.try_proof", Accounts::TryProof { name: name() }),
+        of(
+            "accounts.prove_by_password",
+            Accounts::Prove {
+                session: "1a2b3c4d".to_owned(),
+                by: Shown::Password,
+            },
+        ),
+        of(
+            "accounts.prove_by_totp",
+            Accounts::Prove {
+                session: "1a2b3c4d".to_owned(),
+                by: Shown::Totp { step: 59_840_641 },
+            },
+        ),
+        of(
+            "accounts.prove_by_passkey",
+            Accounts::Prove {
+                session: "1a2b3c4d".to_owned(),
+                by: Shown::Passkey {
+                    id: vec![9; 3],
+                    count: 9,
+                    challenge: [12; 32],
+                },
+            },
+        ),
+        of(
+            "accounts.look",
+            Accounts::Look {
+                session: "1a2b3c4d".to_owned(),
+            },
+        ),
         (
             "passes.send_code",
             Command::Passes(Passes::SendCode { attempt: [4; 32] }),
@@ -220,6 +252,34 @@ pub(super) fn samples() -> Vec<(&'static str, Command)> {
             Command::Passes(Passes::EndGuest {
                 account: "guest-1a2b3c4d".to_owned(),
             }),
+        ),
+        (
+            "passes.make_card",
+            Command::Passes(Passes::MakeCard {
+                card: "1a2b3c4d".to_owned(),
+                site: "helsinki".to_owned(),
+                code_hash: [11; 32],
+            }),
+        ),
+        (
+            "passes.confirm_card",
+            Command::Passes(Passes::ConfirmCard {
+                card: "1a2b3c4d".to_owned(),
+            }),
+        ),
+        (
+            "passes.end_card",
+            Command::Passes(Passes::EndCard {
+                card: "1a2b3c4d".to_owned(),
+            }),
+        ),
+        (
+            "passes.open_by_card",
+            Command::Passes(Passes::OpenByCard(OpenByCard {
+                code_hash: [11; 32],
+                session: session(),
+                device: device(),
+            })),
         ),
     ]
 }

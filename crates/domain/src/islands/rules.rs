@@ -3,7 +3,7 @@
 use super::Fact;
 use crate::codec;
 use crate::outcome::Refusal;
-use crate::{Command, alerts, audit, inbound, nodes, sources};
+use crate::{Command, alerts, audit, inbound, nodes, passes, sources};
 
 /// Most facts in one merge.
 pub const FACTS_MAX: usize = 256;
@@ -126,6 +126,11 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         ),
         Command::Access(_) => refused(
             "API keys cannot be made or revoked here until it is back. Use a key that exists, or this node's local socket",
+        ),
+        Command::Passes(passes::Command::OpenByCard(_)) => refused(
+            "a break-glass card counts once, and only all nodes together can use it up: it is good again as soon as a majority \
+             answers. Until then whoever stands at this node can do everything with `holdfast` there; whoever is signed in \
+             stays so",
         ),
         Command::Passes(_) => refused(
             "codes and invitations wait until it is back: what is used once can be used up only by all. Whoever is signed \

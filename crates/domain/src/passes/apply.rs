@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Addressee, Command, INVITATION_VALID, guests, numbers, query};
+use super::{Addressee, Command, INVITATION_VALID, glass, guests, numbers, query};
 use crate::access::accounts::{
     self, AccountRow, TEXT_CODE_TIME, TEXTS, TEXTS_OF_DAY, TEXTS_OF_NODE, TextCodeRow,
 };
@@ -26,6 +26,14 @@ pub(crate) async fn apply(
         Command::EndGuest { account } => return guests::end(conn, entry, account).await,
         Command::AskNumber(ask) => numbers::ask(conn, entry, ask).await?,
         Command::VouchNumber { person, by } => numbers::vouch(conn, entry, person, by).await?,
+        Command::MakeCard {
+            card,
+            site,
+            code_hash,
+        } => glass::make(conn, entry, (card, site), code_hash).await?,
+        Command::ConfirmCard { card } => glass::confirm(conn, entry, card).await?,
+        Command::EndCard { card } => glass::end(conn, entry, card).await?,
+        Command::OpenByCard(by) => glass::open(conn, entry, by).await?,
     };
     Ok(match done {
         Ok(()) => Outcome::Applied(Receipt::None),

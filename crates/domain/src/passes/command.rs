@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::accounts::{Device, NewSession};
 use crate::ids::AlertId;
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,30 @@ pub enum Command {
         /// Who vouches, as people should read it.
         by: String,
     },
+    /// Makes a break-glass card, which opens nothing before somebody else confirms it.
+    MakeCard {
+        /// Public id, printed on the card.
+        card: String,
+        /// Where its envelope lies.
+        site: String,
+        /// SHA-256 of the code.
+        code_hash: [u8; 32],
+    },
+    /// A second person confirms a card; it takes the place of its site's earlier one.
+    ConfirmCard { card: String },
+    /// A card opens nothing any more, and what it opened ends.
+    EndCard { card: String },
+    /// Somebody broke the glass.
+    OpenByCard(OpenByCard),
+}
+
+/// Whoever holds a break-glass card lets their device in.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct OpenByCard {
+    /// SHA-256 of the code.
+    pub code_hash: [u8; 32],
+    pub session: NewSession,
+    pub device: Device,
 }
 
 /// A change of somebody's number.

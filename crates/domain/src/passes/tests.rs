@@ -1,5 +1,7 @@
 //! Transcripts of codes and invitations by text.
 
+mod cards;
+
 use super::*;
 use crate::access::Command as Access;
 use crate::access::accounts::{self, Command as Accounts, Device, NewSession, Proof};

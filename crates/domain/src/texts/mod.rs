@@ -47,7 +47,7 @@ pub use self::page::{
     CallOffText, GatherText, Marks, PageText, call_off, call_off_mail, finish, gather, page,
     page_mail,
 };
-pub use self::pass::{guest, invitation, number_changed, sign_in_code};
+pub use self::pass::{glass_broken, guest, invitation, number_changed, sign_in_code};
 pub use self::phone::{card_note, instructions};
 pub use self::remind::{all_accounted_for, needs_help, reminder, still_coming, time_is_over};
 pub use self::reply::{

@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::args::AccountCommand;
+use super::glass::glass;
 use crate::client::segment;
 use crate::output::{Done, cell, each};
 
 pub(super) async fn account(context: &Context, command: AccountCommand) -> Done {
+    if let AccountCommand::Glass(command) = command {
+        return glass(context, command).await;
+    }
     let client = context.client()?;
     let at = |name: &str, what: &str| format!("/v1/accounts/{}{what}", segment(name));
     match command {
@@ -177,6 +181,8 @@ pub(super) async fn account(context: &Context, command: AccountCommand) -> Done 
                 .output
                 .data(&answer, || format!("{name} is enabled"));
         }
+        // Above.
+        AccountCommand::Glass(_) => {}
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod backup;
 mod cluster;
 pub(crate) mod directory;
 mod doctor;
+mod glass;
 mod held;
 mod import;
 mod inbox;

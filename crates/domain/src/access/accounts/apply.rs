@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection;
 
 use super::query::{self, AccountRow};
-use super::{Command, INVITATION_TIME, RECOVERY_CODES, is_name, passkeys, sign_in};
+use super::{Command, INVITATION_TIME, RECOVERY_CODES, glass, is_name, passkeys, prove, sign_in};
 use crate::access::{Role, Roles};
 use crate::apply::Entry;
 use crate::envelope::Actor;
@@ -17,6 +17,9 @@ pub(in crate::access) async fn apply(
     entry: &Entry<'_>,
     command: &Command,
 ) -> Result<Outcome, sqlx::Error> {
+    if let Some(refusal) = glass::refusal(conn, command).await? {
+        return Ok(Outcome::Refused(refusal));
+    }
     match command {
         Command::Put {
             name,
@@ -70,6 +73,9 @@ pub(in crate::access) async fn apply(
         Command::AddPasskey { name, passkey } => passkeys::add(conn, entry, name, passkey).await,
         Command::RemovePasskey { name, id } => passkeys::remove(conn, name, id).await,
         Command::OpenByPasskey(by) => passkeys::open(conn, entry, by).await,
+        Command::TryProof { name } => sign_in::try_proof(conn, entry, name).await,
+        Command::Prove { session, by } => prove::prove(conn, entry, session, by).await,
+        Command::Look { session } => prove::look(conn, entry, session).await,
     }
 }
 
@@ -90,7 +96,7 @@ async fn put(
     let known = query::account(conn, name).await?;
     // Whoever leads an account to another person decides whose alerts it answers: with an admin's, only in person.
     if let Some(known) = &known
-        && let Some(refusal) = only_in_person(entry, &known.roles)
+        && let Some(refusal) = only_in_person(conn, entry, &known.roles).await?
     {
         return Ok(Outcome::Refused(refusal));
     }
@@ -134,7 +140,7 @@ async fn set_roles(
         return Ok(Outcome::Unchanged);
     }
     let both: BTreeSet<Role> = wanted.0.union(&known.roles.0).copied().collect();
-    if let Some(refusal) = only_in_person(entry, &Roles(both)) {
+    if let Some(refusal) = only_in_person(conn, entry, &Roles(both)).await? {
         return Ok(Outcome::Refused(refusal));
     }
     sqlx::query("update account set roles = ? where name = ?")
@@ -145,15 +151,25 @@ async fn set_roles(
     Ok(Outcome::Applied(Receipt::None))
 }
 
-/// Making, changing and inviting admins takes somebody at a node, or a key: no signed-in admin does it alone.
-fn only_in_person(entry: &Entry<'_>, roles: &Roles) -> Option<Refusal> {
-    let by_account = matches!(entry.envelope.actor, Actor::Account { .. });
-    (by_account && roles.0.contains(&Role::Admin)).then(|| {
-        Refusal::NotNow(
-            "one admin alone neither makes, changes nor invites an admin; do it at a node with `holdfast account`"
-                .to_owned(),
-        )
-    })
+/// Making, changing and inviting admins takes somebody at a node, or a key: no signed-in admin does it alone. A break-glass
+/// card is there for it: two people made it, and everybody hears of its use.
+async fn only_in_person(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    roles: &Roles,
+) -> Result<Option<Refusal>, sqlx::Error> {
+    let Actor::Account { name } = &entry.envelope.actor else {
+        return Ok(None);
+    };
+    if !roles.0.contains(&Role::Admin) {
+        return Ok(None);
+    }
+    let by = query::account(conn, name).await?;
+    if by.is_some_and(|by| by.is_glass()) {
+        return Ok(None);
+    }
+    let text = "one admin alone neither makes, changes nor invites an admin; do it at a node with `holdfast account`";
+    Ok(Some(Refusal::NotNow(text.to_owned())))
 }
 
 async fn set_disabled(
@@ -169,7 +185,7 @@ async fn set_disabled(
     if known.disabled_at.is_some() == disabled {
         return Ok(Outcome::Unchanged);
     }
-    if !disabled && let Some(refusal) = only_in_person(entry, &known.roles) {
+    if !disabled && let Some(refusal) = only_in_person(conn, entry, &known.roles).await? {
         return Ok(Outcome::Refused(refusal));
     }
     sqlx::query("update account set disabled_at_ms = ? where name = ?")
@@ -199,7 +215,7 @@ pub(crate) async fn invite(
         let text = "the account is disabled; enable it first";
         return Ok(Outcome::Refused(Refusal::NotNow(text.to_owned())));
     }
-    if let Some(refusal) = only_in_person(entry, &known.roles) {
+    if let Some(refusal) = only_in_person(conn, entry, &known.roles).await? {
         return Ok(Outcome::Refused(refusal));
     }
     forget_invitations(conn, name).await?;

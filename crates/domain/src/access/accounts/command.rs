@@ -77,6 +77,30 @@ pub enum Command {
     RemovePasskey { name: String, id: Vec<u8> },
     /// A passkey signed a challenge of this cluster.
     OpenByPasskey(ByPasskey),
+    /// One more try at a code in a session of this account, counted before it is looked at.
+    TryProof { name: String },
+    /// The owner of a session showed again that it is them.
+    Prove { session: String, by: Shown },
+    /// A session looked at what asks for its owner after a pause.
+    Look { session: String },
+}
+
+/// What somebody showed who is signed in already.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Shown {
+    Password,
+    /// A one-time code of this time step.
+    Totp {
+        step: u64,
+    },
+    /// A passkey signed a challenge.
+    Passkey {
+        id: Vec<u8>,
+        /// As the authenticator counts now.
+        count: u32,
+        /// SHA-256 of the challenge.
+        challenge: [u8; 32],
+    },
 }
 
 /// Whoever holds an invitation lets their device in, and sets a password if they want one.

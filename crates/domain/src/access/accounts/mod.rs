@@ -7,8 +7,10 @@
 
 mod apply;
 mod command;
+mod glass;
 mod guest;
 mod passkeys;
+mod prove;
 mod query;
 mod sign_in;
 #[cfg(test)]
@@ -23,7 +25,8 @@ use crate::ids::NodeId;
 
 pub(super) use self::apply::apply;
 pub(crate) use self::apply::invite;
-pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof};
+pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof, Shown};
+pub(crate) use self::glass::{add_glass_account, end_glass, open_glass};
 pub use self::guest::GuestRow;
 pub(crate) use self::guest::{add_guest, end_guest};
 pub use self::passkeys::{PASSKEY_LABEL_LEN_MAX, PASSKEYS_MAX, PasskeyRow, passkey, passkeys};

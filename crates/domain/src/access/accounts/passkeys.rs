@@ -140,15 +140,29 @@ pub(super) async fn remove_all(conn: &mut SqliteConnection, name: &str) -> Resul
     Ok(())
 }
 
-/// Opens a session, unless the passkey is gone, the challenge was answered before, or the authenticator counts backwards:
-/// then there are two of it (Web Authentication Level 2, §6.1.1).
+/// Opens a session.
 pub(super) async fn open(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     by: &ByPasskey,
 ) -> Result<Outcome, sqlx::Error> {
-    let refused = |text: &str| Ok(Outcome::Refused(Refusal::NotNow(text.to_owned())));
-    let Some(known) = passkey(conn, &by.id).await? else {
+    let account = match spend(conn, entry, (&by.id, by.count), &by.challenge).await? {
+        Ok(account) => account,
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+    sign_in::add_session(conn, entry, &account, &by.session, &by.device, "passkey").await
+}
+
+/// Whose passkey answered a challenge, unless it is gone, the challenge was answered before, or the authenticator counts
+/// backwards: then there are two of it (Web Authentication Level 2, §6.1.1).
+pub(super) async fn spend(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    (id, count): (&[u8], u32),
+    challenge: &[u8; 32],
+) -> Result<Result<String, Refusal>, sqlx::Error> {
+    let refused = |text: &str| Ok(Err(Refusal::NotNow(text.to_owned())));
+    let Some(known) = passkey(conn, id).await? else {
         return refused("this passkey opens nothing");
     };
     let account = query::account(conn, &known.account).await?;
@@ -162,32 +176,24 @@ pub(super) async fn open(
     let spent = sqlx::query(
         "insert into passkey_challenge (hash, at_ms) values (?, ?) on conflict (hash) do nothing",
     )
-    .bind(by.challenge.as_slice())
+    .bind(challenge.as_slice())
     .bind(entry.at.0)
     .execute(&mut *conn)
     .await?;
     if spent.rows_affected() == 0 {
         return refused("this challenge was answered before; ask for a new one");
     }
-    let counts = by.count != 0 || known.count != 0;
-    if counts && by.count <= known.count {
+    let counts = count != 0 || known.count != 0;
+    if counts && count <= known.count {
         return refused(
             "this passkey was used elsewhere under the same count: there may be a copy of it; remove it and add a new one",
         );
     }
     sqlx::query("update passkey set sign_count = ?, used_at_ms = ? where credential_id = ?")
-        .bind(by.count)
+        .bind(count)
         .bind(entry.at.0)
-        .bind(&by.id)
-        .execute(&mut *conn)
+        .bind(id)
+        .execute(conn)
         .await?;
-    sign_in::add_session(
-        conn,
-        entry,
-        &account.name,
-        &by.session,
-        &by.device,
-        "passkey",
-    )
-    .await
+    Ok(Ok(account.name))
 }

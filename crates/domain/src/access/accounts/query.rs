@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::guest::{self, GuestRow};
 use super::{ATTEMPT_TIME, TRIES_OF_ATTEMPT, TryLimit};
-use crate::access::Roles;
+use crate::access::{Role, Roles};
 use crate::ids::RoomId;
 use crate::rows;
 use crate::time::Timestamp;
@@ -37,9 +37,20 @@ impl AccountRow {
         self.disabled_at.is_none() && self.guest.as_ref().is_none_or(|guest| guest.live(now))
     }
 
+    /// Whether break-glass cards open it, and nothing else does.
+    pub fn is_glass(&self) -> bool {
+        self.roles.0.contains(&Role::BreakGlass)
+    }
+
     /// Whether one-time codes of an app open a session of it.
     pub fn has_totp(&self) -> bool {
         self.totp_sealed.is_some() && self.totp_confirmed_at.is_some()
+    }
+
+    /// Whether its owner can show a factor in a session: a password, a code of an app or a passkey. A texted code shows no
+    /// more than that somebody has the phone.
+    pub fn can_show(&self) -> bool {
+        self.password.is_some() || self.has_totp() || self.passkeys > 0
     }
 
     /// Whether its sessions may do nothing yet but enrol the factor its roles ask for.
@@ -60,7 +71,10 @@ pub struct SessionRow {
     pub factors: String,
     pub opened_at: Timestamp,
     pub seen_at: Timestamp,
+    /// When its owner last showed a factor.
     pub proved_at: Timestamp,
+    /// When it last looked at what asks for its owner after a pause.
+    pub looked_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub ended_by: String,
     /// The epoch it was opened in, and the one the state is in.
@@ -340,6 +354,7 @@ fn session_row(row: &SqliteRow) -> Result<SessionRow, sqlx::Error> {
         opened_at: rows::time(row, "opened_at_ms")?,
         seen_at: rows::time(row, "seen_at_ms")?,
         proved_at: rows::time(row, "proved_at_ms")?,
+        looked_at: rows::time(row, "looked_at_ms")?,
         ended_at: rows::time_opt(row, "ended_at_ms")?,
         ended_by: row.try_get("ended_by")?,
         epochs: (row.try_get("epoch")?, row.try_get("now_epoch")?),

@@ -151,6 +151,15 @@ pub(super) async fn try_code(
     count(conn, entry.at, &CODE_TRIES, &subject(&found.account)).await
 }
 
+/// The same for a code in a session: one limit for every way (SECURITY §2.3 no. 5).
+pub(super) async fn try_proof(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    name: &str,
+) -> Result<Outcome, sqlx::Error> {
+    count(conn, entry.at, &CODE_TRIES, &subject(name)).await
+}
+
 fn over() -> Refusal {
     Refusal::NotNow("this sign-in is over; begin it anew".to_owned())
 }
@@ -202,7 +211,8 @@ pub(super) async fn open(
     add_session(conn, entry, &account.name, session, &device, factors).await
 }
 
-async fn spend_step(
+/// Uses up a time step; false when it, or a later one, was used before.
+pub(super) async fn spend_step(
     conn: &mut SqliteConnection,
     name: &str,
     step: u64,

@@ -506,3 +506,90 @@ async fn passkeys_are_bounded_go_with_a_new_password_and_open_nothing_for_the_di
     accept(&mut world, 1, 1, Some("$argon2id$")).await;
     assert!(passkeys(&mut world.conn, "ana").await.unwrap().is_empty());
 }
+
+async fn proved(world: &mut World, session: u8) -> crate::Timestamp {
+    let found = super::session(&mut world.conn, &[session; 32]).await;
+    found.unwrap().unwrap().0.proved_at
+}
+
+async fn prove(world: &mut World, session: u8, by: Shown) -> Outcome {
+    let session = format!("s{session}");
+    told(world, Command::Prove { session, by }).await
+}
+
+#[tokio::test]
+async fn a_factor_shown_in_a_session_counts_once_and_only_for_its_owner() {
+    let mut world = World::new().await;
+    for name in ["ana", "bela"] {
+        add(&mut world, name, &["responder"]).await;
+    }
+    invite(&mut world, "ana", 1).await;
+    accept(&mut world, 1, 1, None).await;
+    add_passkey(&mut world, "bela", 2, 0).await;
+    add_passkey(&mut world, "ana", 1, 4).await;
+    world.pass(3_600);
+    let start = proved(&mut world, 1).await;
+    let passkey = |id: u8, count, challenge: u8| Shown::Passkey {
+        id: vec![id; 16],
+        count,
+        challenge: [challenge; 32],
+    };
+    assert!(
+        refused(&prove(&mut world, 1, Shown::Password).await),
+        "none"
+    );
+    assert!(refused(
+        &prove(&mut world, 1, Shown::Totp { step: 5 }).await
+    ));
+    assert!(
+        refused(&prove(&mut world, 1, passkey(2, 0, 1)).await),
+        "hers"
+    );
+    assert!(
+        refused(&prove(&mut world, 1, passkey(1, 4, 1)).await),
+        "a copy"
+    );
+    assert_eq!(proved(&mut world, 1).await, start);
+    let done = prove(&mut world, 1, passkey(1, 5, 2)).await;
+    assert_eq!(done, Outcome::Applied(Receipt::None));
+    assert_eq!(proved(&mut world, 1).await, world.now);
+    assert!(
+        refused(&prove(&mut world, 1, passkey(1, 6, 2)).await),
+        "twice"
+    );
+    let own = told(
+        &mut world,
+        Command::SetPassword {
+            name: "ana".to_owned(),
+            phc: "$argon2id$".to_owned(),
+            but: Some("s1".to_owned()),
+        },
+    );
+    own.await;
+    world.pass(60);
+    assert!(!refused(&prove(&mut world, 1, Shown::Password).await));
+    assert_eq!(proved(&mut world, 1).await, world.now);
+    let session = "s1".to_owned();
+    told(&mut world, Command::End { session }).await;
+    assert!(
+        refused(&prove(&mut world, 1, Shown::Password).await),
+        "over"
+    );
+}
+
+#[tokio::test]
+async fn codes_tried_in_sessions_count_with_those_of_sign_ins() {
+    let mut world = World::new().await;
+    add(&mut world, "ana", &["duty-officer"]).await;
+    let name = "ana".to_owned();
+    for _ in 0..20 {
+        let name = name.clone();
+        assert!(!refused(
+            &told(&mut world, Command::TryProof { name }).await
+        ));
+    }
+    assert!(refused(&told(&mut world, Command::TryProof { name }).await));
+    begin(&mut world, "ana", 1).await;
+    let tried = Command::TryCode { attempt: [1; 32] };
+    assert!(refused(&told(&mut world, tried).await));
+}

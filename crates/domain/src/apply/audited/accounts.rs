@@ -1,7 +1,7 @@
 //! What the audit says of accounts, sign-ins and sessions. Never a password, a code, or the hash of one.
 
 use super::{Said, details, line};
-use crate::access::accounts::{Command, Proof};
+use crate::access::accounts::{Command, Proof, Shown};
 use crate::audit;
 use crate::passes;
 
@@ -94,8 +94,21 @@ pub(super) fn of_accounts(command: &Command) -> Said {
                 .text("passkey", &of_id(&by.id));
             line("sign_in.passkey", session(&by.session.id), details)
         }
+        Command::TryProof { name } => line("session.try", account(name), details()),
+        Command::Prove { session: of, by } => {
+            let factor = match by {
+                Shown::Password => "password",
+                Shown::Totp { .. } => "totp",
+                Shown::Passkey { .. } => "passkey",
+            };
+            line(
+                "session.prove",
+                session(of),
+                details().text("factor", factor),
+            )
+        }
         // That a session is used shows in what it does; sealing a seed anew changes nobody's factor.
-        Command::Touch { .. } | Command::ResealTotp { .. } => None,
+        Command::Touch { .. } | Command::Look { .. } | Command::ResealTotp { .. } => None,
     }
 }
 
@@ -130,6 +143,25 @@ pub(super) fn of_passes(command: &passes::Command) -> Said {
         }
         passes::Command::EndGuest { account } => {
             line("guest.end", format!("account:{account}"), details())
+        }
+        passes::Command::MakeCard { card, site, .. } => line(
+            "glass.make",
+            format!("card:{card}"),
+            details().text("site", site),
+        ),
+        passes::Command::ConfirmCard { card } => {
+            line("glass.confirm", format!("card:{card}"), details())
+        }
+        passes::Command::EndCard { card } => line("glass.end", format!("card:{card}"), details()),
+        passes::Command::OpenByCard(by) => {
+            let details = details()
+                .text("device", &by.device.name)
+                .text("code", &audit::hex(&by.code_hash[..8]));
+            line(
+                "sign_in.glass",
+                format!("session:{}", by.session.id),
+                details,
+            )
         }
     }
 }

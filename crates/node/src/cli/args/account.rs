@@ -66,6 +66,30 @@ pub(crate) enum AccountCommand {
     Disable { name: String },
     /// Let people in again
     Enable { name: String },
+    /// Sealed cards that let somebody in when every other way is gone
+    #[command(subcommand)]
+    Glass(GlassCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GlassCommand {
+    /// List cards: who made them, whether they were used
+    List,
+    /// Make a card for a site and print it, once; somebody else must confirm it before it opens anything
+    Make {
+        /// Where the envelope will lie, such as helsinki
+        site: String,
+    },
+    /// Confirm that a card somebody else made is printed and sealed; the site's earlier one opens nothing any more
+    Confirm {
+        /// As printed on the card
+        card: String,
+    },
+    /// Let nobody in by a card any more, and sign out whoever is in by it
+    Revoke {
+        /// As printed on the card
+        card: String,
+    },
 }
 
 fn roles() -> PossibleValuesParser {
