@@ -8,7 +8,7 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, approvals, audit, automations, bridge, conversations, deliveries, escalation,
-    inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests, sources,
+    files, inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests, sources,
     templates, waking, zones,
 };
 
@@ -37,6 +37,7 @@ pub enum Command {
     Audit(audit::Command),
     Passes(passes::Command),
     Bridge(bridge::Command),
+    Files(files::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -67,7 +68,8 @@ impl Command {
             | Self::Automations(_)
             | Self::Audit(_)
             | Self::Passes(_)
-            | Self::Bridge(_) => 1,
+            | Self::Bridge(_)
+            | Self::Files(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -105,6 +107,7 @@ impl Command {
                 | recipients::Command::Import(_),
             )
             | Self::Waking(waking::Command::StartTest(_))
+            | Self::Files(files::Command::Announce(_))
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -138,7 +141,8 @@ impl Command {
             | Self::Automations(_)
             | Self::Audit(_)
             | Self::Passes(_)
-            | Self::Bridge(_) => false,
+            | Self::Bridge(_)
+            | Self::Files(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0030_bridge.sql"),
     include_str!("migrations/0031_night.sql"),
     include_str!("migrations/0032_passkeys.sql"),
+    include_str!("migrations/0033_files.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -41,6 +41,7 @@ const SLICES: &[&str] = &[
     "limits",
     "deliveries",
     "conversations",
+    "files",
     "escalation",
     "alerts",
     "bridge",

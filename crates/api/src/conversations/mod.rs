@@ -1,6 +1,7 @@
 //! Rooms over HTTP: those of alerts, everyday ones, and the duty inbox.
 
 mod chain;
+mod files;
 mod followers;
 mod messages;
 mod rooms;
@@ -11,6 +12,7 @@ use domain::{AlertId, MessageId, RecipientId, RoomId, recipients};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::files::FileDesk;
 use crate::alerts;
 use crate::input::Order;
 use crate::problem::{Kind, Problem, of_query};
@@ -31,6 +33,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::edit))
         .routes(routes!(messages::mark))
         .routes(routes!(messages::pin))
+        .routes(routes!(files::list, files::announce))
+        .routes(routes!(files::show, files::remove))
+        .routes(routes!(files::bytes, files::put))
         .routes(routes!(chain::chain))
         .routes(routes!(chain::verify))
 }
