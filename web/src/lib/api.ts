@@ -29,6 +29,7 @@ export type Person = S['Person'];
 export type Preview = S['Preview'];
 export type Room = S['Room'];
 export type RoomChain = S['RoomChain'];
+export type RoomFile = S['RoomFile'];
 export type RoomMember = S['RoomMember'];
 export type RoomVerdict = S['RoomVerdict'];
 export type RoundTrips = S['RoundTrips'];

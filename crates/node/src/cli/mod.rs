@@ -23,6 +23,7 @@ mod readiness;
 mod recover;
 mod report;
 mod room;
+mod room_files;
 mod schedule;
 mod settings;
 mod source;
