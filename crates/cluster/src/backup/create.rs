@@ -133,7 +133,15 @@ async fn put_together(
     );
     let written = {
         let (partial, data_dir) = (partial.clone(), order.data_dir.clone());
-        files::blocking(move || encrypt(&partial, (&from, &data_dir), &small, &recipients)).await
+        files::blocking(move || {
+            encrypt(
+                &partial,
+                (from.as_path(), data_dir.as_path()),
+                &small,
+                &recipients,
+            )
+        })
+        .await
     };
     if let Err(source) = written {
         _ = fs::remove_file(&partial); // what is left of it is of no use
