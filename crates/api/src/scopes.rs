@@ -267,6 +267,32 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/templates/{key}/restore",
         Some(Scope::TemplateWrite),
     ),
+    (Method::GET, "/v1/documents", Some(Scope::TemplateRead)),
+    (
+        Method::PUT,
+        "/v1/documents/{key}",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::DELETE,
+        "/v1/documents/{key}",
+        Some(Scope::TemplateWrite),
+    ),
+    (
+        Method::GET,
+        "/v1/documents/{key}/bytes",
+        Some(Scope::TemplateRead),
+    ),
+    (
+        Method::GET,
+        "/v1/alerts/{alert}/documents",
+        Some(Scope::AlertRead),
+    ),
+    (
+        Method::GET,
+        "/v1/alerts/{alert}/documents/{document}/bytes",
+        Some(Scope::AlertRead),
+    ),
     (Method::GET, "/v1/cluster/texts", Some(Scope::ClusterRead)),
     (Method::PUT, "/v1/cluster/texts", Some(Scope::ClusterAdmin)),
     (
@@ -653,6 +679,8 @@ pub(crate) const OWN: &[(Method, &str)] = &[
     (Method::GET, "/v1/alerts"),
     (Method::GET, "/v1/alerts/{alert}"),
     (Method::POST, "/v1/alerts/{alert}/answer"),
+    (Method::GET, "/v1/alerts/{alert}/documents"),
+    (Method::GET, "/v1/alerts/{alert}/documents/{document}/bytes"),
     (Method::GET, "/v1/people/{key}/alerts"),
     (Method::GET, "/v1/rooms"),
     (Method::GET, "/v1/rooms/{room}"),

@@ -7,9 +7,9 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, audit, automations, bridge, conversations, deliveries, escalation,
-    files, inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests, sources,
-    templates, waking, zones,
+    access, alerts, approvals, audit, automations, bridge, conversations, deliveries, documents,
+    escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients, reports,
+    requests, sources, templates, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -38,6 +38,7 @@ pub enum Command {
     Passes(passes::Command),
     Bridge(bridge::Command),
     Files(files::Command),
+    Documents(documents::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -69,7 +70,8 @@ impl Command {
             | Self::Audit(_)
             | Self::Passes(_)
             | Self::Bridge(_)
-            | Self::Files(_) => 1,
+            | Self::Files(_)
+            | Self::Documents(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -108,6 +110,7 @@ impl Command {
             )
             | Self::Waking(waking::Command::StartTest(_))
             | Self::Files(files::Command::Announce(_))
+            | Self::Documents(documents::Command::Put(_))
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -142,7 +145,8 @@ impl Command {
             | Self::Audit(_)
             | Self::Passes(_)
             | Self::Bridge(_)
-            | Self::Files(_) => false,
+            | Self::Files(_)
+            | Self::Documents(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -16,6 +16,7 @@ use crate::{
 mod of_accounts;
 mod of_acts;
 mod of_audit;
+mod of_documents;
 mod of_files;
 mod of_limits;
 mod of_mail;
@@ -110,6 +111,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_accounts::samples());
     all.extend(of_audit::samples());
     all.extend(of_files::samples());
+    all.extend(of_documents::samples());
     all
 }
 

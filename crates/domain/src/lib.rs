@@ -14,6 +14,7 @@ mod command;
 pub mod conversations;
 pub mod deliveries;
 mod digest;
+pub mod documents;
 pub mod envelope;
 pub mod escalation;
 mod facts;

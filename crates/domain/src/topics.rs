@@ -169,7 +169,7 @@ pub fn touched(command: &Command) -> Topics {
         Command::Sources(_) => &[Sources, Alerts, Deliveries, Rooms],
         Command::Reports(_) => &[Reports, Alerts, Rooms],
         Command::Zones(_) | Command::Oncall(_) => &[Duty],
-        Command::Templates(_) => &[Templates],
+        Command::Templates(_) | Command::Documents(_) => &[Templates],
         Command::Limits(_) => &[Limits],
         Command::Waking(_) => &[People, Deliveries, Cluster],
         #[cfg(feature = "next-level")]

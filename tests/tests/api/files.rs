@@ -13,9 +13,8 @@ use super::World;
 use super::alerts::expand;
 use super::client::{Answer, Client};
 
-/// A founded cluster with the room of an alert to Anna.
-async fn alerted() -> World {
-    let world = World::start().await;
+/// Founds the cluster, so that its node has a name.
+pub(super) async fn found(world: &World) {
     let found = Found {
         cluster_id: [7; 16],
         organisation: "Aurora Energy".to_owned(),
@@ -24,6 +23,12 @@ async fn alerted() -> World {
         addresses: vec![],
     };
     world.apply(Command::Nodes(Nodes::Found(found))).await;
+}
+
+/// A founded cluster with the room of an alert to Anna.
+async fn alerted() -> World {
+    let world = World::start().await;
+    found(&world).await;
     world.add_people().await;
     for text in ["Fire in hall 2", "Flood"] {
         let to = if text == "Flood" { "bela" } else { "anna" };
@@ -59,7 +64,7 @@ async fn put(client: &Client, path: &str, offset: usize, bytes: &[u8]) -> Answer
 }
 
 /// Puts a file into a room; the path of its bytes.
-async fn share(client: &Client, room: &str, name: &str, bytes: &[u8]) -> String {
+pub(super) async fn share(client: &Client, room: &str, name: &str, bytes: &[u8]) -> String {
     let path = announce(client, room, name, bytes).await;
     for (piece, offset) in bytes.chunks(1 << 20).zip((0..).step_by(1 << 20)) {
         put(client, &path, offset, piece).await.expect(200);

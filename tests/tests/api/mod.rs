@@ -18,6 +18,7 @@ mod device;
 mod directory;
 mod disk;
 mod document;
+mod documents;
 mod files;
 mod held;
 mod inbox;

@@ -42,6 +42,7 @@ const SLICES: &[&str] = &[
     "deliveries",
     "conversations",
     "files",
+    "documents",
     "escalation",
     "alerts",
     "bridge",

@@ -365,9 +365,18 @@ pub(super) async fn show(
 pub(super) async fn bytes(
     State(shared): State<Shared>,
     Segments(room, file): Segments,
-    mut view: View,
+    view: View,
 ) -> Result<Response, Problem> {
     let row = known(&shared, &room, &file).await?;
+    give(&shared, view, &row).await
+}
+
+/// The answer with the bytes of a file, whichever way it was found.
+pub(crate) async fn give(
+    shared: &Shared,
+    mut view: View,
+    row: &FileRow,
+) -> Result<Response, Problem> {
     if row.removed.is_some() {
         return Err(Problem::not_found("this file was taken away"));
     }
@@ -380,7 +389,7 @@ pub(super) async fn bytes(
     };
     let found = shared.files.open(row.sha256).await.map_err(of_file)?;
     let Some(file) = found else {
-        return Err(elsewhere(&mut view, &row).await?);
+        return Err(elsewhere(&mut view, row).await?);
     };
     drop(view);
     let mut headers = HeaderMap::new();
@@ -478,7 +487,7 @@ pub(super) async fn of_messages(
 }
 
 /// Files as they are answered, in the order given.
-async fn shown(view: &mut View, rows: Vec<FileRow>) -> Result<Vec<FileJson>, Problem> {
+pub(crate) async fn shown(view: &mut View, rows: Vec<FileRow>) -> Result<Vec<FileJson>, Problem> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -12,7 +12,7 @@ use domain::{AlertId, MessageId, RecipientId, RoomId, recipients};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use self::files::FileDesk;
+pub(crate) use self::files::{FileDesk, FileJson, give, shown as shown_files};
 use crate::alerts;
 use crate::input::Order;
 use crate::problem::{Kind, Problem, of_query};
@@ -110,7 +110,7 @@ async fn find_message(shared: &Shared, room: &str, message: &str) -> Result<Mess
 
 /// Who does it: whoever is signed in, as themselves; for a key or an operator the person named, in the name given, else
 /// whoever asks.
-async fn speaker(
+pub(crate) async fn speaker(
     shared: &Shared,
     order: &Order,
     author: Option<String>,

@@ -196,6 +196,12 @@ async fn remove(
     if file.removed.is_some() {
         return Ok(Outcome::Unchanged);
     }
+    if let Some(document) = &file.document {
+        let problem = format!(
+            "this file is the document {document}; give that another file or take it out first"
+        );
+        return Ok(Outcome::Refused(Refusal::NotNow(problem)));
+    }
     if file.message.is_none() {
         sqlx::query("delete from file where file_id = ?")
             .bind(id.as_bytes())
@@ -237,6 +243,20 @@ async fn expire(
         0 => Outcome::Unchanged,
         ended => Outcome::Applied(Receipt::Count(ended)),
     })
+}
+
+/// Notes which document a file is, or that it is none any more.
+pub(crate) async fn set_document(
+    conn: &mut SqliteConnection,
+    file: FileId,
+    document: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update file set document = ? where file_id = ?")
+        .bind(document)
+        .bind(file.as_bytes())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 async fn is_member(conn: &mut SqliteConnection, node: NodeId) -> Result<bool, sqlx::Error> {

@@ -21,7 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::apply::apply;
+pub(crate) use self::apply::{apply, set_document};
 pub use self::command::{Announce, Command};
 pub use self::query::{
     FileRow, Wanted, copies, find, held_by, in_room, live, missing, next_due, of_messages, over,

@@ -34,6 +34,8 @@ pub struct FileRow {
     pub message: Option<MessageId>,
     /// When and by whom it was taken away.
     pub removed: Option<(Timestamp, String)>,
+    /// Key of the document it is.
+    pub document: Option<String>,
 }
 
 fn file(row: &SqliteRow) -> Result<FileRow, sqlx::Error> {
@@ -57,6 +59,7 @@ fn file(row: &SqliteRow) -> Result<FileRow, sqlx::Error> {
         message: message.map(|id| MessageId::from_row(&id)).transpose()?,
         removed: rows::time_opt(row, "removed_at_ms")?
             .map(|at| (at, removed_by.unwrap_or_default())),
+        document: row.try_get("document")?,
     })
 }
 

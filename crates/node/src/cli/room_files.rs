@@ -69,14 +69,7 @@ pub(super) async fn files(context: &Context, command: FileCommand) -> Done {
         FileCommand::Fetch { room, id, file } => {
             let path = format!("{}/bytes", path(&room, &id));
             let bytes = client.download(&path).await?;
-            if file == Path::new("-") {
-                return context.output.bytes(&bytes);
-            }
-            std::fs::write(&file, &bytes).map_err(|e| cannot("write", &file, &e))?;
-            let shown = file.display().to_string();
-            let object = json!({ "ok": true, "file": shown, "bytes": bytes.len() });
-            context.output.data(&object, || format!("{shown} written"));
-            Ok(())
+            save(context, &bytes, &file)
         }
         FileCommand::TakeAway { room, id } => {
             let path = path(&room, &id);
@@ -129,13 +122,34 @@ fn standing(file: &Value) -> String {
     }
 }
 
-async fn send(
-    context: &Context,
+async fn send(context: &Context, client: &Client, room: &str, file: &Path, said: Value) -> Done {
+    let id = deliver(client, room, file, said).await?;
+    let object = json!({ "ok": true, "file": id });
+    context
+        .output
+        .data(&object, || format!("in the room as file {id}"));
+    Ok(())
+}
+
+/// Writes what was fetched where it is to go.
+pub(super) fn save(context: &Context, bytes: &[u8], file: &Path) -> Done {
+    if file == Path::new("-") {
+        return context.output.bytes(bytes);
+    }
+    std::fs::write(file, bytes).map_err(|e| cannot("write", file, &e))?;
+    let shown = file.display().to_string();
+    let object = json!({ "ok": true, "file": shown, "bytes": bytes.len() });
+    context.output.data(&object, || format!("{shown} written"));
+    Ok(())
+}
+
+/// Puts a file into a room, with what is said with it; its id.
+pub(super) async fn deliver(
     client: &Client,
     room: &str,
     file: &Path,
     mut said: Value,
-) -> Done {
+) -> Result<String, Failure> {
     let bytes = std::fs::read(file).map_err(|e| cannot("read", file, &e))?;
     let name = file.file_name().map(|name| name.to_string_lossy());
     said["name"] = json!(name);
@@ -159,9 +173,5 @@ async fn send(
             .put_bytes(&format!("{path}/bytes?offset={at}"), piece.to_vec())
             .await?;
     }
-    let object = json!({ "ok": true, "file": id });
-    context
-        .output
-        .data(&object, || format!("in the room as file {id}"));
-    Ok(())
+    Ok(id)
 }

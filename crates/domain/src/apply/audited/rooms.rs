@@ -2,8 +2,8 @@
 
 use super::{Said, details, line};
 use crate::conversations::Command;
-use crate::files;
 use crate::ids::RoomId;
+use crate::{documents, files};
 
 pub(super) fn of_rooms(command: &Command) -> Said {
     let room = |id: &RoomId| format!("room:{id}");
@@ -109,5 +109,24 @@ pub(super) fn of_files(command: &files::Command) -> Said {
         }
         // Which disks hold a file, and what never came.
         files::Command::Hold { .. } | files::Command::Expire { .. } => None,
+    }
+}
+
+pub(super) fn of_documents(command: &documents::Command) -> Said {
+    let object = |key: &str| format!("document:{key}");
+    match command {
+        documents::Command::Put(put) => {
+            let details = details()
+                .text("author", &put.by.name)
+                .text("title", &put.title)
+                .text("file", &put.file.to_string())
+                .text("owner", &put.owner)
+                .names("templates", put.templates.iter().map(String::as_str));
+            line("document.put", object(&put.key), details)
+        }
+        documents::Command::Remove { key, by } => {
+            let details = details().text("author", &by.name);
+            line("document.remove", object(key), details)
+        }
     }
 }
