@@ -5,7 +5,7 @@ import { nodes, Refused, Unreachable, type Problem } from '../lib/nodes.svelte';
 
 /** Bytes of one piece: on a slow link each gets through well within a node's patience. */
 const PIECE = 128 * 1024;
-/** How long a piece, or the beginning of an answer, may take, ms. */
+/** How long a piece may take, ms. */
 const PATIENCE = 45_000;
 /** How long a whole file may take to come, ms. */
 const WHOLE = 300_000;
@@ -69,11 +69,12 @@ export async function send(path: string, file: File, progress: (part: number) =>
 const final = (status: number): boolean => status < 500 && ![401, 408, 409, 429].includes(status);
 
 async function sendTo(node: string, path: string, file: File, progress: (part: number) => void, stop: AbortSignal): Promise<void> {
-  let at: Upload = await (await one(node, 'GET', path, undefined, stop)).json();
+  const standing = (answer: Response): Promise<Upload> => answer.json() as Promise<Upload>;
+  let at = await one(node, 'GET', path, standing, stop);
   while (!at.complete) {
     progress(at.received / file.size);
-    const piece = file.slice(at.received, at.received + PIECE);
-    at = await (await one(node, 'PUT', `${path}/bytes?offset=${at.received}`, piece, stop)).json();
+    const body = file.slice(at.received, at.received + PIECE);
+    at = await one(node, 'PUT', `${path}/bytes?offset=${at.received}`, standing, stop, { body });
   }
   progress(1);
 }
@@ -83,7 +84,7 @@ export async function fetched(path: string, stop: AbortSignal): Promise<Blob> {
   let last: unknown = new Unreachable();
   for (const node of order()) {
     try {
-      return await (await one(node, 'GET', `${path}/bytes`, undefined, stop, WHOLE)).blob();
+      return await one(node, 'GET', `${path}/bytes`, (answer) => answer.blob(), stop, { patience: WHOLE });
     } catch (error) {
       if (stop.aborted || (error instanceof Refused && final(error.problem.status))) throw error;
       last = error;
@@ -97,24 +98,33 @@ const order = (): string[] => {
   return [first, ...nodes.known.filter((origin) => origin !== first)];
 };
 
-async function one(node: string, method: string, path: string, body: Blob | undefined, stop: AbortSignal, patience = PATIENCE): Promise<Response> {
+/** One request to one node, and what is taken out of its answer. */
+async function one<T>(node: string, method: string, path: string, take: (answer: Response) => Promise<T>, stop: AbortSignal, options: { body?: Blob; patience?: number } = {}): Promise<T> {
   const url = node + path;
-  const headers = await nodes.headers(method, url);
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(patience)]);
-  const sent: RequestInit = { method, headers, signal, credentials: 'omit', cache: 'no-store', redirect: 'error' };
-  if (body) {
-    sent.headers = { ...headers, 'content-type': 'application/octet-stream' };
-    sent.body = body;
-  }
-  const response = await fetch(url, sent);
-  nodes.answered(node, response.headers);
-  if (response.ok) return response;
-  let problem: Problem;
+  const [abort, { body }] = [new AbortController(), options];
+  const end = (): void => abort.abort();
+  const timer = setTimeout(end, options.patience ?? PATIENCE);
+  stop.addEventListener('abort', end, { once: true });
   try {
-    problem = (await response.json()) as Problem;
-  } catch {
-    // Something that is no node answered.
-    throw new Unreachable();
+    const headers = await nodes.headers(method, url);
+    const sent: RequestInit = { method, headers, signal: abort.signal, credentials: 'omit', cache: 'no-store', redirect: 'error' };
+    if (body) {
+      sent.headers = { ...headers, 'content-type': 'application/octet-stream' };
+      sent.body = body;
+    }
+    const response = await fetch(url, sent);
+    nodes.answered(node, response.headers);
+    if (response.ok) return await take(response);
+    let problem: Problem;
+    try {
+      problem = (await response.json()) as Problem;
+    } catch {
+      // Something that is no node answered.
+      throw new Unreachable();
+    }
+    throw new Refused(problem);
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener('abort', end);
   }
-  throw new Refused(problem);
 }
