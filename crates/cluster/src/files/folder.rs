@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ impl Folder {
         let found = file.metadata()?;
         let len = found.len();
         // One that is kept already has a second name, and is never written to again.
-        if len != offset || found.nlink() > 1 && !bytes.is_empty() {
+        if len != offset || (found.nlink() > 1 && !bytes.is_empty()) {
             return Err(FileError::Offset(len));
         }
         file.write_all(bytes)?;
@@ -96,7 +96,7 @@ impl Folder {
     /// Opens a file and compares it with its digest; a damaged one is thrown away, to be fetched anew.
     pub(super) fn open_checked(&self, digest: &FileDigest) -> io::Result<Option<File>> {
         let path = self.kept(digest);
-        let mut file = match File::open(&path) {
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -107,7 +107,6 @@ impl Folder {
             remove(&path)?;
             return Ok(None);
         }
-        file.rewind()?;
         Ok(Some(file))
     }
 
