@@ -19,6 +19,8 @@ mod net_commit;
 mod net_digests;
 #[path = "cluster/net_epochs.rs"]
 mod net_epochs;
+#[path = "cluster/net_files.rs"]
+mod net_files;
 #[path = "cluster/net_islands.rs"]
 mod net_islands;
 #[path = "cluster/net_membership.rs"]

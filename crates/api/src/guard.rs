@@ -236,7 +236,13 @@ async fn own_room(shared: &Shared, room: RoomId, request: &mut Parts) -> Result<
     let params = RawPathParams::from_request_parts(request, shared).await;
     let params = params.map_err(|error| Problem::new(Kind::BadRequest, error.body_text()))?;
     for (name, value) in &params {
-        if name != "room" || conversations::find(shared, value).await? != room {
+        let own = match name {
+            "room" => conversations::find(shared, value).await? == room,
+            // Its handler looks for it in the room only.
+            "file" => true,
+            _ => false,
+        };
+        if !own {
             return Err(alerts::unknown());
         }
     }

@@ -26,6 +26,9 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The largest body taken from somebody unknown.
 const UNSIGNED_BYTES_MAX: usize = 16 * 1024;
 
+/// The largest piece of a file taken at once.
+pub(crate) const PIECE_BYTES_MAX: usize = 1024 * 1024;
+
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -92,6 +95,13 @@ pub(crate) struct Upload {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// A change whose body is a piece of a file.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) order: Order,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// A change without a body.
 #[derive(Debug)]
 pub(crate) struct Bare {
@@ -149,15 +159,29 @@ impl FromRequest<Shared> for Upload {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = read_up_to(body, contacts::FILE_BYTES_MAX, UPLOAD_TIME).await?;
-        let mut order = order(&parts, &bytes)?;
-        // How a file is to be taken stands in the query.
-        let query = parts.uri.query().unwrap_or_default();
-        let whole = Sha256::new().chain_update(order.body).chain_update(query);
-        order.body = whole.finalize().into();
+        let (order, bytes) = file(request, contacts::FILE_BYTES_MAX).await?;
         Ok(Self { order, bytes })
     }
+}
+
+impl FromRequest<Shared> for Piece {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let (order, bytes) = file(request, PIECE_BYTES_MAX).await?;
+        Ok(Self { order, bytes })
+    }
+}
+
+/// A body that is a file, or a piece of one. How it is to be taken stands in the query.
+async fn file(request: Request, bytes_max: usize) -> Result<(Order, Vec<u8>), Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = read_up_to(body, bytes_max, UPLOAD_TIME).await?;
+    let mut order = order(&parts, &bytes)?;
+    let query = parts.uri.query().unwrap_or_default();
+    let whole = Sha256::new().chain_update(order.body).chain_update(query);
+    order.body = whole.finalize().into();
+    Ok((order, bytes))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -18,6 +18,7 @@ mod connection;
 mod conversations;
 mod denials;
 mod directory;
+mod documents;
 mod events;
 mod fields;
 mod guard;

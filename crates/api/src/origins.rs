@@ -11,7 +11,7 @@ const REMEMBER_S: &str = "7200";
 
 const METHODS: &str = "GET, POST, PUT, DELETE";
 const ASKED: &str = "authorization, content-type, dpop, idempotency-key";
-const TOLD: &str = "date, dpop-nonce, holdfast-applied, holdfast-as-of, holdfast-break-glass, holdfast-island, holdfast-island-site, location, retry-after, www-authenticate";
+const TOLD: &str = "date, dpop-nonce, holdfast-applied, holdfast-as-of, holdfast-break-glass, holdfast-island, holdfast-island-site, location, retry-after, upload-offset, www-authenticate";
 
 /// Where members serve HTTPS, as their pages' origins: `https://n1.example.org:7443`. From the settings.
 #[derive(Clone, Debug, Default)]

@@ -17,8 +17,8 @@ use crate::openapi::openapi;
 use crate::problem::{Kind, Problem};
 use crate::state::Shared;
 use crate::{
-    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, events,
-    headers, health, held, inbound, island, limits, lite, metrics, nodes, origins, outbox,
+    access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, documents,
+    events, headers, health, held, inbound, island, limits, lite, metrics, nodes, origins, outbox,
     readiness, recipients, reports, schedules, sources, templates, text_policy, waking, watch, web,
     zones,
 };
@@ -36,6 +36,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(schedules::routes())
         .merge(zones::routes())
         .merge(templates::routes())
+        .merge(documents::routes())
         .merge(text_policy::routes())
         .merge(directory::routes())
         .merge(conversations::routes())

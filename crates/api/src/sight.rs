@@ -38,12 +38,16 @@ const OF_NODES: &[&str] = &[
 ];
 
 /// Files that are of use only byte by byte: what an island journalled goes from node to node by an admin's hand, and what
-/// is left out of an export of the audit cannot be verified. Taking that is in the audit itself.
+/// is left out of an export of the audit cannot be verified: taking those is in the audit itself. A file in a room, or a
+/// plan, was put there for everybody who may read it.
 const WHOLE: &[&str] = &[
     "/v1/audit/export",
     "/v1/audit/export/checkpoints",
     "/v1/audit/export/nodes",
     "/v1/island/export",
+    "/v1/rooms/{room}/files/{file}/bytes",
+    "/v1/documents/{key}/bytes",
+    "/v1/alerts/{alert}/documents/{document}/bytes",
 ];
 
 /// Fields that hold what was said to everybody who was called. Who reads the alert reads them as they are.

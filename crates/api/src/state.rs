@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
-use domain::ports::{Clock, ClusterAdmin, IntakeTally, Machine, Replica};
+use domain::ports::{Clock, ClusterAdmin, FileStore, IntakeTally, Machine, Replica};
 use domain::watch::Board;
 
 use crate::accounts::caller::Sessions;
@@ -12,6 +12,7 @@ use crate::accounts::glass::Glass;
 use crate::accounts::pace::Pace;
 use crate::accounts::password::Hasher;
 use crate::accounts::webauthn::RelyingParty;
+use crate::conversations::FileDesk;
 use crate::denials::Denials;
 use crate::events::Listeners;
 use crate::guard::KeyCache;
@@ -35,6 +36,8 @@ pub struct ApiState {
     pub members: Vec<String>,
     /// The domain passkeys are for (RP ID): that of every node, or one above all of them. `None`: no passkeys.
     pub passkey_domain: Option<String>,
+    /// Bytes of files in rooms.
+    pub files: Arc<dyn FileStore>,
 }
 
 impl fmt::Debug for ApiState {
@@ -67,6 +70,8 @@ pub(crate) struct Shared {
     /// Under which the app's pages run.
     pub(crate) policy: HeaderValue,
     pub(crate) listeners: Arc<Listeners>,
+    pub(crate) files: Arc<dyn FileStore>,
+    pub(crate) file_desk: Arc<FileDesk>,
 }
 
 impl fmt::Debug for Shared {
@@ -98,6 +103,8 @@ impl Shared {
             policy: web::policy(&state.members),
             origins: Origins::new(state.members),
             listeners: Arc::new(Listeners::new()),
+            files: state.files,
+            file_desk: Arc::default(),
         }
     }
 }

@@ -191,7 +191,7 @@ pub(crate) fn policy(members: &[String]) -> HeaderValue {
         connect.push_str(member);
     }
     let policy = format!(
-        "default-src 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+        "default-src 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
          font-src 'self'; connect-src {connect}; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
          form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
          trusted-types svelte-trusted-html holdfast-sw"

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ClusterConfig, engine_config};
 use crate::epoch;
+use crate::files::{self, Files};
 use crate::fitness;
 use crate::founding::{self, Founding};
 use crate::identity::{Identity, IdentityError};
@@ -76,6 +77,8 @@ pub enum ClusterError {
     Unfinished { what: &'static str },
     #[error("the timing profile is impossible")]
     Profile(#[source] openraft::ConfigError),
+    #[error("cannot use the folder for files in the data directory")]
+    Files(#[source] std::io::Error),
     #[error("this should not happen, please report it: {0}")]
     Internal(String),
 }
@@ -107,6 +110,7 @@ pub struct Cluster {
     ground: Arc<Ground>,
     admissions: Admissions,
     rotation: Rotation,
+    files: Arc<Files>,
     log: store::log::LogStore,
     store: Option<Store>,
     node_db: Arc<NodeDb>,
@@ -226,11 +230,20 @@ impl Cluster {
                 .island_after
                 .unwrap_or_else(|| config.profile.island_after()),
         ));
+        let files = Files::of_member(
+            config.data_dir.join(files::FOLDER),
+            config.tuning.files,
+            node,
+            transport.clone(),
+            timing.snapshot_rate,
+        );
+        let files = Arc::new(files.map_err(ClusterError::Files)?);
         let peers = Peers::new(
             core.clone(),
             admissions.clone(),
             ground.clone(),
             rotation.clone(),
+            files.clone(),
         );
         transport.serve(Arc::new(peers));
         tasks.spawn(proposing);
@@ -262,6 +275,7 @@ impl Cluster {
             ground,
             admissions,
             rotation,
+            files,
             log: store.log.clone(),
             node_db: store.node_db.clone(),
             store: Some(store),
@@ -294,6 +308,11 @@ impl Cluster {
     /// This node's identity; its chain and key also serve HTTPS.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.core.identity
+    }
+
+    /// Bytes of files, here and at the other members.
+    pub fn files(&self) -> Arc<Files> {
+        self.files.clone()
     }
 
     /// This node's own small database (journals, SIM PIN memory).

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ports::Clock;
+use domain::ports::{Clock, FileLimits};
 use openraft::SnapshotPolicy;
 
 use crate::cluster::ClusterError;
@@ -102,6 +102,8 @@ pub struct Tuning {
     /// A node that has heard no majority for this long works by itself; the profile's own time if not set. A cluster may
     /// choose longer; only tests choose shorter.
     pub island_after: Option<Duration>,
+    /// What this node takes of files.
+    pub files: FileLimits,
 }
 
 impl Default for Tuning {
@@ -112,6 +114,7 @@ impl Default for Tuning {
             log_kept: 50_000,
             lag_max: 200_000,
             island_after: None,
+            files: FileLimits::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 pub mod crypto;
 mod epoch;
+mod files;
 mod fitness;
 mod founding;
 pub mod identity;
@@ -34,6 +35,7 @@ mod wire;
 
 pub use cluster::{Cluster, ClusterError, Invitation, Stopped};
 pub use config::{Carriers, ClusterConfig, LocalPath, Tuning, engine_settings};
+pub use files::Files;
 pub use founding::Founding;
 pub use identity::{AuditKey, Identity};
 pub use island::{CarryError, ExportError, ImportError, IslandReplica, export_stopped};

@@ -41,10 +41,12 @@ pub enum Kind {
     Authorities = 17,
     /// I am this start of this copy of myself.
     Presence = 20,
+    /// A piece of a file, please.
+    File = 21,
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Vote,
         Self::PreVote,
         Self::Append,
@@ -63,6 +65,7 @@ impl Kind {
         Self::SignLeaf,
         Self::Authorities,
         Self::Presence,
+        Self::File,
     ];
 
     /// Reads the first byte of a request.
@@ -86,6 +89,7 @@ impl Kind {
             | Self::SignLeaf
             | Self::Authorities => 10,
             Self::Snapshot => -10,
+            Self::File => -20,
         }
     }
 }

@@ -11,6 +11,7 @@ use futures_util::stream;
 use openraft::storage::RaftStateMachine;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::files::Files;
 use crate::island::{self, Ground};
 use crate::join::{Admissions, Newcomer};
 use crate::membership;
@@ -73,7 +74,8 @@ impl<M: RaftStateMachine<TypeConfig>> RaftPeer<M> {
                 | Kind::RotateKey
                 | Kind::SignLeaf
                 | Kind::Authorities
-                | Kind::Presence => return Ok(None),
+                | Kind::Presence
+                | Kind::File => return Ok(None),
             }
             .map(Some)
             .map_err(words)
@@ -158,6 +160,7 @@ pub(crate) struct Peers {
     admissions: Admissions,
     ground: Arc<Ground>,
     rotation: Rotation,
+    files: Arc<Files>,
 }
 
 impl Peers {
@@ -166,6 +169,7 @@ impl Peers {
         admissions: Admissions,
         ground: Arc<Ground>,
         rotation: Rotation,
+        files: Arc<Files>,
     ) -> Self {
         Self {
             engine: RaftPeer::new(core.raft.clone()),
@@ -173,6 +177,7 @@ impl Peers {
             admissions,
             ground,
             rotation,
+            files,
         }
     }
 
@@ -262,6 +267,7 @@ impl Service for Peers {
             }
             Kind::SignLeaf => self.rotation.sign_for(from, &body),
             Kind::Authorities => self.rotation.standing(),
+            Kind::File => self.files.answer(&body).await,
             Kind::AppendStream | Kind::Snapshot | Kind::Presence => {
                 Err("not a request of one frame".to_owned())
             }

@@ -12,6 +12,7 @@ use domain::bridge;
 use domain::deliveries::{self, Command as Deliveries, Lane};
 use domain::envelope::{Actor, LeaderStamp};
 use domain::escalation;
+use domain::files;
 use domain::inbound;
 use domain::islands;
 use domain::nodes::{self, ChannelRow, CivilStep, Command as Nodes, SetCivilOffset};
@@ -286,6 +287,11 @@ impl Scheduler {
                 }));
         }
         if island.is_none() {
+            let over = files::over(&mut view, now, FOLLOW_UPS).await?;
+            if !over.is_empty() {
+                plan.commands
+                    .push(Command::Files(files::Command::Expire { files: over }));
+            }
             let due = reports::due(&mut view, now, FOLLOW_UPS).await?;
             if !due.is_empty() {
                 plan.commands
@@ -383,6 +389,7 @@ impl Scheduler {
             waking::next_due(&mut view).await?,
             automations::next_due(&mut view).await?,
             bridge::next_due(&mut view).await?,
+            files::next_due(&mut view).await?,
             marked_at,
         ];
         plan.next = later.into_iter().flatten().filter(|at| *at > now).min();

@@ -10,8 +10,8 @@ use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, approvals, audit, automations, bridge, conversations, deliveries,
-    escalation, inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests,
-    sources, templates, waking, zones,
+    documents, escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients,
+    reports, requests, sources, templates, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -290,6 +290,8 @@ async fn apply_one(
         Command::Audit(command) => audit::apply(conn, &context, command).await,
         Command::Passes(command) => Box::pin(passes::apply(conn, &context, command)).await,
         Command::Bridge(command) => Box::pin(bridge::apply(conn, &context, command)).await,
+        Command::Files(command) => Box::pin(files::apply(conn, &context, command)).await,
+        Command::Documents(command) => Box::pin(documents::apply(conn, &context, command)).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

@@ -7,9 +7,9 @@ use crate::nodes::Disk;
 use crate::vocabulary::Severity;
 
 use crate::{
-    access, alerts, approvals, audit, automations, bridge, conversations, deliveries, escalation,
-    inbound, islands, limits, nodes, oncall, passes, recipients, reports, requests, sources,
-    templates, waking, zones,
+    access, alerts, approvals, audit, automations, bridge, conversations, deliveries, documents,
+    escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients, reports,
+    requests, sources, templates, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -37,6 +37,8 @@ pub enum Command {
     Audit(audit::Command),
     Passes(passes::Command),
     Bridge(bridge::Command),
+    Files(files::Command),
+    Documents(documents::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -67,7 +69,9 @@ impl Command {
             | Self::Automations(_)
             | Self::Audit(_)
             | Self::Passes(_)
-            | Self::Bridge(_) => 1,
+            | Self::Bridge(_)
+            | Self::Files(_)
+            | Self::Documents(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -105,6 +109,8 @@ impl Command {
                 | recipients::Command::Import(_),
             )
             | Self::Waking(waking::Command::StartTest(_))
+            | Self::Files(files::Command::Announce(_))
+            | Self::Documents(documents::Command::Put(_))
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -138,7 +144,9 @@ impl Command {
             | Self::Automations(_)
             | Self::Audit(_)
             | Self::Passes(_)
-            | Self::Bridge(_) => false,
+            | Self::Bridge(_)
+            | Self::Files(_)
+            | Self::Documents(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -16,6 +16,8 @@ use crate::{
 mod of_accounts;
 mod of_acts;
 mod of_audit;
+mod of_documents;
+mod of_files;
 mod of_limits;
 mod of_mail;
 mod of_orders;
@@ -108,6 +110,8 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_mail::samples());
     all.extend(of_accounts::samples());
     all.extend(of_audit::samples());
+    all.extend(of_files::samples());
+    all.extend(of_documents::samples());
     all
 }
 

@@ -119,6 +119,10 @@ id16!(
     MessageId
 );
 id16!(
+    /// A file put into a room; derived from the request that announced it.
+    FileId
+);
+id16!(
     /// A change to a running alert; derived from the request that asked for it, or from the rule that made it.
     ActId
 );
@@ -146,6 +150,13 @@ impl DeliveryId {
         id[..4].copy_from_slice(&alert.0[..4]);
         id[4..8].copy_from_slice(&recipient.0[..4]);
         Self(id)
+    }
+}
+
+impl FileId {
+    /// The file that a request announces.
+    pub fn of_request(request: RequestId) -> Self {
+        Self::derive(&[request.as_bytes()])
     }
 }
 

@@ -14,9 +14,11 @@ mod command;
 pub mod conversations;
 pub mod deliveries;
 mod digest;
+pub mod documents;
 pub mod envelope;
 pub mod escalation;
 mod facts;
+pub mod files;
 #[cfg(test)]
 mod golden;
 pub mod ids;
@@ -55,8 +57,8 @@ pub use command::Command;
 pub use digest::{DigestError, StateDigest, digest_of_state};
 pub use envelope::{Actor, Envelope, LeaderStamp, LogEntry};
 pub use ids::{
-    ActId, AlertId, DeliveryId, GroupId, ImportId, MessageId, NodeId, RecipientId, RequestId,
-    RoomId,
+    ActId, AlertId, DeliveryId, FileId, GroupId, ImportId, MessageId, NodeId, RecipientId,
+    RequestId, RoomId,
 };
 pub use migrate::{MigrateError, SCHEMA_VERSION, migrate};
 pub use outcome::{Outcome, Receipt, Refusal};

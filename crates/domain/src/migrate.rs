@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0030_bridge.sql"),
     include_str!("migrations/0031_night.sql"),
     include_str!("migrations/0032_passkeys.sql"),
+    include_str!("migrations/0033_files.sql"),
     include_str!("migrations/0034_glass.sql"),
     include_str!("migrations/0035_room_digest_by_time.sql"),
     #[cfg(feature = "next-level")]

@@ -1,5 +1,7 @@
 //! What the domain asks of the world: a replicated log, channels that carry words, and clocks. Implemented elsewhere.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -10,6 +12,7 @@ use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{Notify, watch};
 
+pub use self::files::{FileError, FileLimits, FileStore};
 use crate::deliveries::{AttemptRef, SendOutcome};
 use crate::digest::StateDigest;
 use crate::envelope::{Actor, LeaderStamp};

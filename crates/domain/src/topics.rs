@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::access::{Scope, accounts};
-use crate::{Command, access, nodes, passes};
+use crate::{Command, access, files, nodes, passes};
 
 /// How many changes a node remembers. Whoever was away for longer reads everything anew.
 const MEMORY_LEN: usize = 4_096;
@@ -166,6 +166,8 @@ pub fn touched(command: &Command) -> Topics {
         Command::Deliveries(_) => &[Deliveries],
         Command::Conversations(_) => &[Rooms],
         Command::Bridge(_) => &[Rooms, Deliveries],
+        Command::Files(files::Command::Announce(_) | files::Command::Expire { .. }) => &[],
+        Command::Files(_) => &[Rooms],
         Command::Escalation(_) => &[Alerts, Deliveries, Rooms],
         Command::Alerts(_) | Command::Approvals(_) | Command::Automations(_) => {
             &[Alerts, Deliveries, Rooms, Limits]
@@ -176,7 +178,7 @@ pub fn touched(command: &Command) -> Topics {
         Command::Sources(_) => &[Sources, Alerts, Deliveries, Rooms],
         Command::Reports(_) => &[Reports, Alerts, Rooms],
         Command::Zones(_) | Command::Oncall(_) => &[Duty],
-        Command::Templates(_) => &[Templates],
+        Command::Templates(_) | Command::Documents(_) => &[Templates],
         Command::Limits(_) => &[Limits],
         Command::Waking(_) => &[People, Deliveries, Cluster],
         #[cfg(feature = "next-level")]

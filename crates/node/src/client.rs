@@ -162,6 +162,13 @@ impl Client {
         succeed(self.send(Method::POST, path, &body, Some(&key)).await?)
     }
 
+    /// Sends a piece of a file.
+    pub(crate) async fn put_bytes(&self, path: &str, piece: Vec<u8>) -> Result<Value, Failure> {
+        let key = new_key();
+        let body = Body::File(Bytes::from(piece));
+        succeed(self.send(Method::PUT, path, &body, Some(&key)).await?)
+    }
+
     /// Changes something, once, however often it must be asked.
     pub(crate) async fn change(
         &self,

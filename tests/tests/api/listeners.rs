@@ -207,6 +207,9 @@ async fn api_at(socket: &std::path::Path) -> Result<::api::Server, ::api::BindEr
         intake: domain::ports::IntakeTally::default(),
         members: Vec::new(),
         passkey_domain: None,
+        files: std::sync::Arc::new(
+            cluster::Files::alone(socket.with_extension("files"), Default::default()).unwrap(),
+        ),
     };
     ::api::Server::bind(config, state).await
 }

@@ -18,6 +18,8 @@ mod device;
 mod directory;
 mod disk;
 mod document;
+mod documents;
+mod files;
 mod fresh;
 mod generated;
 mod glass;
@@ -44,7 +46,7 @@ use std::sync::{Arc, Mutex};
 use ::api::{ApiConfig, ApiKey, ApiState, HttpsConfig, Limits, Server};
 use domain::access::{Command as Access, CreateKey, Scope};
 use domain::nodes::Disk;
-use domain::ports::{DiskRoom, Machine, Proposal, Replica};
+use domain::ports::{DiskRoom, FileLimits, Machine, Proposal, Replica};
 use domain::{Command, Outcome, RequestId, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -79,6 +81,12 @@ impl Machine for TestMachine {
 
 /// Where another member serves its pages.
 const MEMBER: &str = "https://n2.example.org:7443";
+
+/// What the node takes of files.
+const FILE_LIMITS: FileLimits = FileLimits {
+    size_max: 3_000_000,
+    total_max: 4_000_000,
+};
 
 /// A served API over a [`FakeReplica`].
 struct World {
@@ -138,6 +146,9 @@ impl World {
             intake: domain::ports::IntakeTally::default(),
             members: vec![MEMBER.to_owned()],
             passkey_domain: Some("holdfast.example".to_owned()),
+            files: Arc::new(
+                cluster::Files::alone(directory.path().join("files"), FILE_LIMITS).unwrap(),
+            ),
         };
         let server = Server::bind(config, state).await.unwrap();
         let (https, admin) = (

@@ -338,6 +338,8 @@ async fn a_guest_sees_and_speaks_in_one_room_and_nowhere_else() {
         "get /v1/rooms/{room}",
         "get /v1/rooms/{room}/messages",
         "post /v1/rooms/{room}/messages",
+        "get /v1/rooms/{room}/files",
+        "post /v1/rooms/{room}/files",
     ];
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::World;
 
-fn mail() -> Value {
+pub(super) fn mail() -> Value {
     json!({
         "name": "Mail down", "severity": "high",
         "texts": {"en": "{what} is down at {where}", "fi": "{what} ei toimi: {where}"},

@@ -41,6 +41,8 @@ const SLICES: &[&str] = &[
     "limits",
     "deliveries",
     "conversations",
+    "files",
+    "documents",
     "escalation",
     "alerts",
     "bridge",

@@ -9,6 +9,7 @@ use domain::{Civil, Command as DomainCommand, recipients, texts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::files::{self, FileJson};
 use super::{find, find_message, speaker};
 use crate::fields::Fields;
 use crate::input::{Input, Params, Segment, Segments};
@@ -109,6 +110,8 @@ pub(crate) struct MessageJson {
     /// For what records it was marked.
     marks: Vec<MarkedJson>,
     pinned: bool,
+    /// The file it shows; null of most.
+    file: Option<FileJson>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -289,17 +292,24 @@ pub(super) async fn shown(
     let people = recipients::by_ids(&mut view.0, &ids)
         .await
         .map_err(of_query)?;
+    let messages: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let mut files = files::of_messages(view, &messages).await?;
     let key = |row: &MessageRow| {
         let person = people.iter().find(|person| Some(person.id) == row.person);
         person.map(|person| person.key.clone())
     };
     Ok(rows
         .into_iter()
-        .map(|row| message_json(key(&row), row, &view.1))
+        .map(|row| message_json(key(&row), files.remove(&row.id), row, &view.1))
         .collect())
 }
 
-fn message_json(person: Option<String>, row: MessageRow, civil: &Civil) -> MessageJson {
+fn message_json(
+    person: Option<String>,
+    file: Option<FileJson>,
+    row: MessageRow,
+    civil: &Civil,
+) -> MessageJson {
     let mention = |mention: Mention| match mention {
         Mention::All => "all".to_owned(),
         Mention::Lead => "lead".to_owned(),
@@ -341,5 +351,6 @@ fn message_json(person: Option<String>, row: MessageRow, civil: &Civil) -> Messa
             })
             .collect(),
         pinned: row.pinned,
+        file,
     }
 }

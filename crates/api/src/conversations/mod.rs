@@ -1,6 +1,7 @@
 //! Rooms over HTTP: those of alerts, everyday ones, and the duty inbox.
 
 mod chain;
+mod files;
 mod followers;
 mod messages;
 mod rooms;
@@ -11,6 +12,7 @@ use domain::{AlertId, MessageId, RecipientId, RoomId, recipients};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::files::{FileDesk, FileJson, give, shown as shown_files};
 use crate::alerts;
 use crate::input::Order;
 use crate::problem::{Kind, Problem, of_query};
@@ -31,6 +33,9 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::edit))
         .routes(routes!(messages::mark))
         .routes(routes!(messages::pin))
+        .routes(routes!(files::list, files::announce))
+        .routes(routes!(files::show, files::remove))
+        .routes(routes!(files::bytes, files::put))
         .routes(routes!(chain::chain))
         .routes(routes!(chain::verify))
 }
@@ -105,7 +110,7 @@ async fn find_message(shared: &Shared, room: &str, message: &str) -> Result<Mess
 
 /// Who does it: whoever is signed in, as themselves; for a key or an operator the person named, in the name given, else
 /// whoever asks.
-async fn speaker(
+pub(crate) async fn speaker(
     shared: &Shared,
     order: &Order,
     author: Option<String>,

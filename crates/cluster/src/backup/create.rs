@@ -9,6 +9,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use domain::{Timestamp, nodes};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use super::kept_files;
 use super::read::Seal;
 use super::{
     AUTHORITY, BackupError, FORMAT, JOURNAL, MANIFEST, Manifest, Part, RECIPIENTS_MIN, SIGNATURE,
@@ -131,8 +132,16 @@ async fn put_together(
         path.clone(),
     );
     let written = {
-        let partial = partial.clone();
-        files::blocking(move || encrypt(&partial, &from, &small, &recipients)).await
+        let (partial, data_dir) = (partial.clone(), order.data_dir.clone());
+        files::blocking(move || {
+            encrypt(
+                &partial,
+                (from.as_path(), data_dir.as_path()),
+                &small,
+                &recipients,
+            )
+        })
+        .await
     };
     if let Err(source) = written {
         _ = fs::remove_file(&partial); // what is left of it is of no use
@@ -226,7 +235,7 @@ async fn copy_database(source: &Path, copy: &Path) -> Result<(), sqlx::Error> {
 
 fn encrypt(
     partial: &Path,
-    workshop: &Path,
+    (workshop, data_dir): (&Path, &Path),
     small: &[(&str, Vec<u8>)],
     recipients: &[age::x25519::Recipient],
 ) -> io::Result<()> {
@@ -251,13 +260,14 @@ fn encrypt(
         let part = File::open(workshop.join(name))?;
         tar.append_data(&mut header(part.metadata()?.len()), name, part)?;
     }
+    kept_files::add(&mut tar, data_dir)?;
     let mut written = tar.into_inner()?.finish()?;
     written.flush()?;
     let file = written.into_inner().map_err(|e| e.into_error())?;
     file.sync_all()
 }
 
-fn header(len: u64) -> tar::Header {
+pub(super) fn header(len: u64) -> tar::Header {
     let mut header = tar::Header::new_ustar();
     header.set_size(len);
     header.set_mode(0o600);

@@ -1,11 +1,12 @@
-//! Backups (SECURITY D-13, T-27): the state, what this node recorded alone, and a signed manifest, in one file that only
-//! the holders of offline keys can read.
+//! Backups (SECURITY D-13, T-27): the state, what this node recorded alone, the files it holds, and a signed manifest, in one
+//! file that only the holders of offline keys can read.
 //!
 //! The file is what `age` writes, and inside it what `tar` writes: `age -d -i KEY FILE | tar t` works without us. The
 //! node's key and the cluster's issuing key are never in it. Beside it stands a small `.sig` file, by which anybody can
 //! see without a key that the backup is whole and who made it.
 
 mod create;
+mod kept_files;
 mod read;
 mod restore;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use super::{
     AUTHORITY, BackupError, FORMAT, JOURNAL, MANIFEST, Manifest, SIGNATURE, SIGNER, STATE,
+    kept_files,
 };
 use crate::identity::{Identity, Trust, verify_signature};
 use crate::store::{self, files, sqlite};
@@ -236,11 +237,14 @@ fn unpack(decrypted: impl io::Read, into: &Path) -> io::Result<BTreeMap<&'static
                 entry.by_ref().take(SMALL_MAX).read_to_end(&mut bytes)?;
                 small.insert(name, bytes);
             }
-            None => {
-                return Err(io::Error::other(
-                    "it holds a file that does not belong there",
-                ));
-            }
+            None => match kept_files::named(&path) {
+                Some(name) => kept_files::take(&mut entry, into, name)?,
+                None => {
+                    return Err(io::Error::other(
+                        "it holds a file that does not belong there",
+                    ));
+                }
+            },
         }
     }
     // Read to the very end: only then has age checked that nothing was cut off.
@@ -294,6 +298,11 @@ impl Opened {
 
     pub(super) fn state_file(&self) -> PathBuf {
         self.dir.join(STATE)
+    }
+
+    /// The folder it was opened into.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(super) fn journal_file(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::path::Path;
 use domain::{NodeId, nodes};
 use sqlx::Connection as _;
 
-use super::{BackupError, Opened};
+use super::{BackupError, Opened, kept_files};
 use crate::config::ClusterConfig;
 use crate::identity::Identity;
 use crate::recover::{Plan, RecoverError, Recovered, finish, own_peer, write_plan};
@@ -89,6 +89,7 @@ fn place(opened: &Opened, dir: &Path) -> std::io::Result<()> {
     let aside = dir.join(JOURNAL_ASIDE);
     let _ = fs::copy(opened.journal_file(), &aside)?;
     files::sync_file(&aside)?;
+    kept_files::place(opened.dir(), dir)?;
     files::sync_dir(dir)
 }
 

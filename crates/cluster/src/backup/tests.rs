@@ -234,3 +234,30 @@ async fn a_restore_is_a_new_epoch_under_a_new_id_with_nothing_leaving() {
     let next = create(&order).await.unwrap();
     assert_eq!((next.manifest.epoch, next.manifest.node), (2, 12));
 }
+
+#[tokio::test]
+async fn files_of_rooms_are_in_it_and_come_back_with_it() {
+    let site = site().await;
+    let held = site.root.path().join("node/files");
+    let name = data_encoding::HEXLOWER.encode(&crate::crypto::sha256(b"gate 4"));
+    fs::write(held.join(&name), b"gate 4").unwrap();
+    let made = create(&site.order()).await.unwrap();
+    let into = site.temp();
+    let opened = open(&made.path, &site.keys[0], into.path()).unwrap();
+    fs::create_dir(site.root.path().join("restored")).unwrap();
+    let to = RestoreTo {
+        config: config(&site.root.path().join("restored")),
+        https_names: vec![],
+        epoch_min: 0,
+    };
+    restore(&opened, &to).await.unwrap();
+    let back = fs::read(site.root.path().join("restored/files").join(&name));
+    assert_eq!(back.unwrap(), b"gate 4");
+    // One that was damaged where it lay costs nothing but itself.
+    fs::write(held.join(&name), b"gate 5").unwrap();
+    fs::remove_file(&made.path).unwrap();
+    let made = create(&site.order()).await.unwrap();
+    let into = site.temp();
+    open(&made.path, &site.keys[0], into.path()).unwrap();
+    assert!(!into.path().join("files").join(&name).exists());
+}

@@ -412,7 +412,8 @@ impl Link {
             | Kind::RotateKey
             | Kind::AppendStream
             | Kind::Snapshot
-            | Kind::Journal => {}
+            | Kind::Journal
+            | Kind::File => {}
         }
         targets
     }

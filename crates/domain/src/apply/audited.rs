@@ -99,6 +99,8 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Automations(_) => None,
         // What was said is there already; a digest is a delivery.
         Command::Bridge(_) => None,
+        Command::Files(command) => rooms::of_files(command),
+        Command::Documents(command) => rooms::of_documents(command),
         Command::Audit(command) => of_audit(command, outcome),
         Command::Passes(command) => accounts::of_passes(command),
         #[cfg(feature = "next-level")]

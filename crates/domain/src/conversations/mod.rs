@@ -33,8 +33,9 @@ pub use self::query::{
     messages, newest, pinned, reads, room, room_by_key, rooms,
 };
 pub(crate) use self::query::{followed, is_talked_in, last_decision};
-pub(crate) use self::record::{Heard, hear};
+pub(crate) use self::record::{Heard, hear, put_in, silent};
 pub(crate) use self::rooms::set_follow;
+pub(crate) use self::rules::speaker;
 pub use self::rules::{Mention, TEXT_LEN_MAX, check_key};
 
 /// For what record a message was marked.

@@ -26,22 +26,53 @@ pub(super) async fn say(
     entry: &Entry<'_>,
     say: &Say,
 ) -> Result<Outcome, sqlx::Error> {
+    Ok(match speak(conn, entry, say).await? {
+        Ok(row) => Outcome::Applied(Receipt::Number(row.sequence)),
+        Err(refused) => refused,
+    })
+}
+
+/// Says something for another slice; inside, what is refused.
+pub(crate) async fn put_in(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    say: &Say,
+) -> Result<Result<MessageId, Outcome>, sqlx::Error> {
+    Ok(speak(conn, entry, say).await?.map(|row| row.id))
+}
+
+/// Why nothing can be said in a room, if so.
+pub(crate) async fn silent(
+    conn: &mut SqliteConnection,
+    room: RoomId,
+) -> Result<Option<Refusal>, sqlx::Error> {
+    if !apply::room_exists(conn, room).await? {
+        return Ok(Some(Refusal::UnknownRoom));
+    }
+    let row = query::room(conn, room).await?;
+    Ok(row.filter(|row| row.closed).map(|_| {
+        let problem = "the room is closed; open it again with `holdfast room open` first";
+        Refusal::NotNow(problem.to_owned())
+    }))
+}
+
+async fn speak(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    say: &Say,
+) -> Result<Result<MessageRow, Outcome>, sqlx::Error> {
     let checked = rules::text(&say.text).and_then(|text| {
         let unknown = rules::unknown(&say.unknown)?;
         Ok((text, unknown, rules::speaker(&say.by)?))
     });
     let (text, unknown, name) = match checked {
         Ok(checked) => checked,
-        Err(problem) => return Ok(invalid(problem)),
+        Err(problem) => return Ok(Err(invalid(problem))),
     };
-    if !apply::room_exists(conn, say.room).await? {
-        return Ok(Outcome::Refused(Refusal::UnknownRoom));
+    if let Some(refusal) = silent(conn, say.room).await? {
+        return Ok(Err(Outcome::Refused(refusal)));
     }
     let room = query::room(conn, say.room).await?;
-    if room.as_ref().is_some_and(|room| room.closed) {
-        let problem = "the room is closed; open it again with `holdfast room open` first";
-        return Ok(Outcome::Refused(Refusal::NotNow(problem.to_owned())));
-    }
     let id = apply::post(conn, entry, say.room, &name, "api", &text).await?;
     let more = MoreFact {
         message: id,
@@ -57,7 +88,7 @@ pub(super) async fn say(
     if let Some(kind) = say.mark {
         put_mark(conn, entry, &row, kind, &unknown, &name).await?;
     }
-    Ok(Outcome::Applied(Receipt::Number(row.sequence)))
+    Ok(Ok(row))
 }
 
 /// Words that came in by text or mail.

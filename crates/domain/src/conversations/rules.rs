@@ -75,7 +75,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
 }
 
 /// A speaker's name as it is kept.
-pub(super) fn speaker(by: &Speaker) -> Result<String, String> {
+pub(crate) fn speaker(by: &Speaker) -> Result<String, String> {
     name(&by.name, "a name")
 }
 

@@ -90,6 +90,14 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         Command::Audit(_) => refused(
             "the audit is signed, and what it says of people erased, at a node that hears the others",
         ),
+        Command::Documents(_) => refused(
+            "documents cannot be changed here until it is back; those known here can be read. Change them at a node that \
+             hears the others",
+        ),
+        Command::Files(_) => refused(
+            "files are not taken here until it is back, since no other disk could hold them. Say in words what is on it, \
+             or send it through a node that hears the others",
+        ),
         Command::Reports(_) => refused(
             "reports are not taken here until it is back, since what is decided about one could not be joined. Raise an \
              alert instead, or report at a node that hears the others",

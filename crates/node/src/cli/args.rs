@@ -16,6 +16,7 @@ pub(crate) use self::directory::{
     PutPerson, StateWord,
 };
 use super::audit::AuditCommand;
+use super::documents::DocumentCommand;
 use super::held::{HeldAct, ReviewsCommand};
 use super::inbox::InboxCommand;
 use super::limits::LimitsCommand;
@@ -122,6 +123,9 @@ pub(crate) enum Command {
     /// What people say to each other: rooms of alerts and everyday ones, and their records
     #[command(subcommand)]
     Room(RoomCommand),
+    /// Plans and instructions, pinned to scenarios
+    #[command(subcommand)]
+    Document(DocumentCommand),
     /// Programs and things that raise alerts by themselves
     #[command(subcommand)]
     Source(SourceCommand),

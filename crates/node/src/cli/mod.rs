@@ -10,6 +10,7 @@ mod backup;
 mod cluster;
 pub(crate) mod directory;
 mod doctor;
+mod documents;
 mod glass;
 mod held;
 mod import;
@@ -24,6 +25,7 @@ mod readiness;
 mod recover;
 mod report;
 mod room;
+mod room_files;
 mod schedule;
 mod settings;
 mod source;
@@ -77,6 +79,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Report(command) => on_core(report::report(&context, command)),
         Command::Inbox(command) => on_core(inbox::inbox(&context, command)),
         Command::Room(command) => on_core(room::room(&context, command)),
+        Command::Document(command) => on_core(documents::document(&context, command)),
         Command::Source(command) => on_core(source::source(&context, command)),
         Command::Schedule(command) => on_core(schedule::schedule(&context, command)),
         Command::Zones(command) => on_core(zones::zones(&context, command)),

@@ -5,6 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::room_files::{self, FileCommand};
 use crate::client::{Client, segment};
 use crate::output::{Done, Exit, Failure, cell, each};
 
@@ -110,6 +111,8 @@ pub(crate) enum RoomCommand {
     },
     /// Tell somebody so no more; they stay in the room
     Unfollow { room: String, person: String },
+    #[command(flatten)]
+    Files(FileCommand),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -279,6 +282,7 @@ pub(super) async fn room(context: &Context, command: RoomCommand) -> Done {
             let done = "follows no more";
             changed(context, &client, Method::DELETE, &path, None, done).await
         }
+        RoomCommand::Files(command) => room_files::files(context, command).await,
     }
 }
 

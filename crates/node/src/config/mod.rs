@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) power: Option<PowerConfig>,
     pub(crate) log: LogConfig,
     pub(crate) backup: BackupConfig,
+    /// `[files]`: what this node takes of files in rooms.
+    pub(crate) files: domain::ports::FileLimits,
 }
 
 /// `[mail_in]`, where mail may raise alerts.

@@ -1,5 +1,6 @@
 //! What each key means, its default and its limits.
 
+mod files;
 mod hosts;
 mod site_dns;
 mod snmp;
@@ -58,9 +59,10 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         power,
         log,
         backup,
+        file_limits,
     ] = [
         "node", "cluster", "api", "mail", "mail_in", "snmp_in", "site_dns", "watch", "site",
-        "power", "log", "backup",
+        "power", "log", "backup", "files",
     ]
     .map(|key| top.section(key));
     let [modems, smarthosts, uplinks] =
@@ -108,6 +110,12 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         .then(|| read_power(Section::new("power", power.0, power.1, &mut notes)));
     let log = read_log(Section::new("log", log.0, log.1, &mut notes));
     let backup = read_backup(Section::new("backup", backup.0, backup.1, &mut notes));
+    let files = files::read(Section::new(
+        "files",
+        file_limits.0,
+        file_limits.1,
+        &mut notes,
+    ));
     let config = Config {
         node,
         cluster,
@@ -123,6 +131,7 @@ pub(super) fn read(root: Table) -> Result<Loaded, ConfigError> {
         power,
         log,
         backup,
+        files,
     };
     check_together(&config, &mut notes);
 

@@ -204,6 +204,7 @@ pub(crate) fn cluster_config(config: &Config) -> Result<ClusterConfig, anyhow::E
         boot_id: boot_id.trim().to_owned(),
         tuning: Tuning {
             island_after: Some(Duration::from_secs(config.cluster.island_after_s.into())),
+            files: config.files,
             ..Tuning::default()
         },
         carriers: carriers(&config.cluster.carriers),

@@ -10,7 +10,7 @@ use channels::{
     SmtpTimeouts, SmtpTls, SnmpIn,
 };
 use cluster::{AuditKey, Cluster, Stopped};
-use delivery::{Scheduler, Watcher, Worker};
+use delivery::{FileKeeper, Scheduler, Watcher, Worker};
 use domain::ports::{Channel, Clock, ClusterAdmin, IntakeTally, Replica};
 use domain::watch::Board;
 use sha2::{Digest, Sha256};
@@ -218,6 +218,10 @@ impl Parts {
             .intake
             .spawn(endless("scheduler", scheduler.run(stop)));
 
+        let files = cluster.files();
+        let keeper = FileKeeper::new(Arc::clone(&replica), files.clone());
+        let stop = parts.stop_intake.clone();
+        parts.intake.spawn(endless("files", keeper.run(stop)));
         let installing = zones::keep_installed(Arc::clone(&replica), parts.stop_intake.clone());
         parts.intake.spawn(endless("time zones", installing));
         let making = backups::run(config.clone(), parts.stop_intake.clone());
@@ -258,6 +262,7 @@ impl Parts {
             intake: IntakeTally::default(),
             members: config.api.members.clone(),
             passkey_domain: config.api.passkey_domain.clone(),
+            files,
         };
         parts.open_intake(config, cluster, &state, edge).await?;
         let server = open_listeners(config, cluster, state, edge).await?;

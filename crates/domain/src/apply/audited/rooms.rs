@@ -3,6 +3,7 @@
 use super::{Said, details, line};
 use crate::conversations::Command;
 use crate::ids::RoomId;
+use crate::{documents, files};
 
 pub(super) fn of_rooms(command: &Command) -> Said {
     let room = |id: &RoomId| format!("room:{id}");
@@ -84,5 +85,48 @@ pub(super) fn of_rooms(command: &Command) -> Said {
         }
         // How far somebody has read is theirs; the row of it tells.
         Command::Read { .. } => None,
+    }
+}
+
+/// The digest ties the chain of the audit to the bytes.
+pub(super) fn of_files(command: &files::Command) -> Said {
+    match command {
+        files::Command::Announce(new) => {
+            let details = details()
+                .text("author", &new.by.name)
+                .text("name", &new.name)
+                .text("sha256", &new.sha256.to_string())
+                .number("size", new.size);
+            line("file.announce", format!("room:{}", new.room), details)
+        }
+        files::Command::Arrive { file, node } => {
+            let details = details().text("node", &node.to_string());
+            line("file.arrive", format!("file:{file}"), details)
+        }
+        files::Command::Remove { file, by } => {
+            let details = details().text("author", &by.name);
+            line("file.remove", format!("file:{file}"), details)
+        }
+        // Which disks hold a file, and what never came.
+        files::Command::Hold { .. } | files::Command::Expire { .. } => None,
+    }
+}
+
+pub(super) fn of_documents(command: &documents::Command) -> Said {
+    let object = |key: &str| format!("document:{key}");
+    match command {
+        documents::Command::Put(put) => {
+            let details = details()
+                .text("author", &put.by.name)
+                .text("title", &put.title)
+                .text("file", &put.file.to_string())
+                .text("owner", &put.owner)
+                .names("templates", put.templates.iter().map(String::as_str));
+            line("document.put", object(&put.key), details)
+        }
+        documents::Command::Remove { key, by } => {
+            let details = details().text("author", &by.name);
+            line("document.remove", object(key), details)
+        }
     }
 }
