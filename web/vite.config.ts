@@ -39,7 +39,7 @@ export default defineConfig({
       output: {
         codeSplitting: {
           // What the first screen needs comes in one piece: on a slow link each further question costs more than its bytes.
-          groups: [{ name: 'boot', test: /src[/\\]boot|\.json\?url/, priority: 2 }, { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/ }],
+          groups: [{ name: 'boot', test: /src[/\\]boot|\.json\?url/, priority: 2 }, { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|enter|passkey|prove|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/ }],
         },
       },
     },
