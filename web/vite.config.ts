@@ -42,7 +42,7 @@ export default defineConfig({
           // is opened together comes together, too: a few larger files pack better than many small ones.
           groups: [
             { name: 'boot', test: /src[/\\]boot|\.json\?url/, priority: 2 },
-            { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|tally|passkey)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/, priority: 1 },
+            { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|enter|passkey|prove|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/, priority: 1 },
             { name: 'passkey', test: /src[/\\]lib[/\\]passkey/, priority: 1 },
             { name: 'parts', test: /src[/\\](lib[/\\](draft|tally)|ui[/\\](Hold|Tally|Whom))\./, priority: 1 },
             { name: 'room', test: /src[/\\]ui[/\\](Room|RoomRecord|Roles|Steer|MessageActs)\./ },

@@ -247,10 +247,10 @@ describe('the app', { skip: missing }, () => {
     await page.getByText('Show that it is you').waitFor();
     assert.equal(await page.locator('dialog[open]').count(), 0, 'it stands in its place');
     await page.locator('.prove input').fill('not this one at all');
-    await page.getByRole('button', { name: 'Show', exact: true }).tap();
+    await page.getByRole('button', { name: 'Confirm', exact: true }).tap();
     await page.getByText('is not your password').waitFor();
     await page.locator('.prove input').fill(PASSWORD);
-    await page.getByRole('button', { name: 'Show', exact: true }).tap();
+    await page.getByRole('button', { name: 'Confirm', exact: true }).tap();
     await page.locator('#say').fill('I am at the gate');
     await page.getByRole('button', { name: 'Send' }).tap();
     await until('it is said', async () => (await world.ask('GET', `/v1/rooms/${number}/messages`)).messages.some((one) => one.text === 'I am at the gate'));

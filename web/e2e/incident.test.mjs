@@ -166,10 +166,10 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     await tablet.getByRole('button', { name: 'Sealed card' }).click();
     await tablet.locator('#card').fill(code.toLowerCase());
     await tablet.locator('form .fill').click();
-    const mark = (page) => page.getByText(/by the sealed card of helsinki/);
+    const mark = (page) => page.getByText(/In by the sealed card of helsinki/);
     for (const page of [tablet, admin, phone]) await mark(page).waitFor({ timeout: 20_000 });
     await admin.getByRole('button', { name: 'Close' }).click();
-    await admin.getByRole('button', { name: /^Revoke card/ }).click();
+    await admin.getByRole('button', { name: /^Revoke / }).click();
     await admin.locator('dialog[open]').getByRole('button', { name: 'Revoke', exact: true }).click();
     await tablet.getByText('Your session has ended').waitFor({ timeout: 20_000 });
     for (const page of [admin, phone]) await mark(page).waitFor({ state: 'detached', timeout: 20_000 });

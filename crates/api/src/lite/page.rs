@@ -304,7 +304,7 @@ fn locked(visit: &Visit, alert: &Alert, body: &mut String) {
         piece(&alert.number, NAME_BYTES),
         visit.hidden("proof"),
         own(words, "sign_in.password"),
-        own(words, "prove.show"),
+        own(words, "enrol.confirm"),
     );
 }
 
