@@ -65,3 +65,40 @@ fn an_account_is_added_given_roles_invited_and_disabled() {
     lonely.ask(&["account", "invite", "anna"]).expect(0);
     lonely.ask(&["account", "invite", "nobody"]).expect(5);
 }
+
+#[test]
+fn a_sealed_card_is_made_at_a_node_confirmed_by_somebody_else_and_revoked() {
+    let lonely = Lonely::start();
+    let glass = |what: &[&str]| lonely.ask(&[&["--yes", "account", "glass"], what].concat());
+    let made = glass(&["make", "helsinki"]).expect(0).json();
+    assert_eq!(made["code"].as_str().unwrap().len(), 29);
+    let card = made["card"]["card"].as_str().unwrap();
+    let alone = glass(&["confirm", card]).expect(6);
+    assert!(alone.stderr.contains("somebody else"), "{alone:?}");
+    // Somebody else: whoever holds the first key.
+    let (key, authority) = (lonely.path("key"), lonely.path("data/cluster-ca.pem"));
+    let remote = ["--node", &lonely.https, "--key-file", &key];
+    let confirm = ["--ca-file", &authority, "account", "glass", "confirm", card];
+    holdfast(&[&remote[..], &confirm].concat()).expect(0);
+    let listed = glass(&["list"]).expect(0).json();
+    assert_eq!(listed["cards"][0]["state"], "ready");
+    assert!(!listed.to_string().contains(made["code"].as_str().unwrap()));
+    glass(&["revoke", card]).expect(0);
+    let listed = glass(&["list"]).expect(0).json();
+    assert_eq!(listed["cards"][0]["state"], "ended");
+    glass(&["revoke", "nosuchcard"]).expect(5);
+    // What is to be printed is all there is on standard output.
+    let make = [
+        "--config",
+        &lonely.config,
+        "account",
+        "glass",
+        "make",
+        "turku",
+    ];
+    let printed = holdfast(&make).expect(0).stdout;
+    assert!(
+        printed.starts_with("BREAK-GLASS CARD   site turku"),
+        "{printed}"
+    );
+}
