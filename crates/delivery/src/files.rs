@@ -19,7 +19,7 @@ use tracing::{debug, error, info, warn};
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// Changes are gathered for so long: most are not about files.
-const REST: Duration = Duration::from_millis(200);
+const REST: Duration = Duration::from_millis(500);
 
 /// After a fetch that failed, the next one waits; each time longer.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
