@@ -2,13 +2,25 @@
 // nodes as it is; what may be kept of that, the app keeps itself, encrypted.
 const VERSION = '__VERSION__';
 const FILES = ['__FILES__'];
+// One file of words for each language: those of this device's language are kept, English in case, and what was chosen here.
+const WORDS = ['__WORDS__'];
+const language = (path) => path.slice('/assets/'.length).split('-')[0];
+
+async function wanted() {
+  const earlier = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
+  const kept = earlier.flat().map((request) => new URL(request.url).pathname);
+  const known = WORDS.map(language);
+  const first = self.navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => known.includes(tag));
+  const spoken = new Set(['en', first, ...kept.filter((path) => path.endsWith('.json')).map(language)]);
+  return WORDS.filter((path) => spoken.has(language(path)));
+}
 
 self.addEventListener('install', (event) => {
   event.waitUntil(
-    caches.open(VERSION).then((cache) =>
+    Promise.all([caches.open(VERSION), wanted()]).then(([cache, words]) =>
       // Hashed files that did not change come from the copy that is there already.
       Promise.all(
-        FILES.map(async (path) => {
+        [...FILES, ...words].map(async (path) => {
           const known = path.startsWith('/assets/') && (await caches.match(path));
           const response = known || (await fetch(path, { cache: 'no-cache' }));
           if (!response.ok) throw new Error(`${path}: ${response.status}`);
@@ -41,9 +53,12 @@ self.addEventListener('fetch', (event) => {
   if (url.pathname.startsWith('/v1/') || url.pathname.startsWith('/lite')) return;
   const path = request.mode === 'navigate' ? '/' : url.pathname;
   event.respondWith(
-    caches
-      .open(VERSION)
-      .then((cache) => cache.match(path))
-      .then((kept) => kept || fetch(request)),
+    caches.open(VERSION).then(async (cache) => {
+      const kept = await cache.match(path);
+      if (kept) return kept;
+      const response = await fetch(request);
+      if (response.ok && WORDS.includes(path)) await cache.put(path, response.clone());
+      return response;
+    }),
   );
 });

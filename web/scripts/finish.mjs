@@ -26,9 +26,12 @@ const digest = (bytes) => createHash('sha256').update(bytes).digest('hex').slice
 const files = walk('').filter((path) => !/\.(br|gz|tsv)$/.test(path));
 
 const kept = files.filter((path) => path !== '/sw.js');
+const isWords = (path) => path.endsWith('.json');
+const listed = (paths) => paths.map((path) => JSON.stringify(path === '/index.html' ? '/' : path)).join(', ');
 const version = digest(kept.map((path) => path + digest(readFileSync(join(dist, path)))).join('\n'));
 const worker = readFileSync(join(dist, 'sw.js'), 'utf8')
-  .replace("'__FILES__'", kept.map((path) => JSON.stringify(path === '/index.html' ? '/' : path)).join(', '))
+  .replace("'__FILES__'", listed(kept.filter((path) => !isWords(path))))
+  .replace("'__WORDS__'", listed(kept.filter(isWords)))
   .replace('__VERSION__', version);
 writeFileSync(join(dist, 'sw.js'), worker);
 

@@ -18,4 +18,8 @@ const wished = localStorage.getItem('language');
 
 /** What was chosen here, or the first language of the browser's that there is. */
 export const language: Language = known(wished) ? wished : (navigator.languages.map((tag) => tag.slice(0, 2)).find(known) ?? 'en');
-export const words: Promise<Catalogue | undefined> = catalogue(language).catch(() => undefined);
+/** Its words; those of English where they are neither kept on this device nor to be had. */
+export const words: Promise<[Language, Catalogue] | undefined> = catalogue(language)
+  .then((found): [Language, Catalogue] => [language, found])
+  .catch(async (): Promise<[Language, Catalogue]> => ['en', await catalogue('en')])
+  .catch(() => undefined);

@@ -11,7 +11,8 @@ class Words {
   #catalogue: Catalogue = $state.raw({});
 
   async start(): Promise<void> {
-    this.#use(first, (await fetched) ?? {});
+    const [language, found] = (await fetched) ?? [first, {}];
+    this.#use(language, found);
   }
 
   async choose(language: Language): Promise<void> {
