@@ -216,7 +216,21 @@ impl Lonely {
 
     fn run(&mut self) {
         self.run_whatever();
-        wait_until("the node leads itself", || self.ask(&["status"]).code == 0);
+        wait_until("the node leads itself", || {
+            self.run_again_if_a_port_was_taken();
+            self.ask(&["status"]).code == 0
+        });
+    }
+
+    /// Its ports were free when they were chosen, but nobody kept them.
+    fn run_again_if_a_port_was_taken(&mut self) {
+        let node = self.node.as_mut().expect("the node was started");
+        if node.0.try_wait().unwrap().is_none() {
+            return;
+        }
+        let log = std::fs::read_to_string(self.path("log")).unwrap();
+        assert!(log.contains("in use"), "the node ended: {log}");
+        self.run_whatever();
     }
 
     /// Starts it without asking how it is.
