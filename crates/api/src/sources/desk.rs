@@ -1,5 +1,6 @@
 //! Where signals queue for the log. One command at a time is under way from here, with whatever has gathered: a storm of
-//! webhooks costs the log a fraction of what it would one by one, and a person's raise beside it waits for none of them.
+//! webhooks costs the log a fraction of what it would one by one. Commands from here are short, and after each the desk rests
+//! as long as it took: at least half of all time, a person's raise finds none of them before it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,7 @@ use domain::ports::{Proposal, ProposeError};
 use domain::sources::{ARRIVALS_MAX, Arrival, Command};
 use domain::{Command as DomainCommand, Outcome, RequestId};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
 use crate::problem::{Kind, Problem};
@@ -18,6 +19,12 @@ use crate::state::Shared;
 /// Most signals that wait on this node, and of one source, so that one that floods leaves room for the others.
 const QUEUE_MAX: usize = 5_000;
 const QUEUE_OF_SOURCE_MAX: usize = 500;
+
+/// Most signals of one command: while it is applied, whatever came after it waits.
+const AT_ONCE_MAX: usize = 25;
+
+/// The longest rest after a command.
+const REST_MAX: Duration = Duration::from_millis(250);
 
 /// The replica ends a proposal by its own, shorter deadline.
 const PROPOSE_TIME: Duration = Duration::from_secs(60);
@@ -28,7 +35,8 @@ type Answer = Result<(), ProposeError>;
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     queue: Mutex<Queue>,
-    turn: tokio::sync::Mutex<()>,
+    /// Whoever holds it empties the queue, once the rest after the command before is over.
+    turn: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +74,7 @@ impl Queue {
         let mut count = 0;
         while let Some(first) = self.waiting.front() {
             count += first.arrivals.len();
-            if count > ARRIVALS_MAX && !batch.is_empty() {
+            if count > AT_ONCE_MAX && !batch.is_empty() {
                 break;
             }
             let Some(waiting) = self.waiting.pop_front() else {
@@ -119,7 +127,7 @@ impl Desk {
         mut answer: oneshot::Receiver<Answer>,
     ) -> Result<(), Problem> {
         loop {
-            let turn = tokio::select! {
+            let mut turn = tokio::select! {
                 biased;
                 answered = &mut answer => return said(answered),
                 turn = self.turn.lock() => turn,
@@ -128,11 +136,16 @@ impl Desk {
             if let Ok(answered) = answer.try_recv() {
                 return said(Ok(answered));
             }
+            if let Some(rested) = *turn {
+                sleep_until(rested).await;
+            }
             let batch = self.lock().pop();
             if batch.is_empty() {
                 return said(answer.await);
             }
+            let began = Instant::now();
             let answered = propose(shared, &batch).await;
+            *turn = Some(Instant::now() + began.elapsed().min(REST_MAX));
             for waiting in batch {
                 _ = waiting.done.send(answered.clone()); // one that hung up needs no answer
             }
