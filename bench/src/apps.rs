@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::client::{Connection, Endpoint};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, number_of};
 use crate::report::{Report, load, load_text, milliseconds, percentile};
 use crate::usage::{processor_ms, status_kib};
 use crate::workload;
@@ -65,7 +65,7 @@ pub(crate) async fn measure(
         let raise = fleet.endpoint(1).change(Method::POST, "/v1/alerts", &body);
         let raised = timeout(REQUEST_TIME, raise).await??;
         let committed = Instant::now();
-        let number = raised["number"].as_u64().context("an alert has a number")?;
+        let number = number_of(&raised).context("an alert has a number")?;
         let mut times = shown_by_all(&mut shown, apps, number, committed).await?;
         times.sort_unstable();
         worst.push(times.last().copied().unwrap_or_default());
@@ -76,7 +76,7 @@ pub(crate) async fn measure(
         }
     }
     let used = processor_ms(pid)? - used_before;
-    let resident = status_kib(pid, "VmRSS")? / 1_024;
+    let resident = status_kib(pid, "VmRSS:")? / 1_024;
     running.shutdown().await;
     let after = load()?;
     all.sort_unstable();
@@ -193,7 +193,7 @@ impl App {
             let asked = self.asking.ask(Method::GET, OPEN, None::<Bytes>, None);
             let open: Value = timeout(REQUEST_TIME, asked).await??.json()?;
             let alerts = open["alerts"].as_array().into_iter().flatten();
-            let seen = alerts.filter_map(|alert| alert["number"].as_u64()).max();
+            let seen = alerts.filter_map(number_of).max();
             if let Some(seen) = seen.filter(|seen| *seen > newest) {
                 newest = seen;
                 _ = told.send((self.nth, seen, Instant::now()));

@@ -272,14 +272,14 @@ pub(crate) async fn stored_everywhere(fleet: &Fleet) -> Result<u64> {
     for endpoint in &fleet.endpoints {
         let list = timeout(ASK_TIME, endpoint.get("/v1/alerts?limit=1")).await;
         let list = list.context("no answer to the list of alerts")??;
-        stored = stored.min(
-            list["alerts"][0]["number"]
-                .as_str()
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(0),
-        );
+        stored = stored.min(number_of(&list["alerts"][0]).unwrap_or(0));
     }
     Ok(stored)
+}
+
+/// The number of an alert as the API gives it; `None` for one of an island, which is no plain number.
+pub(crate) fn number_of(alert: &Value) -> Option<u64> {
+    alert["number"].as_str()?.parse().ok()
 }
 
 /// Asks one node how it sees its cluster.
