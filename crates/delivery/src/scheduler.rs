@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::agenda::{Agenda, agenda};
 use domain::alerts;
 use domain::approvals;
-use domain::audit::{self, MarkDue};
+use domain::audit;
 use domain::automations;
 use domain::bridge;
 use domain::deliveries::{self, Command as Deliveries, Lane};
@@ -73,6 +74,9 @@ const FOLLOW_UPS: u32 = 50;
 /// Followers of rooms among whom those to be looked at are found; some may fall to other nodes that are cut off alike.
 const FOLLOWERS: u32 = 2_000;
 
+/// How often the members' clocks are compared.
+const CIVIL_EVERY: Duration = Duration::from_secs(1);
+
 /// It is looked this often whether the rota of a running alert changed.
 const DUTY_EVERY: Duration = Duration::from_secs(10);
 
@@ -85,6 +89,8 @@ pub struct Scheduler {
     looked: Option<(Timestamp, BTreeSet<String>)>,
     /// When the members' feature levels were last looked at; a pause as well.
     level_looked: Option<Timestamp>,
+    /// When the members' clocks were last compared; a pause as well.
+    civil_looked: Option<Timestamp>,
     /// When it was last looked who is on call for running alerts; a pause as well.
     duty_looked: Option<Timestamp>,
     /// The jump of the members' clocks a person was last asked about, so that the log says it once.
@@ -110,6 +116,7 @@ impl Scheduler {
             proposals: 0,
             looked: None,
             level_looked: None,
+            civil_looked: None,
             duty_looked: None,
             asked_ms: None,
             pulse: Pulse::default(),
@@ -189,12 +196,10 @@ impl Scheduler {
         let settled = leadership.leading_for >= LEASE_EXPIRED;
         let silent = |node| settled && age(node).is_none_or(|age| age >= LEASE_EXPIRED);
         let mut plan = Plan::default();
+        let members = nodes::nodes(&mut view).await?;
+        let agenda = agenda(&mut view).await?;
 
-        for node in nodes::nodes(&mut view)
-            .await?
-            .into_iter()
-            .filter(|node| node.removed_at.is_none())
-        {
+        for node in members.iter().filter(|node| node.removed_at.is_none()) {
             let reachable = if silent(node.node) {
                 false
             } else {
@@ -208,49 +213,51 @@ impl Scheduler {
                 }));
             }
         }
-        for node in deliveries::under_way(&mut view).await? {
-            if silent(node) {
-                let attempts = deliveries::under_way_on(&mut view, node).await?;
-                info!(%node, attempts = attempts.len(), "work taken back from a silent node");
-                plan.commands
-                    .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
+        if agenda.under_way && members.iter().any(|node| silent(node.node)) {
+            for node in deliveries::under_way(&mut view).await? {
+                if silent(node) {
+                    let attempts = deliveries::under_way_on(&mut view, node).await?;
+                    info!(%node, attempts = attempts.len(), "work taken back from a silent node");
+                    plan.commands
+                        .push(Command::Deliveries(Deliveries::Reclaim { attempts }));
+                }
             }
         }
-        if island.is_none() && digest_due(&mut view, now, leadership).await? {
-            plan.commands.push(Command::Nodes(Nodes::TakeDigest));
-        }
-        if island.is_none() && deliveries::reply_secret(&mut view).await?.is_none() {
-            plan.commands
-                .push(Command::Deliveries(Deliveries::DrawReplySecret));
-        }
-        let mut marked_at = None;
         if island.is_none() {
-            match audit::mark_due(&mut view, now).await? {
-                MarkDue::Now => plan.commands.push(Command::Audit(audit::Command::Mark)),
-                MarkDue::At(at) => marked_at = Some(at),
-                MarkDue::Nothing => {}
+            if digest_due(&agenda, now, leadership) {
+                plan.commands.push(Command::Nodes(Nodes::TakeDigest));
+            }
+            if !agenda.has_reply_secret {
+                plan.commands
+                    .push(Command::Deliveries(Deliveries::DrawReplySecret));
+            }
+            if agenda.audit.by(now) {
+                plan.commands.push(Command::Audit(audit::Command::Mark));
+            }
+            // On an island the time of the others is kept: one clock is no majority.
+            if let Some(set) = self
+                .civil_offset(&mut view, now, &members, &granted)
+                .await?
+            {
+                plan.commands
+                    .push(Command::Nodes(Nodes::SetCivilOffset(set)));
             }
         }
-        // On an island the time of the others is kept: one clock is no majority.
-        if island.is_none()
-            && let Some(set) = self.civil_offset(&mut view, &granted).await?
-        {
-            plan.commands
-                .push(Command::Nodes(Nodes::SetCivilOffset(set)));
-        }
-        if nodes::outbox_pause(&mut view).await?.is_some() {
+        if agenda.outbox_paused {
             // Held back, as after a restore: nothing is decided that would leave, and nobody's silence counts.
             return Ok(plan);
         }
         let late = now - SHARE_OVERDUE;
-        for action in escalation::due(&mut view, now, ACTIONS).await? {
+        let found = escalation::due(&mut view, now, ACTIONS);
+        for action in look(agenda.escalation.by(now), found).await? {
             if action.due > late && !share::is_ours(island, own, action.alert.as_bytes()) {
                 continue;
             }
             plan.acts = true;
             plan.commands.push(Command::Escalation(action.command));
         }
-        let mut followed = sources::due(&mut view, now, FOLLOW_UPS).await?;
+        let found = sources::due(&mut view, now, FOLLOW_UPS);
+        let mut followed = look(agenda.sources.by(now), found).await?;
         if leadership.leading_for < BEATS_SETTLED {
             followed.retain(|due| !matches!(due.what, DueWhat::Beat { .. }));
         }
@@ -260,7 +267,8 @@ impl Scheduler {
                     due: followed,
                 }));
         }
-        let due = automations::due(&mut view, now, FOLLOW_UPS).await?;
+        let found = automations::due(&mut view, now, FOLLOW_UPS);
+        let due = look(agenda.automations.by(now), found).await?;
         let ours = |due: &automations::Due| {
             due.at.is_none_or(|at| at <= late) || share::is_ours(island, own, due.alert.as_bytes())
         };
@@ -271,14 +279,15 @@ impl Scheduler {
                     alerts,
                 }));
         }
-        let mut followers = bridge::due(&mut view, now, FOLLOWERS).await?;
+        let found = bridge::due(&mut view, now, FOLLOWERS);
+        let mut followers = look(agenda.bridge.by(now), found).await?;
         followers.retain(|who| share::is_ours(island, own, who.person.as_bytes()));
         followers.truncate(bridge::FOLLOWERS_MAX);
         if !followers.is_empty() {
             plan.commands
                 .push(Command::Bridge(bridge::Command::FollowUp { followers }));
         }
-        let mut handed = self.handed(&mut view, now).await?;
+        let mut handed = self.handed(&mut view, now, agenda.duty_awaited).await?;
         handed.retain(|alert| share::is_ours(island, own, alert.as_bytes()));
         if !handed.is_empty() {
             plan.commands
@@ -287,28 +296,33 @@ impl Scheduler {
                 }));
         }
         if island.is_none() {
-            let over = files::over(&mut view, now, FOLLOW_UPS).await?;
+            let found = files::over(&mut view, now, FOLLOW_UPS);
+            let over = look(agenda.files.by(now), found).await?;
             if !over.is_empty() {
                 plan.commands
                     .push(Command::Files(files::Command::Expire { files: over }));
             }
-            let due = reports::due(&mut view, now, FOLLOW_UPS).await?;
+            let found = reports::due(&mut view, now, FOLLOW_UPS);
+            let due = look(agenda.reports.by(now), found).await?;
             if !due.is_empty() {
                 plan.commands
                     .push(Command::Reports(reports::Command::FollowUp { due }));
             }
-            let due = approvals::due(&mut view, now, FOLLOW_UPS).await?;
+            let found = approvals::due(&mut view, now, FOLLOW_UPS);
+            let due = look(agenda.approvals.by(now), found).await?;
             if !due.is_empty() {
                 plan.commands
                     .push(Command::Approvals(approvals::Command::FollowUp { due }));
             }
-            let due = waking::due(&mut view, now, FOLLOW_UPS).await?;
+            let found = waking::due(&mut view, now, FOLLOW_UPS);
+            let due = look(agenda.waking.by(now), found).await?;
             if !due.is_empty() {
                 plan.commands
                     .push(Command::Waking(waking::Command::FollowUp { due }));
             }
         }
-        let expired = deliveries::expired(&mut view, now, BATCH).await?;
+        let found = deliveries::expired(&mut view, now, BATCH);
+        let expired = look(agenda.expiry.by(now), found).await?;
         if !expired.is_empty() {
             plan.commands.push(Command::Deliveries(Deliveries::Expire {
                 deliveries: expired,
@@ -328,11 +342,12 @@ impl Scheduler {
         }
         // What piled up while nothing could leave is shortened before any of it is given to a channel.
         let channels = nodes::channels(&mut view).await?;
-        let shorter = self.shorter(&mut view, now, &channels).await?;
+        let shorter = self.shorter(&mut view, now, &agenda, &channels).await?;
         let shortened = !shorter.is_empty();
         plan.commands.extend(shorter);
-        let waiting =
-            deliveries::failed_predecessor(&mut view, now - NEXT_METHOD_AFTER, BATCH).await?;
+        let before = now - NEXT_METHOD_AFTER;
+        let found = deliveries::failed_predecessor(&mut view, before, BATCH);
+        let waiting = look(agenda.standby_since.is_some_and(|at| at <= before), found).await?;
         if !waiting.is_empty() {
             plan.commands
                 .push(Command::Deliveries(Deliveries::Activate {
@@ -340,8 +355,10 @@ impl Scheduler {
                 }));
         }
         let mut heard = channels.clone();
-        heard.extend(nodes::channels_of_the_gone(&mut view).await?);
-        for channel in dark(&heard, &nodes::nodes(&mut view).await?, now) {
+        if members.iter().any(|node| node.removed_at.is_some()) {
+            heard.extend(nodes::channels_of_the_gone(&mut view).await?);
+        }
+        for channel in dark(&heard, &members, now) {
             let stranded =
                 deliveries::stranded(&mut view, channel.node, &channel.name, now, BATCH).await?;
             if !stranded.is_empty() {
@@ -351,8 +368,9 @@ impl Scheduler {
                 }));
             }
         }
-        let mut due = deliveries::due(&mut view, now, BATCH).await?;
-        if island.is_some() {
+        let found = deliveries::due(&mut view, now, BATCH);
+        let mut due = look(agenda.deliveries.by(now), found).await?;
+        if island.is_some() && !due.is_empty() {
             // Only this node's own channels hear what is decided here.
             let overdue = deliveries::due(&mut view, late, BATCH).await?;
             due.retain(|due| overdue.contains(due) || share::sends(island, own, due, &channels));
@@ -374,25 +392,14 @@ impl Scheduler {
             }
         }
         let horizon = now - REQUESTS_KEPT;
-        if requests::any_before(&mut view, horizon).await? {
+        if agenda.oldest_request.is_some_and(|at| at < horizon) {
             plan.commands
                 .push(Command::Requests(requests::Command::Prune {
                     before: horizon,
                 }));
         }
-        let later = [
-            escalation::next_due(&mut view).await?,
-            deliveries::next_due(&mut view).await?,
-            sources::next_due(&mut view).await?,
-            reports::next_due(&mut view).await?,
-            approvals::next_due(&mut view).await?,
-            waking::next_due(&mut view).await?,
-            automations::next_due(&mut view).await?,
-            bridge::next_due(&mut view).await?,
-            files::next_due(&mut view).await?,
-            marked_at,
-        ];
-        plan.next = later.into_iter().flatten().filter(|at| *at > now).min();
+        let mark = agenda.audit.next.filter(|at| island.is_none() && *at > now);
+        plan.next = agenda.next_after(now).into_iter().chain(mark).min();
         Ok(plan)
     }
 
@@ -401,6 +408,7 @@ impl Scheduler {
         &mut self,
         view: &mut ReadView,
         now: Timestamp,
+        awaited: bool,
     ) -> Result<Vec<AlertId>, ReadError> {
         let mut duties = Vec::new();
         let lately = self
@@ -416,7 +424,8 @@ impl Scheduler {
                 duties.push(OnDuty { schedule, people });
             }
         }
-        Ok(alerts::unsettled(view, &duties, alerts::HANDED_MAX as u32).await?)
+        let found = alerts::unsettled(view, &duties, alerts::HANDED_MAX as u32);
+        look(awaited || !duties.is_empty(), found).await
     }
 
     /// What shortens the pile that grew while nothing could leave, and texts that can be understood by now.
@@ -424,6 +433,7 @@ impl Scheduler {
         &mut self,
         view: &mut ReadView,
         now: Timestamp,
+        agenda: &Agenda,
         channels: &[ChannelRow],
     ) -> Result<Vec<Command>, ReadError> {
         let usable: BTreeSet<String> = channels
@@ -435,12 +445,15 @@ impl Scheduler {
             .looked
             .as_ref()
             .is_some_and(|(at, then)| now.since(*at) < BACKLOG_EVERY && *then == usable);
-        if !lately {
+        let before = now - islands::SUPERSEDED_AFTER;
+        let waits = agenda.untold_since.is_some_and(|at| at <= before);
+        if waits && !lately {
             self.looked = Some((now, usable));
         }
-        let shorter = islands::backlog(view, now, BACKLOG, lately).await?;
+        let found = islands::backlog(view, now, BACKLOG, lately);
+        let shorter = look(waits, found).await?;
         let mut commands: Vec<Command> = shorter.into_iter().map(Command::Deliveries).collect();
-        let keys = inbound::understood(view, now, BACKLOG).await?;
+        let keys = look(agenda.elsewhere, inbound::understood(view, now, BACKLOG)).await?;
         if !keys.is_empty() {
             commands.push(Command::Inbound(inbound::Command::Replay { keys }));
         }
@@ -451,9 +464,17 @@ impl Scheduler {
     async fn civil_offset(
         &mut self,
         view: &mut ReadView,
+        now: Timestamp,
+        members: &[nodes::NodeRow],
         granted: &[(NodeId, Duration)],
     ) -> Result<Option<SetCivilOffset>, ReadError> {
-        let members = nodes::nodes(view).await?;
+        let lately = self
+            .civil_looked
+            .is_some_and(|at| now.since(at) < CIVIL_EVERY);
+        if lately {
+            return Ok(None);
+        }
+        self.civil_looked = Some(now);
         let members = members.iter().filter(|node| node.removed_at.is_none());
         let heard = |node: NodeId| {
             granted
@@ -528,16 +549,31 @@ impl Scheduler {
 }
 
 /// Whether the replicas should be compared again; one alone has nobody to differ from.
-async fn digest_due(
-    view: &mut ReadView,
-    now: Timestamp,
-    leadership: &Leadership,
-) -> Result<bool, ReadError> {
-    if leadership.voters.len() + leadership.learners.len() < 2 {
-        return Ok(false);
+fn digest_due(agenda: &Agenda, now: Timestamp, leadership: &Leadership) -> bool {
+    let several = leadership.voters.len() + leadership.learners.len() > 1;
+    let digested = agenda.digested_at;
+    several && digested.is_none_or(|at| now.since(at) >= DIGEST_EVERY)
+}
+
+/// What a slice finds, if the agenda says that there is something to find. A debug build looks all the same, and stops
+/// where the agenda was wrong.
+async fn look<T, E>(
+    due: bool,
+    found: impl Future<Output = Result<Vec<T>, E>>,
+) -> Result<Vec<T>, ReadError>
+where
+    ReadError: From<E>,
+{
+    if !due && !cfg!(debug_assertions) {
+        return Ok(Vec::new());
     }
-    let mark = nodes::digest_mark(view).await?;
-    Ok(mark.is_none_or(|(_, at)| now.since(at) >= DIGEST_EVERY))
+    let found = found.await?;
+    debug_assert!(
+        due || found.is_empty(),
+        "the agenda misses what {} finds",
+        std::any::type_name::<T>()
+    );
+    Ok(found)
 }
 
 /// SMS channels whose numbers hear no answers, while another one could send again.

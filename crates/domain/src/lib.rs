@@ -3,6 +3,7 @@
 //! No network, clock, chance or task in here: everything apply depends on comes in the envelope (DESIGN A5).
 
 pub mod access;
+pub mod agenda;
 pub mod alerts;
 mod apply;
 pub mod approvals;

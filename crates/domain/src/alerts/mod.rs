@@ -36,6 +36,7 @@ pub use self::estimate::{Cost, Estimate, StepEstimate, Warning};
 pub use self::facts::{Acknowledged, AlertFact, Closed, Ending, JoinedInto, StandingFact};
 pub(crate) use self::facts::{WATCH, moved, raised};
 pub use self::from_template::{Said, Templated, TemplatedStep, example_of, from_template};
+pub(crate) use self::handover::DUTY_AWAITED;
 pub use self::handover::{HANDED_MAX, schedules_under_way, unsettled};
 pub use self::label::{Label, Name};
 pub(crate) use self::merge::{follow_up, merge, merge_standing};

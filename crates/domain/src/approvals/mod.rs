@@ -24,5 +24,6 @@ pub(crate) use self::apply::apply;
 pub use self::command::{Command, Decision, Due, Said};
 pub(crate) use self::decide::{Word, by_text};
 pub(crate) use self::gate::{note_from_island, raise, raise_as};
-pub use self::query::{ApprovalRow, Shown, approval, due, list, next_due, of_alert};
+pub(crate) use self::query::NEXT_DUE;
+pub use self::query::{ApprovalRow, Shown, approval, due, list, of_alert};
 pub use self::rules::{LAPSES_AFTER, RELEASE_AFTER, State, check_said};

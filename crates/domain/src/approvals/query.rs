@@ -146,14 +146,8 @@ pub async fn due(
     Ok(due.collect())
 }
 
-/// When something is due next.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let next: Option<i64> =
-        sqlx::query_scalar("select min(due_ms) from approval where due_ms is not null")
-            .fetch_one(conn)
-            .await?;
-    Ok(next.map(Timestamp))
-}
+/// When the next act lapses or is released.
+pub(crate) const NEXT_DUE: &str = "(select min(due_ms) from approval where due_ms is not null)";
 
 /// The raise as it waits, with who asked for it, as apply encoded them.
 pub(super) async fn payload(

@@ -28,9 +28,9 @@ pub use self::entry::Assurance;
 pub(crate) use self::entry::{Details, Draft};
 pub use self::facts::AuditFact;
 pub(crate) use self::facts::{WATCH, changed, merge};
+pub(crate) use self::query::next_mark;
 pub use self::query::{
-    Filter, MarkDue, Owed, Standing, checkpoints, keys, lines, lines_before, mark_due, owed,
-    sealing, walk,
+    Filter, Owed, Standing, checkpoints, keys, lines, lines_before, owed, sealing, walk,
 };
 pub use self::record::{Checkpoint, GENESIS, Keys, Line, NodeKey, Record, commitment, hex};
 pub use self::rules::{EVENTS_MAX, EXPORT_PAGE, MARK_ENTRIES, MARK_EVERY, SealState, WORD_MAX};

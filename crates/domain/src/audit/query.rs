@@ -9,7 +9,6 @@ use super::rules::{MARK_ENTRIES, MARK_EVERY, SealState, compare, sealed};
 use crate::ids::{NodeId, RequestId};
 use crate::nodes;
 use crate::rows;
-use crate::time::Timestamp;
 
 /// What of the audit is asked for; empty words ask for all.
 #[derive(Clone, Debug, Default)]
@@ -18,15 +17,6 @@ pub struct Filter {
     pub action: String,
     pub actor: String,
     pub object: String,
-}
-
-/// Up to where a mark is due, or when it will be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MarkDue {
-    /// Everything is marked.
-    Nothing,
-    Now,
-    At(Timestamp),
 }
 
 /// What a node has yet to sign.
@@ -133,26 +123,14 @@ pub async fn walk(
     Ok((seq, head))
 }
 
-/// Whether nodes should sign again.
-pub async fn mark_due(conn: &mut SqliteConnection, now: Timestamp) -> Result<MarkDue, sqlx::Error> {
-    let row = sqlx::query(
-        "select coalesce((select max(seq) from audit), 0) as last, coalesce(max(seq), 0) as marked, \
-         coalesce(max(at_ms), 0) as at_ms from audit_mark",
+/// When the next mark is due; null: everything is marked.
+pub(crate) fn next_mark() -> String {
+    let every = MARK_EVERY.as_millis();
+    format!(
+        "(select case when last <= marked then null when last - marked >= {MARK_ENTRIES} then 0 else at_ms + {every} end \
+         from (select coalesce((select max(seq) from audit), 0) as last, coalesce(max(seq), 0) as marked, \
+          coalesce(max(at_ms), 0) as at_ms from audit_mark))"
     )
-    .fetch_one(conn)
-    .await?;
-    let (last, marked): (u64, u64) = (
-        rows::unsigned(&row, "last")?,
-        rows::unsigned(&row, "marked")?,
-    );
-    let at = rows::time(&row, "at_ms")? + MARK_EVERY;
-    Ok(if last <= marked {
-        MarkDue::Nothing
-    } else if last - marked >= MARK_ENTRIES || at <= now {
-        MarkDue::Now
-    } else {
-        MarkDue::At(at)
-    })
 }
 
 /// What this node has yet to sign or to say of its key; `None` when that is nothing.

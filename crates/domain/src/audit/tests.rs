@@ -4,6 +4,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use sqlx::SqliteConnection;
 
 use super::*;
+use crate::agenda::agenda;
 use crate::alerts::{self, Severity};
 use crate::envelope::Actor;
 use crate::islands::{self, Fact, Fork};
@@ -233,13 +234,11 @@ async fn a_majority_seals_and_a_node_with_another_history_is_found_and_told() {
         key: [3; 32],
     });
     assert!(matches!(world.run(foreign).await, Outcome::Refused(_)));
-    assert_eq!(
-        mark_due(&mut world.conn, world.now).await.unwrap(),
-        MarkDue::Now
-    );
+    let due = agenda(&mut world.conn).await.unwrap().audit;
+    assert!(due.by(world.now), "{due:?}");
     world.run(AnyCommand::Audit(Command::Mark)).await;
-    let due = mark_due(&mut world.conn, world.now).await.unwrap();
-    assert_eq!(due, MarkDue::Nothing);
+    let due = agenda(&mut world.conn).await.unwrap().audit;
+    assert_eq!(due.next, None, "everything is marked");
     let owed = owed(&mut world.conn, NodeId(2), &TestSigner::new(2).key())
         .await
         .unwrap()

@@ -19,6 +19,7 @@ pub(crate) use self::apply::{apply, follow, hold};
 pub use self::command::Command;
 pub use self::facts::FiredFact;
 pub(crate) use self::facts::{WATCH, changed, merge};
-pub use self::query::{AutomationRow, Due, State, due, next_due, of_alert};
+pub use self::query::{AutomationRow, Due, State, due, of_alert};
+pub(crate) use self::query::{NEXT_DUE, STIRRED};
 pub use self::rehearse::{Foreseen, Rehearsed, rehearse};
 pub use self::rules::FOLLOWED_MAX;

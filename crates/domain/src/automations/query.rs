@@ -131,16 +131,14 @@ pub async fn due(
     Ok(all)
 }
 
-/// When the next automation is looked at for its time.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> = sqlx::query_scalar(
-        "select min(a.due_ms) from automation a join alert l on l.alert_id = a.alert_id \
-         where a.over = 0 and a.due_ms is not null and l.state = 'open'",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(at.map(Timestamp))
-}
+/// When the next automation of an open alert is due.
+pub(crate) const NEXT_DUE: &str = "(select min(a.due_ms) from automation a join alert l on l.alert_id = a.alert_id \
+     where a.over = 0 and a.due_ms is not null and l.state = 'open')";
+
+/// Whether something happened that automations wait for.
+pub(crate) const STIRRED: &str = "(exists (select 1 from alert_template where unread = 1) \
+     or exists (select 1 from automation a join escalation e on e.alert_id = a.alert_id \
+      where a.over = 0 and e.stirred = 1))";
 
 /// Alerts whose automations are not taken up yet, and those with waiting ones whose answers changed.
 pub(super) async fn stirred(

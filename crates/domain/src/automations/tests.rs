@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Command as Automations, Rehearsed, State, of_alert, rehearse};
+use crate::agenda::agenda;
 use crate::alerts::{self, Answer, Command as Alerts, FromTemplate, Said, Severity, Status};
 use crate::conversations::messages;
 use crate::templates::{self, Command as Templates, Step, Template};
@@ -208,7 +209,7 @@ async fn when_nobody_answers_in_time_another_template_is_raised_and_whoever_aske
     let quiet = raise(&mut world, "pump", Status::Exercise).await;
     let answered = raise(&mut world, "pump", Status::Actual).await;
     assert_eq!(
-        super::next_due(&mut world.conn).await.unwrap(),
+        agenda(&mut world.conn).await.unwrap().automations.next,
         Some(crate::Timestamp(world.now.0 + 300_000))
     );
     say(&mut world, answered, "ana", Answer::Cannot).await;
@@ -219,7 +220,10 @@ async fn when_nobody_answers_in_time_another_template_is_raised_and_whoever_aske
         follow_up(&mut world).await,
         Outcome::Applied(Receipt::Count(2))
     );
-    assert_eq!(super::next_due(&mut world.conn).await.unwrap(), None);
+    assert_eq!(
+        agenda(&mut world.conn).await.unwrap().automations.next,
+        None
+    );
     assert_eq!(fired(&mut world, quiet).await, [1]);
     assert_eq!(fired(&mut world, answered).await, [0_u16; 0]);
     expect![[r#"

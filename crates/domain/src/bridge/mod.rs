@@ -20,8 +20,9 @@ mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, Follower};
+pub(crate) use self::query::{FOLLOWED, NEXT_DUE};
 pub(crate) use self::query::{Followed, digest, followed};
-pub use self::query::{FollowerRow, due, followers, next_due, spent};
+pub use self::query::{FollowerRow, due, followers, spent};
 pub use self::rules::{Held, PERSON_HOUR_MAX, ROOM_HOUR_MAX, ends, period};
 
 /// Followers looked at by one command.

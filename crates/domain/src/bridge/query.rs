@@ -44,17 +44,14 @@ pub async fn due(
         .collect()
 }
 
-/// When the next follower is to be told. That a room is over is seen with whatever is looked at next.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> = sqlx::query_scalar(
-        "select min(f.due_at_ms) from room_member m \
-         join room_follower f on f.room_id = m.room_id and f.recipient_id = m.recipient_id \
-         where m.member and m.follow <> 'app' and m.follow in ('sms', 'email')",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(at.map(Timestamp))
-}
+/// When a room's followers outside of the app are told next.
+pub(crate) const NEXT_DUE: &str = "(select min(f.due_at_ms) from room_member m \
+     join room_follower f on f.room_id = m.room_id and f.recipient_id = m.recipient_id \
+     where m.member and m.follow <> 'app' and m.follow in ('sms', 'email'))";
+
+/// Whether anybody follows a room from outside of the app: then it has to be looked who.
+pub(crate) const FOLLOWED: &str = "exists (select 1 from room_member m \
+     where m.member and m.follow <> 'app' and m.follow in ('sms', 'email'))";
 
 /// Somebody who follows a room from outside.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,9 +2,8 @@
 
 use sqlx::Row as _;
 
-use super::{
-    Command as Bridge, FollowerRow, Held, PERSON_HOUR_MAX, due, followed, followers, next_due,
-};
+use super::{Command as Bridge, FollowerRow, Held, PERSON_HOUR_MAX, due, followed, followers};
+use crate::agenda::agenda;
 use crate::alerts::Command as Alerts;
 use crate::conversations::{Command as Rooms, Follow, Say, Speaker, members, messages};
 use crate::deliveries::{self, Assignment, Command as Deliveries};
@@ -136,7 +135,7 @@ async fn messages_are_gathered_and_told_together_and_own_words_are_not() {
     assert!(told(&mut world).await.is_empty(), "nothing is urgent");
     let waits = dora(&mut world, room).await;
     assert_eq!((waits.waiting, waits.held), (2, Held::No));
-    let at = next_due(&mut world.conn).await.unwrap();
+    let at = agenda(&mut world.conn).await.unwrap().bridge.next;
     assert_eq!(at, Some(first + super::period(Some(Severity::Critical))));
     world.pass(240);
     look(&mut world).await;
@@ -146,7 +145,7 @@ async fn messages_are_gathered_and_told_together_and_own_words_are_not() {
     );
     let now = dora(&mut world, room).await;
     assert_eq!((now.waiting, now.due, now.digests), (0, None, 1));
-    assert_eq!(next_due(&mut world.conn).await.unwrap(), None);
+    assert_eq!(agenda(&mut world.conn).await.unwrap().bridge.next, None);
 }
 
 #[tokio::test]

@@ -167,15 +167,29 @@ pub async fn due(
         .collect()
 }
 
-/// When the next pending delivery becomes due, if one waits.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> = sqlx::query_scalar(
-        "select min(due_at_ms) from delivery where state = 'pending' and ended_at_ms is null",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(at.map(Timestamp))
-}
+/// When the next delivery that waits for a channel is due. Lane by lane, each of which the index has in order: otherwise
+/// all that wait would be read. Lanes that no version has yet cost nothing.
+pub(crate) const NEXT_DUE: &str = "(select min(due_ms) from (select (select min(due_at_ms) from delivery \
+     where state = 'pending' and lane = l.value and ended_at_ms is null) as due_ms \
+     from json_each('[0,1,2,3,4,5,6,7]') l))";
+
+/// When the next delivery expires.
+pub(crate) const NEXT_EXPIRY: &str =
+    "(select min(expires_at_ms) from delivery where ended_at_ms is null)";
+
+/// Since when the method is wanted that waits longest of those which another one could follow.
+pub(crate) const STANDBY_SINCE: &str = "(select min(p.wanted_since_ms) from delivery d \
+     join delivery p on p.alert_id = d.alert_id and p.recipient_id = d.recipient_id and p.method = d.method - 1 \
+      and p.purpose = 'page' and p.step = d.step and p.round = d.round \
+     where d.state = 'standby' and d.ended_at_ms is null and d.purpose = 'page' \
+      and p.state in ('pending', 'assigned', 'failed', 'expired'))";
+
+/// Since when the page is wanted that waits longest without its person having got any of that alert's.
+pub(crate) const UNTOLD_SINCE: &str = "(select min(wanted_since_ms) from delivery \
+     where awaiting = 1 and state in ('pending', 'expired') and purpose = 'page')";
+
+/// Whether any node has work assigned.
+pub(crate) const UNDER_WAY: &str = "exists (select 1 from attempt where state = 'assigned')";
 
 /// Attempts assigned and not reported, per channel and history: what an island gave out while it was alone is counted by
 /// itself.

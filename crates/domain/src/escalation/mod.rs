@@ -32,8 +32,9 @@ pub(crate) use self::enough::{count_answers, fit, is_complete};
 pub use self::facts::{Answered, CallFact, FirstCall, PlanFact, Progress, Word};
 pub(crate) use self::facts::{WATCH, changed, plan_fact, progress};
 pub(crate) use self::merge::{Over, follow_up, hold, merge_call, merge_plan, merge_progress};
+pub(crate) use self::query::NEXT_DUE;
 pub use self::query::{
-    Called, DueAction, PlanRow, QuotaRow, called, called_by_code, due, last_called_of, next_due,
+    Called, DueAction, PlanRow, QuotaRow, called, called_by_code, due, last_called_of,
     open_calls_of, open_codes_of, plan, quotas_of, roll, roll_count,
 };
 pub use self::rules::{Action, Phase};

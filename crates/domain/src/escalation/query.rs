@@ -137,16 +137,9 @@ pub async fn due(
     Ok(all)
 }
 
-/// When the next action of any alert is due.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> = sqlx::query_scalar(
-        "select min(due_ms) from (select min(next_due_ms) as due_ms from escalation where next_action <> '' \
-         union all select min(due_ms) from call_timer)",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(at.map(Timestamp))
-}
+/// When the next step of an alert or reminder of a person is due.
+pub(crate) const NEXT_DUE: &str = "(select min(due_ms) from (select min(next_due_ms) as due_ms from escalation \
+     where next_action <> '' union all select min(due_ms) from call_timer))";
 
 /// The plan of an alert.
 pub async fn plan(

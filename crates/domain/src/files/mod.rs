@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::apply::{apply, set_document};
 pub use self::command::{Announce, Command};
+pub(crate) use self::query::NEXT_DUE;
 pub use self::query::{
-    FileRow, Wanted, copies, find, held_by, in_room, live, missing, next_due, of_messages, over,
-    used_bytes,
+    FileRow, Wanted, copies, find, held_by, in_room, live, missing, of_messages, over, used_bytes,
 };
 pub use self::rules::{CAPTION_LEN_MAX, FileKind, SIZE_MAX, inspect, line};
 

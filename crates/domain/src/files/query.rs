@@ -237,14 +237,8 @@ pub async fn over(
     FileId::from_rows(&found)
 }
 
-/// When the next announcement ends.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> =
-        sqlx::query_scalar("select min(ends_at_ms) from file where ends_at_ms is not null")
-            .fetch_one(conn)
-            .await?;
-    Ok(at.map(Timestamp))
-}
+/// When the next file's time is over.
+pub(crate) const NEXT_DUE: &str = "(select min(ends_at_ms) from file where ends_at_ms is not null)";
 
 /// Files under way: those of one caller, and all.
 pub(super) async fn under_way(

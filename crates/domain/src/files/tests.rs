@@ -1,7 +1,8 @@
 //! Transcripts of files: announced, come, shown, copied, taken away.
 
-use super::{Announce, Command as Files, FileDigest, copies, find, live, missing, next_due, over};
+use super::{Announce, Command as Files, FileDigest, copies, find, live, missing, over};
 use super::{held_by, in_room, of_messages, used_bytes};
+use crate::agenda::agenda;
 use crate::conversations::{Command as Rooms, Speaker, messages};
 use crate::islands::safe;
 use crate::nodes::Command as Nodes;
@@ -74,7 +75,7 @@ async fn a_file_is_said_once_when_the_first_node_holds_it() {
     let (file, outcome) = announce(&mut world, 7, photo(room)).await;
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
     assert_eq!(said(&mut world, room).await, Vec::<String>::new());
-    let ends = next_due(&mut world.conn).await.unwrap().unwrap();
+    let ends = agenda(&mut world.conn).await.unwrap().files.next.unwrap();
     assert_eq!(ends.since(world.now).as_secs(), 24 * 3_600);
     assert!(matches!(
         arrive(&mut world, file, 2).await,
@@ -96,7 +97,7 @@ async fn a_file_is_said_once_when_the_first_node_holds_it() {
     assert_eq!(in_room(&mut world.conn, room, 9).await.unwrap().len(), 1);
     let held = copies(&mut world.conn, &[PHOTO]).await.unwrap();
     assert_eq!(held[&PHOTO], [NodeId(1), NodeId(2)]);
-    assert_eq!(next_due(&mut world.conn).await.unwrap(), None);
+    assert_eq!(agenda(&mut world.conn).await.unwrap().files.next, None);
     let nobody = arrive(&mut world, file, 9).await;
     assert_eq!(nobody, Outcome::Refused(Refusal::UnknownNode));
     let unknown = arrive(&mut world, FileId([1; 16]), 1).await;

@@ -25,7 +25,7 @@ pub use self::command::{Command, Receive, ReceiveMail};
 pub use self::facts::{InboundFact, ReceivedText, TakenAs};
 pub(crate) use self::facts::{WATCH, changed, merge};
 pub use self::orders::{OrderRow, OrderState, commanders, orders, waiting};
-pub(crate) use self::query::fate;
+pub(crate) use self::query::{ANY_ELSEWHERE, fate};
 pub use self::query::{InboundRow, latest, of_sender};
 pub use self::rules::{Eta, Given, Meaning, Order, parse, parse_part};
 

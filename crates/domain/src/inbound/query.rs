@@ -147,6 +147,10 @@ pub(super) async fn kept_for_elsewhere(
     .transpose()
 }
 
+/// Whether any text came with a code that only others know.
+pub(crate) const ANY_ELSEWHERE: &str =
+    "exists (select 1 from inbound_text where taken = 'code_elsewhere')";
+
 /// Texts kept since `since` because their code was not known where they came, oldest first, at most `limit`.
 pub(super) async fn elsewhere(
     conn: &mut SqliteConnection,

@@ -13,7 +13,7 @@ use crate::vocabulary::Severity;
 use crate::{alerts, nodes};
 
 /// A page that waited this long says nothing a later round of the same alert does not say better.
-const SUPERSEDED_AFTER: Duration = Duration::from_secs(60);
+pub const SUPERSEDED_AFTER: Duration = Duration::from_secs(60);
 
 /// Most pages looked at in one go.
 const LOOKED_AT_MAX: u32 = 2_000;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::apply::apply;
 pub use self::apply::apply_facts;
-pub use self::backlog::backlog;
+pub use self::backlog::{SUPERSEDED_AFTER, backlog};
 pub use self::collect::apply_on_island;
 pub use self::command::Command;
 pub use self::digest::merge_digest;

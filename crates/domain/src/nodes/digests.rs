@@ -55,23 +55,6 @@ impl DigestStanding {
     }
 }
 
-/// The newest place at which replicas were asked for a digest, and when; `None` before the first.
-pub async fn digest_mark(
-    conn: &mut SqliteConnection,
-) -> Result<Option<(u64, Timestamp)>, sqlx::Error> {
-    let found = sqlx::query("select log_index, at_ms from digest_mark where id = 1")
-        .fetch_optional(conn)
-        .await?;
-    found
-        .map(|row| {
-            Ok((
-                rows::unsigned(&row, "log_index")?,
-                rows::time(&row, "at_ms")?,
-            ))
-        })
-        .transpose()
-}
-
 /// The newest digest of each member and how they compare, by node.
 pub async fn digests(conn: &mut SqliteConnection) -> Result<Vec<DigestRow>, sqlx::Error> {
     let members: i64 = sqlx::query_scalar("select count(*) from node where removed_at_ms is null")

@@ -19,7 +19,7 @@ pub use self::command::{
     Admit, ChannelReport, Command, DigestReport, Found, MachineReport, Place, Recover,
     SetAuthorities, SetCivilOffset,
 };
-pub use self::digests::{DigestRow, DigestStanding, digest_mark, digests};
+pub use self::digests::{DigestRow, DigestStanding, digests};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::level::{LEVEL_KNOWN, Levels, levels};

@@ -312,7 +312,8 @@ async fn replicas_are_compared_at_the_same_place_only() {
         }))
     };
     world.run(Command::Nodes(Nodes::TakeDigest)).await;
-    assert!(super::digest_mark(&mut world.conn).await.unwrap().is_some());
+    let agenda = crate::agenda::agenda(&mut world.conn).await.unwrap();
+    assert!(agenda.digested_at.is_some());
     world.run(report(1, 9, 1)).await;
     world.run(report(2, 8, 2)).await;
     let standing = async |world: &mut World| {

@@ -15,5 +15,6 @@ mod tests;
 
 pub(crate) use self::apply::apply;
 pub use self::command::{Command, Decision, Due, Report};
-pub use self::query::{ReportRow, due, list, next_due, report};
+pub(crate) use self::query::{ALERT_CLOSED, NEXT_DUE};
+pub use self::query::{ReportRow, due, list, report};
 pub use self::rules::{State, WAIT_MS_MAX, check_report};

@@ -95,14 +95,12 @@ pub async fn due(
     Ok(due.collect())
 }
 
-/// When a report that waits comes back next.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let next: Option<i64> =
-        sqlx::query_scalar("select min(due_ms) from report where due_ms is not null")
-            .fetch_one(conn)
-            .await?;
-    Ok(next.map(Timestamp))
-}
+/// When the next report has waited long enough.
+pub(crate) const NEXT_DUE: &str = "(select min(due_ms) from report where due_ms is not null)";
+
+/// Whether the alert that a report led to is closed.
+pub(crate) const ALERT_CLOSED: &str = "exists (select 1 from report r join alert a on a.alert_id = r.alert_id \
+     where r.state = 'convened' and a.state <> 'open')";
 
 fn report_row(row: &SqliteRow) -> Result<ReportRow, sqlx::Error> {
     let id = |column| -> Result<Option<AlertId>, sqlx::Error> {

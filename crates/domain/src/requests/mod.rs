@@ -84,17 +84,6 @@ pub(crate) async fn apply(
     }
 }
 
-/// Whether any remembered request is older than `before`.
-pub async fn any_before(
-    conn: &mut SqliteConnection,
-    before: crate::Timestamp,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from request where applied_at_ms < ?)")
-        .bind(before.0)
-        .fetch_one(conn)
-        .await
-}
-
 /// Whether this request was applied before: proposing it again gives its first outcome, whatever has changed since.
 pub async fn is_known(
     conn: &mut SqliteConnection,

@@ -10,6 +10,7 @@ use crate::deliveries::{self, Lane, Update};
 use crate::escalation;
 use crate::ids::{AlertId, RecipientId, RoomId};
 use crate::recipients::{self, ContactMethod};
+use crate::script::Script;
 use crate::texts::{self, Language};
 use crate::time::Timestamp;
 use crate::vocabulary::{Answer, Severity, Status};
@@ -43,7 +44,9 @@ pub(super) async fn gather(
     people: &[RecipientId],
 ) -> Result<Option<AlertId>, sqlx::Error> {
     if let Some(bundle) = fitting(conn, gathering.scope, alarm.severity).await? {
-        add(conn, entry, bundle.alert, &alarm.texts, alarm.listed).await?;
+        let mut script = Script::default();
+        add(&mut script, entry, bundle.alert, alarm)?;
+        script.execute(conn).await?;
         return Ok(Some(bundle.alert));
     }
     let first = Alarm {
@@ -58,18 +61,19 @@ pub(super) async fn gather(
     Ok(Some(alert))
 }
 
-/// Adds a signal to its source's bundle, or begins one.
+/// Adds a signal to its source's bundle when `script` runs, or begins one.
 pub(super) async fn of_source(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     row: &SourceRow,
     signal: &Signal,
     alarm: Alarm<'_>,
+    script: &mut Script,
 ) -> Result<Told, sqlx::Error> {
     let source = &row.source;
     let scope = scope(signal.status, "source", &source.key);
     if let Some(bundle) = fitting(conn, &scope, signal.severity).await? {
-        add(conn, entry, bundle.alert, &alarm.texts, alarm.listed).await?;
+        add(script, entry, bundle.alert, &alarm)?;
         return Ok(Told::Gathered(bundle.alert));
     }
     let first = call::in_all(|language| {
@@ -105,10 +109,10 @@ async fn fitting(
     scope: &str,
     severity: Severity,
 ) -> Result<Option<BundleRow>, sqlx::Error> {
-    let Some(bundle) = query::active_bundle(conn, scope).await? else {
+    let Some((bundle, is_open)) = query::active_bundle(conn, scope).await? else {
         return Ok(None);
     };
-    if !alerts::is_open(conn, bundle.alert).await? {
+    if !is_open {
         forget(conn, bundle.alert).await?;
         return Ok(None);
     }
@@ -150,23 +154,22 @@ async fn insert(
     Ok(())
 }
 
-async fn add(
-    conn: &mut SqliteConnection,
+fn add(
+    script: &mut Script,
     entry: &Entry<'_>,
     alert: AlertId,
-    texts: &[(String, String)],
-    listed: bool,
+    alarm: &Alarm<'_>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update source_bundle set count = count + 1, unlisted = unlisted + ?1, newest = ?2, last_at_ms = ?3, \
-         due_ms = min(told_at_ms + tell_every_ms, ?3 + window_ms) where alert_id = ?4",
-    )
-    .bind(!listed)
-    .bind(rows::to_json(&texts)?)
-    .bind(entry.at.0)
-    .bind(alert.as_bytes())
-    .execute(conn)
-    .await?;
+    script
+        .add(
+            "update source_bundle set count = count + 1, unlisted = unlisted + ?, newest = ?, last_at_ms = ?, \
+             due_ms = min(told_at_ms + tell_every_ms, ? + window_ms) where alert_id = ?",
+        )
+        .bind(!alarm.listed)
+        .bind(rows::to_json(&alarm.texts)?)
+        .bind(entry.at.0)
+        .bind(entry.at.0)
+        .bind(alert.0.to_vec());
     Ok(())
 }
 

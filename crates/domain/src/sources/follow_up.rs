@@ -108,6 +108,7 @@ async fn missed(
     }
     let since = Timestamp(entry.at.0 - rules::TOGETHER_MS);
     let lately = query::silent_since(conn, since).await?.len();
+    let bars = take::Bars::at(conn, entry.at).await?;
     let mut together: BTreeMap<Vec<RecipientId>, Vec<SourceRow>> = BTreeMap::new();
     for (row, place) in silent.into_iter().zip(0..) {
         let Some(mut row) = query::source(conn, &row.source.key).await? else {
@@ -123,7 +124,7 @@ async fn missed(
             people.sort_unstable();
             together.entry(people).or_default().push(row);
         } else {
-            take::signal(conn, entry, &mut row, &signal, place).await?;
+            take::signal(conn, entry, &bars, &mut row, &signal, place).await?;
         }
     }
     for (people, rows) in together {

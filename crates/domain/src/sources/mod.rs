@@ -34,9 +34,10 @@ pub use self::command::{
     Redirect, Settings, Signal, Silence, SilenceKind, Source, Test, Word,
 };
 pub use self::mapping::{MappingError, signals};
+pub(crate) use self::query::NEXT_DUE;
 pub use self::query::{
-    BundleRow, SignalRow, SilenceRow, SourceRow, Stop, due, next_due, settings, signals_of,
-    silences, source, sources, stop, swallowing,
+    BundleRow, SignalRow, SilenceRow, SourceRow, Stop, due, settings, signals_of, silences, source,
+    sources, stop,
 };
 pub use self::redirect::{RedirectRow, redirect, redirects};
 pub use self::rules::{

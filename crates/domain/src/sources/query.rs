@@ -1,14 +1,16 @@
 //! Reads of sources and of what they said.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::command::{
     Beat, Due, DueWhat, Kind, Matcher, Settings, Silence, SilenceKind, Source, Test,
 };
-use super::rules::{self, Held, KeyState};
+use super::rules::{Held, KeyState};
 use super::settings::{self, Stored};
-use super::{Brake, Mapping, OnResolve, Signal};
+use super::{Brake, Mapping, OnResolve};
 use crate::ids::AlertId;
 use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
@@ -136,6 +138,23 @@ pub async fn source(
     row.as_ref().map(source_row).transpose()
 }
 
+/// Those of these sources that there are, by key.
+pub(super) async fn sources_by_key(
+    conn: &mut SqliteConnection,
+    keys: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, SourceRow>, sqlx::Error> {
+    let found =
+        sqlx::query("select * from source where source_key in (select value from json_each(?))")
+            .bind(rows::to_json(keys)?)
+            .fetch_all(conn)
+            .await?;
+    let rows = found.iter().map(|row| {
+        let row = source_row(row)?;
+        Ok((row.source.key.clone(), row))
+    });
+    rows.collect()
+}
+
 /// All sources by key.
 pub async fn sources(conn: &mut SqliteConnection) -> Result<Vec<SourceRow>, sqlx::Error> {
     let found = sqlx::query("select * from source order by source_key")
@@ -160,6 +179,45 @@ pub async fn signals_of(
     .fetch_all(conn)
     .await?;
     found.iter().map(signal_row).collect()
+}
+
+/// A key as a signal finds it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) known: Option<SignalRow>,
+    /// If nothing is known of the key: the newest open alert under it all the same.
+    pub(super) stray: Option<AlertId>,
+    /// If nothing is known of the key: how many others of the source are listed.
+    pub(super) listed: i64,
+}
+
+/// All that a signal has to know of its key. `alert_key` is the key its alert would have.
+pub(super) async fn found(
+    conn: &mut SqliteConnection,
+    source: &str,
+    key: &str,
+    alert_key: &str,
+) -> Result<Found, sqlx::Error> {
+    let row = sqlx::query(
+        "select s.*, a.number, a.state = 'open' as alert_open, \
+         case when s.dedup_key is null then (select o.alert_id from alert o where o.dedup_key = ?3 and o.state = 'open' \
+          order by o.raised_at_ms desc, o.alert_id limit 1) end as stray, \
+         case when s.dedup_key is null then (select count(*) from source_signal where source_key = ?1) else 0 end as listed \
+         from (select 1) left join source_signal s on s.source_key = ?1 and s.dedup_key = ?2 \
+         left join alert a on a.alert_id = s.alert_id",
+    )
+    .bind(source)
+    .bind(key)
+    .bind(alert_key)
+    .fetch_one(conn)
+    .await?;
+    let is_known = row.try_get::<Option<&str>, _>("dedup_key")?.is_some();
+    let stray: Option<&[u8]> = row.try_get("stray")?;
+    Ok(Found {
+        known: is_known.then(|| signal_row(&row)).transpose()?,
+        stray: stray.map(AlertId::from_row).transpose()?,
+        listed: row.try_get("listed")?,
+    })
 }
 
 /// What is known of one key.
@@ -200,14 +258,6 @@ pub(super) async fn held_open(
     found.iter().map(signal_row).collect()
 }
 
-/// How many keys of a source are listed.
-pub(super) async fn listed(conn: &mut SqliteConnection, source: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from source_signal where source_key = ?")
-        .bind(source)
-        .fetch_one(conn)
-        .await
-}
-
 /// Whether any open signal is told in this alert.
 pub(super) async fn any_open(
     conn: &mut SqliteConnection,
@@ -221,18 +271,20 @@ pub(super) async fn any_open(
     .await
 }
 
-/// The bundle that takes a scope's alarms now.
+/// The bundle that takes what is alarmed in this scope, and whether its alert is open.
 pub(super) async fn active_bundle(
     conn: &mut SqliteConnection,
     scope: &str,
-) -> Result<Option<BundleRow>, sqlx::Error> {
+) -> Result<Option<(BundleRow, bool)>, sqlx::Error> {
     let row = sqlx::query(
-        "select * from source_bundle where scope = ? and active = 1 order by alert_id limit 1",
+        "select b.*, exists (select 1 from alert a where a.alert_id = b.alert_id and a.state = 'open') as is_open \
+         from source_bundle b where b.scope = ? and b.active = 1 order by b.alert_id limit 1",
     )
     .bind(scope)
     .fetch_optional(conn)
     .await?;
-    row.as_ref().map(bundle_row).transpose()
+    row.map(|row| Ok((bundle_row(&row)?, row.try_get("is_open")?)))
+        .transpose()
 }
 
 /// The bundle behind an alert.
@@ -267,28 +319,21 @@ pub(super) async fn silence(
     row.as_ref().map(silence_row).transpose()
 }
 
-/// The silence or window that swallows this signal, if one does.
-pub async fn swallowing(
+/// Silences and windows that may swallow something at `now`, those that end last first.
+pub(super) async fn silences_at(
     conn: &mut SqliteConnection,
-    source: &str,
-    signal: &Signal,
     now: Timestamp,
-) -> Result<Option<Silence>, sqlx::Error> {
+) -> Result<Vec<Silence>, sqlx::Error> {
     let found = sqlx::query(
-        "select * from source_silence where due_ms is not null and from_ms <= ? and (source_key = '' or source_key = ?) \
-         order by until_ms desc, silence_id",
+        "select * from source_silence where due_ms is not null and from_ms <= ? order by until_ms desc, silence_id",
     )
     .bind(now.0)
-    .bind(source)
     .fetch_all(conn)
     .await?;
-    for row in &found {
-        let silence = silence_row(row)?.silence;
-        if rules::matches(&silence, source, signal, now) {
-            return Ok(Some(silence));
-        }
-    }
-    Ok(None)
+    found
+        .iter()
+        .map(|row| Ok(silence_row(row)?.silence))
+        .collect()
 }
 
 /// Whether everything automatic is held at `now`, and by whom.
@@ -387,19 +432,13 @@ pub async fn due(
         .collect()
 }
 
-/// When something will be due next.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let next: Option<i64> = sqlx::query_scalar(
-        "select min(at_ms) from (select min(beat_due_ms) as at_ms from source where beat_due_ms is not null and enabled = 1 \
-         union all select min(due_ms) from source_bundle where due_ms is not null \
-         union all select min(settle_due_ms) from source_signal where settle_due_ms is not null \
-         union all select min(due_ms) from source_silence where due_ms is not null \
-         union all select min(until_ms) from source_stop)",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(next.map(Timestamp))
-}
+/// When something of a source, a bundle, a silence or a stop is due next.
+pub(crate) const NEXT_DUE: &str = "(select min(at_ms) from ( \
+     select min(beat_due_ms) as at_ms from source where beat_due_ms is not null and enabled = 1 \
+     union all select min(due_ms) from source_bundle where due_ms is not null \
+     union all select min(settle_due_ms) from source_signal where settle_due_ms is not null \
+     union all select min(due_ms) from source_silence where due_ms is not null \
+     union all select min(until_ms) from source_stop))";
 
 fn source_row(row: &SqliteRow) -> Result<SourceRow, sqlx::Error> {
     let token: Option<&[u8]> = row.try_get("token_hash")?;

@@ -220,6 +220,7 @@ async fn let_through(
     open: Vec<SignalRow>,
     place: u64,
 ) -> Result<(), sqlx::Error> {
+    let bars = take::Bars::at(conn, entry.at).await?;
     for (row, nth) in open.into_iter().zip(0_u64..) {
         let Some(mut source) = query::source(conn, &row.source).await? else {
             continue;
@@ -234,7 +235,7 @@ async fn let_through(
         };
         // Far above the places of what else is due in the same entry.
         let place = (place + 1) * 1_000_000 + nth;
-        take::signal(conn, entry, &mut source, &signal, place).await?;
+        take::signal(conn, entry, &bars, &mut source, &signal, place).await?;
     }
     Ok(())
 }

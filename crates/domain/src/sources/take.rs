@@ -4,13 +4,14 @@ use sqlx::SqliteConnection;
 
 use super::bundles;
 use super::call::{self, Alarm, Told};
-use super::command::{Arrival, Arrived, Signal, Source};
-use super::query::{self, SignalRow, SourceRow, Stop};
+use super::command::{Arrival, Arrived, Signal, Silence, Source};
+use super::query::{self, Found, SignalRow, SourceRow};
 use super::rules::{self, Decision, Held, Standing};
 use super::{HEARTBEAT, SilenceKind, alert_key, redirect, word};
 use crate::apply::Entry;
 use crate::ids::AlertId;
 use crate::outcome::{Outcome, Receipt, Refusal};
+use crate::script::Script;
 use crate::time::Timestamp;
 use crate::vocabulary::{Severity, Status};
 use crate::{alerts, rows, texts};
@@ -31,19 +32,22 @@ pub(super) async fn take(
         return Ok(Outcome::Refused(Refusal::Invalid(problem)));
     }
     let mut taken = 0;
+    let keys = arrivals.iter().map(|one| one.source.as_str()).collect();
+    let mut sources = query::sources_by_key(conn, &keys).await?;
+    let bars = Bars::at(conn, entry.at).await?;
     for (arrival, place) in arrivals.iter().zip(0..) {
         // A source may have been removed since its signal was accepted: then nobody wants it any more.
-        let Some(mut row) = query::source(conn, &arrival.source).await? else {
+        let Some(row) = sources.get_mut(&arrival.source) else {
             continue;
         };
         match &arrival.what {
             Arrived::Signal(said) if rules::check_signal(said).is_ok() => {
-                signal(conn, entry, &mut row, said, place).await?;
+                signal(conn, entry, &bars, row, said, place).await?;
             }
             Arrived::Signal(_) => continue,
-            Arrived::Beat => beat(conn, entry, &mut row, place).await?,
+            Arrived::Beat => beat(conn, entry, &bars, row, place).await?,
             Arrived::Word(said) => match rules::check_word(said) {
-                Ok(()) => word::take(conn, entry, &mut row, said).await?,
+                Ok(()) => word::take(conn, entry, row, said).await?,
                 Err(_) => continue,
             },
         }
@@ -55,16 +59,59 @@ pub(super) async fn take(
     })
 }
 
-/// Takes one signal of a source.
+/// What holds automatic alarms at a moment.
+pub(super) struct Bars {
+    at: Timestamp,
+    stopped: bool,
+    silences: Vec<Silence>,
+}
+
+impl Bars {
+    pub(super) async fn at(
+        conn: &mut SqliteConnection,
+        at: Timestamp,
+    ) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            at,
+            stopped: query::stop(conn, at).await?.is_some(),
+            silences: query::silences_at(conn, at).await?,
+        })
+    }
+
+    /// What holds this signal, and by which silence or window.
+    fn of(&self, source: &Source, signal: &Signal) -> (Option<Held>, &str) {
+        if signal.resolved {
+            return (None, "");
+        }
+        if self.stopped {
+            return (Some(Held::Stopped), "");
+        }
+        if !source.enabled {
+            return (Some(Held::Disabled), "");
+        }
+        let matches = |silence: &&Silence| rules::matches(silence, &source.key, signal, self.at);
+        match self.silences.iter().find(matches) {
+            None => (None, ""),
+            Some(silence) => match silence.kind {
+                SilenceKind::Silence => (Some(Held::Silence), &silence.id),
+                SilenceKind::Maintenance => (Some(Held::Maintenance), &silence.id),
+            },
+        }
+    }
+}
+
+/// Takes one signal of a source. What it leaves behind goes to SQLite in one script at the end: a storm is many of these.
 pub(super) async fn signal(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
+    bars: &Bars,
     source: &mut SourceRow,
     signal: &Signal,
     place: u64,
 ) -> Result<(), sqlx::Error> {
-    let known = known(conn, entry, source, signal).await?;
-    let (barred, silence) = barred(conn, entry.at, &source.source, signal).await?;
+    let mut script = Script::default();
+    let (known, listed) = known(conn, entry, source, signal).await?;
+    let (barred, silence) = bars.of(&source.source, signal);
     let decision = rules::decide(&standing(source, &known, barred), signal, entry.at);
     source.signals += 1;
     match decision {
@@ -72,35 +119,25 @@ pub(super) async fn signal(
             let said = Said {
                 signal,
                 known,
+                listed,
                 place,
             };
-            told(
-                conn,
-                entry,
-                source,
-                said,
-                Way {
-                    alone: matches!(decision, Decision::Alone { .. }),
-                    flapping,
-                },
-            )
-            .await?;
+            let way = Way {
+                alone: matches!(decision, Decision::Alone { .. }),
+                flapping,
+            };
+            told(conn, entry, source, said, way, &mut script).await?;
         }
         Decision::Hold(held) => {
             source.held += 1;
-            hold(
-                conn,
-                entry,
-                source,
-                Said {
-                    signal,
-                    known,
-                    place,
-                },
-                held,
-                &silence,
-            )
-            .await?;
+            let said = Said {
+                signal,
+                known,
+                listed,
+                place,
+            };
+            let row = next_row(conn, entry, source, &said).await?;
+            hold(source, signal, row, held, silence, &mut script)?;
         }
         Decision::Count => {
             if let Some(mut row) = known {
@@ -109,7 +146,7 @@ pub(super) async fn signal(
                 row.open = true;
                 row.ended_at = None;
                 settle_later(&mut row, &source.source, entry.at);
-                put(conn, &row).await?;
+                write(&mut script, &row)?;
             }
         }
         Decision::OverForNow => {
@@ -117,7 +154,7 @@ pub(super) async fn signal(
                 row.open = false;
                 row.ended_at = Some(entry.at);
                 settle_later(&mut row, &source.source, entry.at);
-                put(conn, &row).await?;
+                write(&mut script, &row)?;
             }
         }
         Decision::Over => {
@@ -134,7 +171,8 @@ pub(super) async fn signal(
             }
         }
     }
-    stand(conn, source).await
+    write_standing(&mut script, source);
+    script.execute(conn).await
 }
 
 /// A key's last open signal is over, and with it perhaps the alert that told of it.
@@ -160,6 +198,7 @@ pub(super) async fn over(
 async fn beat(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
+    bars: &Bars,
     source: &mut SourceRow,
     place: u64,
 ) -> Result<(), sqlx::Error> {
@@ -171,7 +210,7 @@ async fn beat(
     source.beat_due = Some(Timestamp(entry.at.0.saturating_add(patience)));
     if source.beat_lost_at.take().is_some() {
         let back = of_heartbeat(&source.source, true);
-        return signal(conn, entry, source, &back, place).await;
+        return signal(conn, entry, bars, source, &back, place).await;
     }
     stand(conn, source).await
 }
@@ -220,7 +259,8 @@ pub async fn foresee(
     now: Timestamp,
 ) -> Result<Foreseen, sqlx::Error> {
     let known = query::signal(conn, &source.source.key, &signal.key).await?;
-    let (barred, _) = barred(conn, now, &source.source, signal).await?;
+    let bars = Bars::at(conn, now).await?;
+    let (barred, _) = bars.of(&source.source, signal);
     let decision = rules::decide(&standing(source, &known, barred), signal, now);
     let whom = redirect::whom(conn, &source.source, now).await?;
     let people = call::everyone(conn, &whom.calls, now).await?.len();
@@ -239,6 +279,8 @@ pub async fn foresee(
 struct Said<'a> {
     signal: &'a Signal,
     known: Option<SignalRow>,
+    /// How many keys of its source are listed, if nothing is known of this one.
+    listed: i64,
     place: u64,
 }
 
@@ -256,6 +298,7 @@ async fn told(
     source: &mut SourceRow,
     said: Said<'_>,
     way: Way,
+    script: &mut Script,
 ) -> Result<(), sqlx::Error> {
     let signal = said.signal;
     let row = next_row(conn, entry, source, &said).await?;
@@ -283,9 +326,9 @@ async fn told(
     };
     let told = match way.alone {
         true => call::alarm(conn, entry, alarm).await?,
-        false => bundles::of_source(conn, entry, source, signal, alarm).await?,
+        false => bundles::of_source(conn, entry, source, signal, alarm, script).await?,
     };
-    note(conn, entry, source, said, told, way.flapping, row).await
+    note(entry, source, &said, told, way.flapping, row, script)
 }
 
 /// As [`note`], for a signal of which people were told with many others.
@@ -296,30 +339,33 @@ pub(super) async fn note_gathered(
     signal: &Signal,
     told: Told,
 ) -> Result<(), sqlx::Error> {
-    let known = query::signal(conn, &source.source.key, &signal.key).await?;
+    let mut script = Script::default();
+    let Found { known, listed, .. } = found(conn, source, signal).await?;
     let said = Said {
         signal,
         known,
+        listed,
         place: 0,
     };
     let row = next_row(conn, entry, source, &said).await?;
     source.signals += 1;
-    note(conn, entry, source, said, told, false, row).await?;
-    stand(conn, source).await
+    note(entry, source, &said, told, false, row, &mut script)?;
+    write_standing(&mut script, source);
+    script.execute(conn).await
 }
 
 /// Notes that people were told of a signal, and where.
-async fn note(
-    conn: &mut SqliteConnection,
+fn note(
     entry: &Entry<'_>,
     source: &mut SourceRow,
-    said: Said<'_>,
+    said: &Said<'_>,
     told: Told,
     flapping: bool,
     mut row: Option<SignalRow>,
+    script: &mut Script,
 ) -> Result<(), sqlx::Error> {
     let signal = said.signal;
-    let (changes, changes_since) = opened_of(&said, &source.source, entry.at);
+    let (changes, changes_since) = opened_of(said, &source.source, entry.at);
     let quiet = source.last_new_at.is_none_or(|last| {
         entry.at.since(last).as_millis() >= u128::from(source.source.brake.window_ms)
     });
@@ -345,66 +391,69 @@ async fn note(
             Told::Alert(_) | Told::Gathered(_) => None,
         };
         settle_later(row, &source.source, entry.at);
-        put(conn, row).await?;
+        write(script, row)?;
     }
     Ok(())
 }
 
-async fn hold(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
+/// Counts a signal of which nobody is told.
+fn hold(
     source: &SourceRow,
-    said: Said<'_>,
+    signal: &Signal,
+    row: Option<SignalRow>,
     held: Held,
     silence: &str,
+    script: &mut Script,
 ) -> Result<(), sqlx::Error> {
-    let newest = call::text_in(&said.signal.texts, texts::Language::En);
+    let newest = call::text_in(&signal.texts, texts::Language::En);
     let newest = texts::clip(newest, 200);
     match held {
         Held::Stopped => {
-            sqlx::query("update source_stop set swallowed = swallowed + 1 where id = 1")
-                .execute(&mut *conn)
-                .await?;
+            script.add("update source_stop set swallowed = swallowed + 1 where id = 1");
         }
         Held::Silence | Held::Maintenance => {
-            sqlx::query(
-                "update source_silence set swallowed = swallowed + 1, newest = ? where silence_id = ?",
-            )
-            .bind(format!("{}: {newest}", source.source.name))
-            .bind(silence)
-            .execute(&mut *conn)
-            .await?;
+            script
+                .add("update source_silence set swallowed = swallowed + 1, newest = ? where silence_id = ?")
+                .bind(format!("{}: {newest}", source.source.name))
+                .bind(silence.to_owned());
         }
         Held::Disabled | Held::Flapping | Held::Nobody => {}
     }
-    if let Some(mut row) = next_row(conn, entry, source, &said).await? {
+    if let Some(mut row) = row {
         row.held = Some(held);
         row.silence = silence.to_owned();
         row.alert = None;
-        put(conn, &row).await?;
+        write(script, &row)?;
     }
     Ok(())
 }
 
-/// What is known of a signal's key. One never heard here may have an open alert all the same: an island raised it.
+async fn found(
+    conn: &mut SqliteConnection,
+    source: &SourceRow,
+    signal: &Signal,
+) -> Result<Found, sqlx::Error> {
+    let key = &source.source.key;
+    let alert_key = alert_key(signal.status, key, &signal.key);
+    query::found(conn, key, &signal.key, &alert_key).await
+}
+
+/// What is known of a signal's key, else how many keys are listed. One never heard here may have an open alert all the
+/// same: an island raised it.
 async fn known(
     conn: &mut SqliteConnection,
     entry: &Entry<'_>,
     source: &SourceRow,
     signal: &Signal,
-) -> Result<Option<SignalRow>, sqlx::Error> {
-    let key = &source.source.key;
-    if let Some(row) = query::signal(conn, key, &signal.key).await? {
-        return Ok(Some(row));
-    }
-    let Some(alert) =
-        alerts::open_with_key(conn, &alert_key(signal.status, key, &signal.key)).await?
-    else {
-        return Ok(None);
+) -> Result<(Option<SignalRow>, i64), sqlx::Error> {
+    let found = found(conn, source, signal).await?;
+    let Some(alert) = found.stray else {
+        return Ok((found.known, found.listed));
     };
     let said = Said {
         signal,
         known: None,
+        listed: found.listed,
         place: 0,
     };
     let row = next_row(conn, entry, source, &said).await?;
@@ -419,7 +468,7 @@ async fn known(
         // The list is full, the alert is known by its key alone.
         over(conn, entry, &source.source, Some(alert)).await?;
     }
-    Ok(row)
+    Ok((row, found.listed))
 }
 
 /// The row of a key that opens now; `None` when the source's list is full of open ones.
@@ -446,7 +495,7 @@ async fn next_row(
             ..known.clone()
         }));
     }
-    if !has_room(conn, &source.source.key).await? {
+    if !has_room(conn, &source.source.key, said.listed).await? {
         return Ok(None);
     }
     Ok(Some(SignalRow {
@@ -473,8 +522,12 @@ async fn next_row(
 }
 
 /// Whether one more key fits on a source's list, after those that ended first were taken off it.
-async fn has_room(conn: &mut SqliteConnection, source: &str) -> Result<bool, sqlx::Error> {
-    if query::listed(conn, source).await? < rules::SIGNALS_MAX {
+async fn has_room(
+    conn: &mut SqliteConnection,
+    source: &str,
+    listed: i64,
+) -> Result<bool, sqlx::Error> {
+    if listed < rules::SIGNALS_MAX {
         return Ok(true);
     }
     let pruned = sqlx::query(
@@ -487,33 +540,6 @@ async fn has_room(conn: &mut SqliteConnection, source: &str) -> Result<bool, sql
     .execute(conn)
     .await?;
     Ok(pruned.rows_affected() > 0)
-}
-
-/// Why a source's signal is not let through, and which silence says so.
-async fn barred(
-    conn: &mut SqliteConnection,
-    now: Timestamp,
-    source: &Source,
-    signal: &Signal,
-) -> Result<(Option<Held>, String), sqlx::Error> {
-    if signal.resolved {
-        return Ok((None, String::new()));
-    }
-    let stop: Option<Stop> = query::stop(conn, now).await?;
-    if stop.is_some() {
-        return Ok((Some(Held::Stopped), String::new()));
-    }
-    if !source.enabled {
-        return Ok((Some(Held::Disabled), String::new()));
-    }
-    let silence = query::swallowing(conn, &source.key, signal, now).await?;
-    Ok(match silence {
-        None => (None, String::new()),
-        Some(silence) => match silence.kind {
-            SilenceKind::Silence => (Some(Held::Silence), silence.id),
-            SilenceKind::Maintenance => (Some(Held::Maintenance), silence.id),
-        },
-    })
 }
 
 fn standing<'a>(
@@ -547,36 +573,41 @@ fn settle_later(row: &mut SignalRow, source: &Source, now: Timestamp) {
 
 /// Writes a key's row.
 pub(super) async fn put(conn: &mut SqliteConnection, row: &SignalRow) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into source_signal (source_key, dedup_key, severity, status, texts, labels, open, held, silence_id, \
-         alert_id, count, changes, changes_since_ms, settle_due_ms, first_at_ms, last_at_ms, ended_at_ms) \
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         on conflict (source_key, dedup_key) do update set severity = excluded.severity, status = excluded.status, \
-         texts = excluded.texts, labels = excluded.labels, open = excluded.open, held = excluded.held, \
-         silence_id = excluded.silence_id, alert_id = excluded.alert_id, count = excluded.count, \
-         changes = excluded.changes, changes_since_ms = excluded.changes_since_ms, \
-         settle_due_ms = excluded.settle_due_ms, first_at_ms = excluded.first_at_ms, \
-         last_at_ms = excluded.last_at_ms, ended_at_ms = excluded.ended_at_ms",
-    )
-    .bind(&row.source)
-    .bind(&row.key)
-    .bind(row.severity.rank())
-    .bind(row.status.name())
-    .bind(rows::to_json(&row.texts)?)
-    .bind(rows::to_json(&row.labels)?)
-    .bind(row.open)
-    .bind(row.held.map_or("", Held::name))
-    .bind(&row.silence)
-    .bind(row.alert.map(|alert| alert.0.to_vec()))
-    .bind(row.count.cast_signed())
-    .bind(i64::from(row.changes))
-    .bind(row.changes_since.0)
-    .bind(row.settle_due.map(|at| at.0))
-    .bind(row.first_at.0)
-    .bind(row.last_at.0)
-    .bind(row.ended_at.map(|at| at.0))
-    .execute(conn)
-    .await?;
+    let mut script = Script::default();
+    write(&mut script, row)?;
+    script.execute(conn).await
+}
+
+fn write(script: &mut Script, row: &SignalRow) -> Result<(), sqlx::Error> {
+    script
+        .add(
+            "insert into source_signal (source_key, dedup_key, severity, status, texts, labels, open, held, silence_id, \
+             alert_id, count, changes, changes_since_ms, settle_due_ms, first_at_ms, last_at_ms, ended_at_ms) \
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             on conflict (source_key, dedup_key) do update set severity = excluded.severity, status = excluded.status, \
+             texts = excluded.texts, labels = excluded.labels, open = excluded.open, held = excluded.held, \
+             silence_id = excluded.silence_id, alert_id = excluded.alert_id, count = excluded.count, \
+             changes = excluded.changes, changes_since_ms = excluded.changes_since_ms, \
+             settle_due_ms = excluded.settle_due_ms, first_at_ms = excluded.first_at_ms, \
+             last_at_ms = excluded.last_at_ms, ended_at_ms = excluded.ended_at_ms",
+        )
+        .bind(&row.source)
+        .bind(&row.key)
+        .bind(row.severity.rank())
+        .bind(row.status.name())
+        .bind(rows::to_json(&row.texts)?)
+        .bind(rows::to_json(&row.labels)?)
+        .bind(row.open)
+        .bind(row.held.map_or("", Held::name))
+        .bind(&row.silence)
+        .bind(row.alert.map(|alert| alert.0.to_vec()))
+        .bind(row.count.cast_signed())
+        .bind(i64::from(row.changes))
+        .bind(row.changes_since.0)
+        .bind(row.settle_due.map(|at| at.0))
+        .bind(row.first_at.0)
+        .bind(row.last_at.0)
+        .bind(row.ended_at.map(|at| at.0));
     Ok(())
 }
 
@@ -585,20 +616,23 @@ pub(super) async fn stand(
     conn: &mut SqliteConnection,
     source: &SourceRow,
 ) -> Result<(), sqlx::Error> {
-    let rank: i64 = Severity::rank(source.level);
-    sqlx::query(
-        "update source set last_new_at_ms = ?, level = ?, signals = ?, held = ?, beat_at_ms = ?, beat_due_ms = ?, \
-         beat_lost_at_ms = ? where source_key = ?",
-    )
-    .bind(source.last_new_at.map(|at| at.0))
-    .bind(rank)
-    .bind(source.signals.cast_signed())
-    .bind(source.held.cast_signed())
-    .bind(source.beat_at.map(|at| at.0))
-    .bind(source.beat_due.map(|at| at.0))
-    .bind(source.beat_lost_at.map(|at| at.0))
-    .bind(&source.source.key)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let mut script = Script::default();
+    write_standing(&mut script, source);
+    script.execute(conn).await
+}
+
+fn write_standing(script: &mut Script, source: &SourceRow) {
+    script
+        .add(
+            "update source set last_new_at_ms = ?, level = ?, signals = ?, held = ?, beat_at_ms = ?, beat_due_ms = ?, \
+             beat_lost_at_ms = ? where source_key = ?",
+        )
+        .bind(source.last_new_at.map(|at| at.0))
+        .bind(Severity::rank(source.level))
+        .bind(source.signals.cast_signed())
+        .bind(source.held.cast_signed())
+        .bind(source.beat_at.map(|at| at.0))
+        .bind(source.beat_due.map(|at| at.0))
+        .bind(source.beat_lost_at.map(|at| at.0))
+        .bind(&source.source.key);
 }

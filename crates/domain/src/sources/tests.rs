@@ -8,8 +8,9 @@ use expect_test::expect;
 
 use super::{
     Arrival, Arrived, Beat, Brake, Command as Sources, Held, Kind, Mapping, Matcher, OnResolve,
-    Settings, Signal, Silence, SilenceKind, Source, Test, due, next_due, signals_of, source,
+    Settings, Signal, Silence, SilenceKind, Source, Test, due, signals_of, source,
 };
+use crate::agenda::agenda;
 use crate::alerts::{self, State};
 use crate::conversations::messages;
 use crate::oncall::Called;
@@ -96,7 +97,7 @@ async fn beat(world: &mut World, source: &str) {
 async fn pass(world: &mut World, seconds: i64) {
     let end = Timestamp(world.now.0 + seconds * 1_000);
     for _ in 0..100 {
-        let next = next_due(&mut world.conn).await.unwrap();
+        let next = agenda(&mut world.conn).await.unwrap().sources.next;
         let Some(at) = next.filter(|at| *at <= end) else {
             world.now = end;
             world.act().await;

@@ -19,9 +19,8 @@ mod tests;
 pub(crate) use self::apply::{answer, apply, arrived};
 pub use self::card::{Card, vcard};
 pub use self::command::{Command, Due, Test};
-pub use self::query::{
-    ProofRow, TestRow, Trip, TripRow, card, due, next_due, proofs, tests, trips,
-};
+pub(crate) use self::query::{CARD_IS_OLD, NEXT_DUE, UNPLANNED};
+pub use self::query::{ProofRow, TestRow, Trip, TripRow, card, due, proofs, tests, trips};
 pub(crate) use self::rules::token_in;
 pub use self::rules::{
     PEOPLE_MAX, PROOF_VALID_MS, Phone, SPARES_MAX, TEST_AHEAD_MS_MAX, TripState, check_spares,

@@ -1,6 +1,6 @@
 //! Reads of trips, cards and proofs.
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::rules::TripState;
 use super::{Card, Due};
@@ -201,12 +201,17 @@ pub async fn proofs(
         .collect()
 }
 
+/// Whether a modem with a number has no round trips planned.
+pub(crate) const UNPLANNED: &str = "exists (select 1 from channel c join node n on n.node_id = c.node_id \
+     where n.removed_at_ms is null and c.kind = 'sms' and c.number <> '' \
+     and not exists (select 1 from round_trip_plan p where p.node_id = c.node_id))";
+
 /// Whether the modems' numbers are not those on the card.
-const CARD_IS_OLD: &str = "select exists (select 1 from channel c join node n on n.node_id = c.node_id \
+pub(crate) const CARD_IS_OLD: &str = "(exists (select 1 from channel c join node n on n.node_id = c.node_id \
      where n.removed_at_ms is null and c.kind = 'sms' and c.number <> '' and not exists (select 1 from card_number k \
       where k.node_id = c.node_id and k.channel = c.name and k.number = c.number)) \
      or exists (select 1 from card_number k where not exists (select 1 from channel c join node n \
-      on n.node_id = c.node_id where n.removed_at_ms is null and c.node_id = k.node_id and c.name = k.channel))";
+      on n.node_id = c.node_id where n.removed_at_ms is null and c.node_id = k.node_id and c.name = k.channel)))";
 
 /// What is to be done by `now`.
 pub async fn due(
@@ -237,7 +242,7 @@ pub async fn due(
         node: NodeId(node.cast_unsigned()),
         at: Timestamp(at),
     }));
-    if sqlx::query_scalar::<_, bool>(CARD_IS_OLD)
+    if sqlx::query_scalar::<_, bool>(AssertSqlSafe(format!("select {CARD_IS_OLD}")))
         .fetch_one(&mut *conn)
         .await?
     {
@@ -257,12 +262,5 @@ pub async fn due(
 }
 
 /// When something is to be done next.
-pub async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, sqlx::Error> {
-    let at: Option<i64> = sqlx::query_scalar(
-        "select min(at) from (select min(due_ms) as at from round_trip_plan \
-         union all select min(due_ms) from wake_test where state = 'waiting')",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(at.map(Timestamp))
-}
+pub(crate) const NEXT_DUE: &str = "(select min(at) from (select min(due_ms) as at from round_trip_plan \
+     union all select min(due_ms) from wake_test where state = 'waiting'))";

@@ -10,6 +10,7 @@ mod query;
 mod tests;
 
 pub(super) use self::apply::{hand_over, keep};
+pub(crate) use self::query::DUTY_AWAITED;
 pub(super) use self::query::frozen;
 pub use self::query::{schedules_under_way, unsettled};
 

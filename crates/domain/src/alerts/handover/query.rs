@@ -84,6 +84,10 @@ pub async fn schedules_under_way(conn: &mut SqliteConnection) -> Result<Vec<Stri
     .await
 }
 
+/// Whether open alerts wait for somebody who came on duty to answer.
+pub(crate) const DUTY_AWAITED: &str = "exists (select 1 from alert_on_call w join alert a on a.alert_id = w.alert_id \
+     where w.awaited <> '[]' and a.state = 'open')";
+
 /// Open alerts that a change of duty concerns: those that last saw others on call in a schedule than `now` says (once the
 /// step that called it has begun), and those where somebody came on duty and answered since.
 pub async fn unsettled(

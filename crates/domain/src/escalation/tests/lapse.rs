@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::{begun, is_enough, room, say, texts_of};
+use crate::agenda::agenda;
 use crate::escalation::{Answer, Word, called};
 use crate::transcript::{World, accepted, raise};
 use crate::vocabulary::{Conduct, Severity};
@@ -170,7 +171,7 @@ async fn an_alert_that_is_over_reminds_nobody() {
         .await;
     pass(&mut world, 600).await;
     assert!(!world.deliveries(alert).await.contains("reminder"));
-    let next = crate::escalation::next_due(&mut world.conn).await.unwrap();
+    let next = agenda(&mut world.conn).await.unwrap().escalation.next;
     assert_eq!(next, None, "its timers are gone");
 }
 
