@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::deliveries::{
-    self, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, SendOutcome, Work,
-    carrier,
+    self, Assigned, AttemptRef, AttemptReport, AttemptResult, Command as Deliveries, SendOutcome,
+    Work, carrier,
 };
 use domain::inbound::{Command as Inbound, Receive};
 use domain::nodes::{self, ChannelReport, Command as Nodes, DigestReport, Power};
 use domain::ports::{
     Channel, ChannelEvent, ChannelKind, Clock, Freshness, Journal, Lease, Machine, Outgoing,
-    Permit, Proposal, RIGHT_RAN_OUT, Replica, ReplyPath, Signer, UnknownMachine,
+    Permit, Proposal, RIGHT_RAN_OUT, ReadError, Replica, ReplyPath, Signer, UnknownMachine,
 };
 use domain::{Command, Outcome, RequestId, Timestamp};
 use futures_util::future::select_all;
@@ -476,10 +476,13 @@ impl Worker {
 
     /// Starts what is assigned here, wanted, and has room in its channel; journalled first (DESIGN C1).
     async fn start_sends(&mut self, now: Timestamp) -> Wake {
-        let (work, unwanted) = match self.assigned().await {
+        let Assigned { work, unwanted } = match self.assigned().await {
             Ok(assigned) => assigned,
             Err(error) => {
-                warn!(error, "cannot read what to send");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot read what to send"
+                );
                 return Wake::Idle;
             }
         };
@@ -581,21 +584,9 @@ impl Worker {
                 .is_some_and(|lease| self.clock.boot() < lease.until)
     }
 
-    /// What is assigned here: wanted, and not wanted any more.
-    async fn assigned(&self) -> Result<(Vec<Work>, Vec<AttemptRef>), String> {
-        let node = self.replica.node();
-        let mut view = self
-            .replica
-            .read(Freshness::Local)
-            .await
-            .map_err(|e| e.to_string())?;
-        let work = deliveries::work_for(&mut view, node)
-            .await
-            .map_err(|e| e.to_string())?;
-        let unwanted = deliveries::unwanted_on(&mut view, node)
-            .await
-            .map_err(|e| e.to_string())?;
-        Ok((work, unwanted))
+    async fn assigned(&self) -> Result<Assigned, ReadError> {
+        let mut view = self.replica.read(Freshness::Local).await?;
+        Ok(deliveries::assigned(&mut view, self.replica.node()).await?)
     }
 
     /// Kinds of channels that other nodes have and this one, running out of power, leaves to them.

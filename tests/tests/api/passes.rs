@@ -75,7 +75,10 @@ async fn leaving(world: &World) -> Vec<String> {
         .apply(Command::Deliveries(Deliveries::Assign { assignments }))
         .await;
     let mut view = world.replica.read(Freshness::Local).await.unwrap();
-    let work = deliveries::work_for(&mut view, NodeId(1)).await.unwrap();
+    let work = deliveries::assigned(&mut view, NodeId(1))
+        .await
+        .unwrap()
+        .work;
     work.into_iter().map(|work| work.body).collect()
 }
 

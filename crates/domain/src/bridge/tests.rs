@@ -433,9 +433,10 @@ async fn a_reply_to_a_digests_mail_is_said_in_its_room_and_answers_nothing() {
     world
         .run(Command::Deliveries(Deliveries::Assign { assignments }))
         .await;
-    let work = deliveries::work_for(&mut world.conn, NodeId(1))
+    let work = deliveries::assigned(&mut world.conn, NodeId(1))
         .await
-        .unwrap();
+        .unwrap()
+        .work;
     let answered = work
         .iter()
         .filter(|work| work.lane == deliveries::Lane::Talk)

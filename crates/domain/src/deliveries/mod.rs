@@ -36,9 +36,9 @@ pub(crate) use self::merge::{
 };
 pub use self::outbox::{Queued, Waiting, queued, waiting};
 pub use self::query::{
-    AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, awaited_at, counts, due,
-    expired, failed_predecessor, known_attempts, load, many_untold, of_alert, stranded, superseded,
-    told, under_way, under_way_on, untold, unwanted_on, work_for,
+    Assigned, AttemptRow, ChannelLoad, DeliveryRow, Due, Told, Untold, Work, assigned, awaited_at,
+    counts, due, expired, failed_predecessor, known_attempts, load, many_untold, of_alert,
+    stranded, superseded, told, under_way, under_way_on, untold,
 };
 pub(crate) use self::query::{NEXT_DUE, NEXT_EXPIRY, STANDBY_SINCE, UNDER_WAY, UNTOLD_SINCE};
 pub(crate) use self::query::{answers_to, digest_of_alert, told_recipients};

@@ -233,19 +233,27 @@ pub async fn load(conn: &mut SqliteConnection) -> Result<Vec<ChannelLoad>, sqlx:
     Ok(load)
 }
 
-/// What is assigned to a node and wanted, with texts ready to leave, in lane order. Of several tries that islands made of
-/// one delivery only the newest is.
-pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<Work>, sqlx::Error> {
+/// What a node's channels have been given and not ended.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Assigned {
+    /// What they are to send, the most urgent first.
+    pub work: Vec<Work>,
+    /// What nobody waits for any more.
+    pub unwanted: Vec<AttemptRef>,
+}
+
+/// What is assigned to the channels of `node`.
+pub async fn assigned(conn: &mut SqliteConnection, node: NodeId) -> Result<Assigned, sqlx::Error> {
     let found = sqlx::query(
         "select a.delivery_id, a.attempt, a.channel, d.kind, d.lane, d.address, d.language, d.code, d.possible_repeat, \
          d.renumbered, d.expires_at_ms, d.alert_id, d.recipient_id, d.purpose, (select f.site from fork f) as site, \
+         d.state = 'assigned' and d.attempts = a.attempt as wanted, \
          case when d.subject = '' then coalesce(t.subject, '') else d.subject end as subject, \
          case when d.body = '' then coalesce(t.body, '') else d.body end as body \
          from attempt a join delivery d on d.delivery_id = a.delivery_id \
          left join delivery_text t on t.alert_id = d.alert_id and t.purpose = d.purpose and t.kind = d.kind \
           and t.language = d.language \
-         where a.node_id = ? and a.state = 'assigned' and d.state = 'assigned' and d.attempts = a.attempt \
-         order by d.lane, d.due_at_ms, a.delivery_id, a.attempt",
+         where a.node_id = ? and a.state = 'assigned' order by d.lane, d.due_at_ms, a.delivery_id, a.attempt",
     )
     .bind(node.0.cast_signed())
     .fetch_all(&mut *conn)
@@ -254,62 +262,49 @@ pub async fn work_for(conn: &mut SqliteConnection, node: NodeId) -> Result<Vec<W
         true => None,
         false => reply_secret(conn).await?,
     };
-    found
-        .iter()
-        .map(|row| {
-            let code: &str = row.try_get("code")?;
-            let delivery = DeliveryId::from_row(row.try_get("delivery_id")?)?;
-            let (alert, person): (&[u8], &[u8]) =
-                (row.try_get("alert_id")?, row.try_get("recipient_id")?);
-            let digest = Purpose::parse(row.try_get("purpose")?) == Purpose::Digest;
-            let answered = row.try_get::<&str, _>("kind")? == "email"
-                && (alert != super::NONE || digest)
-                && person != super::NONE;
-            let language: &str = row.try_get("language")?;
-            let words = match digest {
-                true => texts::reply_to_digest(language),
-                false => texts::reply_by_mail(Language::parse(language)),
-            };
-            let reply = secret.as_ref().filter(|_| answered);
-            Ok(Work {
-                reply: reply.map(|secret| (secret.address(delivery), words)),
-                attempt: AttemptRef {
-                    delivery,
-                    attempt: rows::unsigned(row, "attempt")?,
-                },
-                channel: row.try_get("channel")?,
-                kind: row.try_get("kind")?,
-                lane: Lane::of_rank(row.try_get("lane")?),
-                address: row.try_get("address")?,
-                subject: row
-                    .try_get::<&str, _>("subject")?
-                    .replace(texts::CODE_MARK, code),
-                body: fill_in(
-                    text_of(row)?,
-                    Purpose::parse(row.try_get("purpose")?),
-                    secret.as_ref(),
-                    delivery,
-                ),
-                expires_at: rows::time(row, "expires_at_ms")?,
-            })
-        })
-        .collect()
-}
-
-/// Attempts assigned to a node that nobody wants any more. Only the node knows whether it has begun them.
-pub async fn unwanted_on(
-    conn: &mut SqliteConnection,
-    node: NodeId,
-) -> Result<Vec<AttemptRef>, sqlx::Error> {
-    let found = sqlx::query(
-        "select a.delivery_id, a.attempt from attempt a join delivery d on d.delivery_id = a.delivery_id \
-         where a.node_id = ? and a.state = 'assigned' and (d.state <> 'assigned' or d.attempts <> a.attempt) \
-         order by a.delivery_id, a.attempt",
-    )
-    .bind(node.0.cast_signed())
-    .fetch_all(conn)
-    .await?;
-    found.iter().map(attempt_ref).collect()
+    let mut assigned = Assigned::default();
+    for row in &found {
+        if !row.try_get::<bool, _>("wanted")? {
+            assigned.unwanted.push(attempt_ref(row)?);
+            continue;
+        }
+        let code: &str = row.try_get("code")?;
+        let delivery = DeliveryId::from_row(row.try_get("delivery_id")?)?;
+        let (alert, person): (&[u8], &[u8]) =
+            (row.try_get("alert_id")?, row.try_get("recipient_id")?);
+        let digest = Purpose::parse(row.try_get("purpose")?) == Purpose::Digest;
+        let answered = row.try_get::<&str, _>("kind")? == "email"
+            && (alert != super::NONE || digest)
+            && person != super::NONE;
+        let language: &str = row.try_get("language")?;
+        let words = match digest {
+            true => texts::reply_to_digest(language),
+            false => texts::reply_by_mail(Language::parse(language)),
+        };
+        let reply = secret.as_ref().filter(|_| answered);
+        assigned.work.push(Work {
+            reply: reply.map(|secret| (secret.address(delivery), words)),
+            attempt: AttemptRef {
+                delivery,
+                attempt: rows::unsigned(row, "attempt")?,
+            },
+            channel: row.try_get("channel")?,
+            kind: row.try_get("kind")?,
+            lane: Lane::of_rank(row.try_get("lane")?),
+            address: row.try_get("address")?,
+            subject: row
+                .try_get::<&str, _>("subject")?
+                .replace(texts::CODE_MARK, code),
+            body: fill_in(
+                text_of(row)?,
+                Purpose::parse(row.try_get("purpose")?),
+                secret.as_ref(),
+                delivery,
+            ),
+            expires_at: rows::time(row, "expires_at_ms")?,
+        });
+    }
+    Ok(assigned)
 }
 
 /// Those of these attempts that this history knows of.

@@ -128,7 +128,7 @@ async fn an_unknown_end_goes_out_again_and_says_it_may_be_a_repeat() {
     let alert = world.raise(Severity::Normal, 300, &[&["bela"]]).await;
     world.send_all(1, unknown()).await;
     let attempts = assign_all(&mut world, 2).await;
-    let work = work_for(&mut world.conn, NodeId(2)).await.unwrap();
+    let work = assigned(&mut world.conn, NodeId(2)).await.unwrap().work;
     assert_eq!(work.len(), 1);
     assert_eq!(work[0].attempt, attempts[0]);
     let code = world.code(alert, "bela").await;
@@ -220,9 +220,10 @@ async fn an_unanswered_text_from_a_dark_number_goes_out_from_another_one() {
     let again = due(&mut world.conn, world.now, 10).await.unwrap();
     assert_eq!(again[0].avoid, Some((NodeId(1), "modem".to_owned())));
     assign_all(&mut world, 2).await;
-    let body = work_for(&mut world.conn, NodeId(2))
+    let body = assigned(&mut world.conn, NodeId(2))
         .await
         .unwrap()
+        .work
         .remove(0)
         .body;
     let code = world.code(alert, "bela").await;
@@ -272,7 +273,7 @@ async fn an_answer_before_the_send_starts_withdraws_it() {
         eta_min: None,
     };
     world.ask(AnyCommand::Alerts(answer)).await;
-    assert_eq!(work_for(&mut world.conn, NodeId(1)).await.unwrap(), []);
+    assert_eq!(assigned(&mut world.conn, NodeId(1)).await.unwrap().work, []);
     expect!["bela page 1.0 sms cancelled (answered)\n"].assert_eq(&world.deliveries(alert).await);
     // It had left already: the row says so.
     world.record(1, &attempts, accepted()).await;
@@ -387,10 +388,11 @@ async fn of_two_tries_on_one_node_the_newest_is_wanted_and_the_node_tells_of_the
     let mut world = World::new().await;
     let alert = world.raise(Severity::High, 300, &[&["bela"]]).await;
     let (first, second) = two_tries(&mut world).await;
-    let wanted = work_for(&mut world.conn, NodeId(1)).await.unwrap();
+    let wanted = assigned(&mut world.conn, NodeId(1)).await.unwrap().work;
     let wanted: Vec<AttemptRef> = wanted.iter().map(|work| work.attempt).collect();
     assert_eq!(wanted, [second]);
-    let unwanted = async |world: &mut World| unwanted_on(&mut world.conn, NodeId(1)).await.unwrap();
+    let unwanted =
+        async |world: &mut World| assigned(&mut world.conn, NodeId(1)).await.unwrap().unwanted;
     assert_eq!(unwanted(&mut world).await, [first]);
     let never = AttemptRef {
         attempt: 7,

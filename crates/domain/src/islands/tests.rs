@@ -55,9 +55,10 @@ async fn an_island_numbers_codes_and_marks_what_it_raises() {
             AnyCommand::Deliveries(Deliveries::Assign { assignments: sms }),
         )
         .await;
-    let work = deliveries::work_for(&mut island.world.conn, NodeId(3))
+    let work = deliveries::assigned(&mut island.world.conn, NodeId(3))
         .await
-        .unwrap();
+        .unwrap()
+        .work;
     let body = work[0].body.replace(&code, "CODE");
     expect![[r#"
         CODE Aurora Energy C-1: Fire in hall 2
@@ -334,7 +335,7 @@ async fn what_is_told_again_after_a_page_left_from_another_number_changes_nothin
 async fn words_for(island: &mut Island, alert: AlertId, purpose: Purpose) -> Vec<String> {
     let conn = &mut island.world.conn;
     let owed = deliveries::of_alert(conn, alert, 0, 1_000).await.unwrap();
-    let work = deliveries::work_for(conn, island.node).await.unwrap();
+    let work = deliveries::assigned(conn, island.node).await.unwrap().work;
     let about = |id| owed.iter().any(|d| d.id == id && d.purpose == purpose);
     work.into_iter()
         .filter(|work| about(work.attempt.delivery))

@@ -102,9 +102,10 @@ async fn leaving(world: &mut World) -> Vec<(String, String)> {
     world
         .run(AnyCommand::Deliveries(Deliveries::Assign { assignments }))
         .await;
-    let work = deliveries::work_for(&mut world.conn, NodeId(1))
+    let work = deliveries::assigned(&mut world.conn, NodeId(1))
         .await
-        .unwrap();
+        .unwrap()
+        .work;
     work.into_iter()
         .map(|work| (work.address, work.body))
         .collect()

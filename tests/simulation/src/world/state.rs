@@ -1,6 +1,6 @@
 //! One node's state database, in memory.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::ports::ReadView;
@@ -15,7 +15,7 @@ use super::order::Item;
 /// A migrated database and how far the log has been applied to it.
 #[derive(Debug)]
 pub struct NodeState {
-    pool: RwLock<SqlitePool>,
+    database: RwLock<Arc<Database>>,
     applied: AtomicU64,
     changes: watch::Sender<u64>,
     /// SQL of a planted bug, and every how manyth entry a planted bug passes over; zero: none.
@@ -23,12 +23,29 @@ pub struct NodeState {
     skips: AtomicU64,
 }
 
+/// A database, and the stamp of the last entry in it as far as that is known: most views are of an unchanged one.
+#[derive(Debug)]
+struct Database {
+    pool: SqlitePool,
+    stamp: AtomicI64,
+}
+
+/// Somebody may have changed the database since it was read.
+const UNKNOWN: i64 = i64::MIN;
+
+impl Database {
+    fn new(pool: SqlitePool) -> Arc<Self> {
+        let stamp = AtomicI64::new(UNKNOWN);
+        Arc::new(Self { pool, stamp })
+    }
+}
+
 impl NodeState {
     /// An empty, migrated state. Panics when there is no memory for it: there is no test without one.
     pub async fn open() -> Arc<Self> {
         let pool = connect(SqliteConnectOptions::new().in_memory(true)).await;
         Arc::new(Self {
-            pool: RwLock::new(pool),
+            database: RwLock::new(Database::new(pool)),
             applied: AtomicU64::new(0),
             changes: watch::Sender::new(0),
             planted: Mutex::default(),
@@ -90,8 +107,13 @@ impl NodeState {
     /// A snapshot to read from.
     pub async fn view(&self) -> Result<ReadView, sqlx::Error> {
         let applied = self.applied();
-        let mut tx = self.pool().begin().await?;
-        let as_of = domain::stamp_of_last(&mut tx).await?;
+        let database = self.database();
+        let mut tx = database.pool.begin().await?;
+        let as_of = match database.stamp.load(Ordering::SeqCst) {
+            UNKNOWN => domain::stamp_of_last(&mut tx).await?,
+            known => Timestamp(known),
+        };
+        database.stamp.store(as_of.0, Ordering::SeqCst);
         Ok(ReadView::new(tx, applied, as_of))
     }
 
@@ -105,10 +127,15 @@ impl NodeState {
 
     /// A transaction on the database itself, for tests that plant bugs or look closely.
     pub async fn begin(&self) -> Transaction<'static, Sqlite> {
-        self.pool()
+        let database = self.database();
+        let tx = database
+            .pool
             .begin()
             .await
-            .expect("the only connection comes back")
+            .expect("the only connection comes back");
+        // Nobody else reads before it ends: there is one connection.
+        database.stamp.store(UNKNOWN, Ordering::SeqCst);
+        tx
     }
 
     /// A copy of the database for this node's own use, as far as the log was applied.
@@ -118,7 +145,8 @@ impl NodeState {
         let name = format!("holdfast-fork-{}-{place}.db", std::process::id());
         let path = std::env::temp_dir().join(name);
         let mut conn = self
-            .pool()
+            .database()
+            .pool
             .acquire()
             .await
             .expect("the only connection comes back");
@@ -137,7 +165,7 @@ impl NodeState {
         // Open, it lives on without a name, and goes with its last user.
         _ = std::fs::remove_file(&path);
         Arc::new(Self {
-            pool: RwLock::new(pool),
+            database: RwLock::new(Database::new(pool)),
             applied: AtomicU64::new(self.applied()),
             changes: watch::Sender::new(0),
             planted: Mutex::default(),
@@ -180,14 +208,16 @@ impl NodeState {
     }
 
     fn swap(&self, pool: SqlitePool) {
-        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = pool;
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *database = Database::new(pool);
     }
 
-    fn pool(&self) -> SqlitePool {
-        self.pool
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn database(&self) -> Arc<Database> {
+        let database = self.database.read();
+        Arc::clone(&database.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
