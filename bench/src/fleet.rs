@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{Endpoint, trust};
 use crate::outside::Sim;
+use crate::usage::processor_ms;
 use crate::{report, workload};
 
 /// How many nodes a cluster here has.
@@ -122,6 +123,12 @@ impl Fleet {
     pub(crate) fn processes(&self) -> Vec<(u64, u32)> {
         let pid = |node: &Node| Some((node.id, node.process.as_ref()?.id()?));
         self.nodes.iter().filter_map(pid).collect()
+    }
+
+    /// Processor time of all nodes so far, milliseconds.
+    pub(crate) fn processor_ms(&self) -> Result<f64> {
+        let processes = self.processes().into_iter();
+        processes.map(|(_, pid)| processor_ms(pid)).sum()
     }
 
     /// Waits until all nodes name the same leader, all vote, and none is behind. Gives the leader's id.

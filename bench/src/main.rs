@@ -21,6 +21,7 @@ mod outside;
 mod peers;
 mod rejoin;
 mod report;
+mod sign_in;
 mod storm;
 mod transfer;
 mod usage;
@@ -114,6 +115,15 @@ enum Command {
         /// Alerts raised one after another
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
         alerts: u32,
+    },
+    /// Wrong passwords: whether the time tells which names exist, and alerts while all doors are crowded
+    SignIn {
+        /// Names that exist, and as many that do not
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        names: u32,
+        /// How long strangers crowd the doors
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
+        seconds: u64,
     },
     /// A follower killed, entries written without it, started again: until it answers, until it has caught up
     Rejoin {
@@ -279,6 +289,12 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
                 fleet.explained(done)?;
             }
             Ok(())
+        }
+        Command::SignIn { names, seconds } => {
+            let fleet = site.fleet(PEOPLE).await?;
+            let time = Duration::from_secs(*seconds);
+            let done = sign_in::measure(&fleet, *names, time, report).await;
+            fleet.explained(done)
         }
         Command::Rejoin { entries } => {
             let mut fleet = site.fleet(PEOPLE).await?;

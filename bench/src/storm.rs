@@ -20,7 +20,6 @@ use crate::fleet::{Fleet, NODES};
 use crate::others::Others;
 use crate::outside::{Left, Outside};
 use crate::report::{Report, load, load_text, milliseconds, percentile};
-use crate::usage::processor_ms;
 use crate::workload::{self, LATER_S, run_id};
 
 /// What is let loose.
@@ -64,7 +63,7 @@ pub(crate) async fn measure(
     sleep(CALM).await;
     let calm = calm.end().await?;
 
-    let used_before = used(fleet)?;
+    let used_before = fleet.processor_ms()?;
     let entries_before = fleet.last_log(0).await?;
     let others = Others::start(fleet, critical_later);
     let calls = tokio::spawn(call(fleet.endpoint(1).clone(), storm.over));
@@ -72,7 +71,7 @@ pub(crate) async fn measure(
     let busy = others.end().await?;
     let called = calls.await??;
     let after = load()?;
-    let used: f64 = used(fleet)? - used_before;
+    let used: f64 = fleet.processor_ms()? - used_before;
     let entries = fleet.last_log(0).await?.saturating_sub(entries_before);
 
     let recorded = recorded(fleet).await?;
@@ -320,10 +319,4 @@ async fn leaving(outside: &Outside, called: &[Called]) -> Result<Leaving> {
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_millis() as u64
-}
-
-/// Processor time of all nodes so far, milliseconds.
-fn used(fleet: &Fleet) -> Result<f64> {
-    let processes = fleet.processes().into_iter();
-    processes.map(|(_, pid)| processor_ms(pid)).sum()
 }

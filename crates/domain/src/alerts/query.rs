@@ -255,8 +255,9 @@ pub(crate) async fn open_with_key(
     conn: &mut SqliteConnection,
     dedup_key: &str,
 ) -> Result<Option<AlertId>, sqlx::Error> {
+    // Named, or all open alerts would be looked through for the sake of the order.
     let id: Option<Vec<u8>> = sqlx::query_scalar(
-        "select alert_id from alert where dedup_key = ? and state = 'open' \
+        "select alert_id from alert indexed by alert_by_open_key where dedup_key = ? and state = 'open' \
          order by raised_at_ms desc, alert_id limit 1",
     )
     .bind(dedup_key)

@@ -48,7 +48,7 @@ fn note(events: &[Event]) -> Outcome {
 
 async fn mark(conn: &mut SqliteConnection, entry: &Entry<'_>) -> Result<Outcome, sqlx::Error> {
     let done = sqlx::query(
-        "insert into audit_mark (id, seq, at_ms) select 1, max(seq), ? from audit having max(seq) > 0 \
+        "insert into audit_mark (id, seq, at_ms) select 1, (select max(seq) from audit), ? where exists (select 1 from audit) \
          on conflict (id) do update set seq = excluded.seq, at_ms = excluded.at_ms where excluded.seq > seq",
     )
     .bind(entry.at.0)

@@ -200,8 +200,8 @@ pub(super) async fn found(
 ) -> Result<Found, sqlx::Error> {
     let row = sqlx::query(
         "select s.*, a.number, a.state = 'open' as alert_open, \
-         case when s.dedup_key is null then (select o.alert_id from alert o where o.dedup_key = ?3 and o.state = 'open' \
-          order by o.raised_at_ms desc, o.alert_id limit 1) end as stray, \
+         case when s.dedup_key is null then (select o.alert_id from alert o indexed by alert_by_open_key \
+          where o.dedup_key = ?3 and o.state = 'open' order by o.raised_at_ms desc, o.alert_id limit 1) end as stray, \
          case when s.dedup_key is null then (select count(*) from source_signal where source_key = ?1) else 0 end as listed \
          from (select 1) left join source_signal s on s.source_key = ?1 and s.dedup_key = ?2 \
          left join alert a on a.alert_id = s.alert_id",
