@@ -166,7 +166,7 @@ struct Doors {
 }
 
 impl Doors {
-    fn from_elsewhere(&self, endpoint: &Endpoint) -> Endpoint {
+    fn elsewhere(&self, endpoint: &Endpoint) -> Endpoint {
         let nth = self.next.fetch_add(1, Ordering::Relaxed);
         let [_, high, middle, low] = (nth + 2).to_be_bytes();
         // All of 127.0.0.0/8 is this machine.
@@ -177,7 +177,7 @@ impl Doors {
     async fn try_wrong(&self, endpoint: &Endpoint, name: &str) -> Result<StatusCode> {
         let body = json!({ "account": name, "password": WRONG, "device": self.device });
         let body = Some(Bytes::from(body.to_string()));
-        let endpoint = self.from_elsewhere(endpoint);
+        let endpoint = self.elsewhere(endpoint);
         let asked = endpoint.ask(Method::POST, "/v1/sign-in", body, None);
         let answer = timeout(REQUEST_TIME, asked).await;
         Ok(answer.context("a door did not answer")??.status)
@@ -195,7 +195,7 @@ impl Doors {
             .change(Method::POST, &format!("{at}/invitation"), &json!({}))
             .await?;
         let body = json!({ "code": invited["code"], "password": PASSWORD, "device": self.device });
-        let endpoint = self.from_elsewhere(endpoint);
+        let endpoint = self.elsewhere(endpoint);
         let accepted = endpoint.change(Method::POST, "/v1/invitations/accept", &body);
         let accepted = timeout(REQUEST_TIME, accepted).await;
         accepted.context("an invitation was not answered")??;

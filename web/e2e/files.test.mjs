@@ -51,4 +51,47 @@ describe('files in rooms', { skip: missing }, () => {
     await page.locator('#say').waitFor();
     assert.deepEqual(await files(number), []);
   });
+
+  test('a plan is put, looked at again, renewed and taken out', async () => {
+    await world.ask('PUT', '/v1/accounts/anna', { person: 'anna' });
+    await world.ask('PUT', '/v1/accounts/anna/roles', { roles: ['incident-manager'] });
+    const page = await world.device();
+    await world.signIn(page);
+    await page.goto(`${new URL(page.url()).origin}/incidents`);
+    const stored = async () => (await world.ask('GET', '/v1/documents')).documents.find((one) => one.title === 'Evacuation of hall 2');
+    const change = page.getByRole('button', { name: 'Change a plan: Evacuation of hall 2' });
+    const save = page.getByRole('button', { name: 'Save', exact: true });
+    const file = (name, text) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+
+    await page.getByRole('button', { name: 'Add a plan' }).tap();
+    await page.getByLabel('Title').fill('Evacuation of hall 2');
+    await page.getByLabel('File', { exact: true }).setInputFiles(file('hall-2.txt', 'Out by the east gate.'));
+    await page.getByLabel('Who answers for it').selectOption({ label: 'Björn Lindqvist' });
+    await page.getByLabel('To be looked at again by').fill('2020-02-29');
+    await page.getByRole('group', { name: 'Scenarios' }).getByRole('checkbox').first().check();
+    await save.tap();
+    await page.getByText('Nobody has looked at it again in time').waitFor({ timeout: 15_000 });
+    const put = await stored();
+    assert.deepEqual([put.key, put.owner.key, put.templates.length, put.version, put.overdue], ['evacuation-of-hall-2', 'bjorn', 1, 1, true]);
+
+    await change.tap();
+    await page.getByText('Stays hall-2.txt').waitFor();
+    await page.getByLabel('To be looked at again by').fill('2031-02-28');
+    await save.tap();
+    await page.getByText('Nobody has looked at it again in time').waitFor({ state: 'detached', timeout: 15_000 });
+    assert.equal((await stored()).version, 1, 'the same file');
+
+    await change.tap();
+    await page.getByLabel('File', { exact: true }).setInputFiles(file('hall-2-new.txt', 'Out by the west gate.'));
+    await save.tap();
+    await until('it is another file', async () => (await stored()).version === 2);
+    assert.equal((await stored()).file.name, 'hall-2-new.txt');
+
+    await change.tap();
+    await page.getByRole('button', { name: 'Take it out …' }).tap();
+    await page.getByRole('button', { name: 'Take it out', exact: true }).tap();
+    await change.waitFor({ state: 'detached', timeout: 15_000 });
+    assert.equal(await stored(), undefined);
+    await sound(page);
+  });
 });

@@ -69,6 +69,19 @@ async function check(page, what) {
   assert.deepEqual(small, [], `${what}: too small to touch`);
 }
 
+const leave = async (page) => {
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+};
+
+/** What stands behind a button. */
+async function look(page, take, button, name) {
+  await page.getByRole('button', { name: button }).first().click();
+  await page.locator('dialog[open]').waitFor();
+  await take(name);
+  await leave(page);
+}
+
 /** The parts of an incident that stand behind a button. */
 async function parts(page, take) {
   const narrow = await page.locator('.tabs').isVisible();
@@ -77,28 +90,18 @@ async function parts(page, take) {
     await page.locator('.tabs').getByRole('button', { name }).click();
     await take(`incident-${name.toLowerCase()}`);
   };
-  const leave = async () => {
-    await page.keyboard.press('Escape');
-    await page.locator('dialog[open]').waitFor({ state: 'detached' });
-  };
-  const look = async (button, name) => {
-    await page.getByRole('button', { name: button }).first().click();
-    await page.locator('dialog[open]').waitFor();
-    await take(name);
-    await leave();
-  };
   await turn('Room');
-  await look('By text and mail', 'followers');
+  await look(page, take, 'By text and mail', 'followers');
   await page.getByRole('button', { name: 'What to do with the message of Anna Virtanen' }).last().click();
   await take('message');
   await page.locator('dialog[open]').getByRole('button', { name: 'Decision' }).click();
   await take('decision');
-  await leave();
+  await leave(page);
   await turn('Steer');
-  await look('Add a guest', 'guest');
+  await look(page, take, 'Add a guest', 'guest');
   await page.getByRole('button', { name: /: Leader$/ }).click();
   await take('hand-over');
-  await leave();
+  await leave(page);
   await turn('Log');
 }
 
@@ -137,6 +140,7 @@ export function screens(world) {
           await page.waitForTimeout(300);
           await take(name);
           if (name === 'incident') await parts(page, take);
+          if (name === 'incidents') await look(page, take, 'Add a plan', 'document');
           if (name === 'people') {
             await page.getByText(/vouched for it/).waitFor();
             await page.getByRole('button', { name: 'Another number: Anna Virtanen' }).click();

@@ -14,6 +14,7 @@ mod exit_codes;
 mod imports;
 mod islands;
 mod limits;
+mod listeners;
 mod orders;
 mod safety;
 mod schedules;

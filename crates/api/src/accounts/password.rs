@@ -1,18 +1,19 @@
 //! Passwords: what may be one, and their Argon2id hashes (SECURITY D-7).
 //!
-//! A hash takes 64 MiB and a third of a second. At most two run at once, beside the threads of consensus; sixteen more
-//! wait; whoever comes then is asked to come back.
+//! A hash takes 64 MiB and a third of a second. At most two run at once, on threads that get what consensus and everybody
+//! else leave of the processors; sixteen more wait; whoever comes then is asked to come back.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD as BASE64;
 use rand::{CryptoRng, RngExt as _};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::problem::{Kind, Problem};
 
@@ -28,6 +29,9 @@ const RUNNING: usize = 2;
 const WAITING: usize = 16;
 /// How long one may wait for its turn.
 const TURN_TIME: Duration = Duration::from_secs(15);
+
+/// The nice value of who comes last (setpriority(2)).
+const LAST: i32 = 19;
 
 const LEN_MIN: usize = 12;
 const LEN_MAX: usize = 128;
@@ -158,13 +162,29 @@ impl Hasher {
         let place = place.map_err(|_| busy())?;
         let turn = timeout(TURN_TIME, Arc::clone(&self.running).acquire_owned()).await;
         let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-        // Whoever hangs up does not free the place before the work is done.
-        let done = tokio::task::spawn_blocking(move || {
+        let (sender, done) = oneshot::channel();
+        // A thread of its own: one of a pool would stay slow for whatever it is given next.
+        let thread = thread::Builder::new().name("holdfast-hash".to_owned());
+        let started = thread.spawn(move || {
+            step_back();
             let done = work();
+            // Whoever hangs up does not free the place before the work is done.
             drop((place, turn));
-            done
+            _ = sender.send(done);
         });
+        started.map_err(|_| failed())?;
         done.await.map_err(|_| failed())
+    }
+}
+
+/// Lets every other thread of this machine go first. Where that is not allowed, hashes take their turn like others.
+fn step_back() {
+    let own = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(own), LAST) {
+        debug!(
+            error = &error as &dyn std::error::Error,
+            "passwords are hashed at the usual priority"
+        );
     }
 }
 
