@@ -144,7 +144,7 @@ pub(super) async fn sources_by_key(
     keys: &BTreeSet<&str>,
 ) -> Result<BTreeMap<String, SourceRow>, sqlx::Error> {
     let found =
-        sqlx::query("select * from source where source_key in (select value from json_each(?))")
+        sqlx::query("select * from source where source_key in (select value from json_each(?)) order by source_key")
             .bind(rows::to_json(keys)?)
             .fetch_all(conn)
             .await?;
