@@ -46,7 +46,7 @@ export default defineConfig({
             { name: 'passkey', test: /src[/\\]lib[/\\]passkey/, priority: 1 },
             { name: 'parts', test: /src[/\\](lib[/\\](draft|tally)|ui[/\\](Hold|Tally|Whom))\./, priority: 1 },
             { name: 'room', test: /src[/\\]ui[/\\](Room|RoomRecord|Roles|Steer|MessageActs)\./ },
-            { name: 'night', test: /src[/\\]ui[/\\](Guests|Followers|NumberChange)\./ },
+            { name: 'night', test: /src[/\\]ui[/\\](DocumentForm|Guests|Followers|NumberChange)\./ },
             { name: 'desk', test: /src[/\\]screens[/\\](Accounts|Channels|Cluster|Devices|Evidence|Settings)\./ },
           ],
         },

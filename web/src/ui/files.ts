@@ -3,6 +3,8 @@
 
 import { nodes, Refused, Unreachable, type Problem } from '../lib/nodes.svelte';
 
+/** What nodes take, as browsers ask for it when a file is chosen. */
+export const TAKEN = '.jpg,.jpeg,.png,.webp,.pdf,.txt,.log,.csv,.docx,.xlsx,.pptx,image/*';
 /** Bytes of one piece: on a slow link each gets through well within a node's patience. */
 const PIECE = 128 * 1024;
 /** How long a piece may take, ms. */
