@@ -1,19 +1,20 @@
 //! Passwords: what may be one, and their Argon2id hashes (SECURITY D-7).
 //!
-//! A hash takes 64 MiB and a third of a second. At most two run at once, on threads that get what consensus and everybody
-//! else leave of the processors; sixteen more wait; whoever comes then is asked to come back.
+//! A hash takes 64 MiB and a third of a second. At most two run at once, and never on more than half of the processors:
+//! consensus is not to wait for passwords. Sixteen more wait; whoever comes then is asked to come back.
 
+use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD as BASE64;
 use rand::{CryptoRng, RngExt as _};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::problem::{Kind, Problem};
 
@@ -24,14 +25,11 @@ const MOST: (u32, u32, u32) = (256 * 1024, 10, 4);
 const SALT_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
-/// Hashes at once, and hashes at once or waiting.
-const RUNNING: usize = 2;
+/// Hashes at once where there are processors for them, and how many more wait.
+const RUNNING_MAX: usize = 2;
 const WAITING: usize = 16;
 /// How long one may wait for its turn.
 const TURN_TIME: Duration = Duration::from_secs(15);
-
-/// The nice value of who comes last (setpriority(2)).
-const LAST: i32 = 19;
 
 const LEN_MIN: usize = 12;
 const LEN_MAX: usize = 128;
@@ -90,9 +88,12 @@ pub(crate) struct Hasher {
 
 impl Default for Hasher {
     fn default() -> Self {
+        // Priorities of threads would do as well, but a service may be forbidden to change them, and is killed if it tries.
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let running = (processors / 2).clamp(1, RUNNING_MAX);
         Self {
-            places: Arc::new(Semaphore::new(RUNNING + WAITING)),
-            running: Arc::new(Semaphore::new(RUNNING)),
+            places: Arc::new(Semaphore::new(running + WAITING)),
+            running: Arc::new(Semaphore::new(running)),
         }
     }
 }
@@ -162,29 +163,13 @@ impl Hasher {
         let place = place.map_err(|_| busy())?;
         let turn = timeout(TURN_TIME, Arc::clone(&self.running).acquire_owned()).await;
         let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-        let (sender, done) = oneshot::channel();
-        // A thread of its own: one of a pool would stay slow for whatever it is given next.
-        let thread = thread::Builder::new().name("holdfast-hash".to_owned());
-        let started = thread.spawn(move || {
-            step_back();
+        // Whoever hangs up does not free the place before the work is done.
+        let done = tokio::task::spawn_blocking(move || {
             let done = work();
-            // Whoever hangs up does not free the place before the work is done.
             drop((place, turn));
-            _ = sender.send(done);
+            done
         });
-        started.map_err(|_| failed())?;
         done.await.map_err(|_| failed())
-    }
-}
-
-/// Lets every other thread of this machine go first. Where that is not allowed, hashes take their turn like others.
-fn step_back() {
-    let own = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(own), LAST) {
-        debug!(
-            error = &error as &dyn std::error::Error,
-            "passwords are hashed at the usual priority"
-        );
     }
 }
 
@@ -321,10 +306,11 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_is_asked_to_come_back() {
         let hasher = Hasher::default();
+        let places = hasher.places.available_permits();
         let all = hasher
             .places
             .clone()
-            .acquire_many_owned((RUNNING + WAITING) as u32)
+            .acquire_many_owned(places as u32)
             .await
             .unwrap();
         let refused = hasher
