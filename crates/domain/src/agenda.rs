@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::time::Timestamp;
 use crate::{
-    approvals, audit, automations, bridge, deliveries, escalation, files, inbound, reports, rows,
-    sources, waking,
+    alerts, approvals, audit, automations, bridge, deliveries, escalation, files, inbound, nodes,
+    reports, requests, rows, sources, waking,
 };
 
 /// What one slice has to do.
@@ -104,17 +104,11 @@ static AGENDA: LazyLock<String> = LazyLock::new(|| {
         ("untold", deliveries::UNTOLD_SINCE),
         ("under_way", deliveries::UNDER_WAY),
         ("elsewhere", inbound::ANY_ELSEWHERE),
-        ("duty_awaited", crate::alerts::DUTY_AWAITED),
-        (
-            "outbox_paused",
-            "exists (select 1 from cluster where id = 1 and outbox_paused_at_ms is not null)",
-        ),
-        (
-            "has_reply_secret",
-            "exists (select 1 from reply_secret where id = 1)",
-        ),
-        ("digested", "(select at_ms from digest_mark where id = 1)"),
-        ("request", "(select min(applied_at_ms) from request)"),
+        ("duty_awaited", alerts::DUTY_AWAITED),
+        ("outbox_paused", nodes::IS_OUTBOX_PAUSED),
+        ("has_reply_secret", deliveries::HAS_REPLY_SECRET),
+        ("digested", nodes::DIGESTED_AT),
+        ("request", requests::OLDEST),
     ];
     let columns: Vec<String> = columns
         .iter()

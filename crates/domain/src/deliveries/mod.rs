@@ -42,6 +42,7 @@ pub use self::query::{
 };
 pub(crate) use self::query::{NEXT_DUE, NEXT_EXPIRY, STANDBY_SINCE, UNDER_WAY, UNTOLD_SINCE};
 pub(crate) use self::query::{answers_to, digest_of_alert, told_recipients};
+pub(crate) use self::reply_address::HAS_REPLY_SECRET;
 pub use self::reply_address::{ReplySecret, ReplyTo, reply_secret};
 pub use self::rules::{Lane, Purpose, RING, State, carrier};
 pub(crate) use self::rules::{RING_MS, RINGS, RUNG_MAX, ways};

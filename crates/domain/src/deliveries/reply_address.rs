@@ -74,6 +74,9 @@ impl ReplySecret {
     }
 }
 
+/// Whether one was drawn.
+pub(crate) const HAS_REPLY_SECRET: &str = "exists (select 1 from reply_secret where id = 1)";
+
 /// The cluster's secret, once it is drawn.
 pub async fn reply_secret(conn: &mut SqliteConnection) -> Result<Option<ReplySecret>, sqlx::Error> {
     let found: Option<Vec<u8>> = sqlx::query_scalar("select secret from reply_secret where id = 1")

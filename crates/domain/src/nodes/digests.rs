@@ -55,6 +55,9 @@ impl DigestStanding {
     }
 }
 
+/// When replicas were last asked for a digest; null before the first time.
+pub(crate) const DIGESTED_AT: &str = "(select at_ms from digest_mark where id = 1)";
+
 /// The newest digest of each member and how they compare, by node.
 pub async fn digests(conn: &mut SqliteConnection) -> Result<Vec<DigestRow>, sqlx::Error> {
     let members: i64 = sqlx::query_scalar("select count(*) from node where removed_at_ms is null")

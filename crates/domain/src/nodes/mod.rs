@@ -19,17 +19,18 @@ pub use self::command::{
     Admit, ChannelReport, Command, DigestReport, Found, MachineReport, Place, Recover,
     SetAuthorities, SetCivilOffset,
 };
+pub(crate) use self::digests::DIGESTED_AT;
 pub use self::digests::{DigestRow, DigestStanding, digests};
 pub(crate) use self::fork::{ATTEMPTS_PER_BLOCK, attempt_block, enter};
 pub use self::fork::{Fork, fork};
 pub use self::level::{LEVEL_KNOWN, Levels, levels};
 pub use self::machines::{CivilRow, MachineRow, civil, civil_row, machines};
-pub(crate) use self::query::audit_key;
 pub use self::query::{
     AuthorityRow, ChannelRow, ClusterRow, JournalRight, NodeRow, OutboxPause, authorities,
     channels, channels_of_the_gone, cluster, epoch, journal_right, nodes, organisation,
     outbox_pause, successions,
 };
+pub(crate) use self::query::{IS_OUTBOX_PAUSED, audit_key};
 pub use self::rules::{
     Agreement, CLOCK_AGREEMENT_MS, CivilStep, Disk, JUMP_MAX_MS, Power, agreement, next_civil,
 };

@@ -117,6 +117,10 @@ pub async fn epoch(conn: &mut SqliteConnection) -> Result<u32, sqlx::Error> {
     Ok(cluster(conn).await?.map_or(1, |row| row.epoch))
 }
 
+/// Whether nothing leaves until somebody lets it.
+pub(crate) const IS_OUTBOX_PAUSED: &str =
+    "exists (select 1 from cluster where id = 1 and outbox_paused_at_ms is not null)";
+
 /// Since when and why nothing leaves, if so.
 pub async fn outbox_pause(conn: &mut SqliteConnection) -> Result<Option<OutboxPause>, sqlx::Error> {
     let row = sqlx::query(

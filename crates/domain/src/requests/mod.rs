@@ -84,6 +84,9 @@ pub(crate) async fn apply(
     }
 }
 
+/// When the oldest request that is remembered was applied.
+pub(crate) const OLDEST: &str = "(select min(applied_at_ms) from request)";
+
 /// Whether this request was applied before: proposing it again gives its first outcome, whatever has changed since.
 pub async fn is_known(
     conn: &mut SqliteConnection,
