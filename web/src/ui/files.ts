@@ -20,7 +20,7 @@ const SIDE = 2_048;
 type Upload = { received: number; size: number; complete: boolean };
 
 /** A photo as it is sent: smaller, and without what the camera wrote into it, such as the place. Other files as they are. */
-export async function ready(file: File): Promise<File> {
+async function ready(file: File): Promise<File> {
   if (!/^image\/(jpeg|png|webp|hei[cf])$/.test(file.type)) return file;
   try {
     const picture = await createImageBitmap(file);
@@ -40,8 +40,39 @@ export async function ready(file: File): Promise<File> {
   }
 }
 
+/** A file on its way into a room. Begun again, it goes on where it stopped. */
+export class Sending {
+  /** As it is sent. */
+  readonly made: Promise<File>;
+  #path = '';
+  #key = crypto.randomUUID();
+
+  constructor(readonly file: File) {
+    this.made = ready(file);
+  }
+
+  /** The room knows of it: what is said with it stands. */
+  get announced(): boolean {
+    return this.#path !== '';
+  }
+
+  /** Brings it in; gives the id it has there. */
+  async to(room: string, said: Record<string, unknown>, progress: (part: number) => void, stop: AbortSignal): Promise<string> {
+    const made = await this.made;
+    try {
+      this.#path ||= await announce(room, made, said, this.#key);
+      await send(this.#path, made, progress, stop);
+      return this.#path.split('/').at(-1) ?? '';
+    } catch (error) {
+      // What a node looked at and did not take is announced anew.
+      if (error instanceof Refused && [404, 422].includes(error.problem.status)) [this.#path, this.#key] = ['', crypto.randomUUID()];
+      throw error;
+    }
+  }
+}
+
 /** Says that a file is on its way; the path it is sent to. */
-export async function announce(room: string, file: File, said: Record<string, unknown>, key: string): Promise<string> {
+async function announce(room: string, file: File, said: Record<string, unknown>, key: string): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
   const sha256 = [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   const path = `/v1/rooms/${encodeURIComponent(room)}/files`;
@@ -50,7 +81,7 @@ export async function announce(room: string, file: File, said: Record<string, un
 }
 
 /** Sends the bytes to one node after the other until one has them all. */
-export async function send(path: string, file: File, progress: (part: number) => void, stop: AbortSignal): Promise<void> {
+async function send(path: string, file: File, progress: (part: number) => void, stop: AbortSignal): Promise<void> {
   let last: unknown = new Unreachable();
   for (let round = 0; round < ROUNDS; round++) {
     for (const node of order()) {
