@@ -121,7 +121,10 @@ enum Command {
         /// Names that exist, and as many that do not
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         names: u32,
-        /// How long strangers crowd the doors
+        /// Doors that are crowded; each number is measured by itself
+        #[arg(long, value_delimiter = ',', default_value = "1,3", value_parser = clap::value_parser!(u16).range(1..=3))]
+        doors: Vec<u16>,
+        /// How long strangers crowd them
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
         seconds: u64,
     },
@@ -290,10 +293,14 @@ async fn measure(command: &Command, site: &Site, report: &mut Report) -> Result<
             }
             Ok(())
         }
-        Command::SignIn { names, seconds } => {
+        Command::SignIn {
+            names,
+            doors,
+            seconds,
+        } => {
             let fleet = site.fleet(PEOPLE).await?;
             let time = Duration::from_secs(*seconds);
-            let done = sign_in::measure(&fleet, *names, time, report).await;
+            let done = sign_in::measure(&fleet, *names, doors, time, report).await;
             fleet.explained(done)
         }
         Command::Rejoin { entries } => {

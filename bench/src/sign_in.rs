@@ -35,6 +35,7 @@ const STRANGERS: u32 = 24;
 pub(crate) async fn measure(
     fleet: &Fleet,
     names: u32,
+    crowded: &[u16],
     time: Duration,
     report: &mut Report,
 ) -> Result<()> {
@@ -47,7 +48,10 @@ pub(crate) async fn measure(
     }
     fleet.settled().await?;
     time_tells(fleet, &doors, names, report).await?;
-    beside_commits(fleet, &doors, time, report).await
+    for nodes in crowded {
+        beside_commits(fleet, &doors, usize::from(*nodes), time, report).await?;
+    }
+    Ok(())
 }
 
 /// One wrong password each for names that exist and names that do not, in turn.
@@ -85,10 +89,11 @@ async fn time_tells(fleet: &Fleet, doors: &Doors, names: u32, report: &mut Repor
     report.put(&object, row)
 }
 
-/// Strangers at every door, and others' alerts meanwhile.
+/// Strangers at the doors of so many nodes, and others' alerts meanwhile.
 async fn beside_commits(
     fleet: &Fleet,
     doors: &Doors,
+    nodes: usize,
     time: Duration,
     report: &mut Report,
 ) -> Result<()> {
@@ -102,7 +107,7 @@ async fn beside_commits(
 
     let stop = Arc::new(AtomicBool::new(false));
     let mut strangers = JoinSet::new();
-    for node in 0..NODES {
+    for node in 0..nodes {
         for _ in 0..STRANGERS {
             let (endpoint, doors) = (fleet.endpoint(node).clone(), doors.clone());
             let stop = Arc::clone(&stop);
@@ -137,7 +142,7 @@ async fn beside_commits(
     let after = load()?;
     let p = |sorted: &[u64], percent| milliseconds(percentile(sorted, percent)).unwrap_or_default();
     let object = json!({
-        "measure": "commits beside passwords", "strangers": STRANGERS * NODES as u32, "took_s": time.as_secs_f64(),
+        "measure": "commits beside passwords", "doors": nodes, "strangers": STRANGERS * nodes as u32, "took_s": time.as_secs_f64(),
         "looked_at": looked_at, "turned_away": turned_away, "elections": elections,
         "calm_p50_ms": p(&calm, 50), "calm_p99_ms": p(&calm, 99),
         "commits_p50_ms": p(&busy, 50), "commits_p99_ms": p(&busy, 99), "commits": busy.len(),
@@ -151,7 +156,10 @@ async fn beside_commits(
         p(&calm, 99),
     );
     let row = [
-        format!("{} strangers at {NODES} doors", STRANGERS * NODES as u32),
+        format!(
+            "{} strangers at {nodes} of {NODES} doors",
+            STRANGERS * nodes as u32
+        ),
         figures,
         load_text(before, after),
     ];
