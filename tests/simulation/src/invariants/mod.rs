@@ -72,7 +72,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(same_history::SameHistory),
         Box::new(islands_come_home::IslandsComeHome),
         Box::new(no_defects::NoDefects),
-        Box::new(next_action::NextAction),
+        Box::new(next_action::NextAction::default()),
         Box::new(page_order::PageOrder::default()),
         Box::new(severity_first::SeverityFirst::default()),
         Box::new(codes_are_unique::CodesAreUnique),
