@@ -1,5 +1,5 @@
 //! **In order, and not before time.** Pages of people are expanded one after the other without a gap; a step is called when
-//! its delay has passed by true time, neither a jumping wall clock nor a change of leader brings it forward; but for a
+//! its delay has passed by true time since somebody asked for the alert, neither a jumping wall clock nor a change of leader brings it forward; but for a
 //! step without people before it, and for somebody called who cannot come or asks for help (DESIGN A4, A10).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,8 @@ impl Invariant for PageOrder {
             match &envelope.command {
                 Command::Alerts(alerts::Command::Raise(raise)) => {
                     let id = AlertId::derive(&[envelope.request.as_bytes()]);
-                    self.raised.entry(id).or_insert((settled.at, delays(raise)));
+                    let asked = settled.item.appended;
+                    self.raised.entry(id).or_insert((asked, delays(raise)));
                 }
                 Command::Inbound(inbound::Command::Receive(text)) => {
                     let taken = seen.picture.texts.get(text.key.as_slice());

@@ -28,6 +28,8 @@ pub struct Item {
     pub index: u64,
     pub stamp: LeaderStamp,
     pub envelope: Option<Envelope>,
+    /// When its leader put it into the log; it may settle much later.
+    pub appended: Duration,
 }
 
 impl Item {
@@ -439,6 +441,7 @@ impl Order {
 
     fn append(&mut self, leader: NodeId, envelope: Option<Envelope>) {
         let (last, _) = self.last(leader);
+        let appended = self.elapsed;
         let member = self.member_mut(leader);
         let stamp = member
             .leading
@@ -449,6 +452,7 @@ impl Order {
             index: last + 1,
             stamp,
             envelope,
+            appended,
         }));
     }
 
