@@ -1,8 +1,11 @@
 //! **A dead number strands no answers.** No unanswered open delivery hangs on a number that hears nothing for more than
 //! 60 seconds while another number could take over (DESIGN C6). Dark is what is dark by truth, not by what the leader
-//! has noticed.
+//! has noticed; but what an island sent can be moved only from when the cluster knows of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use domain::deliveries::AttemptRef;
 
 use super::{Invariant, Seen};
 
@@ -11,7 +14,11 @@ const STRANDED_MAX: Duration = Duration::from_secs(60);
 /// Within the minute, how long somebody must have been able to notice and another number to take over.
 const ABLE: Duration = Duration::from_secs(35);
 
-pub(super) struct DarkNumbers;
+#[derive(Default)]
+pub(super) struct DarkNumbers {
+    /// When a leader's state first had each try.
+    known: BTreeMap<AttemptRef, Duration>,
+}
 
 impl Invariant for DarkNumbers {
     fn name(&self) -> &'static str {
@@ -19,6 +26,9 @@ impl Invariant for DarkNumbers {
     }
 
     fn check(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        for attempt in seen.picture.attempts.keys() {
+            self.known.entry(*attempt).or_insert(seen.elapsed);
+        }
         let able = seen
             .chronicle
             .able_since
@@ -32,7 +42,7 @@ impl Invariant for DarkNumbers {
             if !delivery.awaiting || delivery.kind != "sms" || !waits {
                 continue;
             }
-            let last = domain::deliveries::AttemptRef {
+            let last = AttemptRef {
                 delivery: *id,
                 attempt: delivery.attempts,
             };
@@ -46,7 +56,10 @@ impl Invariant for DarkNumbers {
             };
             let sent_ago = seen.picture.now.since(ended);
             let dark_ago = seen.elapsed.saturating_sub(*dark);
-            if attempt.state == "accepted" && sent_ago.min(dark_ago) > STRANDED_MAX {
+            let known = self.known.get(&last).unwrap_or(&seen.elapsed);
+            let known_ago = seen.elapsed.saturating_sub(*known);
+            let stranded = sent_ago.min(dark_ago).min(known_ago);
+            if attempt.state == "accepted" && stranded > STRANDED_MAX {
                 return Err(format!(
                     "{id} awaits an answer at {}, dark for {dark_ago:?}, sent {sent_ago:?} ago",
                     attempt.node

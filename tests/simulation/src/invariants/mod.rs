@@ -83,7 +83,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(attempts_tell_the_truth::AttemptsTellTheTruth),
         Box::new(deliveries_end::DeliveriesEnd::default()),
         Box::new(standby_is_wanted::StandbyIsWanted),
-        Box::new(dark_numbers::DarkNumbers),
+        Box::new(dark_numbers::DarkNumbers::default()),
         Box::new(call_off_reaches::CallOffReaches),
         Box::new(texts_are_kept::TextsAreKept),
         Box::new(texts_have_words::TextsHaveWords::default()),

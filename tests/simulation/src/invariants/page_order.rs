@@ -1,6 +1,7 @@
 //! **In order, and not before time.** Pages of people are expanded one after the other without a gap; a step is called when
-//! its delay has passed by true time since somebody asked for the alert, neither a jumping wall clock nor a change of leader brings it forward; but for a
-//! step without people before it, and for somebody called who cannot come or asks for help (DESIGN A4, A10).
+//! its delay has passed by true time since somebody asked for the alert: neither a jumping wall clock nor a change of leader
+//! brings it forward; but for a step without people before it, and for somebody called who cannot come or asks for help
+//! (DESIGN A4, A10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
