@@ -2,12 +2,11 @@
 //! 60 seconds while another number could take over (DESIGN C6). Dark is what is dark by truth, not by what the leader
 //! has noticed; but what an island sent can be moved only from when the cluster knows of it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::deliveries::AttemptRef;
 
-use super::{Invariant, Seen};
+use super::{Invariant, Known, Seen};
 
 const STRANDED_MAX: Duration = Duration::from_secs(60);
 
@@ -16,8 +15,7 @@ const ABLE: Duration = Duration::from_secs(35);
 
 #[derive(Default)]
 pub(super) struct DarkNumbers {
-    /// When a leader's state first had each try.
-    known: BTreeMap<AttemptRef, Duration>,
+    known: Known<AttemptRef>,
 }
 
 impl Invariant for DarkNumbers {
@@ -27,7 +25,7 @@ impl Invariant for DarkNumbers {
 
     fn check(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         for attempt in seen.picture.attempts.keys() {
-            self.known.entry(*attempt).or_insert(seen.elapsed);
+            self.known.for_how_long(*attempt, seen);
         }
         let able = seen
             .chronicle
@@ -56,9 +54,8 @@ impl Invariant for DarkNumbers {
             };
             let sent_ago = seen.picture.now.since(ended);
             let dark_ago = seen.elapsed.saturating_sub(*dark);
-            let known = self.known.get(&last).unwrap_or(&seen.elapsed);
-            let known_ago = seen.elapsed.saturating_sub(*known);
-            let stranded = sent_ago.min(dark_ago).min(known_ago);
+            let known_for = self.known.for_how_long(last, seen);
+            let stranded = sent_ago.min(dark_ago).min(known_for);
             if attempt.state == "accepted" && stranded > STRANDED_MAX {
                 return Err(format!(
                     "{id} awaits an answer at {}, dark for {dark_ago:?}, sent {sent_ago:?} ago",

@@ -1,21 +1,18 @@
 //! **Every delivery ends**, delivered, acknowledged, failed with a reason, or expired, and not long after its time
 //! (DESIGN promise 2). Only the network's last word may still be awaited, for as long as the text is valid.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::DeliveryId;
 
-use super::{Invariant, Seen};
+use super::{Invariant, Known, Seen};
 
-/// How long after its time a delivery may still stand open under a leader that can work and knows of it: what an island
-/// owed comes to the others as it stood there.
+/// How long after its time a delivery may still stand open under a leader that can work and knows of it.
 const LATE_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub(super) struct DeliveriesEnd {
-    /// When the most advanced node was first seen to know of each.
-    known: BTreeMap<DeliveryId, Duration>,
+    known: Known<DeliveryId>,
 }
 
 impl Invariant for DeliveriesEnd {
@@ -32,9 +29,8 @@ impl Invariant for DeliveriesEnd {
                 }
                 continue;
             }
-            let known = *self.known.entry(*id).or_insert(seen.elapsed);
+            let known_for = self.known.for_how_long(*id, seen);
             let late = seen.picture.now.since(delivery.expires);
-            let known_for = seen.elapsed.saturating_sub(known);
             if late.min(known_for) > LATE_MAX && seen.healthy_for() > LATE_MAX {
                 return Err(format!(
                     "{id} is {} {late:?} after its time",

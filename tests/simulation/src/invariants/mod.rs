@@ -54,6 +54,25 @@ impl Seen<'_> {
     }
 }
 
+/// Since when the most advanced node is seen to know of each of something. What an island alone knew, nobody else could act
+/// upon, and comes to the others as it stood there.
+#[derive(Debug)]
+pub(crate) struct Known<K>(BTreeMap<K, Duration>);
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord> Known<K> {
+    /// How long it is known; the first time it is asked for counts as the beginning.
+    pub(crate) fn for_how_long(&mut self, what: K, seen: &Seen<'_>) -> Duration {
+        let since = self.0.entry(what).or_insert(seen.elapsed);
+        seen.elapsed.saturating_sub(*since)
+    }
+}
+
 /// One promise.
 pub(crate) trait Invariant: Send {
     /// Its name in reports: what is promised.

@@ -2,20 +2,18 @@
 //! can work, the time does not pass by (DESIGN promise 2). An alert that only an island knew is late from when the cluster
 //! knows it: the island's node may have stood still until then.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::AlertId;
 
-use super::{Invariant, Seen};
+use super::{Invariant, Known, Seen};
 
 /// How late an action may be under a leader that has had this long to notice it.
 const LATE_MAX: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 pub(super) struct NextAction {
-    /// When a leader's state first had each alert.
-    known: BTreeMap<AlertId, Duration>,
+    known: Known<AlertId>,
 }
 
 impl Invariant for NextAction {
@@ -31,9 +29,8 @@ impl Invariant for NextAction {
                     alert.number
                 ));
             }
-            let known = *self.known.entry(*id).or_insert(seen.elapsed);
-            let late = seen.picture.now.since(alert.next_due);
-            let late = late.min(seen.elapsed.saturating_sub(known));
+            let known_for = self.known.for_how_long(*id, seen);
+            let late = seen.picture.now.since(alert.next_due).min(known_for);
             if !alert.next_action.is_empty() && late > LATE_MAX && seen.healthy_for() > LATE_MAX {
                 return Err(format!(
                     "alert {}: {} is {late:?} late",
