@@ -89,6 +89,7 @@ pub(crate) struct Hasher {
 impl Default for Hasher {
     fn default() -> Self {
         // Priorities of threads would do as well, but a service may be forbidden to change them, and is killed if it tries.
+        // Where nobody says how many there are, one hash at a time is what any machine bears.
         let processors = available_parallelism().map_or(1, NonZero::get);
         let running = (processors / 2).clamp(1, RUNNING_MAX);
         Self {
