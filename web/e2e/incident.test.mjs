@@ -152,6 +152,49 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     for (const page of [admin, phone]) await sound(page);
   });
 
+  test('a unit is made, people are placed in it, and whoever is limited to it sees nothing else', async () => {
+    const [admin, manager, leader] = [await world.device({ viewport: { width: 1280, height: 900 } }), await world.device(), await world.device()];
+    await enter(world, admin, 'paula', ['admin']);
+    await admin.getByRole('link', { name: 'Accounts' }).click();
+    const units = admin.getByRole('region', { name: 'Units' });
+    for (const [name, above] of [['Nordic plants', ''], ['Plant B', 'Nordic plants']]) {
+      await units.getByLabel('Name', { exact: true }).fill(name);
+      if (above) await units.getByLabel('Part of').selectOption({ label: above });
+      await units.getByRole('button', { name: 'Add a unit' }).click();
+      await units.locator('li b', { hasText: name }).waitFor();
+    }
+    assert.equal((await world.ask('GET', '/v1/units')).units.find((one) => one.key === 'plant-b').part_of, 'nordic-plants');
+
+    await world.enter(manager, 'carol', ['incident-manager']);
+    await manager.goto(`${world.nodes[0].https}/people`);
+    await manager.locator('#search').fill('Björn');
+    await manager.getByRole('button', { name: 'Change the unit: Björn Lindqvist' }).tap();
+    await manager.getByLabel('Unit', { exact: true }).selectOption({ label: 'Plant B' });
+    await manager.getByRole('button', { name: 'Save', exact: true }).tap();
+    await manager.getByText('Unit: Plant B').waitFor();
+    await sound(manager);
+
+    const [ours, theirs] = [await world.raise({ text: 'Smoke in hall 2', to: { people: ['bjorn'] } }), await world.raise({ text: 'Flood at the gate', to: { people: ['elin'] } })];
+    await world.enter(leader, 'daavid', ['incident-manager']);
+    await admin.goto(`${world.nodes[0].https}/accounts/daavid`);
+    await admin.getByLabel('Limited to').selectOption({ label: 'Nordic plants' });
+    await admin.locator('section', { has: admin.getByLabel('Limited to') }).getByRole('button', { name: 'Save' }).click();
+    await admin.getByText('Saved.').waitFor();
+    await sound(admin);
+
+    await leader.goto(`${world.nodes[0].https}/incidents`);
+    await leader.getByText('Smoke in hall 2').waitFor();
+    assert.equal(await leader.getByText('Flood at the gate').count(), 0);
+    await leader.goto(`${world.nodes[0].https}/people`);
+    await leader.getByText('You see the unit Nordic plants.').waitFor();
+    await leader.getByText('1 person').waitFor();
+    await leader.goto(`${world.nodes[0].https}/incident/${theirs.number}`);
+    await leader.getByText(/no such alert|nothing of this name/i).first().waitFor();
+    await leader.goto(`${world.nodes[0].https}/incident/${ours.number}`);
+    await leader.getByText('Smoke in hall 2').first().waitFor();
+    await world.ask('PUT', '/v1/accounts/daavid/unit', { unit: null });
+  });
+
   test('a sealed card lets an administrator in once, and every screen says so until it is revoked', async () => {
     const [admin, tablet, phone] = [await world.device({ viewport: { width: 1280, height: 900 } }), await world.device(), await world.device()];
     await enter(world, admin, 'daavid', ['admin']);

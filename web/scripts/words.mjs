@@ -10,7 +10,7 @@ const values = (entry) => new Set(forms(entry).flatMap((text) => [...text.matchA
 const english = read('en.json');
 const wrong = [];
 // What nodes call roles is said in people's words wherever it is shown.
-const table = readFileSync(new URL('../../docs/permissions.md', import.meta.url), 'utf8').match(/^\| operation \| scope \|(.*)\| factor \|$/m);
+const table = readFileSync(new URL('../../docs/permissions.md', import.meta.url), 'utf8').match(/^\| operation \| scope \|(.*)\| in a unit \| factor \|$/m);
 for (const role of table[1].split('|').map((name) => name.trim())) if (!(`account.${role}` in english)) wrong.push(`en.json: account.${role} is missing`);
 for (const name of readdirSync(folder)) {
   const catalogue = read(name);

@@ -25,7 +25,7 @@ use crate::problem::{Kind, Problem, of_query};
 use crate::reading;
 use crate::scopes::{self, Rule};
 use crate::state::Shared;
-use crate::{alerts, asks, conversations, headers, sight};
+use crate::{alerts, asks, conversations, headers, sight, units};
 
 /// How long a key found valid is taken for valid without another look: the bound on how long a key revoked through
 /// another node still works here.
@@ -64,8 +64,13 @@ impl Principal {
                 (implied || scopes.contains(&scope)).then_some(Reach::All)
             }
             Rights::Of(caller) if caller.account.must_enrol() => None,
-            Rights::Of(caller) => caller.account.roles.reach(scope),
+            Rights::Of(caller) => caller.account.reach(scope),
         }
+    }
+
+    /// Key of the unit that somebody is limited to.
+    pub(crate) fn unit(&self) -> Option<&str> {
+        self.caller()?.account.unit.as_deref()
     }
 
     /// The only room that somebody from outside is let into.
@@ -164,7 +169,17 @@ async fn admit(shared: &Shared, request: &mut Parts) -> Result<Option<Principal>
         )),
         Some(Rule::Scope(scope)) => match principal.may(scope) {
             None => Err(refuse(&principal, scope)),
-            Some(Reach::All) => Ok(Some(principal)),
+            Some(Reach::All) => {
+                let Some(unit) = principal.unit().map(str::to_owned) else {
+                    return Ok(Some(principal));
+                };
+                let path = path.unwrap_or_default();
+                if !scopes::is_for_units(&method, &path) {
+                    return Err(refuse_beyond(&principal, &unit));
+                }
+                Box::pin(units::check(shared, &unit, (&method, &path), request)).await?;
+                Ok(Some(principal))
+            }
             Some(Reach::Own) => {
                 let path = path.unwrap_or_default();
                 let outside = principal.guest_room().is_some();
@@ -287,6 +302,17 @@ fn refuse_caller(caller: &Caller, scope: Scope) -> Problem {
         Kind::NotAllowed,
         format!("your roles ({roles}) do not allow {scope} here"),
     )
+}
+
+fn refuse_beyond(principal: &Principal, unit: &str) -> Problem {
+    info!(
+        actor = principal.actor.label(),
+        unit, "request refused: beyond the unit"
+    );
+    let text = format!(
+        "your account is limited to the unit {unit}; this is for those who answer for the whole organisation"
+    );
+    Problem::new(Kind::NotAllowed, text)
 }
 
 async fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Principal, Problem> {

@@ -9,6 +9,7 @@ use domain::limits::{self, Command as Limits, SecondPerson};
 use domain::oncall::Called;
 use domain::ports::Freshness;
 use domain::recipients::Named;
+use domain::units::Thing;
 use domain::{Civil, Command as DomainCommand};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,6 +24,7 @@ use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
 use crate::text_policy::{amount, micros};
+use crate::units::Limit;
 
 const LIST_DEFAULT: u32 = 50;
 const LIST_MAX: u32 = 500;
@@ -198,7 +200,11 @@ pub(crate) struct SettingJson {
 
 /// Lists alerts that wait for a second person, or that went without one and nobody has reviewed.
 #[utoipa::path(get, path = "/v1/held-alerts", operation_id = "list_held", tag = "alerts", params(ListParams), responses((status = 200, body = HeldListJson)))]
-async fn list(Params(page): Params<ListParams>, mut view: View) -> Result<Response, Problem> {
+async fn list(
+    Params(page): Params<ListParams>,
+    within: Limit,
+    mut view: View,
+) -> Result<Response, Problem> {
     let shown = match page.show {
         ShowWord::Waiting => Shown::Waiting,
         ShowWord::ToReview => Shown::ToReview,
@@ -210,6 +216,9 @@ async fn list(Params(page): Params<ListParams>, mut view: View) -> Result<Respon
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.number);
+    let rows = within
+        .kept(&mut view.0, rows, |row| Thing::Approval(row))
+        .await?;
     let held = rows
         .into_iter()
         .map(|row| HeldJson::new(row, &view.1))

@@ -53,6 +53,7 @@ mod submit;
 mod templates;
 mod text_policy;
 mod time;
+mod units;
 mod waking;
 mod watch;
 mod web;

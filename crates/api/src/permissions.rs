@@ -21,6 +21,10 @@ said; everybody who answers for the system was told.
 Phone numbers and mail addresses: incident managers see them; admins, auditors, duty officers and whoever is in by a card see
 their last two digits, responders nothing. Duty officers and responders see how to reach those who are on call now.
 
+The column *in a unit* says what is left of it to an account that is limited to a unit of the organisation: the same, of what
+belongs to the unit and its parts. People and accounts have a unit; groups, schedules and everyday rooms belong to one when
+everybody in them does. An alert is seen where somebody was called, and led where everybody was.
+
 The last column says what is asked of whoever is signed in beside their roles. *After a pause*: duty officers and responders, whose
 devices stay signed in for long, show a passkey, their password or a code of the app when they read nothing of this for a quarter of
 an hour. *Just now*: a factor shown in the last ten minutes. Whoever has none of these, and whoever asks a node that is cut off, is
@@ -32,8 +36,11 @@ not asked. Answers, own alerts and raising alerts ask nothing.
 pub fn permissions() -> String {
     let mut page = HEAD.to_owned();
     let roles = Role::ALL.map(Role::name).join(" | ");
-    let line = "|---".repeat(Role::ALL.len() + 3);
-    _ = writeln!(page, "| operation | scope | {roles} | factor |\n{line}|");
+    let line = "|---".repeat(Role::ALL.len() + 4);
+    _ = writeln!(
+        page,
+        "| operation | scope | {roles} | in a unit | factor |\n{line}|"
+    );
     for (method, path, scope) in TABLE {
         let factor = asks(method, path).name();
         match scope {
@@ -41,9 +48,13 @@ pub fn permissions() -> String {
                 let cells = Role::ALL
                     .map(|role| cell(role, *scope, method, path))
                     .join(" | ");
+                let unit = match scopes::is_for_units(method, path) {
+                    true => "✓",
+                    false => "–",
+                };
                 _ = writeln!(
                     page,
-                    "| {method} {path} | {} | {cells} | {factor} |",
+                    "| {method} {path} | {} | {cells} | {unit} | {factor} |",
                     scope.name()
                 );
             }
@@ -51,7 +62,7 @@ pub fn permissions() -> String {
                 _ = writeln!(
                     page,
                     "| {method} {path} | open |{} {factor} |",
-                    " ✓ |".repeat(Role::ALL.len())
+                    " ✓ |".repeat(Role::ALL.len() + 1)
                 )
             }
         }

@@ -367,6 +367,7 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::ImportDecided(_)
         | Refusal::NotNow(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
+        Refusal::BeyondUnit(_) => Kind::NotAllowed,
         Refusal::TooMany { wait_s } => {
             return Problem::new(Kind::TooMany, refusal.to_string())
                 .with_header(header::RETRY_AFTER, wait_s.to_string());

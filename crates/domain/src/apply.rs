@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, approvals, audit, automations, bridge, conversations, deliveries,
     documents, escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients,
-    reports, requests, sources, templates, waking, zones,
+    reports, requests, sources, templates, units, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -168,7 +168,9 @@ fn raises_together(entries: &[LogEntry], mut at: Timestamp) -> Vec<(Entry<'_>, &
         let Some(raise) = alerts::as_raise(&envelope.command) else {
             break;
         };
-        if !is_outside(&envelope.actor) || envelope.decided_under.is_some() {
+        // Somebody's account may be limited to a unit.
+        let by_account = matches!(envelope.actor, Actor::Account { .. });
+        if !is_outside(&envelope.actor) || by_account || envelope.decided_under.is_some() {
             break;
         }
         at = at.max(envelope.issued_at);
@@ -258,6 +260,11 @@ async fn apply_one(
         }
         return Ok(outcome);
     }
+    if outside && let Some(refusal) = Box::pin(units::check(conn, &context)).await? {
+        let outcome = Outcome::Refused(refusal);
+        close(conn, &context, &outcome, outside, chain).await?;
+        return Ok(outcome);
+    }
     // Those that call many others are kept apart, so that the future of a plain raise stays small.
     let outcome = match &envelope.command {
         Command::Requests(command) => requests::apply(conn, &context, command).await,
@@ -292,9 +299,13 @@ async fn apply_one(
         Command::Bridge(command) => Box::pin(bridge::apply(conn, &context, command)).await,
         Command::Files(command) => Box::pin(files::apply(conn, &context, command)).await,
         Command::Documents(command) => Box::pin(documents::apply(conn, &context, command)).await,
+        Command::Units(command) => Box::pin(units::apply(conn, &context, command)).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;
+    if outside && matches!(outcome, Outcome::Applied(_)) {
+        units::settle(conn, &context).await?;
+    }
     if stirs(&envelope.command) {
         automations::follow(conn, &context).await?;
     }

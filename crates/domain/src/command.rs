@@ -9,7 +9,7 @@ use crate::vocabulary::Severity;
 use crate::{
     access, alerts, approvals, audit, automations, bridge, conversations, deliveries, documents,
     escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients, reports,
-    requests, sources, templates, waking, zones,
+    requests, sources, templates, units, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -39,6 +39,7 @@ pub enum Command {
     Bridge(bridge::Command),
     Files(files::Command),
     Documents(documents::Command),
+    Units(units::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -71,7 +72,8 @@ impl Command {
             | Self::Passes(_)
             | Self::Bridge(_)
             | Self::Files(_)
-            | Self::Documents(_) => 1,
+            | Self::Documents(_)
+            | Self::Units(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -111,6 +113,7 @@ impl Command {
             | Self::Waking(waking::Command::StartTest(_))
             | Self::Files(files::Command::Announce(_))
             | Self::Documents(documents::Command::Put(_))
+            | Self::Units(units::Command::Put { .. })
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -146,7 +149,8 @@ impl Command {
             | Self::Passes(_)
             | Self::Bridge(_)
             | Self::Files(_)
-            | Self::Documents(_) => false,
+            | Self::Documents(_)
+            | Self::Units(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -26,6 +26,7 @@ mod of_rooms;
 mod of_safety;
 mod of_schedules;
 mod of_sources;
+mod of_units;
 mod of_waking;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/commands.txt");
@@ -83,7 +84,7 @@ fn envelope(command: Command) -> Envelope {
     }
 }
 
-fn samples() -> Vec<(&'static str, Command)> {
+pub(crate) fn samples() -> Vec<(&'static str, Command)> {
     let mut all = vec![(
         "requests.prune",
         Command::Requests(requests::Command::Prune {
@@ -112,6 +113,7 @@ fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_audit::samples());
     all.extend(of_files::samples());
     all.extend(of_documents::samples());
+    all.extend(of_units::samples());
     all
 }
 

@@ -48,6 +48,7 @@ pub mod time;
 pub mod topics;
 #[cfg(test)]
 pub(crate) mod transcript;
+pub mod units;
 pub mod vocabulary;
 pub mod waking;
 pub mod watch;

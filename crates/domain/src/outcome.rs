@@ -176,4 +176,7 @@ pub enum Refusal {
     OverBudget(String),
     #[error("too many tries; wait for {wait_s} s")]
     TooMany { wait_s: u64 },
+    /// Whoever asks is limited to a unit, and this goes beyond it.
+    #[error("you are limited to your own unit: {0}")]
+    BeyondUnit(String),
 }

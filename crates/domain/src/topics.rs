@@ -180,6 +180,7 @@ pub fn touched(command: &Command) -> Topics {
         Command::Zones(_) | Command::Oncall(_) => &[Duty],
         Command::Templates(_) | Command::Documents(_) => &[Templates],
         Command::Limits(_) => &[Limits],
+        Command::Units(_) => &[People, Access],
         Command::Waking(_) => &[People, Deliveries, Cluster],
         #[cfg(feature = "next-level")]
         Command::Next(_) => &[],

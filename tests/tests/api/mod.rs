@@ -37,6 +37,7 @@ mod safety;
 mod schedules;
 mod sources;
 mod templates;
+mod units;
 mod waking;
 
 use std::net::SocketAddr;

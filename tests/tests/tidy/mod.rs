@@ -54,6 +54,7 @@ const SLICES: &[&str] = &[
     "passes",
     "inbound",
     "islands",
+    "units",
 ];
 
 /// Who alone may name a library.

@@ -7,6 +7,7 @@ import { outbox } from './outbox.svelte';
 import * as store from './store';
 
 type Guest = { room: string; expires_at: string };
+type Unit = { key: string; name: string };
 
 export type Me = {
   /** What to call them. */
@@ -22,9 +23,11 @@ export type Me = {
   mustEnrol?: boolean;
   /** Somebody from outside: the room they are let into, and until when. */
   guest?: Guest | null;
+  /** The unit of the organisation they are limited to. */
+  unit?: Unit | null;
 };
 
-type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean; guest?: Guest | null };
+type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean; guest?: Guest | null; unit?: Unit | null };
 
 export type Entered = { token: string };
 export type Attempt = { attempt: string; next: string[] };
@@ -108,7 +111,7 @@ class Session {
     try {
       const { body } = await nodes.get<Who>('/v1/session');
       if (during !== store.life()) return;
-      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false, guest: body.guest ?? null };
+      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false, guest: body.guest ?? null, unit: body.unit ?? null };
       await store.put('keep', 'me', $state.snapshot(this.me));
     } catch (error) {
       if (error instanceof Refused && error.problem.status === 401) return;

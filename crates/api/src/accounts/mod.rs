@@ -40,6 +40,7 @@ use crate::problem::{Kind, NamedIn, Problem, of_query};
 use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
+use crate::units::Limit;
 
 const SHOWN_LEN_MAX: usize = 100;
 
@@ -75,6 +76,8 @@ pub(crate) struct AccountJson {
     /// Key of the person it belongs to.
     person: Option<String>,
     roles: Vec<&'static str>,
+    /// Key of the unit it is limited to; null: the whole organisation.
+    unit: Option<String>,
     /// It lets somebody from outside into one room.
     guest: bool,
     factors: FactorsJson,
@@ -142,10 +145,13 @@ pub(crate) struct InvitationJson {
     expires_at: String,
 }
 
-/// Lists accounts in order of name.
+/// Lists accounts in order of name; to those limited to a unit, those that are too.
 #[utoipa::path(get, path = "/v1/accounts", tag = "accounts", responses((status = 200, body = AccountsJson)))]
-async fn list(mut view: View) -> Result<Response, Problem> {
-    let rows = accounts::accounts(&mut view.0).await.map_err(of_query)?;
+async fn list(limit: Limit, mut view: View) -> Result<Response, Problem> {
+    let mut rows = accounts::accounts(&mut view.0).await.map_err(of_query)?;
+    if let Some(units) = limit.keys(&mut view.0).await? {
+        rows.retain(|row| row.unit.as_ref().is_some_and(|unit| units.contains(unit)));
+    }
     let mut accounts = Vec::with_capacity(rows.len());
     for row in rows {
         accounts.push(account_json(&mut view, row).await?);
@@ -393,6 +399,7 @@ async fn account_json(view: &mut View, row: AccountRow) -> Result<AccountJson, P
         name: row.shown,
         person: row.person,
         roles: row.roles.names(),
+        unit: row.unit,
         disabled_at: row.disabled_at.map(|at| view.1.rfc3339(at)),
         password_closed_until: closed.map(|at| view.1.rfc3339(at)),
         created_at: view.1.rfc3339(row.created_at),

@@ -7,7 +7,7 @@ use domain::access::Command as Access;
 use domain::access::accounts::{self, AccountRow, Command, RECOVERY_CODES, SessionRow};
 use domain::access::{Reach, Scope};
 use domain::ports::{Freshness, ReadView};
-use domain::{Civil, Command as DomainCommand, nodes, recipients};
+use domain::{Civil, Command as DomainCommand, nodes, recipients, units};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -46,6 +46,14 @@ pub(crate) struct PersonRef {
     name: String,
 }
 
+/// The unit an account is limited to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountUnit)]
+pub(crate) struct UnitRef {
+    key: String,
+    name: String,
+}
+
 /// Where a guest is let in.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GuestOf {
@@ -80,6 +88,8 @@ pub(crate) struct SessionJson {
     /// Absent when the account belongs to nobody of the directory.
     person: Option<PersonRef>,
     roles: Vec<&'static str>,
+    /// The unit they are limited to; null: the whole organisation.
+    unit: Option<UnitRef>,
     /// Of somebody from outside: the only room they are let into, and until when.
     guest: Option<GuestOf>,
     /// What the roles allow for everything.
@@ -398,12 +408,16 @@ pub(super) async fn session_json(
     let civil = nodes::civil(view).await.map_err(of_query)?;
     let reaching = |reach| {
         let scopes = Scope::ALL.into_iter();
-        let held = scopes.filter(move |scope| account.roles.reach(*scope) == Some(reach));
+        let held = scopes.filter(move |scope| account.reach(*scope) == Some(reach));
         held.map(Scope::name).collect()
     };
     let person = match &account.person {
         None => None,
         Some(key) => recipients::person(view, key).await.map_err(of_query)?,
+    };
+    let unit = match &account.unit {
+        None => None,
+        Some(key) => units::find(view, key).await.map_err(of_query)?,
     };
     let guest = match &account.guest {
         None => None,
@@ -428,6 +442,10 @@ pub(super) async fn session_json(
             name: row.name,
         }),
         roles: account.roles.names(),
+        unit: unit.map(|row| UnitRef {
+            key: row.key,
+            name: row.name,
+        }),
         guest,
         permissions: reaching(Reach::All),
         own_permissions: reaching(Reach::Own),

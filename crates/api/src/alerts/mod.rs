@@ -16,7 +16,7 @@ use axum::{Extension, Json};
 use domain::alerts::{self, AlertRow, Answer, Command, Name, Raise, State, TEXT_LEN_MAX};
 use domain::ports::Freshness;
 use domain::{
-    AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, recipients, requests,
+    AlertId, Command as DomainCommand, RecipientId, RequestId, nodes, recipients, requests, units,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,6 +38,7 @@ use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
 use crate::reading::{self, View};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
+use crate::units::Limit;
 
 const LIST_DEFAULT: u32 = 50;
 const LIST_MAX: u32 = 500;
@@ -238,12 +239,19 @@ async fn create(
 #[utoipa::path(post, path = "/v1/alerts/preview", tag = "alerts", request_body = RaiseBody, responses((status = 200, body = PreviewJson)))]
 async fn preview(
     Extract(shared): Extract<Shared>,
+    within: Limit,
     input: Input<RaiseBody>,
 ) -> Result<Json<PreviewJson>, Problem> {
     let account = input.order.actor.label();
     let wanted = raise::parse(input.value, &input.order.actor)?;
     let raise = resolve_recipients(&shared, wanted, input.order.request).await?;
     let mut view = reading::open(&shared, Freshness::Local).await?;
+    if let Some(unit) = &within.0 {
+        let refusal = units::raise_refusal(&mut view, unit, &raise).await;
+        if let Some(refusal) = refusal.map_err(of_query)? {
+            return Err(of_refusal(&refusal, NamedIn::Body));
+        }
+    }
     let now = shared.replica.now();
     let preview = alerts::preview(&mut view, &raise, &account, now).await;
     let preview = preview.map_err(of_query)?;
@@ -293,6 +301,7 @@ async fn resolve_recipients(
 async fn list(
     Params(params): Params<ListParams>,
     Extension(principal): Extension<Principal>,
+    within: Limit,
     mut view: View,
 ) -> Result<Response, Problem> {
     let state = params.state.as_deref().map(parse_state).transpose()?;
@@ -304,9 +313,13 @@ async fn list(
         }
         None => None,
     };
-    let rows = match &principal.own {
-        None => alerts::list(&mut view.0, state, before, limit).await,
-        Some(key) => {
+    let own_units = within.keys(&mut view.0).await?;
+    let rows = match (&principal.own, &own_units) {
+        (None, None) => alerts::list(&mut view.0, state, before, limit).await,
+        (None, Some(units)) => {
+            alerts::list_of_units(&mut view.0, units, state, before, limit).await
+        }
+        (Some(key), _) => {
             let person = RecipientId::of_key(key);
             alerts::list_called(&mut view.0, person, state, before, limit).await
         }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use axum::{Extension, Json, http::StatusCode};
 use domain::alerts::{self as alerts_domain, State as AlertState};
 use domain::conversations::{self, Command, Follow, RoomRow};
+use domain::units::Thing;
 use domain::{Command as DomainCommand, RecipientId, RoomId, escalation, recipients, texts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +22,7 @@ use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
+use crate::units::Limit;
 
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 500;
@@ -161,6 +163,7 @@ pub(super) async fn list(
     State(shared): State<Shared>,
     Params(params): Params<ListParams>,
     Extension(principal): Extension<Principal>,
+    within: Limit,
     mut view: View,
 ) -> Result<Response, Problem> {
     if let Some(room) = principal.guest_room() {
@@ -180,11 +183,15 @@ pub(super) async fn list(
     let only = person.filter(|_| principal.own.is_some());
     if params.after.is_empty() {
         let open = Some(AlertState::Open);
-        let alerts = match only {
-            Some(person) => {
+        let own_units = within.keys(&mut view.0).await?;
+        let alerts = match (only, &own_units) {
+            (Some(person), _) => {
                 alerts_domain::list_called(&mut view.0, person, open, None, ALERTS_MAX).await
             }
-            None => {
+            (None, Some(units)) => {
+                alerts_domain::list_of_units(&mut view.0, units, open, None, ALERTS_MAX).await
+            }
+            (None, None) => {
                 rooms.push(inbox(&mut view, person).await?);
                 alerts_domain::list(&mut view.0, open, None, ALERTS_MAX).await
             }
@@ -198,6 +205,9 @@ pub(super) async fn list(
         .map_err(of_query)?;
     let full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
     let next = found.last().filter(|_| full).map(|room| room.key.clone());
+    let found = within
+        .kept(&mut view.0, found, |room| Thing::Room(room.id))
+        .await?;
     for room in found {
         if let Some(person) = only {
             let member = conversations::member(&mut view.0, room.id, person).await;

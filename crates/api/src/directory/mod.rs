@@ -216,7 +216,7 @@ async fn export(Params(params): Params<ExportParams>, mut view: View) -> Result<
         FormatWord::Xlsx => Format::Xlsx,
         FormatWord::Vcard => Format::Vcard,
     };
-    let rows = recipients::people(&mut view.0, "", u32::MAX)
+    let rows = recipients::people(&mut view.0, None, "", u32::MAX)
         .await
         .map_err(of_query)?;
     drop(view);

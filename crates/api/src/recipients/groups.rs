@@ -5,6 +5,7 @@ use axum::response::Response;
 use domain::recipients::{
     self, Command, Criterion, Group, GroupRow, Member, Membership, Occupancy, Rule,
 };
+use domain::units::Thing;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,6 +17,7 @@ use crate::input::{Bare, Input, PAGE_DEFAULT, PAGE_MAX, Params, Segment};
 use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
+use crate::units::Limit;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -121,8 +123,11 @@ pub(crate) struct MemberParams {
 
 /// Lists groups in order of key.
 #[utoipa::path(get, path = "/v1/groups", tag = "people", responses((status = 200, body = GroupsJson)))]
-async fn list_groups(mut view: View) -> Result<Response, Problem> {
+async fn list_groups(within: Limit, mut view: View) -> Result<Response, Problem> {
     let rows = recipients::groups(&mut view.0).await.map_err(of_query)?;
+    let rows = within
+        .kept(&mut view.0, rows, |row| Thing::Group(&row.key))
+        .await?;
     Ok(view.answer(&GroupsJson {
         groups: rows.into_iter().map(group_json).collect(),
     }))

@@ -24,6 +24,7 @@ use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::{View, open};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
+use crate::units::Limit;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -75,11 +76,16 @@ pub(crate) struct Counted {
     warnings: Vec<String>,
 }
 
-/// Lists people in order of key.
+/// Lists people in order of key; to those limited to a unit, who belong to it.
 #[utoipa::path(get, path = "/v1/people", tag = "people", params(KeyPage), responses((status = 200, body = PeopleJson)))]
-async fn list_people(Params(page): Params<KeyPage>, mut view: View) -> Result<Response, Problem> {
+async fn list_people(
+    Params(page): Params<KeyPage>,
+    within: Limit,
+    mut view: View,
+) -> Result<Response, Problem> {
     let limit = page.limit();
-    let rows = recipients::people(&mut view.0, &page.after, limit)
+    let units = within.keys(&mut view.0).await?;
+    let rows = recipients::people(&mut view.0, units.as_deref(), &page.after, limit)
         .await
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);

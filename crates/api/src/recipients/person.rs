@@ -147,6 +147,8 @@ pub(crate) struct PersonJson {
     number_changed_at: Option<String>,
     /// Who vouched for it.
     vouched_by: Option<String>,
+    /// Key of the unit they belong to.
+    unit: Option<String>,
 }
 
 /// Reads a person, noting every mistake at its place under `at`.
@@ -241,6 +243,7 @@ pub(super) fn person_json(row: PersonRow, civil: &Civil, now: Timestamp) -> Pers
         groups: row.groups,
         number_changed_at: mark.as_ref().map(|mark| civil.rfc3339(mark.changed_at)),
         vouched_by: mark.map(|mark| mark.vouched_by),
+        unit: row.unit,
     }
 }
 

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::oncall::{self, Command, RedirectRow, ScheduleRow, Target};
 use domain::ports::ReadView;
+use domain::units::Thing;
 use domain::zones::{self, Zone};
 use domain::{Civil, CivilTime, Command as DomainCommand};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use crate::problem::{NamedIn, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
 use crate::submit::{Done, Stored, submit};
+use crate::units::Limit;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -115,15 +117,23 @@ pub(crate) struct Numbered {
 
 /// Lists schedules in order of key.
 #[utoipa::path(get, path = "/v1/schedules", tag = "on call", params(KeyPage), responses((status = 200, body = SchedulesJson)))]
-async fn list(Params(page): Params<KeyPage>, mut view: View) -> Result<Response, Problem> {
+async fn list(
+    Params(page): Params<KeyPage>,
+    within: Limit,
+    mut view: View,
+) -> Result<Response, Problem> {
     let limit = page.limit();
     let rows = oncall::schedules(&mut view.0, &page.after, limit)
         .await
         .map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full);
+    let next = next.map(|row| row.schedule.key.clone());
+    let rows = within
+        .kept(&mut view.0, rows, |row| Thing::Schedule(&row.schedule.key))
+        .await?;
     let body = SchedulesJson {
-        next: next.map(|row| row.schedule.key.clone()),
+        next,
         schedules: rows
             .into_iter()
             .map(|row| SummaryJson {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::oncall::{self, Because, Duty, Hop, OnCall, Plan, Shift, TooMuch, Warning};
 use domain::ports::ReadView;
+use domain::units::Thing;
 use domain::{Civil, CivilTime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +19,7 @@ use crate::problem::{Kind, Problem, of_query};
 use crate::reading::View;
 use crate::state::Shared;
 use crate::time::parse_rfc3339;
+use crate::units::Limit;
 
 const DAY_MS: i64 = 86_400_000;
 const RANGE_DEFAULT_MS: i64 = 14 * DAY_MS;
@@ -216,11 +218,12 @@ async fn who(
     Ok(view.answer(&body))
 }
 
-/// Says who is on call in every schedule, and why.
+/// Says who is on call in every schedule, and why; to those limited to a unit, in its schedules.
 #[utoipa::path(get, path = "/v1/on-call", tag = "on call", params(AtParams), responses((status = 200, body = AllOnCallJson)))]
 async fn who_of_all(
     State(shared): State<Shared>,
     Params(params): Params<AtParams>,
+    within: Limit,
     mut view: View,
 ) -> Result<Response, Problem> {
     let at = time_or("at", params.at.as_deref(), civil_now(&shared, &view.1))?;
@@ -231,6 +234,9 @@ async fn who_of_all(
     let found: Vec<(&str, OnCall)> = keys
         .filter_map(|key| plan.who_at(key, at).map(|on_call| (key, on_call)))
         .collect();
+    let found = within
+        .kept(&mut view.0, found, |(key, _)| Thing::Schedule(key))
+        .await?;
     let names = names(&mut view.0, found.iter().map(|(_, on_call)| on_call)).await?;
     let body = AllOnCallJson {
         at: at.to_rfc3339(),

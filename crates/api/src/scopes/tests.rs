@@ -44,3 +44,17 @@ fn reading_scopes_never_cover_a_change() {
         );
     }
 }
+
+#[test]
+fn what_is_for_units_is_an_operation_whose_scope_a_unit_can_hold() {
+    for (method, path) in of_units::OF_UNITS {
+        let row = TABLE
+            .iter()
+            .find(|(row_method, row_path, _)| row_method == method && row_path == path);
+        let scope = row.and_then(|(_, _, scope)| *scope);
+        assert!(
+            scope.is_some_and(Scope::is_for_units),
+            "{method} {path} can be held by no unit"
+        );
+    }
+}

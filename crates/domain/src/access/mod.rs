@@ -92,4 +92,30 @@ impl Scope {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
+
+    /// Whether it can be held for one unit of the organisation; what lies under the others has no part that is a unit's.
+    pub fn is_for_units(self) -> bool {
+        match self {
+            Self::AlertCreate
+            | Self::AlertRead
+            | Self::AlertAnswer
+            | Self::PeopleRead
+            | Self::PeopleWrite
+            | Self::TemplateRead
+            | Self::ClusterRead
+            | Self::ReportCreate
+            | Self::RoomRead
+            | Self::RoomWrite
+            | Self::AccountsAdmin
+            | Self::GuestWrite => true,
+            Self::TemplateWrite
+            | Self::ClusterAdmin
+            | Self::KeysAdmin
+            | Self::MetricsRead
+            | Self::SourceRead
+            | Self::SourceWrite
+            | Self::OutboxPause
+            | Self::AuditRead => false,
+        }
+    }
 }

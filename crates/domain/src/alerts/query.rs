@@ -163,6 +163,33 @@ pub async fn list_called(
     found.iter().map(alert_row).collect()
 }
 
+/// As [`list`], of those alone that somebody of these units was called for, or that an account limited to one of them raised.
+pub async fn list_of_units(
+    conn: &mut SqliteConnection,
+    units: &[String],
+    state: Option<State>,
+    before: Option<AlertId>,
+    limit: u32,
+) -> Result<Vec<AlertRow>, sqlx::Error> {
+    let found = sqlx::query(
+        "with own (alert_id) as (select c.alert_id from person p join called_person c on c.recipient_id = p.recipient_id \
+          where p.unit in (select value from json_each(?4)) union select a.alert_id from account x \
+          join alert a on a.raised_by = 'account:' || x.name where x.unit in (select value from json_each(?4))) \
+         select a.*, (select json_group_array(json_array(l.origin, l.counter)) from alert_label l \
+          where l.alert_id = a.alert_id) as labels from own o join alert a on a.alert_id = o.alert_id \
+         where (?3 is null or a.state = ?3) and (?1 is null or (a.raised_at_ms, a.number, a.alert_id) < \
+          (select raised_at_ms, number, alert_id from alert where alert_id = ?1)) \
+         order by a.raised_at_ms desc, a.number desc, a.alert_id desc limit ?2",
+    )
+    .bind(before.map(|id| id.0.to_vec()))
+    .bind(i64::from(limit))
+    .bind(state.map(State::name))
+    .bind(rows::to_json(&units)?)
+    .fetch_all(conn)
+    .await?;
+    found.iter().map(alert_row).collect()
+}
+
 /// Whether a person was called for an alert.
 pub async fn was_called(
     conn: &mut SqliteConnection,

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Receipt};
 use crate::recipients::ContactMethod;
 use crate::{
     Command, Entry, access, alerts, approvals, deliveries, inbound, islands, limits, nodes, oncall,
-    recipients, reports, sources, templates, waking, zones,
+    recipients, reports, sources, templates, units, waking, zones,
 };
 
 /// Adds what a text was taken for, and how sure its sender is by that (SECURITY D-2): anybody can write a number.
@@ -101,10 +101,33 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Bridge(_) => None,
         Command::Files(command) => rooms::of_files(command),
         Command::Documents(command) => rooms::of_documents(command),
+        Command::Units(command) => of_units(command),
         Command::Audit(command) => of_audit(command, outcome),
         Command::Passes(command) => accounts::of_passes(command),
         #[cfg(feature = "next-level")]
         Command::Next(_) => None,
+    }
+}
+
+fn of_units(command: &units::Command) -> Said {
+    let object = |key: &str| format!("unit:{key}");
+    match command {
+        units::Command::Put { key, name, above } => {
+            let above = above.as_deref().unwrap_or_default();
+            let details = details().text("name", name).text("part_of", above);
+            line("unit.put", object(key), details)
+        }
+        units::Command::Remove { key } => line("unit.remove", object(key), details()),
+        units::Command::Place { people, unit } => {
+            let object = object(unit.as_deref().unwrap_or_default());
+            let details = details().names("people", people.iter().map(String::as_str));
+            line("unit.place", object, details)
+        }
+        units::Command::Limit { account, unit } => {
+            let unit = unit.as_deref().unwrap_or_default();
+            let details = details().text("unit", unit);
+            line("account.unit", format!("account:{account}"), details)
+        }
     }
 }
 

@@ -241,15 +241,30 @@ pub(crate) async fn calls(
     if query::call(conn, alert, person).await?.is_some() {
         return Ok(true);
     }
-    let pages: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select recipients from escalation_page where alert_id = ? order by page",
-    )
-    .bind(alert.as_bytes())
-    .fetch_all(conn)
-    .await?;
+    let pages = pages(conn, alert).await?;
     Ok(pages
         .iter()
         .any(|page| page.as_chunks::<16>().0.contains(&person.0)))
+}
+
+/// Everyone an alert has called, or would call in a later step or in the loud round; some twice.
+pub(crate) async fn planned(
+    conn: &mut SqliteConnection,
+    alert: AlertId,
+) -> Result<Vec<RecipientId>, sqlx::Error> {
+    let called = called_in_order(conn, alert).await?;
+    let mut people: Vec<RecipientId> = called.iter().map(|called| called.recipient).collect();
+    for page in pages(conn, alert).await? {
+        people.extend(page.as_chunks::<16>().0.iter().map(|id| RecipientId(*id)));
+    }
+    Ok(people)
+}
+
+async fn pages(conn: &mut SqliteConnection, alert: AlertId) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar("select recipients from escalation_page where alert_id = ? order by page")
+        .bind(alert.as_bytes())
+        .fetch_all(conn)
+        .await
 }
 
 /// Everyone called to an alert, in calling order.

@@ -20,7 +20,8 @@ mod wording;
 
 pub use self::acts::{BESIDE, left_out};
 pub(crate) use self::acts::{
-    Standing, call_beside, call_next, called_in_order, calls, calm, is_left_out, stand, uncalled,
+    Standing, call_beside, call_next, called_in_order, calls, calm, is_left_out, planned, stand,
+    uncalled,
 };
 pub(crate) use self::apply::{
     Begin, NewPlan, NewStep, answer, apply, begin_call_off, carry_over, close, find_call,

@@ -94,6 +94,9 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "documents cannot be changed here until it is back; those known here can be read. Change them at a node that \
              hears the others",
         ),
+        Command::Units(_) => refused(
+            "units, and who belongs to them, cannot be changed here until it is back; they stand as they were",
+        ),
         Command::Files(_) => refused(
             "files are not taken here until it is back, since no other disk could hold them. Say in words what is on it, \
              or send it through a node that hears the others",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     FixedShift, Layer, Override, Redirect, Rotation, Schedule, Swap, Target, Verdict, Window,
 };
+use crate::ids::RecipientId;
 use crate::zones::WallTime;
 
 const KEY_LEN_MAX: usize = 64;
@@ -51,6 +52,16 @@ impl SwapState {
 
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl Schedule {
+    /// Whoever takes a turn or has a fixed shift, in no order; some twice.
+    pub fn people(&self) -> Vec<RecipientId> {
+        let turns = self.layers.iter().flat_map(|layer| layer.turns.iter());
+        let fixed = self.fixed.iter().map(|shift| &shift.person);
+        let keys = turns.flatten().chain(fixed);
+        keys.map(|key| RecipientId::of_key(key)).collect()
     }
 }
 

@@ -71,6 +71,23 @@ async fn unknown_waker(
     query::first_unknown_person(conn, &wakers).await
 }
 
+/// Says which unit people belong to, by its key; those not known do not count. Gives how many it changed.
+pub(crate) async fn place(
+    conn: &mut SqliteConnection,
+    people: &[RecipientId],
+    unit: Option<&str>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "update person set unit = ?1 where recipient_id in (select unhex(value) from json_each(?2)) \
+         and removed_at_ms is null and unit is not ?1",
+    )
+    .bind(unit)
+    .bind(rows::hex_array(people.iter().map(RecipientId::as_bytes)))
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Writes people who were checked, the last of each key, in a fixed number of statements. What was found out about a
 /// contact method stays as long as the method does.
 async fn write_people(

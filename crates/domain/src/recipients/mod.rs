@@ -13,7 +13,7 @@ mod rules;
 mod tests;
 mod words;
 
-pub(crate) use self::apply::{apply, note_answered, note_delivered};
+pub(crate) use self::apply::{apply, note_answered, note_delivered, place};
 pub use self::command::{
     Barred, Command, ContactMethod, Criterion, Details, Found, Group, Import, Join, Member, Person,
     PersonKind, Rule, Verify, Window, Wishes,

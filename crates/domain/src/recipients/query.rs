@@ -41,6 +41,8 @@ pub struct PersonRow {
     pub updated_at: Timestamp,
     /// Their number that was changed last with a voucher.
     pub number_mark: Option<NumberMark>,
+    /// Key of the unit they belong to.
+    pub unit: Option<String>,
 }
 
 /// What was last found out about a contact method.
@@ -76,6 +78,15 @@ impl PersonRow {
     }
 }
 
+impl From<&Member> for Named {
+    fn from(member: &Member) -> Self {
+        match member {
+            Member::Person(key) => Self::Person(key.clone()),
+            Member::Group(key) => Self::Group(key.clone()),
+        }
+    }
+}
+
 impl Named {
     /// Reads `person:anna` and `group:duty`.
     pub fn parse(text: &str) -> Option<Self> {
@@ -88,17 +99,21 @@ impl Named {
     }
 }
 
-/// People after `after` (a key; empty: from the start) in order of key, at most `limit`.
+/// People after `after` (a key; empty: from the start) in order of key, at most `limit`; those of some units when these are
+/// given.
 pub async fn people(
     conn: &mut SqliteConnection,
+    units: Option<&[String]>,
     after: &str,
     limit: u32,
 ) -> Result<Vec<PersonRow>, sqlx::Error> {
     let ids: Vec<Vec<u8>> = sqlx::query_scalar(
-        "select recipient_id from person where removed_at_ms is null and key > ? order by key limit ?",
+        "select recipient_id from person where removed_at_ms is null and key > ?1 \
+         and (?3 is null or unit in (select value from json_each(?3))) order by key limit ?2",
     )
     .bind(after)
     .bind(i64::from(limit))
+    .bind(units.map(|units| rows::to_json(&units)).transpose()?)
     .fetch_all(&mut *conn)
     .await?;
     load(conn, rows::hex_array(ids.iter().map(Vec::as_slice))).await
@@ -254,7 +269,7 @@ pub(crate) async fn first_unknown_person(
 async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>, sqlx::Error> {
     let found = sqlx::query(
         "select recipient_id, key, name, language, updated_at_ms, kind, duty, more_languages, zone, tags, skills, sites, \
-         hours, never_voice, wake_by, answer_minutes, note from person \
+         hours, never_voice, wake_by, answer_minutes, note, unit from person \
          where recipient_id in (select unhex(value) from json_each(?)) and removed_at_ms is null order by key",
     )
     .bind(&ids)
@@ -316,6 +331,7 @@ async fn load(conn: &mut SqliteConnection, ids: String) -> Result<Vec<PersonRow>
                 groups: groups.remove(&id).unwrap_or_default(),
                 updated_at: rows::time(row, "updated_at_ms")?,
                 number_mark: marks.remove(&id),
+                unit: row.try_get("unit")?,
             })
         })
         .collect()

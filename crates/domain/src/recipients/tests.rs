@@ -102,7 +102,7 @@ async fn people_are_found_by_number_and_listed_by_key() {
         ["bela"]
     );
     assert_eq!(found[0].groups, ["night"]);
-    let page = people(&mut world.conn, "ana", 2).await.unwrap();
+    let page = people(&mut world.conn, None, "ana", 2).await.unwrap();
     assert_eq!(
         page.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(),
         ["bela", "carl"]

@@ -160,6 +160,16 @@ pub(super) async fn account(context: &Context, command: AccountCommand) -> Done 
                 .output
                 .data(&answer, || context.output.table(&header, &rows));
         }
+        AccountCommand::Limit { name, unit } => {
+            let body = json!({ "unit": unit });
+            let answer = client
+                .change(Method::PUT, &at(&name, "/unit"), Some(&body))
+                .await?;
+            context.output.data(&answer, || match &unit {
+                Some(unit) => format!("{name} is limited to {unit}"),
+                None => format!("{name} is limited to no unit"),
+            });
+        }
         AccountCommand::Disable { name } => {
             context.confirm(&format!(
                 "Let nobody in as {name} and sign the account out everywhere?"
@@ -204,6 +214,7 @@ fn table(context: &Context, answer: &Value) -> String {
                 cell(&account["name"]),
                 cell(&account["person"]),
                 cell(&account["roles"]),
+                cell(&account["unit"]),
                 has.join(", "),
                 cell(&account["sessions"]),
                 cell(&account["disabled_at"]),
@@ -211,7 +222,7 @@ fn table(context: &Context, answer: &Value) -> String {
         })
         .collect();
     let header = [
-        "account", "name", "person", "roles", "factors", "devices", "disabled",
+        "account", "name", "person", "roles", "unit", "factors", "devices", "disabled",
     ];
     context.output.table(&header, &rows)
 }

@@ -27,6 +27,7 @@ use super::schedule::ScheduleCommand;
 use super::source::SourceCommand;
 use super::template::TemplateCommand;
 use super::texts::Texts;
+use super::units::UnitCommand;
 use super::waking::{RoundTripCommand, Vcard, WakeCommand};
 use super::zones::ZonesCommand;
 
@@ -120,6 +121,9 @@ pub(crate) enum Command {
     /// Groups of people, in calling order
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Parts of the organisation, and who belongs to them
+    #[command(subcommand)]
+    Unit(UnitCommand),
     /// What people say to each other: rooms of alerts and everyday ones, and their records
     #[command(subcommand)]
     Room(RoomCommand),

@@ -223,7 +223,7 @@ async fn count(conn: &mut SqliteConnection) -> Result<Value, sqlx::Error> {
     let members = nodes::nodes(conn).await?;
     let open = alerts::list(conn, Some(alerts::State::Open), None, COUNT_MAX).await?;
     let all = alerts::list(conn, None, None, COUNT_MAX).await?;
-    let people = recipients::people(conn, "", COUNT_MAX).await?;
+    let people = recipients::people(conn, None, "", COUNT_MAX).await?;
     let keys = access::keys(conn).await?;
     let waiting: u64 = deliveries::waiting(conn)
         .await?

@@ -31,6 +31,7 @@ mod settings;
 mod source;
 mod template;
 mod texts;
+mod units;
 mod waking;
 mod zones;
 
@@ -73,6 +74,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Limits(command) => on_core(limits::limits(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),
         Command::Group(command) => on_core(people::group(&context, command)),
+        Command::Unit(command) => on_core(units::unit(&context, command)),
         Command::Vcard(args) => on_core(waking::vcard(&context, args)),
         Command::Wake(command) => on_core(waking::wake(&context, command)),
         Command::RoundTrip(command) => on_core(waking::round_trip(&context, command)),

@@ -100,9 +100,11 @@ async fn put(
     {
         return Ok(Outcome::Refused(refusal));
     }
+    // Whoever is limited to a unit adds accounts of that unit.
+    let unit = query::limit_of(conn, &entry.envelope.actor).await?;
     let done = sqlx::query(
-        "insert into account (name, shown, person, roles, created_at_ms, created_by, totp_step) \
-         values (?1, ?2, ?3, '[]', ?4, ?5, 0) on conflict (name) do update set shown = ?2, person = ?3 \
+        "insert into account (name, shown, person, unit, roles, created_at_ms, created_by, totp_step) \
+         values (?1, ?2, ?3, ?6, '[]', ?4, ?5, 0) on conflict (name) do update set shown = ?2, person = ?3 \
          where shown is not ?2 or person is not ?3",
     )
     .bind(name)
@@ -110,12 +112,44 @@ async fn put(
     .bind(person)
     .bind(entry.at.0)
     .bind(entry.envelope.actor.label())
+    .bind(unit)
     .execute(conn)
     .await?;
     Ok(match done.rows_affected() {
         0 => Outcome::Unchanged,
         _ => Outcome::Applied(Receipt::None),
     })
+}
+
+/// Limits an account to a unit, by its key; `None`: to none.
+pub(crate) async fn limit(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+    name: &str,
+    unit: Option<&str>,
+) -> Result<Outcome, sqlx::Error> {
+    let known = match find(conn, name).await? {
+        Ok(known) => known,
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+    if known.guest.is_some() {
+        return Ok(Outcome::Refused(of_guests()));
+    }
+    if known.is_glass() {
+        return Ok(Outcome::Refused(glass::of_cards()));
+    }
+    if known.unit.as_deref() == unit {
+        return Ok(Outcome::Unchanged);
+    }
+    if let Some(refusal) = only_in_person(conn, entry, &known.roles).await? {
+        return Ok(Outcome::Refused(refusal));
+    }
+    sqlx::query("update account set unit = ? where name = ?")
+        .bind(unit)
+        .bind(name)
+        .execute(conn)
+        .await?;
+    Ok(Outcome::Applied(Receipt::None))
 }
 
 async fn set_roles(
@@ -363,7 +397,7 @@ async fn find(
     Ok(query::account(conn, name).await?.ok_or_else(unknown))
 }
 
-pub(super) fn unknown() -> Refusal {
+pub(crate) fn unknown() -> Refusal {
     Refusal::NoSuch("there is no such account; see `holdfast account list`".to_owned())
 }
 

@@ -74,9 +74,11 @@ pub(super) async fn refusal(
     let of_card = known.is_some_and(|known| known.is_glass());
     let grants = matches!(command, Command::SetRoles { roles, .. }
         if roles.iter().any(|role| role == Role::BreakGlass.name()));
-    Ok((of_card || grants).then(|| {
-        let text = "this is a break-glass card's: it opens by the card alone and is changed with it; see `holdfast account \
-                    glass`";
-        Refusal::NotNow(text.to_owned())
-    }))
+    Ok((of_card || grants).then(of_cards))
+}
+
+pub(super) fn of_cards() -> Refusal {
+    let text = "this is a break-glass card's: it opens by the card alone and is changed with it; see `holdfast account \
+                glass`";
+    Refusal::NotNow(text.to_owned())
 }

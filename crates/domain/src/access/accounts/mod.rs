@@ -24,18 +24,18 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::NodeId;
 
 pub(super) use self::apply::apply;
-pub(crate) use self::apply::invite;
+pub(crate) use self::apply::{invite, limit, unknown};
 pub use self::command::{Accept, ByPasskey, Command, Device, NewPasskey, NewSession, Proof, Shown};
 pub(crate) use self::glass::{add_glass_account, end_glass, open_glass};
 pub use self::guest::GuestRow;
 pub(crate) use self::guest::{add_guest, end_guest};
 pub use self::passkeys::{PASSKEY_LABEL_LEN_MAX, PASSKEYS_MAX, PasskeyRow, passkey, passkeys};
-pub(crate) use self::query::is_signed_in;
 pub use self::query::{
     AccountRow, AttemptRow, SessionRow, account, accounts, accounts_of_device, attempt, guests,
     invitation_expires, invitation_of, invitation_used, is_recovery_code, recovery_codes_left,
     session, sessions, tries_closed_until,
 };
+pub(crate) use self::query::{is_signed_in, limit_of};
 
 pub use self::text_code::{TextCodeRow, text_code};
 pub(crate) use self::text_code::{count_one, note_text_code, wait_for};

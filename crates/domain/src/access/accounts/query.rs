@@ -5,7 +5,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::guest::{self, GuestRow};
 use super::{ATTEMPT_TIME, TRIES_OF_ATTEMPT, TryLimit};
-use crate::access::{Role, Roles};
+use crate::access::{Reach, Role, Roles, Scope};
+use crate::envelope::Actor;
 use crate::ids::RoomId;
 use crate::rows;
 use crate::time::Timestamp;
@@ -29,12 +30,20 @@ pub struct AccountRow {
     pub passkeys: u32,
     /// Set when it lets somebody from outside into one room.
     pub guest: Option<GuestRow>,
+    /// Key of the unit it is limited to; `None`: the whole organisation.
+    pub unit: Option<String>,
 }
 
 impl AccountRow {
     /// Whether anybody is let in by it now.
     pub fn lets_in(&self, now: Timestamp) -> bool {
         self.disabled_at.is_none() && self.guest.as_ref().is_none_or(|guest| guest.live(now))
+    }
+
+    /// How far its roles let it do this; limited to a unit, only what a unit has a part of.
+    pub fn reach(&self, scope: Scope) -> Option<Reach> {
+        let reach = self.roles.reach(scope)?;
+        (self.unit.is_none() || scope.is_for_units()).then_some(reach)
     }
 
     /// Whether break-glass cards open it, and nothing else does.
@@ -115,7 +124,7 @@ impl AttemptRow {
 macro_rules! account_select {
     ($tail:literal) => {
         concat!(
-            "select a.name, a.shown, a.person, a.roles, a.disabled_at_ms, a.created_at_ms, a.created_by, a.password, \
+            "select a.name, a.shown, a.person, a.unit, a.roles, a.disabled_at_ms, a.created_at_ms, a.created_by, a.password, \
              a.totp_sealed, a.totp_confirmed_at_ms, a.totp_step, g.account, g.room_id, g.number, g.added_at_ms, \
              g.added_by, g.expires_at_ms, g.ended_at_ms, g.ended_by, \
              (select count(*) from passkey p where p.account = a.name) as passkeys \
@@ -135,6 +144,22 @@ pub async fn account(
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(account_row).transpose()
+}
+
+/// Key of the unit that somebody is limited to who asks by an account; `None` for everybody else.
+pub(crate) async fn limit_of(
+    conn: &mut SqliteConnection,
+    actor: &Actor,
+) -> Result<Option<String>, sqlx::Error> {
+    let Actor::Account { name } = actor else {
+        return Ok(None);
+    };
+    let found: Option<Option<String>> =
+        sqlx::query_scalar("select unit from account where name = ?")
+            .bind(name)
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.flatten())
 }
 
 /// All accounts, in order of name.
@@ -341,6 +366,7 @@ fn account_row(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
         totp_step: rows::unsigned(row, "totp_step")?,
         passkeys: rows::unsigned(row, "passkeys")?,
         guest: guest::of_row(row)?,
+        unit: row.try_get("unit")?,
     })
 }
 

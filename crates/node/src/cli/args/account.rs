@@ -62,6 +62,13 @@ pub(crate) enum AccountCommand {
     Sessions { name: String },
     /// Sign an account out on every device, at once
     EndSessions { name: String },
+    /// Limit an account to a unit and its parts: it sees and changes nothing else
+    Limit {
+        name: String,
+        /// Key of the unit; without it, the whole organisation is the account's again
+        #[arg(long, value_name = "KEY")]
+        unit: Option<String>,
+    },
     /// Let nobody in by an account any more
     Disable { name: String },
     /// Let people in again
