@@ -1,5 +1,7 @@
+import { readFileSync, readdirSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
+import { FIRST, firstKeys } from './scripts/first-words.mjs';
 
 // `npm run dev` speaks to a running `holdfast demo`: HOLDFAST_NODE=https://127.0.0.1:7443
 const node = process.env.HOLDFAST_NODE ?? 'https://127.0.0.1:7443';
@@ -24,8 +26,34 @@ const atOnce: Plugin = {
   },
 };
 
+type Words = Record<string, unknown>;
+
+/** `virtual:words`: where the words of each language are, in two files: those the first screen says, and the rest. */
+const words: Plugin & { building?: boolean } = {
+  name: 'words',
+  configResolved(config) {
+    words.building = config.command === 'build';
+  },
+  resolveId: (id) => (id === 'virtual:words' ? `\0${id}` : undefined),
+  load(id) {
+    if (id !== '\0virtual:words') return undefined;
+    const folder = new URL('locales/', import.meta.url);
+    const rows = readdirSync(folder).map((name) => {
+      const all = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Words;
+      const first = firstKeys(Object.keys(all), import.meta.dirname);
+      const parts = [true, false].map((wanted) => {
+        const part = JSON.stringify(Object.fromEntries(Object.entries(all).filter(([key]) => first.has(key) === wanted)));
+        if (!words.building) return JSON.stringify(`data:application/json,${encodeURIComponent(part)}`);
+        return `import.meta.ROLLUP_FILE_URL_${this.emitFile({ type: 'asset', name, source: part })}`;
+      });
+      return `${JSON.stringify(name.slice(0, 2))}: [${parts.join(', ')}]`;
+    });
+    return `export default { ${rows.join(', ')} };`;
+  },
+};
+
 export default defineConfig({
-  plugins: [svelte(), atOnce],
+  plugins: [svelte(), words, atOnce],
   cacheDir: process.env.HOLDFAST_WEB_OUT ? `${out}/../vite` : 'node_modules/.vite',
   build: {
     outDir: out,
@@ -41,8 +69,8 @@ export default defineConfig({
           // What the first screen needs comes in one piece: on a slow link each further question costs more than its bytes. What
           // is opened together comes together, too: a few larger files pack better than many small ones.
           groups: [
-            { name: 'boot', test: /src[/\\]boot|\.json\?url/, priority: 2 },
-            { name: 'first', test: /node_modules|src[/\\](lib[/\\](?!draft|enter|passkey|prove|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/, priority: 1 },
+            { name: 'boot', test: /src[/\\]boot|virtual:words/, priority: 2 },
+            { name: 'first', test: FIRST, priority: 1 },
             { name: 'passkey', test: /src[/\\]lib[/\\]passkey/, priority: 1 },
             { name: 'parts', test: /src[/\\](lib[/\\](draft|tally)|ui[/\\](Hold|Tally|Whom))\./, priority: 1 },
             { name: 'room', test: /src[/\\]ui[/\\](Room|RoomRecord|Roles|Steer|MessageActs)\./ },

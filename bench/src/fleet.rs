@@ -317,7 +317,7 @@ impl Node {
         let text = format!(
             "[node]\nname = \"n{id}\"\ndata_dir = {:?}\norganisation = \"Aurora Energy\"\n\n\
              [cluster]\nlisten = \"127.0.0.1:{}\"\n\n\
-             [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n\n\
+             [api]\nhttps = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\nraises_per_min = 60000\n\n\
              [log]\nformat = \"json\"\n{modem}",
             home.join("data"),
             ports.cluster,

@@ -61,7 +61,7 @@ impl Node {
         let text = format!(
             "[node]\nname = \"site{site}\"\ndata_dir = {data:?}\norganisation = \"Aurora Energy\"\n\n\
              [cluster]\nlisten = \"0.0.0.0:{CLUSTER_PORT}\"\nadvertise = {advertise:?}\nprofile = \"{profile}\"\n\n\
-             [api]\nhttps = \"{desk}:{HTTPS_PORT}\"\nnames = [\"{desk}\"]\nsocket = {:?}\n\n\
+             [api]\nhttps = \"{desk}:{HTTPS_PORT}\"\nnames = [\"{desk}\"]\nsocket = {:?}\nraises_per_min = 6000\n\n\
              [[modem]]\nname = \"m1\"\ndevice = {port:?}\nnumber = \"{}\"\nrate_per_min = 600\n\n\
              [mail]\nfrom = \"Aurora Energy <alerts@aurora.example>\"\n\n\
              [[smarthost]]\nname = \"smarthost\"\nhost = \"127.0.0.1\"\nport = {MAIL_PORT}\ntls = \"none\"\n\n\

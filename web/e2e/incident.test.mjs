@@ -135,6 +135,11 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     assert.deepEqual((await world.ask('GET', '/v1/accounts/elin')).roles, ['duty-officer', 'responder']);
     await admin.getByRole('button', { name: 'Invite a device' }).click();
     const code = await admin.locator('.secret').innerText();
+    const before = new Set();
+    phone.on('request', (request) => {
+      const proof = request.headers()['dpop'];
+      if (proof) before.add(JSON.parse(Buffer.from(proof.split('.')[0], 'base64url')).jwk.x);
+    });
     await phone.goto(world.nodes[1].https);
     await phone.getByRole('button', { name: 'I have an invitation' }).click();
     await phone.locator('#invitation').fill(code);
@@ -146,6 +151,14 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     const started = Date.now();
     await phone.getByText('Your session has ended').waitFor({ timeout: 10_000 });
     console.log(`# the device was signed out ${Date.now() - started} ms after that`);
+    // It comes back as the device it was: guesses from elsewhere do not keep it out.
+    const known = new Set(before);
+    const key = (request) => JSON.parse(Buffer.from(request.headers()['dpop'].split('.')[0], 'base64url')).jwk.x;
+    const began = phone.waitForRequest((request) => request.method() === 'POST' && new URL(request.url()).pathname === '/v1/sign-in');
+    await phone.locator('#account').fill('elin');
+    await phone.locator('#password').fill(PASSWORD);
+    await phone.locator('form .fill').click();
+    assert.ok(known.has(key(await began)), 'another key than before');
     await admin.getByRole('button', { name: 'Switch off' }).click();
     await admin.locator('dialog[open]').getByRole('button', { name: 'Switch off' }).click();
     await admin.getByRole('button', { name: 'Switch on again' }).waitFor();
@@ -157,6 +170,7 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     await enter(world, admin, 'paula', ['admin']);
     await admin.getByRole('link', { name: 'Accounts' }).click();
     const units = admin.getByRole('region', { name: 'Units' });
+    await units.getByText('Add a unit').first().click();
     for (const [name, above] of [['Nordic plants', ''], ['Plant B', 'Nordic plants']]) {
       await units.getByLabel('Name', { exact: true }).fill(name);
       if (above) await units.getByLabel('Part of').selectOption({ label: above });
@@ -193,6 +207,34 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     await leader.goto(`${world.nodes[0].https}/incident/${ours.number}`);
     await leader.getByText('Smoke in hall 2').first().waitFor();
     await world.ask('PUT', '/v1/accounts/daavid/unit', { unit: null });
+  });
+
+  test('one administrator asks, another one lets it, and then an administrator is made', async () => {
+    const [asks, lets] = [await world.device({ viewport: { width: 1280, height: 900 } }), await world.device()];
+    await enter(world, asks, 'paula', ['admin']);
+    await enter(world, lets, 'carol', ['admin'], 1);
+    await world.ask('PUT', '/v1/accounts/elin', { person: 'elin' });
+    await asks.goto(`${world.nodes[0].https}/accounts/elin`);
+    await asks.locator('.detail').getByLabel(/^Administrator/).check();
+    await asks.locator('.detail').getByRole('button', { name: 'Save' }).first().click();
+    const dialog = asks.getByRole('dialog', { name: 'Takes two administrators' });
+    await dialog.getByLabel('Why').fill('Elin looks after the accounts in December');
+    await dialog.getByRole('button', { name: 'Ask another administrator' }).click();
+    await asks.getByText('Asked. It waits under Accounts for another administrator.').waitFor();
+    assert.ok(!(await world.ask('GET', '/v1/accounts/elin')).roles.includes('admin'));
+
+    await lets.goto(`${world.nodes[1].https}/accounts`);
+    const waits = lets.getByRole('region', { name: 'Takes two administrators' });
+    await waits.getByText('The roles of elin').waitFor();
+    await waits.getByText('Elin looks after the accounts in December').waitFor();
+    await waits.getByRole('button', { name: 'Let it' }).tap();
+    await waits.getByText('can be done').waitFor();
+    await asks.goto(`${world.nodes[0].https}/accounts`);
+    await asks.getByRole('region', { name: 'Takes two administrators' }).getByRole('button', { name: 'Do it now' }).click();
+    await until('Elin is an administrator', async () => (await world.ask('GET', '/v1/accounts/elin')).roles.includes('admin'));
+    await until('nothing waits', async () => (await asks.getByRole('button', { name: 'Do it now' }).count()) === 0);
+    for (const page of [asks, lets]) await sound(page);
+    for (const name of ['elin', 'carol']) await world.ask('PUT', `/v1/accounts/${name}/roles`, { roles: ['responder'] });
   });
 
   test('a sealed card lets an administrator in once, and every screen says so until it is revoked', async () => {

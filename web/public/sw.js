@@ -2,7 +2,7 @@
 // nodes as it is; what may be kept of that, the app keeps itself, encrypted.
 const VERSION = '__VERSION__';
 const FILES = ['__FILES__'];
-// One file of words for each language: those of this device's language are kept, English in case, and what was chosen here.
+// Two files of words for each language: those of this device's language are kept, English in case, and what was chosen here.
 const WORDS = ['__WORDS__'];
 const language = (path) => path.slice('/assets/'.length).split('-')[0];
 

@@ -1,5 +1,7 @@
 // A script of its own, small enough to be there first: it begins to fetch the words while the rest is still on its way.
 
+import files from 'virtual:words';
+
 type Plural = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 export type Catalogue = Record<string, string | Plural>;
 
@@ -7,10 +9,9 @@ export type Catalogue = Record<string, string | Plural>;
 export const LANGUAGES = { en: 'English', fi: 'Suomi', sv: 'Svenska', fr: 'Français', ja: '日本語' } as const;
 export type Language = keyof typeof LANGUAGES;
 
-const files = import.meta.glob<string>('../locales/*.json', { query: '?url', import: 'default', eager: true });
-
-export async function catalogue(language: Language): Promise<Catalogue> {
-  return (await fetch(files[`../locales/${language}.json`]!)).json() as Promise<Catalogue>;
+/** Words of a language: those of the first screen, or the rest. */
+export async function catalogue(language: Language, which: 'first' | 'rest'): Promise<Catalogue> {
+  return (await fetch(files[language]![which === 'first' ? 0 : 1])).json() as Promise<Catalogue>;
 }
 
 const known = (tag: string | null | undefined): tag is Language => tag !== null && tag !== undefined && tag in LANGUAGES;
@@ -18,8 +19,8 @@ const wished = localStorage.getItem('language');
 
 /** What was chosen here, or the first language of the browser's that there is. */
 export const language: Language = known(wished) ? wished : (navigator.languages.map((tag) => tag.slice(0, 2)).find(known) ?? 'en');
-/** Its words; those of English where they are neither kept on this device nor to be had. */
-export const words: Promise<[Language, Catalogue] | undefined> = catalogue(language)
+/** The first of its words; those of English where they are neither kept on this device nor to be had. */
+export const words: Promise<[Language, Catalogue] | undefined> = catalogue(language, 'first')
   .then((found): [Language, Catalogue] => [language, found])
-  .catch(async (): Promise<[Language, Catalogue]> => ['en', await catalogue('en')])
+  .catch(async (): Promise<[Language, Catalogue]> => ['en', await catalogue('en', 'first')])
   .catch(() => undefined);

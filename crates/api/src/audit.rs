@@ -194,6 +194,7 @@ async fn export(
     Extension(principal): Extension<Principal>,
     Params(params): Params<ExportParams>,
 ) -> Result<Response, Problem> {
+    let _place = shared.pace.export(&principal.actor.label())?;
     note_export(&shared, &principal.actor, params.after).await?;
     let mut view = reading::open(&shared, Freshness::Local).await?;
     let lines = audit::lines(&mut view, params.after, EXPORT_PAGE)

@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 use crate::fields::Fields;
 use crate::input::Input;
 use crate::island::{self, IslandJson};
+use crate::permits;
 use crate::problem::{Kind, Problem};
 use crate::reading;
 use crate::sources;
@@ -302,6 +303,7 @@ async fn invite(
         );
     }
     fields.finish()?;
+    permits::take(&shared, &input.order).await?;
     let invitation = bounded(shared.admin.invite(Duration::from_secs(seconds))).await?;
     info!(actor = input.order.actor.label(), "invitation created");
     let body = InvitationJson {
@@ -332,6 +334,7 @@ async fn remove(
     State(shared): State<Shared>,
     input: Input<MemberBody>,
 ) -> Result<StatusCode, Problem> {
+    permits::take(&shared, &input.order).await?;
     bounded(shared.admin.remove(NodeId(input.value.node))).await?;
     info!(
         actor = input.order.actor.label(),
@@ -347,6 +350,7 @@ async fn evict(
     State(shared): State<Shared>,
     input: Input<MemberBody>,
 ) -> Result<StatusCode, Problem> {
+    permits::take(&shared, &input.order).await?;
     bounded(shared.admin.evict(NodeId(input.value.node))).await?;
     info!(
         actor = input.order.actor.label(),

@@ -7,6 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use domain::permits::request_digest;
 use domain::{Actor, RequestId};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -57,6 +58,8 @@ pub(crate) struct Order {
     pub(crate) guest: bool,
     /// The key of the person who is signed in, if the account belongs to one.
     pub(crate) person: Option<String>,
+    /// The session of whoever is signed in.
+    pub(crate) session: Option<String>,
 }
 
 /// The JSON body of somebody who has not shown who they are.
@@ -270,27 +273,20 @@ fn order(parts: &Parts, body: &[u8]) -> Result<Order, Problem> {
         }
         Some(_) | None => idempotency_key(&parts.headers)?,
     };
-    let mut hash = Sha256::new();
-    for part in [
-        parts.method.as_str().as_bytes(),
-        parts.uri.path().as_bytes(),
-        body,
-    ] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
+    let digest = request_digest(parts.method.as_str(), parts.uri.path(), body);
     Ok(Order {
         actor: principal.actor.clone(),
         request: RequestId::derive(&[
             principal.actor.label().as_bytes(),
             idempotency_key.as_bytes(),
         ]),
-        body: hash.finalize().into(),
+        body: digest,
         idempotency_key,
         own: principal.own.clone(),
         signed: caller.map(|caller| caller.account.shown.clone()),
         guest: principal.guest_room().is_some(),
         person: caller.and_then(|caller| caller.account.person.clone()),
+        session: caller.map(|caller| caller.session.id.clone()),
     })
 }
 

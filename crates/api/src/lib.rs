@@ -37,6 +37,7 @@ mod openapi;
 mod origins;
 mod outbox;
 mod permissions;
+mod permits;
 mod problem;
 mod readiness;
 mod reading;

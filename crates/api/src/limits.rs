@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::pace::{Allowance, Limit, REQUESTS, STARTS};
+use crate::accounts::pace::{Allowance, CHANGES, EXPORTS_MAX, Limit, REQUESTS, STARTS};
 use crate::problem::Problem;
 use crate::reading::View;
 use crate::state::Shared;
@@ -42,7 +42,7 @@ pub(crate) struct LimitsJson {
     limits: Vec<LimitJson>,
 }
 
-/// Lists the limits on signing in, and how often each turned somebody away at this node.
+/// Lists the limits on signing in and on what is asked then, and how often each turned somebody away at this node.
 #[utoipa::path(get, path = "/v1/limits", operation_id = "list_limits", tag = "sign-in", responses((status = 200, body = LimitsJson)))]
 async fn list(State(shared): State<Shared>, view: View) -> Result<Response, Problem> {
     let turned_away = |limit: Limit| Some(shared.pace.count(limit));
@@ -96,6 +96,27 @@ async fn list(State(shared): State<Shared>, view: View) -> Result<Response, Prob
             counted_by: "cluster",
             turned_away: None,
         },
+        LimitJson {
+            name: Limit::Changes.name(),
+            what: "changes from one device that is signed in, but for what alerts need",
+            allows: of_allowance(CHANGES),
+            counted_by: "node",
+            turned_away: turned_away(Limit::Changes),
+        },
+        LimitJson {
+            name: Limit::Raises.name(),
+            what: "alerts raised by one key; critical ones are counted by themselves",
+            allows: of_allowance(shared.pace.raises),
+            counted_by: "node",
+            turned_away: turned_away(Limit::Raises),
+        },
+        LimitJson {
+            name: Limit::Exports.name(),
+            what: "exports of one account or key",
+            allows: format!("{EXPORTS_MAX} at the same time"),
+            counted_by: "node",
+            turned_away: turned_away(Limit::Exports),
+        },
     ];
     Ok(view.answer(&LimitsJson { limits }))
 }
@@ -116,6 +137,7 @@ fn of_texts(limit: &TryLimit) -> String {
 
 fn span(time: Duration) -> String {
     match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
         s if s % 3_600 == 0 => format!("{} h", s / 3_600),
         s if s % 60 == 0 => format!("{} min", s / 60),
         s => format!("{s} s"),

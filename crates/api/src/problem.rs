@@ -74,6 +74,7 @@ pub(crate) enum Kind {
     Overloaded,
     DiskFull,
     OutcomeUnknown,
+    TakesTwo,
 }
 
 impl Kind {
@@ -121,6 +122,11 @@ impl Kind {
                 "The device's proof does not hold",
             ),
             Self::SignInRefused => (StatusCode::UNAUTHORIZED, "sign-in-refused", "Not signed in"),
+            Self::TakesTwo => (
+                StatusCode::CONFLICT,
+                "takes-two",
+                "One administrator alone does not do this",
+            ),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many tries"),
             Self::CrossSite => (
                 StatusCode::FORBIDDEN,
@@ -368,6 +374,7 @@ pub(crate) fn of_refusal(refusal: &Refusal, named_in: NamedIn) -> Problem {
         | Refusal::NotNow(_) => Kind::Conflict,
         Refusal::Invalid(_) => Kind::InvalidInput,
         Refusal::BeyondUnit(_) => Kind::NotAllowed,
+        Refusal::TakesTwo => Kind::TakesTwo,
         Refusal::TooMany { wait_s } => {
             return Problem::new(Kind::TooMany, refusal.to_string())
                 .with_header(header::RETRY_AFTER, wait_s.to_string());

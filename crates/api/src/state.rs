@@ -36,6 +36,8 @@ pub struct ApiState {
     pub members: Vec<String>,
     /// The domain passkeys are for (RP ID): that of every node, or one above all of them. `None`: no passkeys.
     pub passkey_domain: Option<String>,
+    /// Alerts one key raises in a minute and at once, critical ones counted by themselves; 0 counts as 1.
+    pub raises_per_min: u32,
     /// Bytes of files in rooms.
     pub files: Arc<dyn FileStore>,
 }
@@ -93,7 +95,7 @@ impl Shared {
             intake: state.intake,
             keys: Arc::default(),
             sessions: Arc::default(),
-            pace: Arc::default(),
+            pace: Arc::new(Pace::new(state.raises_per_min)),
             glass: Arc::default(),
             hasher: Arc::default(),
             passkeys: Arc::new(RelyingParty::new(state.passkey_domain)),

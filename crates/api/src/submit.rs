@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::nodes::Disk;
 use domain::ports::{Durability, Proposal, ProposeError};
-use domain::{Command, Outcome, Receipt};
+use domain::vocabulary::Severity;
+use domain::{Actor, Command, Outcome, Receipt, alerts};
 use serde::Serialize;
 use tokio::time::timeout;
 use tracing::debug;
@@ -51,6 +52,14 @@ impl Done {
     }
 }
 
+/// Whether an alert depends on it: that is never too much.
+fn is_urgent(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Alerts(_) | Command::Approvals(_) | Command::Reports(_)
+    )
+}
+
 /// Puts a command through the log. `named_in` says where the caller named the things the command speaks of.
 pub(crate) async fn submit(
     shared: &Shared,
@@ -58,6 +67,15 @@ pub(crate) async fn submit(
     command: Command,
     named_in: NamedIn,
 ) -> Result<Done, Problem> {
+    let now = shared.clock.boot();
+    match (&order.session, &order.actor, &command) {
+        (Some(session), _, command) if !is_urgent(command) => shared.pace.change(session, now)?,
+        (_, Actor::ApiKey { id }, Command::Alerts(alerts::Command::Raise(raise))) => {
+            let critical = raise.severity == Severity::Critical;
+            shared.pace.raise(id, critical, now)?;
+        }
+        _ => {}
+    }
     let room = shared.machine.disk();
     if !command.fits(room.disk) {
         let taken = match room.disk {

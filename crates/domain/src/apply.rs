@@ -10,8 +10,8 @@ use crate::script::Script;
 use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, approvals, audit, automations, bridge, conversations, deliveries,
-    documents, escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients,
-    reports, requests, sources, templates, units, waking, zones,
+    documents, escalation, files, inbound, islands, limits, nodes, oncall, passes, permits,
+    recipients, reports, requests, sources, templates, units, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -260,11 +260,12 @@ async fn apply_one(
         }
         return Ok(outcome);
     }
-    if outside && let Some(refusal) = Box::pin(units::check(conn, &context)).await? {
+    if outside && let Some(refusal) = Box::pin(refusal(conn, &context)).await? {
         let outcome = Outcome::Refused(refusal);
         close(conn, &context, &outcome, outside, chain).await?;
         return Ok(outcome);
     }
+    let takes_two = outside && Box::pin(permits::takes_two(conn, &context)).await?;
     // Those that call many others are kept apart, so that the future of a plain raise stays small.
     let outcome = match &envelope.command {
         Command::Requests(command) => requests::apply(conn, &context, command).await,
@@ -300,17 +301,32 @@ async fn apply_one(
         Command::Files(command) => Box::pin(files::apply(conn, &context, command)).await,
         Command::Documents(command) => Box::pin(documents::apply(conn, &context, command)).await,
         Command::Units(command) => Box::pin(units::apply(conn, &context, command)).await,
+        Command::Permits(command) => Box::pin(permits::apply(conn, &context, command)).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;
     if outside && matches!(outcome, Outcome::Applied(_)) {
         units::settle(conn, &context).await?;
+        if takes_two {
+            permits::settle(conn, &context).await?;
+        }
     }
     if stirs(&envelope.command) {
         automations::follow(conn, &context).await?;
     }
     close(conn, &context, &outcome, outside, chain).await?;
     Ok(outcome)
+}
+
+/// Why whoever asks may not ask for this: it is beyond their unit, or takes two.
+async fn refusal(
+    conn: &mut SqliteConnection,
+    entry: &Entry<'_>,
+) -> Result<Option<Refusal>, sqlx::Error> {
+    match units::check(conn, entry).await? {
+        Some(refusal) => Ok(Some(refusal)),
+        None => permits::check(conn, entry).await,
+    }
 }
 
 /// Keeps what became of an entry: its outcome for a repeat, if it came from outside, and what the audit holds of it.

@@ -8,8 +8,8 @@ use crate::vocabulary::Severity;
 
 use crate::{
     access, alerts, approvals, audit, automations, bridge, conversations, deliveries, documents,
-    escalation, files, inbound, islands, limits, nodes, oncall, passes, recipients, reports,
-    requests, sources, templates, units, waking, zones,
+    escalation, files, inbound, islands, limits, nodes, oncall, passes, permits, recipients,
+    reports, requests, sources, templates, units, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -40,6 +40,7 @@ pub enum Command {
     Files(files::Command),
     Documents(documents::Command),
     Units(units::Command),
+    Permits(permits::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -73,7 +74,8 @@ impl Command {
             | Self::Bridge(_)
             | Self::Files(_)
             | Self::Documents(_)
-            | Self::Units(_) => 1,
+            | Self::Units(_)
+            | Self::Permits(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -114,6 +116,7 @@ impl Command {
             | Self::Files(files::Command::Announce(_))
             | Self::Documents(documents::Command::Put(_))
             | Self::Units(units::Command::Put { .. })
+            | Self::Permits(permits::Command::Ask(_))
             | Self::Access(access::Command::CreateKey(_))
             | Self::Nodes(nodes::Command::IssueInvite { .. })
             | Self::Zones(zones::Command::Install(_))
@@ -150,7 +153,8 @@ impl Command {
             | Self::Bridge(_)
             | Self::Files(_)
             | Self::Documents(_)
-            | Self::Units(_) => false,
+            | Self::Units(_)
+            | Self::Permits(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -22,6 +22,7 @@ mod of_limits;
 mod of_mail;
 mod of_orders;
 mod of_people;
+mod of_permits;
 mod of_rooms;
 mod of_safety;
 mod of_schedules;
@@ -114,6 +115,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_files::samples());
     all.extend(of_documents::samples());
     all.extend(of_units::samples());
+    all.extend(of_permits::samples());
     all
 }
 

@@ -33,6 +33,7 @@ pub mod nodes;
 pub mod oncall;
 pub mod outcome;
 pub mod passes;
+pub mod permits;
 pub mod phone;
 pub mod ports;
 pub mod readiness;

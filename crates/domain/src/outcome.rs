@@ -179,4 +179,8 @@ pub enum Refusal {
     /// Whoever asks is limited to a unit, and this goes beyond it.
     #[error("you are limited to your own unit: {0}")]
     BeyondUnit(String),
+    #[error(
+        "one administrator alone does not do this: ask for it, and another one lets it; or do it at a node with `holdfast`"
+    )]
+    TakesTwo,
 }

@@ -227,3 +227,45 @@ fn crc(bytes: &[u8]) -> u32 {
     }
     !crc
 }
+
+#[tokio::test]
+async fn too_much_at_once_is_asked_to_wait_and_alerts_of_people_and_critical_ones_are_not() {
+    let world = World::start().await;
+    world.add_people().await;
+    let key = world.key(&[Scope::AlertCreate], None).await;
+    let kai = world.caller(Some(&key));
+    let raise = |severity: &str| json!({ "severity": severity, "text": "Smoke", "to": { "people": ["anna"] } });
+    for _ in 0..60 {
+        kai.post("/v1/alerts", raise("low")).await.expect(201);
+    }
+    let refused = kai.post("/v1/alerts", raise("low")).await;
+    assert_eq!(refused.headers["retry-after"], "1");
+    refused.refusal(429, "too-many");
+    kai.post("/v1/alerts", raise("critical")).await.expect(201);
+    world.replica.advance(Duration::from_secs(1));
+    kai.post("/v1/alerts", raise("low")).await.expect(201);
+
+    let maria = world.signed_in("maria", None, &["incident-manager"]).await;
+    let room = |number: u32| format!("/v1/rooms/room-{number}");
+    let named = json!({ "name": "Kitchen" });
+    let mut refused = None;
+    for number in 0..40 {
+        let answer = maria.put(&room(number), named.clone()).await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+        answer.expect(200);
+    }
+    refused
+        .expect("a flood of changes is asked to wait")
+        .refusal(429, "too-many");
+    maria.post("/v1/alerts", raise("low")).await.expect(201);
+    let limits = world.operator().get("/v1/limits").await.expect(200);
+    for name in ["raises", "changes"] {
+        let all = limits["limits"].as_array().unwrap();
+        let limit = all.iter().find(|limit| limit["name"] == name).unwrap();
+        assert_eq!(limit["turned_away"], 1, "{limit}");
+    }
+    world.stop().await;
+}

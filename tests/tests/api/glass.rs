@@ -71,7 +71,7 @@ async fn a_sealed_card_lets_an_administrator_in_once_and_every_screen_says_so() 
 
     // It lets an administrator in anew, which no admin does alone, and nobody keeps a way in by it.
     let invite = "/v1/accounts/root/invitation";
-    root.post(invite, json!({})).await.refusal(409, "conflict");
+    root.post(invite, json!({})).await.refusal(409, "takes-two");
     tablet.post(invite, json!({})).await.expect(201);
     tablet
         .post("/v1/session/totp", json!({}))

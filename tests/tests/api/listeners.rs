@@ -207,6 +207,7 @@ async fn api_at(socket: &std::path::Path) -> Result<::api::Server, ::api::BindEr
         intake: domain::ports::IntakeTally::default(),
         members: Vec::new(),
         passkey_domain: None,
+        raises_per_min: 60,
         files: std::sync::Arc::new(
             cluster::Files::alone(socket.with_extension("files"), Default::default()).unwrap(),
         ),

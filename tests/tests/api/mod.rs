@@ -30,6 +30,7 @@ mod lite;
 mod passes;
 mod passkeys;
 mod people;
+mod permits;
 mod problems;
 mod reports;
 mod rooms;
@@ -147,6 +148,7 @@ impl World {
             intake: domain::ports::IntakeTally::default(),
             members: vec![MEMBER.to_owned()],
             passkey_domain: Some("holdfast.example".to_owned()),
+            raises_per_min: 60,
             files: Arc::new(
                 cluster::Files::alone(directory.path().join("files"), FILE_LIMITS).unwrap(),
             ),

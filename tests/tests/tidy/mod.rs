@@ -55,6 +55,7 @@ const SLICES: &[&str] = &[
     "inbound",
     "islands",
     "units",
+    "permits",
 ];
 
 /// Who alone may name a library.

@@ -10,14 +10,27 @@ class Words {
   language: Language = $state('en');
   #catalogue: Catalogue = $state.raw({});
 
+  #rest: Promise<void> | undefined;
+
   async start(): Promise<void> {
     const [language, found] = (await fetched) ?? [first, {}];
     this.#use(language, found);
   }
 
+  /** Waits for the words that the first screen does not say; tried anew when they were not to be had. */
+  whole(): Promise<void> {
+    this.#rest ??= catalogue(this.language, 'rest').then((rest) => {
+      this.#catalogue = { ...rest, ...this.#catalogue };
+    });
+    this.#rest.catch(() => (this.#rest = undefined));
+    return this.#rest;
+  }
+
   async choose(language: Language): Promise<void> {
     try {
-      this.#use(language, await catalogue(language));
+      const [found, rest] = await Promise.all([catalogue(language, 'first'), catalogue(language, 'rest')]);
+      this.#use(language, { ...rest, ...found });
+      this.#rest = Promise.resolve();
       localStorage.setItem('language', language);
     } catch {
       // Not kept on this device and no node to fetch it from: the language before stays.

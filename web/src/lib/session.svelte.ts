@@ -122,19 +122,20 @@ class Session {
   async #over(): Promise<void> {
     if (this.state !== 'in') return;
     this.ended = true;
-    await this.#forget();
+    await this.#forget(['device-key']);
   }
 
-  async #forget(): Promise<void> {
+  /** `kept`: what stays besides the members. */
+  async #forget(kept: string[] = []): Promise<void> {
     events.stop();
     nodes.credential = null;
     this.me = null;
     outbox.operations = [];
     this.state = 'starting';
     try {
-      const members = await store.get('keep', 'members');
+      const stay = await Promise.all(['members', ...kept].map(async (name) => [name, await store.get('keep', name)] as const));
       await store.wipe();
-      if (members) await store.put('keep', 'members', members);
+      for (const [name, value] of stay) if (value) await store.put('keep', name, value);
     } finally {
       device.forgetKeys();
       // Not said before it is so.

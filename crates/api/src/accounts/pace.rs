@@ -1,6 +1,7 @@
-//! How often somebody may come to the door of this node, by where they come from (SECURITY §2.4), and how often the limits
-//! of signing in turned somebody away here. What is tried against one account is counted by all nodes together, in
-//! `domain::access::accounts`; this keeps one place from filling the log with tries.
+//! How often somebody may come to the door of this node, by where they come from; how much whoever is signed in, or holds a
+//! key, may change, raise and take away at once (SECURITY §2.4); and how often these limits turned somebody away here. What is
+//! tried against one account is counted by all nodes together, in `domain::access::accounts`; this keeps one place from
+//! filling the log with tries.
 //!
 //! A device that was signed in before shows that it is that device, by a proof as sessions send it, without a token. It has
 //! an allowance of its own: whoever floods the door from its network, or guesses at its owner's password elsewhere, does
@@ -8,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -46,6 +47,15 @@ pub(crate) const REQUESTS: Allowance = Allowance {
     one_more_each: Duration::from_secs(1),
 };
 
+/// What one session changes; what alerts need is not counted.
+pub(crate) const CHANGES: Allowance = Allowance {
+    at_once: 30,
+    one_more_each: Duration::from_millis(500),
+};
+
+/// What one account, or one key, takes away at the same time.
+pub(crate) const EXPORTS_MAX: u32 = 2;
+
 /// Addresses, devices and pairs remembered at once. Beyond that all are forgotten: the node goes on, the counts in the log
 /// stay.
 const REMEMBERED_MAX: usize = 20_000;
@@ -58,15 +68,21 @@ pub(crate) enum Limit {
     Passwords,
     Codes,
     Texts,
+    Changes,
+    Raises,
+    Exports,
 }
 
 impl Limit {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Starts,
         Self::Requests,
         Self::Passwords,
         Self::Codes,
         Self::Texts,
+        Self::Changes,
+        Self::Raises,
+        Self::Exports,
     ];
 
     /// The name in lists and metrics.
@@ -77,19 +93,40 @@ impl Limit {
             Self::Passwords => "passwords",
             Self::Codes => "codes",
             Self::Texts => "texts",
+            Self::Changes => "changes",
+            Self::Raises => "raises",
+            Self::Exports => "exports",
         }
     }
 }
 
 /// What this node remembers of those who came to its door.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
+    /// Alerts one key raises; critical ones are counted by themselves, so that no storm of others keeps them out.
+    pub(crate) raises: Allowance,
     /// When each would have its whole allowance again, on this machine's clock.
     whole_at: Mutex<BTreeMap<[u8; 16], Duration>>,
+    /// Exports under way, by whoever asked.
+    exports: Mutex<BTreeMap<String, u32>>,
     turned_away: [AtomicU64; Limit::ALL.len()],
 }
 
 impl Pace {
+    /// `raises_per_min`: alerts of one key, as many at once.
+    pub(crate) fn new(raises_per_min: u32) -> Self {
+        let at_once = raises_per_min.max(1);
+        Self {
+            raises: Allowance {
+                at_once,
+                one_more_each: Duration::from_secs(60) / at_once,
+            },
+            whole_at: Mutex::default(),
+            exports: Mutex::default(),
+            turned_away: Default::default(),
+        }
+    }
+
     /// Takes one of an allowance, or says how long to wait.
     fn take(
         &self,
@@ -124,6 +161,54 @@ impl Pace {
         }
     }
 
+    /// Takes one change of a session's allowance.
+    pub(crate) fn change(&self, session: &str, now: Duration) -> Result<(), Problem> {
+        let taken = self.take((Limit::Changes, CHANGES), &[session.as_bytes()], now);
+        taken.map_err(|wait| {
+            self.too_many(
+                Limit::Changes,
+                session,
+                wait,
+                "changes from this device at once",
+            )
+        })
+    }
+
+    /// Takes one alert of a key's allowance.
+    pub(crate) fn raise(&self, key: &str, critical: bool, now: Duration) -> Result<(), Problem> {
+        let whose = [key.as_bytes(), &[u8::from(critical)]];
+        let taken = self.take((Limit::Raises, self.raises), &whose, now);
+        let what = "alerts by this key at once; put what belongs together under one `dedup_key`";
+        taken.map_err(|wait| self.too_many(Limit::Raises, key, wait, what))
+    }
+
+    fn too_many(&self, limit: Limit, whose: &str, wait: Duration, what: &str) -> Problem {
+        self.turned_away(limit);
+        let wait = wait.as_millis().div_ceil(1_000);
+        info!(limit = limit.name(), whose, "request refused: too many");
+        let text = format!("too many {what}; wait for {wait} s");
+        Problem::new(Kind::TooMany, text).with_header(header::RETRY_AFTER, wait.to_string())
+    }
+
+    /// Room for one more export, for as long as what is given back is kept.
+    pub(crate) fn export(self: &Arc<Self>, whose: &str) -> Result<Export, Problem> {
+        let mut all = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(whose.to_owned()).or_default();
+        if *count >= EXPORTS_MAX {
+            drop(all);
+            self.turned_away(Limit::Exports);
+            info!(whose, "request refused: too many exports");
+            let text =
+                format!("{EXPORTS_MAX} exports of yours are under way; wait until one is done");
+            return Err(Problem::new(Kind::TooMany, text).with_header(header::RETRY_AFTER, "5"));
+        }
+        *count += 1;
+        Ok(Export {
+            pace: Arc::clone(self),
+            whose: whose.to_owned(),
+        })
+    }
+
     /// Notes that a limit turned somebody away.
     pub(crate) fn turned_away(&self, limit: Limit) {
         self.turned_away[limit as usize].fetch_add(1, Ordering::Relaxed);
@@ -132,6 +217,28 @@ impl Pace {
     /// How often a limit turned somebody away here since this node started.
     pub(crate) fn count(&self, limit: Limit) -> u64 {
         self.turned_away[limit as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// An export under way.
+#[derive(Debug)]
+pub(crate) struct Export {
+    pace: Arc<Pace>,
+    whose: String,
+}
+
+impl Drop for Export {
+    fn drop(&mut self) {
+        let mut all = self
+            .pace
+            .exports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let left = all.get(&self.whose).map_or(0, |count| count - 1);
+        match left {
+            0 => _ = all.remove(&self.whose),
+            left => _ = all.insert(self.whose.clone(), left),
+        }
     }
 }
 
@@ -206,7 +313,13 @@ impl Visitor {
         };
         let what = match limit.0 {
             Limit::Starts => "to sign in to this account",
-            Limit::Requests | Limit::Passwords | Limit::Codes | Limit::Texts => "to sign in",
+            Limit::Requests
+            | Limit::Passwords
+            | Limit::Codes
+            | Limit::Texts
+            | Limit::Changes
+            | Limit::Raises
+            | Limit::Exports => "to sign in",
         };
         let text = format!(
             "too many tries {what} {from}; wait for {wait} s, or use a device that was signed in before"
@@ -266,7 +379,7 @@ mod tests {
 
     #[test]
     fn an_allowance_is_used_up_comes_back_one_by_one_and_is_nobody_elses() {
-        let pace = Pace::default();
+        let pace = Pace::new(60);
         let at = |s: u64| Duration::from_secs(3_600 + s);
         let ana: &[&[u8]] = &[b"192.0.2.1", b"ana"];
         for _ in 0..3 {
@@ -287,8 +400,35 @@ mod tests {
     }
 
     #[test]
+    fn two_exports_at_once_are_enough_for_one() {
+        let pace = Arc::new(Pace::new(60));
+        let first = pace.export("account:ana").unwrap();
+        let _second = pace.export("account:ana").unwrap();
+        assert!(pace.export("account:ana").is_err());
+        let other = pace.export("account:bela").unwrap();
+        drop((first, other));
+        let _again = pace.export("account:ana").unwrap();
+        assert!(pace.export("account:ana").is_err());
+        assert_eq!(pace.count(Limit::Exports), 2);
+        assert_eq!(pace.exports.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn no_storm_of_a_keys_alerts_keeps_its_critical_ones_out() {
+        let pace = Pace::new(60);
+        for _ in 0..60 {
+            pace.raise("k1", false, Duration::ZERO).unwrap();
+        }
+        assert!(pace.raise("k1", false, Duration::ZERO).is_err());
+        pace.raise("k1", true, Duration::ZERO).unwrap();
+        pace.raise("k2", false, Duration::ZERO).unwrap();
+        pace.raise("k1", false, Duration::from_secs(1)).unwrap();
+        assert_eq!(pace.count(Limit::Raises), 1);
+    }
+
+    #[test]
     fn a_crowd_of_addresses_takes_bounded_room() {
-        let pace = Pace::default();
+        let pace = Pace::new(60);
         for number in 0..(REMEMBERED_MAX as u32 + 10) {
             _ = pace.take(FEW, &[&number.to_be_bytes()], Duration::ZERO);
         }

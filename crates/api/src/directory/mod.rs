@@ -5,10 +5,10 @@ mod decide;
 mod plan;
 mod upload;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use contacts::{Exported, Format};
 use domain::Command as DomainCommand;
 use domain::recipients::{self, Barred, Command, ImportState};
@@ -20,6 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::fields::Fields;
+use crate::guard::Principal;
 use crate::input::{Bare, Input, Params};
 use crate::problem::{Kind, NamedIn, Problem, of_query};
 use crate::reading::View;
@@ -210,7 +211,13 @@ async fn bar_prefixes(
 
 /// Everyone, as a file that an import takes back without changing anything.
 #[utoipa::path(get, path = "/v1/directory/export", operation_id = "export_people", tag = "people", params(ExportParams), responses((status = 200, description = "CSV, XLSX or vCard", content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), (String = "text/vcard")))))]
-async fn export(Params(params): Params<ExportParams>, mut view: View) -> Result<Response, Problem> {
+async fn export(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Params(params): Params<ExportParams>,
+    mut view: View,
+) -> Result<Response, Problem> {
+    let _place = shared.pace.export(&principal.actor.label())?;
     let format = match params.format {
         FormatWord::Csv => Format::Csv,
         FormatWord::Xlsx => Format::Xlsx,

@@ -561,6 +561,18 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/accounts/{name}/unit",
         Some(Scope::AccountsAdmin),
     ),
+    (Method::GET, "/v1/permits", Some(Scope::AccountsAdmin)),
+    (Method::POST, "/v1/permits", Some(Scope::AccountsAdmin)),
+    (
+        Method::POST,
+        "/v1/permits/{number}/let",
+        Some(Scope::AccountsAdmin),
+    ),
+    (
+        Method::DELETE,
+        "/v1/permits/{number}",
+        Some(Scope::AccountsAdmin),
+    ),
     (Method::GET, "/v1/units", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/units/{key}", Some(Scope::AccountsAdmin)),
     (

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Receipt};
 use crate::recipients::ContactMethod;
 use crate::{
     Command, Entry, access, alerts, approvals, deliveries, inbound, islands, limits, nodes, oncall,
-    recipients, reports, sources, templates, units, waking, zones,
+    permits, recipients, reports, sources, templates, units, waking, zones,
 };
 
 /// Adds what a text was taken for, and how sure its sender is by that (SECURITY D-2): anybody can write a number.
@@ -102,10 +102,33 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Files(command) => rooms::of_files(command),
         Command::Documents(command) => rooms::of_documents(command),
         Command::Units(command) => of_units(command),
+        Command::Permits(command) => of_permits(command),
         Command::Audit(command) => of_audit(command, outcome),
         Command::Passes(command) => accounts::of_passes(command),
         #[cfg(feature = "next-level")]
         Command::Next(_) => None,
+    }
+}
+
+fn of_permits(command: &permits::Command) -> Said {
+    let object = |number: &u64| format!("permit:{number}");
+    match command {
+        permits::Command::Ask(ask) => {
+            let details = details()
+                .text("body", &ask.body)
+                .text("reason", &ask.reason);
+            line(
+                "permit.ask",
+                format!("{} {}", ask.method, ask.path),
+                details,
+            )
+        }
+        permits::Command::Let { number } => line("permit.let", object(number), details()),
+        permits::Command::Drop { number } => line("permit.drop", object(number), details()),
+        permits::Command::Use { digest } => {
+            let details = details().text("request", &audit::hex(&digest[..8]));
+            line("permit.use", "permit".to_owned(), details)
+        }
     }
 }
 

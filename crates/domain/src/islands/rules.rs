@@ -94,6 +94,9 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
             "documents cannot be changed here until it is back; those known here can be read. Change them at a node that \
              hears the others",
         ),
+        Command::Permits(_) => refused(
+            "what takes two administrators waits until it is back; whoever stands at this node needs nobody else",
+        ),
         Command::Units(_) => refused(
             "units, and who belongs to them, cannot be changed here until it is back; they stand as they were",
         ),

@@ -21,6 +21,7 @@ pub(crate) use self::apply::apply;
 pub use self::budgets::{CLUSTER, Period, Spent, Standing, Unit, check_budget};
 pub(crate) use self::budgets::{account_of, account_of_source};
 pub use self::command::{Amount, Budget, Command, SecondPerson};
+pub(crate) use self::query::loosens;
 pub(crate) use self::query::{ANY, used_up};
 pub use self::query::{budgets, refusal, second_person, spent, standings};
 pub(crate) use self::rules::too_heavy;

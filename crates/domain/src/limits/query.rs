@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::budgets::{self, CLUSTER, Period, Spent, Standing, Unit};
-use super::{Amount, Budget, SecondPerson, Weight};
+use super::{Amount, Budget, SecondPerson, Weight, rules};
 use crate::time::{CivilTime, Timestamp};
 use crate::{nodes, rows};
 
@@ -224,4 +224,14 @@ async fn all_spent(
             Ok(((row.try_get("account")?, period), spent))
         })
         .collect()
+}
+
+/// Whether a budget would let more leave than what holds for the account now; nothing of its own holds: it would not.
+pub(crate) async fn loosens(
+    conn: &mut SqliteConnection,
+    budget: &Budget,
+) -> Result<bool, sqlx::Error> {
+    let all = budgets(conn).await?;
+    let before = all.iter().find(|before| before.account == budget.account);
+    Ok(before.is_some_and(|before| rules::is_looser(before, budget)))
 }

@@ -1,6 +1,6 @@
 //! Decisions about limits without SQL.
 
-use super::SecondPerson;
+use super::{Budget, SecondPerson};
 use crate::oncall::Called;
 
 /// Names of those who are asked.
@@ -13,6 +13,20 @@ pub struct Weight {
     pub sms_parts: u64,
     /// What those parts cost, in millionths of a currency; absent without a price.
     pub micros: Option<u64>,
+}
+
+/// Whether a budget lets more leave than the one before, or keeps less of it for what is critical.
+pub(super) fn is_looser(before: &Budget, now: &Budget) -> bool {
+    let more = |before: Option<u64>, now: Option<u64>| match (before, now) {
+        (Some(before), Some(now)) => now > before,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    let amounts = [(before.day, now.day), (before.month, now.month)];
+    now.reserve_percent < before.reserve_percent
+        || amounts
+            .iter()
+            .any(|(before, now)| more(before.parts, now.parts) || more(before.micros, now.micros))
 }
 
 /// Says what is wrong with a setting, in words for the one who wrote it.

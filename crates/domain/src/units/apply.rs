@@ -25,7 +25,7 @@ pub(crate) async fn apply(
             if let Some(refusal) = unknown(conn, unit.as_deref()).await? {
                 return Ok(Outcome::Refused(refusal));
             }
-            accounts::limit(conn, entry, account, unit.as_deref()).await
+            accounts::limit(conn, account, unit.as_deref()).await
         }
     }
 }

@@ -136,7 +136,8 @@ pub(super) fn of<'a>(command: &'a Command, actor: &'a Actor) -> Vec<About<'a>> {
         | Command::Bridge(_)
         | Command::Files(_)
         | Command::Documents(_)
-        | Command::Units(_) => vec![About::Whole],
+        | Command::Units(_)
+        | Command::Permits(_) => vec![About::Whole],
         #[cfg(feature = "next-level")]
         Command::Next(_) => vec![About::Whole],
     }

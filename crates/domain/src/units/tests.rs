@@ -346,7 +346,7 @@ async fn an_admin_who_is_signed_in_limits_no_admin_and_widens_none() {
     for unit in [None, Some("south")] {
         let refused = world.run_as(boss.clone(), None, limit("norah", unit)).await;
         assert!(
-            matches!(refused, Outcome::Refused(Refusal::NotNow(_))),
+            matches!(refused, Outcome::Refused(Refusal::TakesTwo)),
             "{refused:?}"
         );
     }

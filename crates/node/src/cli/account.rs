@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 use super::Context;
 use super::args::AccountCommand;
 use super::glass::glass;
+use super::permits::permit;
 use crate::client::segment;
 use crate::output::{Done, cell, each};
 
 pub(super) async fn account(context: &Context, command: AccountCommand) -> Done {
     if let AccountCommand::Glass(command) = command {
         return glass(context, command).await;
+    }
+    if let AccountCommand::Permit(command) = command {
+        return permit(context, command).await;
     }
     let client = context.client()?;
     let at = |name: &str, what: &str| format!("/v1/accounts/{}{what}", segment(name));
@@ -192,7 +196,7 @@ pub(super) async fn account(context: &Context, command: AccountCommand) -> Done 
                 .data(&answer, || format!("{name} is enabled"));
         }
         // Above.
-        AccountCommand::Glass(_) => {}
+        AccountCommand::Glass(_) | AccountCommand::Permit(_) => {}
     }
     Ok(())
 }

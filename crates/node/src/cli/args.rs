@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::account::{AccountCommand, GlassCommand};
+pub(crate) use self::account::{AccountCommand, GlassCommand, PermitCommand};
 pub(crate) use self::act::{ActCommand, AudienceWord, RoleWord, Update};
 pub(crate) use self::directory::{
     DirectoryCommand, FormatWord, GroupCommand, Import, KindWord, PersonCommand, PersonImport,

@@ -21,6 +21,7 @@ mod limits;
 mod modem;
 mod outbox;
 mod people;
+mod permits;
 mod readiness;
 mod recover;
 mod report;

@@ -180,6 +180,8 @@ pub(crate) struct ApiConfig {
     /// The domain of every node's pages, or one above all of them, for which people's passkeys are made. Without it there
     /// are none.
     pub(crate) passkey_domain: Option<String>,
+    /// Alerts one key raises in a minute, critical ones counted by themselves; as many at once.
+    pub(crate) raises_per_min: u32,
     /// Metrics and API description. Loopback only.
     pub(crate) admin: SocketAddr,
     /// The local command line's way in, mode 0600.

@@ -22,6 +22,12 @@ use super::{
     SmarthostConfig, Tls, UplinkConfig, WatchConfig,
 };
 
+/// Alerts of one API key in a minute (SECURITY §2.4).
+const RAISES_PER_MIN: u32 = 60;
+
+/// More than a node takes in, so a larger figure is a slip.
+const RAISES_PER_MIN_MAX: u32 = 60_000;
+
 /// SMS parts per minute that operators let through on an ordinary subscription without throttling.
 const MODEM_RATE_PER_MIN: u32 = 12;
 
@@ -348,6 +354,8 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
         }
     }
     let passkey_domain = read_passkey_domain(&mut section, &members);
+    let raises_per_min =
+        section.number_or("raises_per_min", RAISES_PER_MIN, 1..=RAISES_PER_MIN_MAX);
     let admin = address(&mut section, "admin", "127.0.0.1:7480");
     if !admin.ip().is_loopback() {
         section.problem("admin", format!("{admin} is reachable from outside without TLS; use a loopback address such as 127.0.0.1:7480"));
@@ -370,6 +378,7 @@ fn read_api(mut section: Section<'_>, data_dir: &Path) -> ApiConfig {
         names,
         members,
         passkey_domain,
+        raises_per_min,
         admin,
         socket,
     }

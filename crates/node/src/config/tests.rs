@@ -141,7 +141,8 @@ fn every_number_refuses_zero_negative_and_absurd_values() {
         )
     };
     let mail = |n: &str| format!("[mail]\nin_flight_max = {n}");
-    for make in [&modem as &dyn Fn(&str) -> String, &host, &mail] {
+    let raises = |n: &str| format!("[api]\nraises_per_min = {n}");
+    for make in [&modem as &dyn Fn(&str) -> String, &host, &mail, &raises] {
         assert_eq!(problems(&make("1")), Vec::<String>::new());
         for bad in [
             "0",

@@ -262,6 +262,7 @@ impl Parts {
             intake: IntakeTally::default(),
             members: config.api.members.clone(),
             passkey_domain: config.api.passkey_domain.clone(),
+            raises_per_min: config.api.raises_per_min,
             files,
         };
         parts.open_intake(config, cluster, &state, edge).await?;

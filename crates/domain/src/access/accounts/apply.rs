@@ -1,14 +1,11 @@
 //! Writes to accounts, their factors and invitations.
 
-use std::collections::BTreeSet;
-
 use sqlx::SqliteConnection;
 
 use super::query::{self, AccountRow};
 use super::{Command, INVITATION_TIME, RECOVERY_CODES, glass, is_name, passkeys, prove, sign_in};
 use crate::access::{Role, Roles};
 use crate::apply::Entry;
-use crate::envelope::Actor;
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::rows;
 
@@ -26,7 +23,7 @@ pub(in crate::access) async fn apply(
             shown,
             person,
         } => put(conn, entry, name, shown, person.as_deref()).await,
-        Command::SetRoles { name, roles } => set_roles(conn, entry, name, roles).await,
+        Command::SetRoles { name, roles } => set_roles(conn, name, roles).await,
         Command::SetDisabled { name, disabled } => set_disabled(conn, entry, name, *disabled).await,
         Command::Invite { name, code_hash } => match guest_refusal(conn, name).await? {
             Some(refusal) => Ok(Outcome::Refused(refusal)),
@@ -93,13 +90,6 @@ async fn put(
     if let Some(refusal) = guest_refusal(conn, name).await? {
         return Ok(Outcome::Refused(refusal));
     }
-    let known = query::account(conn, name).await?;
-    // Whoever leads an account to another person decides whose alerts it answers: with an admin's, only in person.
-    if let Some(known) = &known
-        && let Some(refusal) = only_in_person(conn, entry, &known.roles).await?
-    {
-        return Ok(Outcome::Refused(refusal));
-    }
     // Whoever is limited to a unit adds accounts of that unit.
     let unit = query::limit_of(conn, &entry.envelope.actor).await?;
     let done = sqlx::query(
@@ -124,7 +114,6 @@ async fn put(
 /// Limits an account to a unit, by its key; `None`: to none.
 pub(crate) async fn limit(
     conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
     name: &str,
     unit: Option<&str>,
 ) -> Result<Outcome, sqlx::Error> {
@@ -141,9 +130,6 @@ pub(crate) async fn limit(
     if known.unit.as_deref() == unit {
         return Ok(Outcome::Unchanged);
     }
-    if let Some(refusal) = only_in_person(conn, entry, &known.roles).await? {
-        return Ok(Outcome::Refused(refusal));
-    }
     sqlx::query("update account set unit = ? where name = ?")
         .bind(unit)
         .bind(name)
@@ -154,7 +140,6 @@ pub(crate) async fn limit(
 
 async fn set_roles(
     conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
     name: &str,
     roles: &[String],
 ) -> Result<Outcome, sqlx::Error> {
@@ -173,37 +158,12 @@ async fn set_roles(
     if wanted == known.roles {
         return Ok(Outcome::Unchanged);
     }
-    let both: BTreeSet<Role> = wanted.0.union(&known.roles.0).copied().collect();
-    if let Some(refusal) = only_in_person(conn, entry, &Roles(both)).await? {
-        return Ok(Outcome::Refused(refusal));
-    }
     sqlx::query("update account set roles = ? where name = ?")
         .bind(rows::to_json(&wanted.names())?)
         .bind(name)
         .execute(conn)
         .await?;
     Ok(Outcome::Applied(Receipt::None))
-}
-
-/// Making, changing and inviting admins takes somebody at a node, or a key: no signed-in admin does it alone. A break-glass
-/// card is there for it: two people made it, and everybody hears of its use.
-async fn only_in_person(
-    conn: &mut SqliteConnection,
-    entry: &Entry<'_>,
-    roles: &Roles,
-) -> Result<Option<Refusal>, sqlx::Error> {
-    let Actor::Account { name } = &entry.envelope.actor else {
-        return Ok(None);
-    };
-    if !roles.0.contains(&Role::Admin) {
-        return Ok(None);
-    }
-    let by = query::account(conn, name).await?;
-    if by.is_some_and(|by| by.is_glass()) {
-        return Ok(None);
-    }
-    let text = "one admin alone neither makes, changes nor invites an admin; do it at a node with `holdfast account`";
-    Ok(Some(Refusal::NotNow(text.to_owned())))
 }
 
 async fn set_disabled(
@@ -218,9 +178,6 @@ async fn set_disabled(
     };
     if known.disabled_at.is_some() == disabled {
         return Ok(Outcome::Unchanged);
-    }
-    if !disabled && let Some(refusal) = only_in_person(conn, entry, &known.roles).await? {
-        return Ok(Outcome::Refused(refusal));
     }
     sqlx::query("update account set disabled_at_ms = ? where name = ?")
         .bind(disabled.then_some(entry.at.0))
@@ -248,9 +205,6 @@ pub(crate) async fn invite(
     if known.disabled_at.is_some() {
         let text = "the account is disabled; enable it first";
         return Ok(Outcome::Refused(Refusal::NotNow(text.to_owned())));
-    }
-    if let Some(refusal) = only_in_person(conn, entry, &known.roles).await? {
-        return Ok(Outcome::Refused(refusal));
     }
     forget_invitations(conn, name).await?;
     sqlx::query(

@@ -344,37 +344,6 @@ async fn sessions_end_one_by_one_all_together_and_with_the_account() {
 }
 
 #[tokio::test]
-async fn no_signed_in_admin_makes_or_invites_an_admin_alone() {
-    let mut world = World::new().await;
-    add(&mut world, "root", &["admin"]).await;
-    add(&mut world, "ana", &["responder"]).await;
-    let by = || Actor::Account {
-        name: "root".to_owned(),
-    };
-    for command in [
-        Command::SetRoles {
-            name: "ana".to_owned(),
-            roles: vec!["admin".to_owned()],
-        },
-        Command::SetRoles {
-            name: "root".to_owned(),
-            roles: vec![],
-        },
-        Command::Invite {
-            name: "root".to_owned(),
-            code_hash: [1; 32],
-        },
-    ] {
-        assert!(refused(&world.run_as(by(), None, wrap(command)).await));
-    }
-    let less = Command::SetRoles {
-        name: "ana".to_owned(),
-        roles: vec!["duty-officer".to_owned()],
-    };
-    assert!(!refused(&world.run_as(by(), None, wrap(less)).await));
-}
-
-#[tokio::test]
 async fn what_was_opened_before_a_restore_opens_nothing_after_it() {
     let mut world = World::new().await;
     add(&mut world, "ana", &["duty-officer"]).await;

@@ -229,7 +229,7 @@ async fn a_cards_account_gets_no_other_way_in_and_lets_an_admin_in_anew() {
     };
     let wrapped = || AnyCommand::Access(Access::Accounts(invite()));
     let alone = world.run_as(by("bela"), None, wrapped()).await;
-    assert!(refused(&alone), "an admin alone");
+    assert_eq!(alone, Outcome::Refused(Refusal::TakesTwo));
     let glass = world.run_as(by("glass-helsinki"), None, wrapped()).await;
     assert_eq!(glass, done());
 }

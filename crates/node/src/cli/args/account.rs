@@ -76,6 +76,21 @@ pub(crate) enum AccountCommand {
     /// Sealed cards that let somebody in when every other way is gone
     #[command(subcommand)]
     Glass(GlassCommand),
+    /// What one administrator alone does not do: asked for in the app, let by another one or here
+    #[command(subcommand)]
+    Permit(PermitCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PermitCommand {
+    /// List what was asked for, the newest first
+    List,
+    /// Show what was asked for, word by word
+    Show { number: u64 },
+    /// Let whoever asked do it, once, within an hour
+    Let { number: u64 },
+    /// Say that it is not to be done
+    Drop { number: u64 },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,0 +1,2 @@
+export const FIRST: RegExp;
+export function firstKeys(all: string[], root: string): Set<string>;
