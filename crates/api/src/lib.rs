@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod alerts;
+mod answers;
 mod asks;
 mod audit;
 mod budgets;

@@ -145,14 +145,10 @@ async fn permit(
     Segment(number): Segment,
     bare: Bare,
 ) -> Result<Json<Stored>, Problem> {
-    let number = parse(&number)?;
-    info!(
-        actor = bare.order.actor.label(),
-        number, "what takes two was let"
-    );
-    let command = DomainCommand::Permits(Command::Let { number });
-    let done = submit(&shared, bare.order, command, NamedIn::Path).await?;
-    Ok(Json(done.stored))
+    settle(&shared, bare.order, &number, |number| Command::Let {
+        number,
+    })
+    .await
 }
 
 /// Says that it is not to be done.
@@ -162,13 +158,22 @@ async fn drop_it(
     Segment(number): Segment,
     bare: Bare,
 ) -> Result<Json<Stored>, Problem> {
-    let number = parse(&number)?;
-    info!(
-        actor = bare.order.actor.label(),
-        number, "what takes two was dropped"
-    );
-    let command = DomainCommand::Permits(Command::Drop { number });
-    let done = submit(&shared, bare.order, command, NamedIn::Path).await?;
+    settle(&shared, bare.order, &number, |number| Command::Drop {
+        number,
+    })
+    .await
+}
+
+async fn settle(
+    shared: &Shared,
+    order: Order,
+    number: &str,
+    command: fn(u64) -> Command,
+) -> Result<Json<Stored>, Problem> {
+    let command = command(parse(number)?);
+    info!(actor = order.actor.label(), ?command, "what takes two");
+    let command = DomainCommand::Permits(command);
+    let done = submit(shared, order, command, NamedIn::Path).await?;
     Ok(Json(done.stored))
 }
 

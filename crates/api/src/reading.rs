@@ -52,12 +52,36 @@ impl FromRequestParts<Shared> for View {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let wanting = Wanting::from_request_parts(parts, shared).await?;
+        wanting.view(shared).await
+    }
+}
+
+/// How current the answer must be, for those who open their snapshot themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanting(Consistency);
+
+impl FromRequestParts<Shared> for Wanting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let Params(ReadParams { consistency }) = Params::from_request_parts(parts, shared).await?;
-        let freshness = match consistency {
+        Ok(Self(consistency))
+    }
+}
+
+impl Wanting {
+    /// Whether what this node has applied is enough.
+    pub(crate) fn is_local(self) -> bool {
+        self.0 == Consistency::Local
+    }
+
+    pub(crate) async fn view(self, shared: &Shared) -> Result<View, Problem> {
+        let freshness = match self.0 {
             Consistency::Local => Freshness::Local,
             Consistency::Linearizable => Freshness::Linearizable,
         };
-        Self::new(open(shared, freshness).await?).await
+        View::new(open(shared, freshness).await?).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::accounts::glass::Glass;
 use crate::accounts::pace::Pace;
 use crate::accounts::password::Hasher;
 use crate::accounts::webauthn::RelyingParty;
+use crate::answers::Answers;
 use crate::conversations::FileDesk;
 use crate::denials::Denials;
 use crate::events::Listeners;
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) listeners: Arc<Listeners>,
     pub(crate) files: Arc<dyn FileStore>,
     pub(crate) file_desk: Arc<FileDesk>,
+    pub(crate) answers: Arc<Answers>,
 }
 
 impl fmt::Debug for Shared {
@@ -107,6 +109,7 @@ impl Shared {
             listeners: Arc::new(Listeners::new()),
             files: state.files,
             file_desk: Arc::default(),
+            answers: Arc::default(),
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::guard::Principal;
 use crate::held::{self, Held};
 use crate::input::{Input, Order, Params, Segment};
 use crate::problem::{Kind, NamedIn, Problem, of_query, of_refusal};
-use crate::reading::{self, View};
+use crate::reading::{self, View, Wanting};
 use crate::state::Shared;
 use crate::submit::{Stored, submit};
 use crate::units::Limit;
@@ -299,14 +299,45 @@ async fn resolve_recipients(
 /// Lists alerts, newest first; to responders those they were called for.
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts", params(ListParams), responses((status = 200, body = AlertsJson)))]
 async fn list(
+    Extract(shared): Extract<Shared>,
     Params(params): Params<ListParams>,
     Extension(principal): Extension<Principal>,
     within: Limit,
-    mut view: View,
+    wanted: Wanting,
 ) -> Result<Response, Problem> {
     let state = params.state.as_deref().map(parse_state).transpose()?;
     let limit = params.limit.clamp(1, LIST_MAX);
-    let before = match params.before.as_deref() {
+    let make = async {
+        let view = wanted.view(&shared).await?;
+        listed(
+            view,
+            &principal,
+            &within,
+            state,
+            params.before.as_deref(),
+            limit,
+        )
+        .await
+    };
+    if principal.own.is_some() || within.0.is_some() || !wanted.is_local() {
+        return make.await;
+    }
+    // The same for all others; when something changes, all their apps ask for it at once.
+    let state = state.map_or("", State::name);
+    let before = params.before.as_deref().unwrap_or_default();
+    let question = format!("alerts {state} {limit} {before}");
+    shared.answers.once(&shared, question, make).await
+}
+
+async fn listed(
+    mut view: View,
+    principal: &Principal,
+    within: &Limit,
+    state: Option<State>,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Response, Problem> {
+    let before = match before {
         Some(before) => {
             let row = read_row(&mut view, &parse(before)?).await?;
             Some(row.ok_or_else(unknown)?.id)
@@ -327,11 +358,14 @@ async fn list(
     let rows = rows.map_err(of_query)?;
     let full = u32::try_from(rows.len()).is_ok_and(|found| found == limit);
     let next = rows.last().filter(|_| full).map(|row| row.label.clone());
-    let mut alerts = Vec::with_capacity(rows.len());
-    for row in rows {
-        let leader = view::leader(&mut view.0, row.id).await?;
-        alerts.push(SummaryJson::new(row, leader, &view.1));
-    }
+    let ids: Vec<AlertId> = rows.iter().map(|row| row.id).collect();
+    let mut leaders = view::leaders(&mut view.0, &ids).await?;
+    let rows = rows.into_iter();
+    let alerts = rows.map(|row| {
+        let leader = leaders.remove(&row.id);
+        SummaryJson::new(row, leader, &view.1)
+    });
+    let alerts = alerts.collect();
     Ok(view.answer(&AlertsJson { alerts, next }))
 }
 

@@ -7,7 +7,7 @@ use domain::{alerts, escalation, recipients};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::view::{CalledJson, SummaryJson, called_json, leader};
+use super::view::{CalledJson, SummaryJson, called_json, leaders};
 use crate::input::Segment;
 use crate::problem::{Problem, of_query};
 use crate::reading::View;
@@ -64,7 +64,7 @@ pub(super) async fn own(Segment(key): Segment, mut view: View) -> Result<Respons
             needed: plan.as_ref().map_or(0, |plan| plan.needed),
             call: called_json(call, &names, &out, &view.1),
             alert: {
-                let leader = leader(&mut view.0, row.id).await?;
+                let leader = leaders(&mut view.0, &[row.id]).await?.remove(&row.id);
                 SummaryJson::new(row, leader, &view.1)
             },
         });

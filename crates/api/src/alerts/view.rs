@@ -416,15 +416,22 @@ async fn roles(
     Ok(named.collect())
 }
 
-/// The name of whoever leads.
-pub(super) async fn leader(view: &mut ReadView, alert: AlertId) -> Result<Option<String>, Problem> {
-    let held = alerts::roles(view, alert).await.map_err(of_query)?;
-    let leads = held.iter().find(|held| held.role == IncidentRole::Leader);
-    let Some(leads) = leads else { return Ok(None) };
-    let people = recipients::by_ids(view, &[leads.person])
-        .await
-        .map_err(of_query)?;
-    Ok(people.into_iter().next().map(|person| person.name))
+/// The name of whoever leads each of these alerts.
+pub(super) async fn leaders(
+    view: &mut ReadView,
+    alerts: &[AlertId],
+) -> Result<BTreeMap<AlertId, String>, Problem> {
+    let leaders = alerts::leaders(view, alerts).await.map_err(of_query)?;
+    let people: Vec<RecipientId> = leaders.values().copied().collect();
+    let people = recipients::by_ids(view, &people).await.map_err(of_query)?;
+    let names: BTreeMap<RecipientId, String> = people
+        .into_iter()
+        .map(|person| (person.id, person.name))
+        .collect();
+    let named = leaders
+        .into_iter()
+        .filter_map(|(alert, person)| Some((alert, names.get(&person)?.clone())));
+    Ok(named.collect())
 }
 
 impl SummaryJson {

@@ -43,7 +43,7 @@ pub(crate) use self::merge::{follow_up, merge, merge_standing};
 pub(crate) use self::preview::weigh;
 pub use self::preview::{PageWords, Preview, page_words, preview};
 pub use self::query::{
-    AlertRow, acts, count_with_key, find, find_named, list, list_called, list_of_units,
+    AlertRow, acts, count_with_key, find, find_named, leaders, list, list_called, list_of_units,
     next_number, roles, template_of, was_called,
 };
 pub(crate) use self::query::{is_open, open_with_key};

@@ -1,5 +1,7 @@
 //! Reads of alerts.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -8,7 +10,7 @@ use super::{ActRow, FromTemplate, Label, Name, RoleRow, Severity, State, Status}
 use crate::ids::{ActId, AlertId, NodeId, RecipientId};
 use crate::rows;
 use crate::time::Timestamp;
-use crate::vocabulary::AlertKind;
+use crate::vocabulary::{AlertKind, IncidentRole};
 
 /// An alert as stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -223,6 +225,27 @@ pub async fn roles(
     alert: AlertId,
 ) -> Result<Vec<RoleRow>, sqlx::Error> {
     Ok(roles_of(&acts(conn, alert).await?))
+}
+
+/// Who leads each of these incidents; those that nobody leads are left out.
+pub async fn leaders(
+    conn: &mut SqliteConnection,
+    alerts: &[AlertId],
+) -> Result<BTreeMap<AlertId, RecipientId>, sqlx::Error> {
+    let found = sqlx::query(
+        "select a.* from json_each(?) j join alert_act a on a.alert_id = unhex(j.value) order by a.alert_id, a.at_ms, a.act_id",
+    )
+    .bind(rows::hex_array(alerts.iter().map(AlertId::as_bytes)))
+    .fetch_all(conn)
+    .await?;
+    let acts = found.iter().map(act_row).collect::<Result<Vec<_>, _>>()?;
+    let of_alerts = acts.chunk_by(|one, next| one.alert == next.alert);
+    let leaders = of_alerts.filter_map(|acts| {
+        let held = roles_of(acts);
+        let leads = held.iter().find(|held| held.role == IncidentRole::Leader)?;
+        Some((acts.first()?.alert, leads.person))
+    });
+    Ok(leaders.collect())
 }
 
 /// Every act on an alert, in order.
