@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::access::Scope;
 use domain::ports::Replica;
+use hyper::Method;
 use serde_json::json;
 
 use super::World;
@@ -266,6 +267,34 @@ async fn too_much_at_once_is_asked_to_wait_and_alerts_of_people_and_critical_one
         let all = limits["limits"].as_array().unwrap();
         let limit = all.iter().find(|limit| limit["name"] == name).unwrap();
         assert_eq!(limit["turned_away"], 1, "{limit}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn every_way_in_stands_behind_the_same_limit() {
+    let world = World::start().await;
+    let stranger = world.caller(None);
+    let page = ::api::permissions();
+    let section = page
+        .split("\n## ")
+        .find(|section| section.starts_with("Whoever is not signed in yet"))
+        .unwrap();
+    let ways: Vec<(Method, String)> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("- ")?.split_once(' '))
+        .map(|(method, path)| (method.parse().unwrap(), path.replace(['{', '}'], "")))
+        .collect();
+    assert!(ways.len() >= 7, "{ways:?}");
+    let guess = json!({ "code": "00000-00000-00000-00000-00000" });
+    for _ in 0..100 {
+        let answer = stranger.post("/v1/invitations/accept", guess.clone()).await;
+        assert_ne!(answer.status, 429, "{}", answer.text);
+    }
+    for (method, path) in ways {
+        let body = (method == Method::POST).then(|| ("application/json", b"{}".to_vec()));
+        let answer = stranger.send(method.clone(), &path, body).await;
+        assert_eq!(answer.status, 429, "{method} {path}: {}", answer.text);
     }
     world.stop().await;
 }

@@ -18,6 +18,9 @@ function keyPair(): Promise<CryptoKeyPair> {
   return pair;
 }
 
+/** Whether this device has a key: it was signed in before, or is about to be. */
+export const hasKey = async (): Promise<boolean> => pair !== undefined || (await store.get('keep', 'device-key')) !== undefined;
+
 export function forgetKeys(): void {
   pair = undefined;
 }

@@ -1,6 +1,6 @@
 // Asking the cluster: whichever node answers. The app is loaded from one node and must not die with it.
 
-import { noteServerTime, proof } from './device';
+import { hasKey, noteServerTime, proof } from './device';
 import * as store from './store';
 import { unseal, seal, type Sealed } from './store';
 
@@ -151,7 +151,7 @@ class Nodes {
   async headers(method: string, url: string): Promise<Record<string, string>> {
     const credential = this.credential;
     // A device that was signed in before shows that it is that one: tries from elsewhere do not keep it out.
-    if (!credential) return url.includes('/v1/sign-in') ? { dpop: await proof(method, url, '') } : {};
+    if (!credential) return url.includes('/v1/sign-in') && (await hasKey()) ? { dpop: await proof(method, url, '') } : {};
     if (credential.kind === 'key') return { authorization: `Bearer ${credential.key}` };
     return { authorization: `DPoP ${credential.token}`, dpop: await proof(method, url, credential.token) };
   }
