@@ -83,9 +83,9 @@ async fn remove(conn: &mut SqliteConnection, key: &str) -> Result<Outcome, sqlx:
     };
     let used = match (unit.people, unit.accounts, own.len()) {
         (0, 0, 1) => None,
-        (people @ 1.., _, _) => Some(format!("{people} people belong to it")),
-        (_, accounts @ 1.., _) => Some(format!("{accounts} accounts are limited to it")),
-        (_, _, units) => Some(format!("{} units are part of it", units - 1)),
+        (people @ 1.., _, _) => Some(format!("people who belong to it: {people}")),
+        (_, accounts @ 1.., _) => Some(format!("accounts limited to it: {accounts}")),
+        (_, _, units) => Some(format!("units that are part of it: {}", units - 1)),
     };
     if let Some(used) = used {
         let text = format!("the unit {key} is not empty: {used}; change that first");
