@@ -22,6 +22,7 @@ class Words {
     this.#rest ??= catalogue(this.language, 'rest').then((rest) => {
       this.#catalogue = { ...rest, ...this.#catalogue };
     });
+    // Whoever waits is told; the next one to ask tries again.
     this.#rest.catch(() => (this.#rest = undefined));
     return this.#rest;
   }
