@@ -115,7 +115,7 @@ export function screens(world) {
       await w.ask('PUT', `/v1/accounts/${account}/roles`, { roles });
     }
     await w.raise({ text: 'Yearly evacuation exercise in building C', severity: 'normal', status: 'exercise', to: { people: ['anna', 'paula'] } });
-    const paths = { now: '/', incident: `/incident/${number}`, incidents: '/incidents', send: '/send', 'send-flood': '/send?template=flood', duty: '/duty', people: '/people', channels: '/channels', cluster: '/cluster', devices: '/devices', settings: '/settings', accounts: '/accounts', account: '/accounts/bjorn', evidence: '/evidence', wall: '/wall' };
+    const paths = { now: '/', incident: `/incident/${number}`, incidents: '/incidents', send: '/send', 'send-flood': '/send?template=flood', duty: '/duty', people: '/people', channels: '/channels', cluster: '/cluster', devices: '/devices', settings: '/settings', accounts: '/accounts', account: '/accounts/bjorn', evidence: '/evidence', wall: '/wall', setup: '/setup' };
     for (const [size, options] of Object.entries(SIZES)) {
       for (const colorScheme of size === 'phone' ? ['dark'] : ['light', 'dark']) {
         const page = await w.device({ ...options, colorScheme, reducedMotion: 'reduce' });

@@ -48,6 +48,7 @@ mod router;
 mod schedules;
 mod scopes;
 mod server;
+mod setup;
 mod sight;
 mod sources;
 mod state;

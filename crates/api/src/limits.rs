@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::pace::{Allowance, CHANGES, EXPORTS_MAX, Limit, REQUESTS, STARTS};
+use crate::accounts::pace::{
+    Allowance, CHANGES, EXPORTS_MAX, GUEST_FILES, Limit, PASSKEYS, REQUESTS, STARTS,
+};
 use crate::problem::Problem;
 use crate::reading::View;
 use crate::state::Shared;
@@ -97,6 +99,13 @@ async fn list(State(shared): State<Shared>, view: View) -> Result<Response, Prob
             turned_away: None,
         },
         LimitJson {
+            name: Limit::Passkeys.name(),
+            what: "answers by passkeys of one account",
+            allows: of_allowance(PASSKEYS),
+            counted_by: "node",
+            turned_away: turned_away(Limit::Passkeys),
+        },
+        LimitJson {
             name: Limit::Changes.name(),
             what: "changes from one device that is signed in, but for what alerts need",
             allows: of_allowance(CHANGES),
@@ -116,6 +125,13 @@ async fn list(State(shared): State<Shared>, view: View) -> Result<Response, Prob
             allows: format!("{EXPORTS_MAX} at the same time"),
             counted_by: "node",
             turned_away: turned_away(Limit::Exports),
+        },
+        LimitJson {
+            name: Limit::GuestFiles.name(),
+            what: "files one guest puts into their room",
+            allows: of_allowance(GUEST_FILES),
+            counted_by: "node",
+            turned_away: turned_away(Limit::GuestFiles),
         },
     ];
     Ok(view.answer(&LimitsJson { limits }))

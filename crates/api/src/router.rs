@@ -19,8 +19,8 @@ use crate::state::Shared;
 use crate::{
     access, accounts, alerts, audit, budgets, clocks, cluster, conversations, directory, documents,
     events, headers, health, held, inbound, island, limits, lite, metrics, nodes, origins, outbox,
-    permits, readiness, recipients, reports, schedules, sources, templates, text_policy, units,
-    waking, watch, web, zones,
+    permits, readiness, recipients, reports, schedules, setup, sources, templates, text_policy,
+    units, waking, watch, web, zones,
 };
 
 /// The longest any request may take here; waits inside are shorter and say more.
@@ -51,6 +51,7 @@ pub(crate) fn operations() -> OpenApiRouter<Shared> {
         .merge(accounts::routes())
         .merge(units::routes())
         .merge(permits::routes())
+        .merge(setup::routes())
         .merge(limits::routes())
         .merge(audit::routes())
         .merge(sources::routes())

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use crate::{
     Command, access, alerts, approvals, audit, automations, bridge, conversations, deliveries,
     documents, escalation, files, inbound, islands, limits, nodes, oncall, passes, permits,
-    recipients, reports, requests, sources, templates, units, waking, zones,
+    recipients, reports, requests, setup, sources, templates, units, waking, zones,
 };
 
 /// This node's disk or memory failed under apply: stop the node. Nothing a command can say leads here (DESIGN A6).
@@ -302,6 +302,7 @@ async fn apply_one(
         Command::Documents(command) => Box::pin(documents::apply(conn, &context, command)).await,
         Command::Units(command) => Box::pin(units::apply(conn, &context, command)).await,
         Command::Permits(command) => Box::pin(permits::apply(conn, &context, command)).await,
+        Command::Setup(command) => Box::pin(setup::apply(conn, &context, command)).await,
         #[cfg(feature = "next-level")]
         Command::Next(command) => crate::next::apply(conn, command).await,
     }?;

@@ -9,7 +9,7 @@ use crate::vocabulary::Severity;
 use crate::{
     access, alerts, approvals, audit, automations, bridge, conversations, deliveries, documents,
     escalation, files, inbound, islands, limits, nodes, oncall, passes, permits, recipients,
-    reports, requests, sources, templates, units, waking, zones,
+    reports, requests, setup, sources, templates, units, waking, zones,
 };
 
 /// One slice's command. The order of variants is fixed.
@@ -41,6 +41,7 @@ pub enum Command {
     Documents(documents::Command),
     Units(units::Command),
     Permits(permits::Command),
+    Setup(setup::Command),
     // Released ones above; this one stays last, so that their places are the same in every build.
     #[cfg(feature = "next-level")]
     Next(crate::next::Command),
@@ -75,7 +76,8 @@ impl Command {
             | Self::Files(_)
             | Self::Documents(_)
             | Self::Units(_)
-            | Self::Permits(_) => 1,
+            | Self::Permits(_)
+            | Self::Setup(_) => 1,
             #[cfg(feature = "next-level")]
             Self::Next(_) => 2,
         }
@@ -154,7 +156,8 @@ impl Command {
             | Self::Files(_)
             | Self::Documents(_)
             | Self::Units(_)
-            | Self::Permits(_) => false,
+            | Self::Permits(_)
+            | Self::Setup(_) => false,
             #[cfg(feature = "next-level")]
             Self::Next(_) => false,
         };

@@ -26,6 +26,7 @@ mod of_permits;
 mod of_rooms;
 mod of_safety;
 mod of_schedules;
+mod of_setup;
 mod of_sources;
 mod of_units;
 mod of_waking;
@@ -116,6 +117,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Command)> {
     all.extend(of_documents::samples());
     all.extend(of_units::samples());
     all.extend(of_permits::samples());
+    all.extend(of_setup::samples());
     all
 }
 

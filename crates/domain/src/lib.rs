@@ -42,6 +42,7 @@ pub mod reports;
 pub mod requests;
 mod rows;
 mod script;
+pub mod setup;
 pub mod sources;
 pub mod templates;
 pub mod texts;

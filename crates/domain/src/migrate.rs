@@ -42,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0035_room_digest_by_time.sql"),
     include_str!("migrations/0036_units.sql"),
     include_str!("migrations/0037_permits.sql"),
+    include_str!("migrations/0038_setup.sql"),
     #[cfg(feature = "next-level")]
     crate::next::MIGRATION,
 ];

@@ -181,7 +181,7 @@ pub fn touched(command: &Command) -> Topics {
         Command::Templates(_) | Command::Documents(_) => &[Templates],
         Command::Limits(_) => &[Limits],
         Command::Units(_) => &[People, Access],
-        Command::Permits(_) => &[Access],
+        Command::Permits(_) | Command::Setup(_) => &[Access],
         Command::Waking(_) => &[People, Deliveries, Cluster],
         #[cfg(feature = "next-level")]
         Command::Next(_) => &[],

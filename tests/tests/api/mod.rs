@@ -36,6 +36,7 @@ mod reports;
 mod rooms;
 mod safety;
 mod schedules;
+mod setup;
 mod sources;
 mod templates;
 mod units;

@@ -390,6 +390,18 @@ async fn a_guest_sees_and_speaks_in_one_room_and_nowhere_else() {
         (&last["guest"], &last["person"]),
         (&json!(true), &Value::Null)
     );
+    // Some photos, and not a flood of them.
+    let files = format!("/v1/rooms/{ours}/files");
+    let photo = |number: u32| json!({ "name": "gate.jpg", "size": 1_000, "sha256": format!("{number:064x}") });
+    for number in 0..20 {
+        phone.post(&files, photo(number)).await.expect(201);
+    }
+    let refused = phone.post(&files, photo(20)).await;
+    let refused = refused.refusal(429, "too-many");
+    assert!(
+        refused["detail"].as_str().unwrap().contains("by one guest"),
+        "{refused}"
+    );
     world.stop().await;
 }
 

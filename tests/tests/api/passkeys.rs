@@ -164,6 +164,27 @@ async fn what_is_not_a_passkey_of_ours_opens_nothing() {
     key.count = 0;
     let body = key.get(&challenge(&world).await, &Device::new(&world));
     send(&world, body).await.refusal(401, "sign-in-refused");
+    // And not for ever.
+    let mut refused = None;
+    for _ in 0..30 {
+        let body = key.get(&enrol, &Device::new(&world));
+        let answer = send(&world, body).await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+        answer.refusal(401, "sign-in-refused");
+    }
+    let refused = refused.expect("a flood of passkeys is asked to wait");
+    let said = refused.refusal(429, "too-many");
+    assert!(
+        said["detail"].as_str().unwrap().contains("by passkey"),
+        "{said}"
+    );
+    let limits = world.operator().get("/v1/limits").await.expect(200);
+    let mut limits = limits["limits"].as_array().unwrap().iter();
+    let limit = limits.find(|limit| limit["name"] == "passkeys").unwrap();
+    assert_eq!(limit["turned_away"], 1, "{limit}");
 }
 
 #[tokio::test]

@@ -102,3 +102,26 @@ fn a_sealed_card_is_made_at_a_node_confirmed_by_somebody_else_and_revoked() {
         "{printed}"
     );
 }
+
+#[test]
+fn setup_says_what_a_new_cluster_needs_and_is_not_finished_without_it() {
+    let lonely = Lonely::start();
+    let shown = lonely.ask(&["setup"]).expect(0).json();
+    let step = |name: &str| {
+        let mut steps = shown["steps"].as_array().unwrap().iter();
+        steps.find(|step| step["step"] == name).unwrap()
+    };
+    assert_eq!(shown["finished_at"], serde_json::Value::Null);
+    assert_eq!(shown["can_finish"], false);
+    // The founding's account waits for its setup code.
+    assert_eq!(step("administrators")["missing"][0], "Administrator", "{shown}");
+    assert_eq!(step("nodes")["of"], 3);
+    let plain = holdfast(&["--config", &lonely.config, "setup"]).expect(0);
+    assert!(
+        plain.stdout.contains("holdfast cluster invite")
+            && plain.stdout.contains("is not finished"),
+        "{plain:?}"
+    );
+    let refused = lonely.ask(&["setup", "finish"]).expect(6);
+    assert!(refused.stderr.contains("administrators"), "{refused:?}");
+}

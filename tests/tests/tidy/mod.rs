@@ -55,6 +55,7 @@ const SLICES: &[&str] = &[
     "inbound",
     "islands",
     "units",
+    "setup",
     "permits",
 ];
 

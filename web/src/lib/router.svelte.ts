@@ -1,6 +1,6 @@
 // Which screen stands at which address.
 
-const SCREENS = ['now', 'incident', 'incidents', 'send', 'duty', 'people', 'channels', 'cluster', 'devices', 'settings', 'wall', 'accounts', 'evidence', 'sign-in'] as const;
+const SCREENS = ['now', 'incident', 'incidents', 'send', 'duty', 'people', 'channels', 'cluster', 'devices', 'settings', 'setup', 'wall', 'accounts', 'evidence', 'sign-in'] as const;
 export type Screen = (typeof SCREENS)[number];
 
 class Router {

@@ -21,13 +21,15 @@ export type Me = {
   own?: string[];
   /** Nothing is allowed yet but to add a factor. */
   mustEnrol?: boolean;
+  /** The cluster is not set up yet, and they are to go on with that. */
+  setsUp?: boolean;
   /** Somebody from outside: the room they are let into, and until when. */
   guest?: Guest | null;
   /** The unit of the organisation they are limited to. */
   unit?: Unit | null;
 };
 
-type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean; guest?: Guest | null; unit?: Unit | null };
+type Who = { account: string; name?: string; person?: { key: string; name: string } | null; roles?: string[]; permissions?: string[]; own_permissions?: string[]; must_enrol?: boolean; sets_up?: boolean; guest?: Guest | null; unit?: Unit | null };
 
 export type Entered = { token: string };
 export type Attempt = { attempt: string; next: string[] };
@@ -111,7 +113,7 @@ class Session {
     try {
       const { body } = await nodes.get<Who>('/v1/session');
       if (during !== store.life()) return;
-      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false, guest: body.guest ?? null, unit: body.unit ?? null };
+      this.me = { name: body.person?.name || body.name || body.account, person: body.person?.key ?? null, roles: body.roles ?? [], permissions: body.permissions ?? null, own: body.own_permissions ?? [], mustEnrol: body.must_enrol ?? false, setsUp: body.sets_up ?? false, guest: body.guest ?? null, unit: body.unit ?? null };
       await store.put('keep', 'me', $state.snapshot(this.me));
     } catch (error) {
       if (error instanceof Refused && error.problem.status === 401) return;

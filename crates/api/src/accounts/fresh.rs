@@ -279,6 +279,9 @@ async fn by_passkey(
     let Some(known) = known.filter(|known| known.account == caller.account.name) else {
         return Err(wrong("/passkey/id", "is no passkey of yours"));
     };
+    shared
+        .pace
+        .passkey(&caller.account.name, shared.clock.boot())?;
     let asserted = shared.passkeys.asserted(
         Purpose::Prove(&caller.session.id),
         &known.key,

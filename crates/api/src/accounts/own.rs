@@ -7,7 +7,7 @@ use domain::access::Command as Access;
 use domain::access::accounts::{self, AccountRow, Command, RECOVERY_CODES, SessionRow};
 use domain::access::{Reach, Scope};
 use domain::ports::{Freshness, ReadView};
-use domain::{Civil, Command as DomainCommand, nodes, recipients, units};
+use domain::{Civil, Command as DomainCommand, nodes, recipients, setup, units};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -98,6 +98,8 @@ pub(crate) struct SessionJson {
     own_permissions: Vec<&'static str>,
     /// The roles ask for a factor that is not there yet: nothing is allowed but to enrol it.
     must_enrol: bool,
+    /// The cluster is not set up yet, and it is for this account to go on with that.
+    sets_up: bool,
     factors: FactorsJson,
     device: String,
     opened_at: String,
@@ -430,6 +432,9 @@ pub(super) async fn session_json(
             })
         }
     };
+    let sets_up = account.reach(Scope::AccountsAdmin) == Some(Reach::All)
+        && !account.is_glass()
+        && setup::finished(view).await.map_err(of_query)?.is_none();
     let ends = session
         .lives_until(&account.roles)
         .unwrap_or(shared.replica.now());
@@ -450,6 +455,7 @@ pub(super) async fn session_json(
         permissions: reaching(Reach::All),
         own_permissions: reaching(Reach::Own),
         must_enrol: account.must_enrol(),
+        sets_up,
         factors: factors_json(view, account).await?,
         device: session.device_name.clone(),
         opened_at: civil.rfc3339(session.opened_at),

@@ -53,6 +53,18 @@ pub(crate) const CHANGES: Allowance = Allowance {
     one_more_each: Duration::from_millis(500),
 };
 
+/// Answers by the passkeys of one account.
+pub(crate) const PASSKEYS: Allowance = Allowance {
+    at_once: 30,
+    one_more_each: Duration::from_secs(10),
+};
+
+/// Files one guest puts into their room.
+pub(crate) const GUEST_FILES: Allowance = Allowance {
+    at_once: 20,
+    one_more_each: Duration::from_secs(180),
+};
+
 /// What one account, or one key, takes away at the same time.
 pub(crate) const EXPORTS_MAX: u32 = 2;
 
@@ -68,21 +80,25 @@ pub(crate) enum Limit {
     Passwords,
     Codes,
     Texts,
+    Passkeys,
     Changes,
     Raises,
     Exports,
+    GuestFiles,
 }
 
 impl Limit {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Starts,
         Self::Requests,
         Self::Passwords,
         Self::Codes,
         Self::Texts,
+        Self::Passkeys,
         Self::Changes,
         Self::Raises,
         Self::Exports,
+        Self::GuestFiles,
     ];
 
     /// The name in lists and metrics.
@@ -93,9 +109,11 @@ impl Limit {
             Self::Passwords => "passwords",
             Self::Codes => "codes",
             Self::Texts => "texts",
+            Self::Passkeys => "passkeys",
             Self::Changes => "changes",
             Self::Raises => "raises",
             Self::Exports => "exports",
+            Self::GuestFiles => "guest-files",
         }
     }
 }
@@ -180,6 +198,20 @@ impl Pace {
         let taken = self.take((Limit::Raises, self.raises), &whose, now);
         let what = "alerts by this key at once; put what belongs together under one `dedup_key`";
         taken.map_err(|wait| self.too_many(Limit::Raises, key, wait, what))
+    }
+
+    /// Takes one answer by a passkey of an account.
+    pub(super) fn passkey(&self, account: &str, now: Duration) -> Result<(), Problem> {
+        let taken = self.take((Limit::Passkeys, PASSKEYS), &[account.as_bytes()], now);
+        let what = "tries by passkey at this account";
+        taken.map_err(|wait| self.too_many(Limit::Passkeys, account, wait, what))
+    }
+
+    /// Takes one file of a guest's allowance.
+    pub(crate) fn guest_file(&self, guest: &str, now: Duration) -> Result<(), Problem> {
+        let taken = self.take((Limit::GuestFiles, GUEST_FILES), &[guest.as_bytes()], now);
+        let what = "files by one guest; put several pictures into one, or let somebody of the room put them in";
+        taken.map_err(|wait| self.too_many(Limit::GuestFiles, guest, wait, what))
     }
 
     fn too_many(&self, limit: Limit, whose: &str, wait: Duration, what: &str) -> Problem {
@@ -317,9 +349,11 @@ impl Visitor {
             | Limit::Passwords
             | Limit::Codes
             | Limit::Texts
+            | Limit::Passkeys
             | Limit::Changes
             | Limit::Raises
-            | Limit::Exports => "to sign in",
+            | Limit::Exports
+            | Limit::GuestFiles => "to sign in",
         };
         let text = format!(
             "too many tries {what} {from}; wait for {wait} s, or use a device that was signed in before"
@@ -424,6 +458,27 @@ mod tests {
         pace.raise("k2", false, Duration::ZERO).unwrap();
         pace.raise("k1", false, Duration::from_secs(1)).unwrap();
         assert_eq!(pace.count(Limit::Raises), 1);
+    }
+
+    #[test]
+    fn passkeys_and_files_of_guests_are_counted_for_each_account_by_itself() {
+        let pace = Pace::new(60);
+        for _ in 0..30 {
+            pace.passkey("anna", Duration::ZERO).unwrap();
+        }
+        assert!(pace.passkey("anna", Duration::ZERO).is_err());
+        pace.passkey("bela", Duration::ZERO).unwrap();
+        pace.passkey("anna", Duration::from_secs(10)).unwrap();
+        for _ in 0..20 {
+            pace.guest_file("account:kai", Duration::ZERO).unwrap();
+        }
+        assert!(pace.guest_file("account:kai", Duration::ZERO).is_err());
+        assert!(
+            pace.guest_file("account:kai", Duration::from_secs(179))
+                .is_err()
+        );
+        pace.guest_file("account:kai", Duration::from_secs(180))
+            .unwrap();
     }
 
     #[test]

@@ -153,6 +153,7 @@ async fn sign_in(
     let Some(known) = known else {
         return Err(refuse("unknown"));
     };
+    shared.pace.passkey(&known.account, shared.clock.boot())?;
     let now = shared.replica.now();
     let asserted = shared
         .passkeys

@@ -174,6 +174,10 @@ pub(super) async fn announce(
     };
     fields.finish()?;
     check_room(&shared, body.size).await?;
+    if input.order.guest {
+        let guest = input.order.actor.label();
+        shared.pace.guest_file(&guest, shared.clock.boot())?;
+    }
     let command = Command::Announce(Announce {
         room: find(&shared, &room).await?,
         by: speaker(&shared, &input.order, body.author, body.person.as_deref()).await?,

@@ -573,6 +573,8 @@ pub(crate) const TABLE: &[(Method, &str, Option<Scope>)] = &[
         "/v1/permits/{number}",
         Some(Scope::AccountsAdmin),
     ),
+    (Method::GET, "/v1/setup", Some(Scope::AccountsAdmin)),
+    (Method::POST, "/v1/setup/finish", Some(Scope::AccountsAdmin)),
     (Method::GET, "/v1/units", Some(Scope::PeopleRead)),
     (Method::PUT, "/v1/units/{key}", Some(Scope::AccountsAdmin)),
     (

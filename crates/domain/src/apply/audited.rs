@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, Receipt};
 use crate::recipients::ContactMethod;
 use crate::{
     Command, Entry, access, alerts, approvals, deliveries, inbound, islands, limits, nodes, oncall,
-    permits, recipients, reports, sources, templates, units, waking, zones,
+    permits, recipients, reports, setup, sources, templates, units, waking, zones,
 };
 
 /// Adds what a text was taken for, and how sure its sender is by that (SECURITY D-2): anybody can write a number.
@@ -103,6 +103,9 @@ fn said(command: &Command, actor: &Actor, outcome: &Outcome) -> Said {
         Command::Documents(command) => rooms::of_documents(command),
         Command::Units(command) => of_units(command),
         Command::Permits(command) => of_permits(command),
+        Command::Setup(setup::Command::Finish) => {
+            line("setup.finish", "cluster".to_owned(), details())
+        }
         Command::Audit(command) => of_audit(command, outcome),
         Command::Passes(command) => accounts::of_passes(command),
         #[cfg(feature = "next-level")]

@@ -97,6 +97,7 @@ pub fn safe(command: &Command) -> Result<(), Refusal> {
         Command::Permits(_) => refused(
             "what takes two administrators waits until it is back; whoever stands at this node needs nobody else",
         ),
+        Command::Setup(_) => refused("setup is finished at a node that hears the others"),
         Command::Units(_) => refused(
             "units, and who belongs to them, cannot be changed here until it is back; they stand as they were",
         ),

@@ -10,6 +10,7 @@ use crate::apply::Entry;
 use crate::envelope::Actor;
 use crate::limits::{self, Command as Limits};
 use crate::outcome::Refusal;
+use crate::setup;
 use crate::units::Command as Units;
 
 /// Whether an actor needs nobody else: whoever stands at a node or holds a key, the cluster's own loops, and whoever broke
@@ -31,7 +32,29 @@ pub(crate) async fn takes_two(
     entry: &Entry<'_>,
 ) -> Result<bool, sqlx::Error> {
     let envelope = entry.envelope;
-    Ok(!needs_none(conn, &envelope.actor).await? && is_grave(conn, &envelope.command).await?)
+    Ok(!needs_none(conn, &envelope.actor).await?
+        && is_grave(conn, &envelope.command).await?
+        && !makes_the_second(conn, &envelope.actor, &envelope.command).await?)
+}
+
+/// Whether the only administrator there ever was makes the second one, in a cluster that is not set up yet: there is nobody
+/// who could let it.
+async fn makes_the_second(
+    conn: &mut SqliteConnection,
+    actor: &Actor,
+    command: &Command,
+) -> Result<bool, sqlx::Error> {
+    let (Actor::Account { name: own }, Command::Access(access::Command::Accounts(command))) =
+        (actor, command)
+    else {
+        return Ok(false);
+    };
+    // Whose account it is may be said of the first one, too.
+    let is_put = matches!(command, Accounts::Put { .. });
+    let is_of_other = matches!(command, Accounts::SetRoles { name, .. } | Accounts::Invite { name, .. } if name != own);
+    Ok((is_put || is_of_other)
+        && setup::finished(conn).await?.is_none()
+        && !setup::has_another_admin(conn, own).await?)
 }
 
 /// Why it is not done now; `None` when it takes one only, or somebody let it.

@@ -6,6 +6,7 @@
 //! epoch permits nothing.
 //!
 //! Whoever stands at a node, or holds a key, was let there by somebody else, and needs none. A break-glass card was made by two.
+//! The only administrator of a cluster that is not set up yet makes the second one alone: nobody else could let it.
 
 mod apply;
 mod command;

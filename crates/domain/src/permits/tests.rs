@@ -37,9 +37,13 @@ async fn add(world: &mut World, name: &str, person: Option<&str>, given: &[&str]
     world.ask(roles(name, given)).await;
 }
 
-/// Administrators ana, dora and twin, who is ana as well, and bela, who is none.
+/// Administrators ana, dora and twin, who is ana as well, and bela, who is none, of a cluster that is set up.
 async fn world() -> World {
     let mut world = World::new().await;
+    sqlx::query("insert into setup (id, finished_at_ms, finished_by) values (1, 0, 'operator')")
+        .execute(&mut world.conn)
+        .await
+        .unwrap();
     add(&mut world, "ana", Some("ana"), &["admin"]).await;
     add(&mut world, "dora", Some("dora"), &["admin"]).await;
     add(&mut world, "twin", Some("ana"), &["admin"]).await;

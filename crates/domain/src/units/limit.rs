@@ -137,7 +137,8 @@ pub(super) fn of<'a>(command: &'a Command, actor: &'a Actor) -> Vec<About<'a>> {
         | Command::Files(_)
         | Command::Documents(_)
         | Command::Units(_)
-        | Command::Permits(_) => vec![About::Whole],
+        | Command::Permits(_)
+        | Command::Setup(_) => vec![About::Whole],
         #[cfg(feature = "next-level")]
         Command::Next(_) => vec![About::Whole],
     }

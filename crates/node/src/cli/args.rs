@@ -24,6 +24,7 @@ use super::readiness::ReadinessArgs;
 use super::report::ReportCommand;
 use super::room::RoomCommand;
 use super::schedule::ScheduleCommand;
+use super::setup::SetupCommand;
 use super::source::SourceCommand;
 use super::template::TemplateCommand;
 use super::texts::Texts;
@@ -109,6 +110,11 @@ pub(crate) enum Command {
     Reviews {
         #[command(subcommand)]
         command: Option<ReviewsCommand>,
+    },
+    /// What a new cluster still needs
+    Setup {
+        #[command(subcommand)]
+        command: Option<SetupCommand>,
     },
     /// Whether people can be reached when it matters, why not, and what to do
     Readiness(ReadinessArgs),

@@ -29,6 +29,7 @@ mod room;
 mod room_files;
 mod schedule;
 mod settings;
+mod setup;
 mod source;
 mod template;
 mod texts;
@@ -71,6 +72,7 @@ pub(crate) fn dispatch(cli: Cli, output: Output) -> Done {
         Command::Status => on_core(cluster::status(&context)),
         Command::Alert(command) => on_core(alert::alert(&context, command)),
         Command::Reviews { command } => on_core(held::reviews(&context, command)),
+        Command::Setup { command } => on_core(setup::setup(&context, command)),
         Command::Readiness(args) => on_core(readiness::readiness(&context, &args)),
         Command::Limits(command) => on_core(limits::limits(&context, command)),
         Command::Person(command) => on_core(people::person(&context, command)),

@@ -9,8 +9,13 @@ fn by(name: &str) -> Actor {
     }
 }
 
+/// Two administrators of a cluster that is set up.
 async fn admins() -> World {
     let mut world = world().await;
+    sqlx::query("insert into setup (id, finished_at_ms, finished_by) values (1, 0, 'operator')")
+        .execute(&mut world.conn)
+        .await
+        .unwrap();
     set_role(&mut world, "ana", "admin").await;
     set_role(&mut world, "bela", "admin").await;
     world
