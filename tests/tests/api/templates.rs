@@ -219,10 +219,10 @@ async fn an_alert_from_a_template_freezes_it() {
         .expect(200);
 
     let shown = caller.get("/v1/alerts/1").await.expect(200);
-    assert_eq!(shown["text"], "Mail server 2 is down at all sites Ask Bo.");
+    assert_eq!(shown["text"], "Mail server 2 is down at all sites. Ask Bo.");
     assert_eq!(
         shown["texts"]["fi"],
-        "Mail server 2 ei toimi: joka paikka Ask Bo."
+        "Mail server 2 ei toimi: joka paikka. Ask Bo."
     );
     assert_eq!(
         (&shown["severity"], &shown["people"]),

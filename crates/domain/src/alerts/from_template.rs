@@ -175,12 +175,13 @@ fn build(version: &Version, fill: &Fill<'_>, said: &Said) -> Templated {
     }
 }
 
-/// The texts, the one that serves missing languages first, each with the raise's own words behind it.
+/// The texts, the one that serves missing languages first, each with the raise's own words behind it, as a sentence of their own.
 fn texts_of(template: &Template, fill: &Fill<'_>, extra: &str) -> Vec<(String, String)> {
     let whole = |(language, text): (&String, &String)| {
         let text = fill.text(text, language);
         let text = match extra.trim() {
             "" => text,
+            extra if text.ends_with(char::is_alphanumeric) => format!("{text}. {extra}"),
             extra => format!("{text} {extra}"),
         };
         (language.clone(), text)

@@ -235,7 +235,7 @@ fn what_a_raise_must_say_and_may_not_say_is_named() {
     let raise = from_template(&version, &said).unwrap().raise;
     assert_eq!(
         raise.texts[0],
-        ("en".to_owned(), "Mail is down Ask Bo.".to_owned())
+        ("en".to_owned(), "Mail is down. Ask Bo.".to_owned())
     );
     assert_eq!(raise.severity, Severity::Low);
 }
