@@ -207,6 +207,24 @@ describe('the app', { skip: missing }, () => {
     await world.revive(2);
   });
 
+  test('a screen that could not be fetched opens by itself once a node gives it, also the one to sign in by', async () => {
+    const page = await world.device({ serviceWorkers: 'block' });
+    const without = async (script, act) => {
+      await page.route(script, (route) => route.abort());
+      await act();
+      await page.getByText('This screen is not on this device yet').waitFor();
+      await page.unroute(script);
+      await page.evaluate(() => sessionStorage.clear());
+    };
+    await without('**/SignIn-*.js', () => page.goto(world.nodes[0].https));
+    await page.locator('#account').waitFor();
+    await world.signIn(page);
+    await without('**/Duty-*.js', () => page.getByRole('link', { name: 'Duty' }).tap());
+    await page.getByRole('heading', { name: 'Duty' }).waitFor();
+    await page.getByText('Control room').first().waitFor();
+    await sound(page);
+  });
+
   test('by invitation: a responder answers and is offered no more than that', async () => {
     const { number } = await world.raise({ text: 'Gate 3 does not close', to: { people: ['anna'] } });
     const page = await world.device();

@@ -114,7 +114,11 @@ fn setup_says_what_a_new_cluster_needs_and_is_not_finished_without_it() {
     assert_eq!(shown["finished_at"], serde_json::Value::Null);
     assert_eq!(shown["can_finish"], false);
     // The founding's account waits for its setup code.
-    assert_eq!(step("administrators")["missing"][0], "Administrator", "{shown}");
+    assert_eq!(
+        step("administrators")["missing"][0],
+        "Administrator",
+        "{shown}"
+    );
     assert_eq!(step("nodes")["of"], 3);
     let plain = holdfast(&["--config", &lonely.config, "setup"]).expect(0);
     assert!(

@@ -129,7 +129,8 @@ pub(crate) async fn init(context: &Context, organisation: Option<String>) -> Don
     context.output.data(&answer, || key.to_string());
     context.output.note("This key may do everything and is shown once: keep it in a safe, make others with `holdfast key create`.");
     context.output.note(format!(
-        "Setup code of the first admin's account, {FIRST_ADMIN}: {setup_code}. It lets one device in within 24 hours; \
+        "Setup code of the first admin's account, {FIRST_ADMIN}: {setup_code}. It lets one device in within 24 hours: \
+         open the app at this node, choose \"I have an invitation\", and Setup leads on. \
          `holdfast account invite {FIRST_ADMIN}` at this node makes another."
     ));
     context.output.note(format!(
