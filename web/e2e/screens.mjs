@@ -220,9 +220,10 @@ export function screens(world) {
     page.on('response', (response) => {
       if (/\.js$/.test(new URL(response.url()).pathname)) scripts.set(response.url(), response);
     });
+    // What the page before still asked for is not of this one.
+    page.on('framenavigated', (frame) => frame === page.mainFrame() && scripts.clear());
     await w.signIn(page);
     await page.locator('.answer.yes').waitFor();
-    scripts.clear();
     await page.reload();
     await page.locator('.answer.yes').waitFor();
     // Read now: a browser keeps what a page was answered no longer than the page.

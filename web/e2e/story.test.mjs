@@ -34,6 +34,10 @@ describe('a whole incident', { skip: missing }, () => {
     const play = async () => {
       await keep('calm', desk, phone);
 
+      // Whatever else is on the screen.
+      await deputy.getByRole('link', { name: 'Duty' }).tap();
+      await deputy.getByRole('heading', { name: 'Duty' }).waitFor();
+
       // One button.
       await desk.getByRole('link', { name: 'Raise an alert' }).click();
       await desk.getByRole('button', { name: /Water in a hall/ }).click();
@@ -56,6 +60,10 @@ describe('a whole incident', { skip: missing }, () => {
       await keep('asked', phone);
       await phone.getByRole('button', { name: 'Coming' }).tap();
       await phone.getByRole('button', { name: '10 min' }).tap();
+      const heard = deputy.locator('header').getByRole('link', { name: 'You are asked' });
+      await heard.waitFor();
+      await keep('elsewhere', deputy);
+      await heard.tap();
       await deputy.locator('.answer.yes').waitFor();
       await deputy.getByRole('button', { name: 'Coming' }).tap();
       const bare = (await world.ask('GET', '/v1/people/helmi')).methods.find((one) => one.kind === 'sms').address;
@@ -67,6 +75,7 @@ describe('a whole incident', { skip: missing }, () => {
       await desk.locator('.tally li.yes b', { hasText: '3' }).waitFor({ timeout: 20_000 });
       await desk.getByRole('button', { name: 'I lead' }).click();
       await desk.locator('header.head').getByText('Anna Virtanen leads').waitFor();
+      await phone.locator('header').getByText('Anna Virtanen leads').waitFor();
       await keep('led', desk, phone);
 
       // The room.

@@ -1,6 +1,13 @@
-// How many alerts are open, for whatever must not happen meanwhile, and the sound of a new critical one.
+// What is asked of whoever looks, what else goes on, and the sound of a new critical alert: read once, for every screen.
+
+import type { Alerts, OwnAlerts } from './api';
+import type { Resource } from './resource.svelte';
 
 class Alarms {
+  /** Read by what is always in sight. */
+  own: Resource<OwnAlerts> | undefined = $state.raw();
+  list: Resource<Alerts> | undefined = $state.raw();
+  /** How many are open, for whatever must not happen meanwhile. */
   open = $state(0);
   /** A critical alert that has been heard of and is sounding; none when stopped. */
   sounding: string | null = $state(null);
