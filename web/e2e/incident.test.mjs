@@ -31,20 +31,22 @@ describe('an incident is led, and shown afterwards', { skip: missing }, () => {
     await anna.getByText('Nobody leads yet').waitFor();
     await anna.getByRole('button', { name: 'I lead' }).click();
     await anna.locator('header.head').getByText('Anna Virtanen leads').waitFor();
-    await bjorn.getByText('Anna Virtanen leads').waitFor({ timeout: 5_000 });
+    for (const where of ['header', 'main']) await bjorn.locator(where).getByText('Anna Virtanen leads').first().waitFor({ timeout: 5_000 });
     await world.ask('POST', `/v1/alerts/${number}/answer`, { person: 'bjorn', answer: 'coming' });
     await anna.locator('header.head').getByRole('button', { name: 'Hand over' }).click();
     await anna.locator('#role-to').selectOption('bjorn');
     await anna.locator('#briefing').fill('Pump 2 runs. The cable tunnel is not searched yet.');
     await anna.locator('dialog[open]').getByRole('button', { name: 'Hand over' }).click();
-    await bjorn.getByText('Björn Lindqvist leads').waitFor({ timeout: 5_000 });
+    await bjorn.locator('main').getByText('Björn Lindqvist leads').first().waitFor({ timeout: 5_000 });
     const { roles } = await world.alert(number);
     assert.deepEqual(roles.map((held) => [held.role, held.person.key]), [['leader', 'bjorn']]);
     assert.ok((await said(number)).some((one) => one.via === 'system' && one.text.includes('The cable tunnel is not searched yet')), 'the briefing stands in the room');
     await bjorn.goto(`${world.nodes[1].https}/incidents`);
-    await bjorn.getByText('Björn Lindqvist leads').waitFor();
-    await bjorn.goto(`${world.nodes[1].https}/wall`);
-    await bjorn.getByText('Björn Lindqvist leads').waitFor();
+    await bjorn.locator('main').getByText('Björn Lindqvist leads').waitFor();
+    for (const [path, where] of [['/wall', 'main'], ['/duty', 'header']]) {
+      await bjorn.goto(world.nodes[1].https + path);
+      await bjorn.locator(where).getByText('Björn Lindqvist leads').first().waitFor();
+    }
     for (const page of [anna, bjorn]) await sound(page);
   });
 
