@@ -33,6 +33,11 @@ export async function renumbered(world) {
 export async function enter(world, page, person, roles, node = 0) {
   await world.enter(page, person, roles, node);
   await page.goto(`${world.nodes[node].https}/devices`);
+  return enrol(page);
+}
+
+/** Adds a second factor where the page offers it; the codes to write down. */
+export async function enrol(page) {
   await page.getByRole('button', { name: 'Add an authenticator' }).click();
   const secret = await page.locator('.codes').first().innerText();
   await page.locator('#totp').fill(oneTimeCode(secret));

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { missing, oneTimeCode, OUT, PASSWORD, sound, until, World } from './world.mjs';
+import { enrol } from './people.mjs';
+import { missing, OUT, sound, until, World } from './world.mjs';
 
 describe('setting up', { skip: missing }, () => {
   let world;
@@ -13,18 +14,10 @@ describe('setting up', { skip: missing }, () => {
 
   /** In by a printed code, as far as the second factor. */
   async function begin(page, code, node) {
-    await page.goto(world.nodes[node].https);
-    await page.getByRole('button', { name: 'I have an invitation' }).click();
-    await page.locator('#invitation').fill(code);
-    await page.locator('#new-password').fill(PASSWORD);
-    await page.locator('form .fill').click();
+    await world.accept(page, code, world.nodes[node].https);
     await page.getByRole('heading', { name: 'Your own way in' }).waitFor();
     assert.match(page.url(), /\/setup$/, 'whoever is let in first is led to what there is to do');
-    await page.getByRole('button', { name: 'Add an authenticator' }).click();
-    const secret = await page.locator('.codes').first().innerText();
-    await page.locator('#totp').fill(oneTimeCode(secret));
-    await page.getByRole('button', { name: 'Confirm' }).click();
-    await page.getByText('Write these recovery codes down').waitFor();
+    await enrol(page);
   }
 
   test('by touch: the first administrator brings in the second one, and with those they let in they finish', async () => {
@@ -67,11 +60,7 @@ describe('setting up', { skip: missing }, () => {
     await phone.locator('#new').fill('maria');
     await phone.getByRole('button', { name: 'Invite: Incident manager' }).tap();
     const leads = await phone.locator('.secret').innerText();
-    await leader.goto(world.nodes[2].https);
-    await leader.getByRole('button', { name: 'I have an invitation' }).click();
-    await leader.locator('#invitation').fill(leads);
-    await leader.locator('#new-password').fill(PASSWORD);
-    await leader.locator('form .fill').click();
+    await world.accept(leader, leads, world.nodes[2].https);
     await leader.getByRole('heading', { name: 'Nothing is asked of you' }).waitFor();
     await is(phone, 'Somebody who leads incidents', 'done');
     await open(phone, 'People who can be reached');

@@ -158,6 +158,11 @@ export class World {
     await this.ask('PUT', `/v1/accounts/${person}`, { person });
     await this.ask('PUT', `/v1/accounts/${person}/roles`, { roles });
     const { code } = await this.ask('POST', `/v1/accounts/${person}/invitation`, {});
+    await this.accept(page, code, at, password);
+  }
+
+  /** Types the code of an invitation in. */
+  async accept(page, code, at, password = PASSWORD) {
     await page.goto(at);
     await page.getByRole('button', { name: 'I have an invitation' }).click();
     await page.locator('#invitation').fill(code);

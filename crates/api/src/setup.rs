@@ -87,9 +87,10 @@ async fn show(State(shared): State<Shared>, mut view: View) -> Result<Response, 
 /// Says that setup is finished. Refused while something that is needed is missing.
 #[utoipa::path(post, path = "/v1/setup/finish", operation_id = "finish_setup", tag = "app", responses((status = 200, body = Stored)))]
 async fn finish(State(shared): State<Shared>, bare: Bare) -> Result<Json<Stored>, Problem> {
-    info!(actor = bare.order.actor.label(), "setup finished");
+    let actor = bare.order.actor.label();
     let command = DomainCommand::Setup(Command::Finish);
     let done = submit(&shared, bare.order, command, NamedIn::Body).await?;
+    info!(actor, "setup finished");
     Ok(Json(done.stored))
 }
 

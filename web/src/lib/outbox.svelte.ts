@@ -47,6 +47,12 @@ class Outbox {
     return this.operations.findLast((operation) => operation.about === about);
   }
 
+  /** Of what was asked for about this: what has not been stored, and the newest. What was done before stands in the log. */
+  standing(about: string): Operation[] {
+    const all = this.operations.filter((operation) => operation.about === about);
+    return all.filter((operation, index) => operation.state !== 'stored' || index === all.length - 1);
+  }
+
   async start(): Promise<void> {
     const kept = await store.all<Kept>('outbox');
     const opened = await Promise.all(kept.map(({ id, sealed }) => unseal<Operation>(sealed, id)));

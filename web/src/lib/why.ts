@@ -3,5 +3,9 @@
 import { t } from './i18n.svelte';
 import { Refused } from './nodes.svelte';
 
-/** A node's own words when one refused; that none answers otherwise. */
-export const why = (error: unknown): string => (error instanceof Refused ? error.problem.detail : t('sign_in.nobody'));
+/** A node's own words when one refused, field by field where it said so; that none answers otherwise. */
+export function why(error: unknown): string {
+  if (!(error instanceof Refused)) return t('sign_in.nobody');
+  const fields = (error.problem.errors ?? []).map((one) => one.detail);
+  return fields.length > 0 ? fields.join(' · ') : error.problem.detail;
+}
