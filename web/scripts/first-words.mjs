@@ -3,9 +3,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What comes in one piece with the page. */
-export const FIRST = /node_modules|src[/\\](lib[/\\](?!draft|enter|passkey|prove|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Severity)\.)/;
+export const FIRST = /node_modules|src[/\\](lib[/\\](?!draft|enter|passkey|prove|tally)|ui[/\\](Icon|StatusBar|AlertCard|Answer|Answering|Age|Delivery|Missing|Severity)\.)/;
 /** What opens over any screen, or is one with it. */
-const WITH_IT = /src[/\\](App|screens[/\\]Now|ui[/\\](Glass|Missing|Prove|ProveDialog))\./;
+const WITH_IT = /src[/\\](App|screens[/\\]Now|ui[/\\](Glass|Prove|ProveDialog))\./;
 
 const files = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? files(join(folder, entry.name)) : [join(folder, entry.name)]));

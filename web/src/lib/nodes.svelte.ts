@@ -66,7 +66,7 @@ class Nodes {
   async signIn(credential: Credential): Promise<void> {
     const during = store.life();
     this.credential = credential;
-    await store.put('keep', 'credential', await seal(credential, 'credential'), during);
+    await store.put('keep', 'credential', await seal(credential, 'credential', during), during);
   }
 
   /** Adds members; the page's own origin and the one that answers stay in front. */

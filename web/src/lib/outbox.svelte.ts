@@ -147,7 +147,7 @@ class Outbox {
 
   async #keep(operation: Operation): Promise<void> {
     const during = store.life();
-    await store.put('outbox', operation.id, { id: operation.id, sealed: await seal($state.snapshot(operation), operation.id) } satisfies Kept, during);
+    await store.put('outbox', operation.id, { id: operation.id, sealed: await seal($state.snapshot(operation), operation.id, during) } satisfies Kept, during);
   }
 }
 

@@ -92,7 +92,7 @@ export class Resource<T> {
 
 /** Puts something that was come by during `during` into the offline kit. */
 export async function remember(path: string, value: unknown, during = store.life()): Promise<void> {
-  await store.put('kit', path, { at: Date.now(), path, sealed: await seal(value, path) } satisfies Kept, during);
+  await store.put('kit', path, { at: Date.now(), path, sealed: await seal(value, path, during) } satisfies Kept, during);
 }
 
 export async function recall<T>(path: string): Promise<{ value: T; at: number } | undefined> {

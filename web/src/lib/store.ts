@@ -40,7 +40,6 @@ export const get = <T>(table: Table, key: string): Promise<T | undefined> => ask
 export const all = <T>(table: Table): Promise<T[]> => ask(table, 'readonly', (store) => store.getAll());
 export const remove = (table: Table, key: string): Promise<undefined> => ask(table, 'readwrite', (store) => store.delete(key));
 
-
 /** Keeps a value that was come by during `during`, a `life`. Of one that has ended nothing is kept. */
 export async function put(table: Table, key: string, value: unknown, during = forgotten): Promise<void> {
   await open();
@@ -58,12 +57,16 @@ export async function wipe(): Promise<void> {
 
 let sealing: Promise<CryptoKey> | undefined;
 
-function sealingKey(): Promise<CryptoKey> {
-  const during = forgotten;
+const knownKey = (): Promise<CryptoKey | undefined> => get('keep', 'sealing-key');
+const newKey = (): Promise<CryptoKey> => crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+
+function sealingKey(during: number): Promise<CryptoKey> {
+  // Of a life that has ended nothing is kept, nor is a key for it.
+  if (during !== forgotten) return newKey();
   sealing ??= (async () => {
-    const known = await get<CryptoKey>('keep', 'sealing-key');
+    const known = await knownKey();
     if (known) return known;
-    const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+    const made = await newKey();
     await put('keep', 'sealing-key', made, during);
     return made;
   })();
@@ -72,18 +75,20 @@ function sealingKey(): Promise<CryptoKey> {
 
 export type Sealed = { nonce: Uint8Array<ArrayBuffer>; bytes: ArrayBuffer };
 
-/** Encrypts for this device. `bound` names where it is kept: moved elsewhere it does not open. */
-export async function seal(value: unknown, bound: string): Promise<Sealed> {
+/** Encrypts for this device, during a `life`. `bound` names where it is kept: moved elsewhere it does not open. */
+export async function seal(value: unknown, bound: string, during: number): Promise<Sealed> {
   const nonce = crypto.getRandomValues(new Uint8Array(12));
   const text = new TextEncoder();
   const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: text.encode(bound) };
-  return { nonce, bytes: await crypto.subtle.encrypt(algorithm, await sealingKey(), text.encode(JSON.stringify(value))) };
+  return { nonce, bytes: await crypto.subtle.encrypt(algorithm, await sealingKey(during), text.encode(JSON.stringify(value))) };
 }
 
 export async function unseal<T>(sealed: Sealed, bound: string): Promise<T | undefined> {
   try {
+    const key = await (sealing ?? knownKey());
+    if (!key) return undefined;
     const algorithm = { name: 'AES-GCM', iv: sealed.nonce, additionalData: new TextEncoder().encode(bound) };
-    return JSON.parse(new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, await sealingKey(), sealed.bytes)));
+    return JSON.parse(new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, key, sealed.bytes)));
   } catch {
     return undefined;
   }
