@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
-import { FIRST, firstKeys } from './scripts/first-words.mjs';
+import { firstKeys, isFirst, PARTS } from './scripts/first-words.mjs';
 
 // `npm run dev` speaks to a running `holdfast demo`: HOLDFAST_NODE=https://127.0.0.1:7443
 const node = process.env.HOLDFAST_NODE ?? 'https://127.0.0.1:7443';
@@ -28,7 +28,10 @@ const atOnce: Plugin = {
 
 type Words = Record<string, unknown>;
 
-/** `virtual:words`: where the words of each language are, in two files: those the first screen says, and the rest. */
+/**
+ * `virtual:words`: what each language is called, and where its words are, in two files: those the first screen says, and the rest.
+ * What leaves as text or mail is not among them.
+ */
 const words: Plugin & { building?: boolean } = {
   name: 'words',
   configResolved(config) {
@@ -37,16 +40,17 @@ const words: Plugin & { building?: boolean } = {
   resolveId: (id) => (id === 'virtual:words' ? `\0${id}` : undefined),
   load(id) {
     if (id !== '\0virtual:words') return undefined;
-    const folder = new URL('locales/', import.meta.url);
+    const folder = new URL('../crates/words/locales/', import.meta.url);
     const rows = readdirSync(folder).map((name) => {
-      const all = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Words;
+      const whole = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Words;
+      const all = Object.fromEntries(Object.entries(whole).filter(([key]) => !/^(sms|language)\./.test(key)));
       const first = firstKeys(Object.keys(all), import.meta.dirname);
       const parts = [true, false].map((wanted) => {
         const part = JSON.stringify(Object.fromEntries(Object.entries(all).filter(([key]) => first.has(key) === wanted)));
         if (!words.building) return JSON.stringify(`data:application/json,${encodeURIComponent(part)}`);
         return `import.meta.ROLLUP_FILE_URL_${this.emitFile({ type: 'asset', name, source: part })}`;
       });
-      return `${JSON.stringify(name.slice(0, 2))}: [${parts.join(', ')}]`;
+      return `${JSON.stringify(whole['language.tag'])}: [${JSON.stringify(whole['language.name'])}, ${parts.join(', ')}]`;
     });
     return `export default { ${rows.join(', ')} };`;
   },
@@ -69,10 +73,10 @@ export default defineConfig({
           // What the first screen needs comes in one piece: on a slow link each further question costs more than its bytes. What
           // is opened together comes together, too: a few larger files pack better than many small ones.
           groups: [
-            { name: 'boot', test: /src[/\\]boot|virtual:words/, priority: 2 },
-            { name: 'first', test: FIRST, priority: 1 },
+            { name: 'boot', test: /src[/\\]boot|virtual:words/, priority: 3 },
+            { name: 'first', test: isFirst, priority: 2 },
+            { name: 'parts', test: PARTS, priority: 1 },
             { name: 'passkey', test: /src[/\\]lib[/\\]passkey/, priority: 1 },
-            { name: 'parts', test: /src[/\\](lib[/\\](draft|tally)|ui[/\\](Hold|Tally|Whom))\./, priority: 1 },
             { name: 'room', test: /src[/\\]ui[/\\](Room|RoomRecord|Roles|Steer|MessageActs)\./ },
             { name: 'night', test: /src[/\\]ui[/\\](DocumentForm|Guests|Followers|NumberChange|PersonUnit)\./ },
             { name: 'desk', test: /src[/\\](screens[/\\](Accounts|Channels|Cluster|Devices|Evidence|Settings|Setup)|ui[/\\](AddPerson|Starter))\./ },

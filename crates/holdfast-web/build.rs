@@ -12,10 +12,10 @@ use std::process::Command;
 /// What Vite asks for.
 const NODE_MIN: (u32, u32) = (20, 19);
 
-/// What the app is made of, under `web/`. `node_modules` follows from the lock file.
+/// What the app is made of, seen from `web/`. `node_modules` follows from the lock file.
 const INPUTS: &[&str] = &[
     "index.html",
-    "locales",
+    "../crates/words/locales",
     "package.json",
     "package-lock.json",
     "public",

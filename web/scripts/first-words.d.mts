@@ -1,2 +1,3 @@
-export const FIRST: RegExp;
+export function isFirst(file: string): boolean;
+export const PARTS: RegExp;
 export function firstKeys(all: string[], root: string): Set<string>;

@@ -1,7 +1,7 @@
 // Every language says everything: the same keys, the same values to fill in, and the plurals it has.
 import { readFileSync, readdirSync } from 'node:fs';
 
-const folder = new URL('../locales/', import.meta.url);
+const folder = new URL('../../crates/words/locales/', import.meta.url);
 const read = (name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
 const forms = (entry) => (typeof entry === 'string' ? [entry] : Object.values(entry));
 // One form may leave a value out ("one person"), but none may ask for one that is not given.

@@ -5,16 +5,17 @@ import files from 'virtual:words';
 type Plural = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 export type Catalogue = Record<string, string | Plural>;
 
+/** The tag of a language. */
+export type Language = string;
 /** Languages there are, each by the name its speakers give it. */
-export const LANGUAGES = { en: 'English', fi: 'Suomi', sv: 'Svenska', fr: 'Français', ja: '日本語' } as const;
-export type Language = keyof typeof LANGUAGES;
+export const LANGUAGES: [Language, string][] = Object.entries(files).map(([tag, [name]]) => [tag, name]);
 
 /** Words of a language: those of the first screen, or the rest. */
 export async function catalogue(language: Language, which: 'first' | 'rest'): Promise<Catalogue> {
-  return (await fetch(files[language]![which === 'first' ? 0 : 1])).json() as Promise<Catalogue>;
+  return (await fetch(files[language]![which === 'first' ? 1 : 2])).json() as Promise<Catalogue>;
 }
 
-const known = (tag: string | null | undefined): tag is Language => tag !== null && tag !== undefined && tag in LANGUAGES;
+const known = (tag: string | null): tag is Language => tag !== null && tag in files;
 const wished = localStorage.getItem('language');
 
 /** What was chosen here, or the first language of the browser's that there is. */

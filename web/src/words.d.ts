@@ -1,5 +1,5 @@
 declare module 'virtual:words' {
-  /** For each language where the words of the first screen are, and the rest. */
-  const files: Record<string, [first: string, rest: string]>;
+  /** For each language what its speakers call it, and where the words of the first screen are, and the rest. */
+  const files: Record<string, [name: string, first: string, rest: string]>;
   export default files;
 }

@@ -60,7 +60,7 @@ fn json(finding: &Finding, civil: &Civil) -> FindingJson {
         kind: finding.trouble.kind(),
         key: finding.trouble.key(),
         severity: finding.trouble.severity().name(),
-        text: finding.trouble.text(Language::En),
+        text: finding.trouble.text(Language::english()),
         since: civil.rfc3339(finding.since),
         alert: finding.alert.clone(),
         told_directly: finding.told_directly,

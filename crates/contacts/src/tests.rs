@@ -62,7 +62,7 @@ ida,Ida,sv,+358401234563,ida@example.org,duty;ops
             "6 fia ! fia has no contact method; add a phone number or a mail address",
             "7 anna ! the key is already on line 2",
             "8 gun ! 3 fields where the first line has 6",
-            "10 hal ! \"finnish language\" is not a language; write fi, sv or en",
+            "10 hal ! \"finnish language\" is not a language; write en, fi, sv, fr or ja",
             "11 nul ! a name has at most 120 characters and no line breaks",
             "12 ida Ida sv sms:+358401234563 email:ida@example.org",
         ]

@@ -315,13 +315,13 @@ impl Watcher {
                 return warn!(error, "the watcher cannot read who is on duty");
             }
         };
-        let texts = Language::ALL.into_iter().rev();
         let raise = Raise {
             severity: trouble.severity(),
             status: Status::Actual,
             // English first: it serves languages that are missing.
-            texts: texts
-                .map(|language| (language.tag().to_owned(), trouble.text(language)))
+            texts: Language::all()
+                .iter()
+                .map(|language| (language.tag().to_owned(), trouble.text(*language)))
                 .collect(),
             gather: String::new(),
             gather_in: Vec::new(),

@@ -618,9 +618,12 @@ mod tests {
         let keys: BTreeSet<String> = all.iter().map(Trouble::key).collect();
         assert_eq!(keys.len(), all.len());
         for trouble in &all {
-            for language in Language::ALL {
-                let text = trouble.text(language);
-                assert!(text.ends_with('.') && text.chars().count() < 130, "{text}");
+            for language in Language::all() {
+                let text = trouble.text(*language);
+                assert!(
+                    text.ends_with(['.', '。']) && text.chars().count() < 130,
+                    "{text}"
+                );
             }
         }
     }

@@ -1,7 +1,5 @@
 //! The files of the app in `web/`, built by this crate's `build.rs` and held in the program, compressed beforehand.
 //!
-//! Its words, one file of JSON per language, serve the pages without script as well.
-//!
 //! Knows no HTTP: `api` serves them. Where the app could not be built, a page that says why stands in its place.
 
 /// One file.
@@ -23,15 +21,6 @@ pub struct Asset {
 pub fn asset(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
-
-/// Languages, English first, each with its words.
-pub const CATALOGUES: [(&str, &str); 5] = [
-    ("en", include_str!("../../../web/locales/en.json")),
-    ("fi", include_str!("../../../web/locales/fi.json")),
-    ("sv", include_str!("../../../web/locales/sv.json")),
-    ("fr", include_str!("../../../web/locales/fr.json")),
-    ("ja", include_str!("../../../web/locales/ja.json")),
-];
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 

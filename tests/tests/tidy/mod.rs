@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 /// Crates of ours that each crate may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("sms", &[]),
-    ("domain", &["sms"]),
+    ("domain", &["sms", "words"]),
     ("channels", &["domain", "sms"]),
     ("cluster", &["domain"]),
     ("delivery", &["domain"]),
     ("contacts", &["domain"]),
     ("holdfast-web", &[]),
-    ("api", &["contacts", "domain", "holdfast-web"]),
+    ("words", &[]),
+    ("api", &["contacts", "domain", "holdfast-web", "words"]),
     ("emulator", &["sms"]),
     (
         "node",

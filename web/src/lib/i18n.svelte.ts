@@ -1,10 +1,10 @@
-// Words for people: one file of data per language in `locales/`, all with the same keys.
+// Words for people, from the catalogue in `crates/words`: one file of data per language, all with the same keys.
 
-import type en from '../../locales/en.json';
+import type en from '../../../crates/words/locales/en.json';
 import { catalogue, language as first, words as fetched, type Catalogue, type Language } from '../boot';
 
 export { LANGUAGES, type Language } from '../boot';
-export type Key = keyof typeof en;
+export type Key = Exclude<keyof typeof en, `sms.${string}` | `language.${string}`>;
 
 class Words {
   language: Language = $state('en');

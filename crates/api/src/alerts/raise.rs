@@ -532,7 +532,10 @@ pub(super) fn texts(
     for (language, text) in &by_language {
         let pointer = format!("/texts/{language}");
         if !(2..=3).contains(&language.len()) || !language.bytes().all(|b| b.is_ascii_lowercase()) {
-            fields.add(&pointer, "is not a language code; write fi, sv or en");
+            fields.add(
+                &pointer,
+                "is not a language code; write en, fi, sv, fr or ja",
+            );
         }
         check_text(fields, &pointer, text);
     }

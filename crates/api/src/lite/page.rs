@@ -434,7 +434,7 @@ fn whole(visit: &Visit, body: &str, leave: bool) -> String {
         _ = write!(
             page,
             "<a href=\"/lite?lang={language}\" lang={language}>{}</a> ",
-            piece(&name, NAME_BYTES)
+            piece(name, NAME_BYTES)
         );
     }
     page.push_str("</div></body></html>\n");

@@ -1,26 +1,10 @@
 //! The words of the pages, from the catalogue that the app reads too.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
+use ::words::{Catalogue, built_in};
 use axum::http::HeaderValue;
-use holdfast_web::CATALOGUES;
-use serde_json::Value;
-
-type Catalogue = BTreeMap<String, Value>;
-
-static ALL: LazyLock<BTreeMap<&'static str, Catalogue>> = LazyLock::new(|| {
-    let read = |text| serde_json::from_str(text).expect("a test reads every catalogue");
-    CATALOGUES
-        .iter()
-        .map(|(language, text)| (*language, read(text)))
-        .collect()
-});
-
-const OTHERWISE: &str = "en";
 
 /// One language.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Words {
     pub(super) language: &'static str,
     catalogue: &'static Catalogue,
@@ -29,13 +13,11 @@ pub(super) struct Words {
 impl Words {
     /// By its tag; English for one we do not have.
     pub(super) fn of(language: &str) -> Self {
-        let all: &'static BTreeMap<&'static str, Catalogue> = &ALL;
-        let found = all.get_key_value(language);
-        let (language, catalogue) = found
-            .or_else(|| all.get_key_value(OTHERWISE))
-            .expect("English is one of the catalogues");
+        let all = built_in();
+        let found = all.iter().find(|catalogue| catalogue.tag() == language);
+        let catalogue = found.unwrap_or(&all[0]);
         Self {
-            language,
+            language: catalogue.tag(),
             catalogue,
         }
     }
@@ -45,16 +27,18 @@ impl Words {
         let text = value.and_then(|value| value.to_str().ok());
         let tags = text.unwrap_or_default().split(',');
         let mut wanted = tags.filter_map(|tag| tag.trim().get(..2));
-        let found = wanted.find_map(|tag| ALL.get_key_value(tag.to_ascii_lowercase().as_str()));
-        found.map_or(OTHERWISE, |(language, _)| language)
+        let has = |tag: &str| {
+            let mut all = built_in().iter().map(Catalogue::tag);
+            all.find(|own| own.eq_ignore_ascii_case(tag))
+        };
+        wanted.find_map(has).unwrap_or(built_in()[0].tag())
     }
 
     /// Each language by the name its speakers give it.
-    pub(super) fn names() -> impl Iterator<Item = (&'static str, String)> {
-        CATALOGUES.iter().map(|(language, _)| {
-            let words = Self::of(language);
-            (*language, words.say("language.name"))
-        })
+    pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+        built_in()
+            .iter()
+            .map(|catalogue| (catalogue.tag(), catalogue.name()))
     }
 
     pub(super) fn say(self, key: &str) -> String {
@@ -63,14 +47,9 @@ impl Words {
 
     /// With `{name}` replaced by its value.
     pub(super) fn fill(self, key: &str, values: &[(&str, &str)]) -> String {
-        let found = self.catalogue.get(key);
+        let found = self.catalogue.fill(key, values);
         debug_assert!(found.is_some(), "{key} is not in {}", self.language);
-        let text = found.and_then(|entry| entry.as_str().or_else(|| entry["other"].as_str()));
-        let mut text = text.unwrap_or(key).to_owned();
-        for (name, value) in values {
-            text = text.replace(&format!("{{{name}}}"), value);
-        }
-        text
+        found.unwrap_or_else(|| key.to_owned())
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) struct PersonBody {
     /// As people know them.
     #[schema(example = "Anna Virtanen")]
     name: String,
-    /// Language code; texts exist in `fi`, `sv` and `en`, others get English.
+    /// Language code; texts exist in `en`, `fi`, `sv`, `fr` and `ja`, others get English.
     #[schema(example = "fi", default = "en")]
     language: Option<String>,
     /// All languages, best first, instead of `language`.

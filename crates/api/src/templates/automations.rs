@@ -251,8 +251,8 @@ impl From<Effect> for EffectBody {
 
 /// One automation as a sentence, by language.
 pub(crate) fn sentences(automation: &Automation) -> BTreeMap<&'static str, String> {
-    let one = |language: Language| (language.tag(), texts::automation(language, automation));
-    Language::ALL.into_iter().map(one).collect()
+    let one = |language: &Language| (language.tag(), texts::automation(*language, automation));
+    Language::all().iter().map(one).collect()
 }
 
 /// Answers to try a template's automations with.

@@ -303,12 +303,13 @@ async fn starter(
 
 fn languages(tags: &[String]) -> Result<Vec<Language>, Problem> {
     if tags.is_empty() {
-        return Ok(Language::ALL.to_vec());
+        return Ok(templates::starter_languages().to_vec());
     }
     let mut fields = Fields::default();
     let mut languages = Vec::new();
     for (index, tag) in tags.iter().enumerate() {
-        match Language::ALL.into_iter().find(|known| known.tag() == tag) {
+        let mut known = templates::starter_languages().into_iter();
+        match known.find(|known| known.tag() == tag) {
             Some(language) if !languages.contains(&language) => languages.push(language),
             Some(_) => {}
             None => fields.add(
@@ -355,12 +356,19 @@ async fn words(view: &mut ReadView, version: &Version) -> Result<Vec<WordsJson>,
     let organisation = nodes::organisation(view).await.map_err(of_query)?;
     let number = alerts::next_number(view).await.map_err(of_query)?;
     let example = alerts::example_of(version);
-    let words = alerts::page_words(&example, &number.to_string(), &organisation);
+    let mut words = alerts::page_words(&example, &number.to_string(), &organisation);
+    // Nobody looks for mistakes in a language that nobody reads.
+    let read = recipients::languages(view).await.map_err(of_query)?;
+    words.retain(|words| {
+        let own = version.template.texts.contains_key(words.language.tag());
+        own || read.contains(&words.language)
+    });
     Ok(words.into_iter().map(WordsJson::from).collect())
 }
 
 async fn hints(view: &mut ReadView, template: &Template) -> Result<Vec<Mistake>, Problem> {
-    let mut hints = templates::hints(template);
+    let read = recipients::languages(view).await.map_err(of_query)?;
+    let mut hints = templates::hints(template, &read);
     let unknown = templates::unknown_recipients(view, template).await;
     hints.extend(unknown.map_err(of_query)?);
     Ok(hints)

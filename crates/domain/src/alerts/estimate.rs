@@ -389,7 +389,11 @@ mod tests {
         Facts {
             steps,
             repeats: 2,
-            parts: BTreeMap::from([(Language::Fi, 1), (Language::Sv, 1), (Language::En, 2)]),
+            parts: BTreeMap::from([
+                (Language::parse("fi"), 1),
+                (Language::parse("sv"), 1),
+                (Language::english(), 2),
+            ]),
             channels,
             queued: Queued::default(),
             price: None,
@@ -399,7 +403,7 @@ mod tests {
 
     #[test]
     fn everyone_is_reached_when_the_last_text_has_left() {
-        let fi = |count: usize| vec![person(Language::Fi, 1, 0); count];
+        let fi = |count: usize| vec![person(Language::parse("fi"), 1, 0); count];
         let two = || vec![modem("a", 10), modem("b", 10)];
         let queued = |sms_parts| Queued {
             sms_parts,
@@ -418,20 +422,20 @@ mod tests {
             (vec![(0, vec![])], vec![], 0, Some(0)),
             // English takes two parts.
             (
-                vec![(0, vec![person(Language::En, 1, 0); 10])],
+                vec![(0, vec![person(Language::english(), 1, 0); 10])],
                 two(),
                 0,
                 Some(60),
             ),
             // Whoever is sent a mail, too, is reached by it.
             (
-                vec![(0, vec![person(Language::Fi, 1, 1); 60])],
+                vec![(0, vec![person(Language::parse("fi"), 1, 1); 60])],
                 vec![mailer(60)],
                 0,
                 Some(60),
             ),
             (
-                vec![(0, vec![person(Language::Fi, 0, 1); 60])],
+                vec![(0, vec![person(Language::parse("fi"), 0, 1); 60])],
                 vec![modem("a", 60)],
                 0,
                 None,
@@ -449,8 +453,8 @@ mod tests {
     #[test]
     fn parts_and_cost_count_every_text_and_every_round() {
         let people = vec![
-            person(Language::En, 2, 1),
-            person(Language::Fi, 1, 0),
+            person(Language::english(), 2, 1),
+            person(Language::parse("fi"), 1, 0),
             Person::Unreachable,
         ];
         let facts = Facts {
@@ -474,7 +478,7 @@ mod tests {
 
     #[test]
     fn rings_follow_the_texts_and_share_the_modems() {
-        let fi = |count: usize| vec![person(Language::Fi, 1, 0); count];
+        let fi = |count: usize| vec![person(Language::parse("fi"), 1, 0); count];
         for (people, channels, phones, seconds) in [
             (
                 fi(10),
@@ -494,7 +498,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_way_is_said() {
-        let one = || vec![person(Language::Fi, 1, 1)];
+        let one = || vec![person(Language::parse("fi"), 1, 1)];
         let said = |facts: Facts| -> Vec<String> {
             let found = estimate(&facts).warnings;
             found.iter().map(Warning::to_string).collect()
@@ -537,7 +541,7 @@ mod tests {
                 currency: "EUR".to_owned(),
             }),
             ..facts(
-                vec![(u64::MAX, vec![person(Language::En, 1, 1)])],
+                vec![(u64::MAX, vec![person(Language::english(), 1, 1)])],
                 vec![modem("a", 1), mailer(1)],
             )
         };

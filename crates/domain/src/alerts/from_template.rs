@@ -121,9 +121,10 @@ fn build(version: &Version, fill: &Fill<'_>, said: &Said) -> Templated {
     };
     let gather_in: Vec<(String, String)> = match gather.is_empty() {
         true => Vec::new(),
-        false => Language::ALL
-            .map(|language| (language.tag().to_owned(), gather_of(language)))
-            .to_vec(),
+        false => Language::all()
+            .iter()
+            .map(|language| (language.tag().to_owned(), gather_of(*language)))
+            .collect(),
     };
     let raise = Raise {
         severity: said.severity.unwrap_or(template.severity),

@@ -31,7 +31,7 @@ pub(super) async fn ask(
             row.source,
             row.people,
             row.why.join("; "),
-            texts::clip(text_in(&row, Language::En), 400),
+            texts::clip(text_in(&row, Language::english()), 400),
             civil.at(row.release_from).to_hh_mm()
         );
         let inbox = RoomId::DUTY_INBOX;

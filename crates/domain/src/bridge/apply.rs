@@ -13,7 +13,7 @@ use crate::ids::{AlertId, DeliveryId};
 use crate::nodes;
 use crate::outcome::{Outcome, Receipt, Refusal};
 use crate::recipients::{self, ContactMethod, PersonRow};
-use crate::texts::{self, Digest, DigestLine, Worded};
+use crate::texts::{self, Digest, DigestLine, Language, Worded};
 use crate::vocabulary::IncidentRole;
 
 /// Messages one look takes in; more are seen with the next.
@@ -231,10 +231,10 @@ impl Following<'_> {
             lines: &lines,
             last,
         };
-        let tag = &self.person.language;
+        let language = Language::parse(&self.person.language);
         Ok(match self.by {
-            Follow::Email => texts::digest_mail(tag, &digest),
-            Follow::Sms | Follow::App => texts::digest(tag, &digest),
+            Follow::Email => texts::digest_mail(language, &digest),
+            Follow::Sms | Follow::App => texts::digest(language, &digest),
         })
     }
 
@@ -259,7 +259,7 @@ impl Following<'_> {
             recipient: Some(self.person.id),
             kind: method.kind(),
             address: method.address().to_owned(),
-            language: texts::digest_tag(&self.person.language),
+            language: Language::parse(&self.person.language).tag(),
             lane: Lane::Talk,
             critical: false,
             code: String::new(),

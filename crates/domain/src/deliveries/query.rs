@@ -276,10 +276,10 @@ pub async fn assigned(conn: &mut SqliteConnection, node: NodeId) -> Result<Assig
         let answered = row.try_get::<&str, _>("kind")? == "email"
             && (alert != super::NONE || digest)
             && person != super::NONE;
-        let language: &str = row.try_get("language")?;
+        let language = Language::parse(row.try_get("language")?);
         let words = match digest {
             true => texts::reply_to_digest(language),
-            false => texts::reply_by_mail(Language::parse(language)),
+            false => texts::reply_by_mail(language),
         };
         let reply = secret.as_ref().filter(|_| answered);
         assigned.work.push(Work {

@@ -128,7 +128,7 @@ async fn what_a_document_names_must_be_there() {
 async fn documents_are_found_by_their_scenario() {
     let (mut world, first, second) = with_files().await;
     let starter = templates::Command::InstallStarter {
-        templates: templates::pack(&[Language::En]),
+        templates: templates::pack(&[Language::english()]),
     };
     world.run(Command::Templates(starter)).await;
     let known = templates::list(&mut world.conn, false).await.unwrap();

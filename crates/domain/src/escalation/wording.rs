@@ -66,7 +66,7 @@ impl Content {
             let page = self.page_text(language, organisation);
             both_kinds(language, texts::page(page), texts::page_mail(page))
         };
-        Language::ALL.into_iter().flat_map(both).collect()
+        Language::all().iter().copied().flat_map(both).collect()
     }
 
     /// Subject and body of what a silent person is told once more.
@@ -99,7 +99,7 @@ impl Content {
             };
             both_kinds(language, texts::call_off(text), texts::call_off_mail(text))
         };
-        Language::ALL.into_iter().flat_map(both).collect()
+        Language::all().iter().copied().flat_map(both).collect()
     }
 }
 

@@ -44,7 +44,7 @@ impl Desk<'_> {
             self.confirmation(asked, given, &effective)
         };
         if !answered.late && self.offers_room(asked, answer, &effective).await? {
-            let offer = texts::offer_room(asked.language.tag(), &effective.label);
+            let offer = texts::offer_room(asked.language, &effective.label);
             body = format!("{body} {offer}");
         }
         if given.all {
@@ -203,7 +203,7 @@ impl Desk<'_> {
             ended,
             first_answer_at: answered.first_answer_at.map(|at| self.civil.at(at)),
         };
-        let noted = texts::late(self.about(effective, Language::En), &late);
+        let noted = texts::late(self.about(effective, Language::english()), &late);
         conversations::post(
             self.conn,
             self.entry,

@@ -115,7 +115,7 @@ async fn an_alert_raised_on_an_island_lives_on_in_the_cluster_under_its_number()
 #[tokio::test]
 async fn an_island_calls_more_people_by_itself_and_leaves_closing_to_the_cluster() {
     let mut island = Island::new(3).await;
-    let mut template = templates::pack(&[Language::En]).remove(0);
+    let mut template = templates::pack(&[Language::english()]).remove(0);
     let answered = |then: Effect| Automation {
         when: When::Answered {
             count: 1,
@@ -196,7 +196,7 @@ async fn an_island_calls_more_people_by_itself_and_leaves_closing_to_the_cluster
 async fn an_alert_raised_from_a_template_on_an_island_keeps_its_checklist_in_the_cluster() {
     let mut island = Island::new(3).await;
     island.raise(Severity::High, &[1]).await;
-    let [kept] = &templates::pack(&[Language::En])[..1] else {
+    let [kept] = &templates::pack(&[Language::english()])[..1] else {
         panic!("the starter pack is empty")
     };
     let version = templates::Version {

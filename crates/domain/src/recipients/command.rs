@@ -62,7 +62,7 @@ pub struct Person {
     /// Short stable name chosen by the organisation, such as a staff number: 1 to 64 characters.
     pub key: String,
     pub name: String,
-    /// BCP 47 primary language: `fi`, `sv`, `en`. Others get English texts.
+    /// BCP 47 primary language: `en`, `fi`, `sv`, `fr`, `ja`. Others get English texts.
     pub language: String,
     /// In the order in which they are tried.
     pub methods: Vec<ContactMethod>,

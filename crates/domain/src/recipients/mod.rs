@@ -23,7 +23,8 @@ pub(crate) use self::marks::mark_number;
 pub use self::query::{
     Freeze, GroupRow, ImportRow, ImportState, Membership, Named, Occupancy, PersonRow,
     Verification, allowed_prefixes, by_address, by_ids, by_keys, count, freeze, group, groups,
-    import, imports, keys, occupancy, people, person, prefixes, resolve, waiting, weight,
+    import, imports, keys, languages, occupancy, people, person, prefixes, resolve, waiting,
+    weight,
 };
 pub(crate) use self::query::{first_unknown_person, of_whom, people_by_site};
 pub use self::rules::{

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::ids::{GroupId, RecipientId};
 use crate::rows;
+use crate::texts::Language;
 use crate::time::Timestamp;
 
 /// A person with contact methods in order.
@@ -151,6 +152,19 @@ pub async fn keys(conn: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Erro
     sqlx::query_scalar("select key from person where removed_at_ms is null order by key")
         .fetch_all(conn)
         .await
+}
+
+/// The languages that somebody reads, by tag.
+pub async fn languages(conn: &mut SqliteConnection) -> Result<Vec<Language>, sqlx::Error> {
+    let tags: Vec<String> = sqlx::query_scalar(
+        "select distinct language from person where removed_at_ms is null order by language",
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut read: Vec<Language> = tags.iter().map(|tag| Language::parse(tag)).collect();
+    read.sort_unstable();
+    read.dedup();
+    Ok(read)
 }
 
 /// How many people there are.

@@ -355,7 +355,7 @@ fn check_language(language: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{:?} is not a language; write fi, sv or en",
+        "{:?} is not a language; write en, fi, sv, fr or ja",
         language.chars().take(40).collect::<String>()
     ))
 }

@@ -94,7 +94,7 @@ pub fn check_report(report: &Report) -> Result<(), String> {
     line("how it came", &report.via, WHO_LEN_MAX)?;
     if report.language.len() > 8 {
         return Err(format!(
-            "{:?} is not a language; write fi, sv or en",
+            "{:?} is not a language; write en, fi, sv, fr or ja",
             report.language
         ));
     }

@@ -327,7 +327,7 @@ async fn tell_growth(
     let said = format!(
         "{} alarms by now, newest: {}",
         bundle.count,
-        call::text_in(&bundle.newest, Language::En)
+        call::text_in(&bundle.newest, Language::english())
     );
     let room = RoomId::of_alert(bundle.alert);
     conversations::post(

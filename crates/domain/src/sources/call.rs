@@ -61,7 +61,7 @@ pub(super) async fn alarm(
         let said = format!(
             "{}: nobody could be told: {}",
             alarm.source.name,
-            text_in(&alarm.texts, Language::En)
+            text_in(&alarm.texts, Language::english())
         );
         say_to_duty(conn, entry, &said).await?;
         return Ok(Told::Nobody);
@@ -344,9 +344,8 @@ pub(super) fn text_in(texts: &[(String, String)], language: Language) -> &str {
 
 /// A text of ours in every language; English first, because it serves languages that are missing.
 pub(super) fn in_all(text: impl Fn(Language) -> String) -> Vec<(String, String)> {
-    Language::ALL
-        .into_iter()
-        .rev()
-        .map(|language| (language.tag().to_owned(), text(language)))
+    Language::all()
+        .iter()
+        .map(|language| (language.tag().to_owned(), text(*language)))
         .collect()
 }

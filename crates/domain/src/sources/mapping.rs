@@ -348,7 +348,7 @@ pub(super) fn check(mapping: &Mapping) -> Result<(), String> {
     for (language, template) in &mapping.texts {
         if !(2..=3).contains(&language.len()) || !language.bytes().all(|b| b.is_ascii_lowercase()) {
             return Err(format!(
-                "{language:?} is not a language code; write fi, sv or en"
+                "{language:?} is not a language code; write en, fi, sv, fr or ja"
             ));
         }
         if template.trim().is_empty() {

@@ -405,7 +405,7 @@ fn hold(
     silence: &str,
     script: &mut Script,
 ) -> Result<(), sqlx::Error> {
-    let newest = call::text_in(&signal.texts, texts::Language::En);
+    let newest = call::text_in(&signal.texts, texts::Language::english());
     let newest = texts::clip(newest, 200);
     match held {
         Held::Stopped => {

@@ -23,4 +23,4 @@ pub use self::command::{
 pub(crate) use self::fill::{Fill, words_in};
 pub use self::query::{Listed, Version, find, list, policy, unknown_recipients, version, versions};
 pub use self::rules::{CHANNELS, Mistake, VALUE_LEN_MAX, check, check_policy, hints};
-pub use self::starter::pack;
+pub use self::starter::{languages as starter_languages, pack};

@@ -110,11 +110,14 @@ pub fn check_policy(policy: &Policy) -> Vec<Mistake> {
     mistakes
 }
 
-/// What is allowed and yet may not be meant.
-pub fn hints(template: &Template) -> Vec<Mistake> {
+/// What is allowed and yet may not be meant. `read`: the languages of those who may be called.
+pub fn hints(template: &Template, read: &[Language]) -> Vec<Mistake> {
     let mut hints = Vec::new();
     let mut add = |at: String, problem: String| hints.push(Mistake { at, problem });
-    let spoken = Language::ALL.map(Language::tag);
+    let spoken: Vec<&str> = Language::all()
+        .iter()
+        .map(|language| language.tag())
+        .collect();
     for language in template.texts.keys() {
         if !spoken.contains(&language.as_str()) {
             let problem = format!(
@@ -124,7 +127,7 @@ pub fn hints(template: &Template) -> Vec<Mistake> {
             add(format!("/texts/{language}"), problem);
         }
     }
-    for language in spoken {
+    for language in read.iter().map(|language| language.tag()) {
         if !template.texts.contains_key(language) {
             let problem = format!(
                 "is missing; whoever reads {language} gets {}",
@@ -205,7 +208,7 @@ impl Check<'_> {
         }
         self.line("/name", &template.name, NAME_LEN_MAX, Empty::Refused);
         if !is_language(&template.fallback) {
-            self.add("/fallback", "is not a language; write fi, sv or en");
+            self.add("/fallback", "is not a language; write en, fi, sv, fr or ja");
         }
         if !VALIDITY_MS.contains(&template.validity_ms) {
             self.add(
@@ -482,7 +485,7 @@ impl Check<'_> {
                 let shown: String = language.chars().take(20).collect();
                 self.add(
                     at,
-                    format!("{shown:?} is not a language; write fi, sv or en"),
+                    format!("{shown:?} is not a language; write en, fi, sv, fr or ja"),
                 );
             }
         }

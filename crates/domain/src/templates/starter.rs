@@ -22,15 +22,20 @@ pub fn pack(languages: &[Language]) -> Vec<Template> {
     scenarios.iter().map(of).collect()
 }
 
+/// The languages it is written in.
+pub fn languages() -> [Language; 3] {
+    ["fi", "sv", "en"].map(Language::parse)
+}
+
 /// Words in Finnish, Swedish and English.
 type Words = [&'static str; 3];
 
 fn said(words: Words, language: Language) -> &'static str {
     let [fi, sv, en] = words;
-    match language {
-        Language::Fi => fi,
-        Language::Sv => sv,
-        Language::En => en,
+    match language.tag() {
+        "fi" => fi,
+        "sv" => sv,
+        _ => en,
     }
 }
 
@@ -119,8 +124,8 @@ impl Scenario {
             };
             languages.iter().map(one).collect()
         };
-        let fallback = match languages.contains(&Language::En) {
-            true => Language::En,
+        let fallback = match languages.contains(&Language::english()) {
+            true => Language::english(),
             false => languages.first().copied().unwrap_or_default(),
         };
         Template {

@@ -2,8 +2,8 @@
 
 use super::{
     Attachment, ByLanguage, Command as Templates, Document, Gather, Item, Mistake, Placeholder,
-    Policy, Price, Step, Template, check, find, hints, list, pack, policy, unknown_recipients,
-    version, versions,
+    Policy, Price, Step, Template, check, find, hints, list, pack, policy, starter_languages,
+    unknown_recipients, version, versions,
 };
 use crate::alerts::{self, Answer, Said, Severity, from_template};
 use crate::texts::Language;
@@ -426,7 +426,7 @@ async fn what_may_not_be_meant_is_hinted_at() {
         }],
         ..mail()
     };
-    let mut all = hints(&template);
+    let mut all = hints(&template, &starter_languages());
     all.extend(
         unknown_recipients(&mut world.conn, &template)
             .await
@@ -487,9 +487,9 @@ async fn the_starter_pack_never_overwrites_what_somebody_edited_or_archived() {
         })
     };
     let count = |count| Outcome::Applied(Receipt::Count(count));
-    assert_eq!(world.ask(install(&[Language::En])).await, count(10));
+    assert_eq!(world.ask(install(&[Language::english()])).await, count(10));
     assert_eq!(
-        world.ask(install(&[Language::En])).await,
+        world.ask(install(&[Language::english()])).await,
         Outcome::Unchanged
     );
     let power = find(&mut world.conn, "power").await.unwrap().unwrap();
@@ -503,7 +503,7 @@ async fn the_starter_pack_never_overwrites_what_somebody_edited_or_archived() {
     world
         .ask(Command::Templates(Templates::Archive { key }))
         .await;
-    assert_eq!(world.ask(install(&Language::ALL)).await, count(8));
+    assert_eq!(world.ask(install(&starter_languages())).await, count(8));
     let power = find(&mut world.conn, "power").await.unwrap().unwrap();
     assert_eq!(power.template, edited);
     let mail = find(&mut world.conn, "mail-down").await.unwrap().unwrap();

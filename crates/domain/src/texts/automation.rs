@@ -4,7 +4,7 @@
 use super::Language;
 use super::clean::{clean, clip};
 use super::news::{AlertNews, News, news};
-use crate::vocabulary::{Answer, Automation, Effect, When, Word};
+use crate::vocabulary::{Automation, Effect, When, Word};
 
 /// The longest words of a template's own inside a sentence.
 const INNER_UNITS_MAX: usize = 80;
@@ -29,115 +29,67 @@ fn when(language: Language, when: &When) -> String {
             count,
             answer,
             among,
-        } => answered(language, *count, *answer, &whose(among)),
+        } => {
+            let said = match answer {
+                Some(answer) => format!("\"{}\"", language.answer(*answer)),
+                None => language.word("automation.anything").to_owned(),
+            };
+            let values = [
+                ("n", &*count.to_string()),
+                ("whose", &whose(among)),
+                ("said", &said),
+            ];
+            language.say("automation.answered", &values)
+        }
         When::Nobody {
             after_ms,
             answer,
             among,
-        } => nobody(language, &span(*after_ms), *answer, &whose(among)),
-        When::Complete => match language {
-            Language::En => "When the team is complete".to_owned(),
-            Language::Fi => "Kun ryhmä on koossa".to_owned(),
-            Language::Sv => "När gruppen är fulltalig".to_owned(),
-        },
+        } => {
+            let said = answer.map_or_else(String::new, |answer| {
+                format!(" \"{}\"", language.answer(answer))
+            });
+            let values = [
+                ("whose", &*whose(among)),
+                ("said", &said),
+                ("after", &span(*after_ms)),
+            ];
+            language.say("automation.nobody", &values)
+        }
+        When::Complete => language.word("automation.complete").to_owned(),
         When::Incomplete { after_ms } => {
-            let after = span(*after_ms);
-            match language {
-                Language::En => format!("When the team is not complete {after} after the raise"),
-                Language::Fi => format!("Kun ryhmä ei ole koossa {after} hälytyksestä"),
-                Language::Sv => format!("När gruppen inte är fulltalig {after} efter larmet"),
-            }
+            language.say("automation.incomplete", &[("after", &span(*after_ms))])
         }
-    }
-}
-
-fn answered(language: Language, count: u16, answer: Option<Answer>, whose: &str) -> String {
-    let said = answer.map(|answer| format!("\"{}\"", language.words().answer(answer)));
-    let said = |anything: &str| said.unwrap_or_else(|| anything.to_owned());
-    match (language, count) {
-        (Language::En, 1) => format!("When 1 person{whose} has answered {}", said("anything")),
-        (Language::En, _) => {
-            let said = said("anything");
-            format!("When {count} people{whose} have answered {said}")
-        }
-        (Language::Fi, 1) => format!("Kun 1 henkilö{whose} on vastannut {}", said("jotakin")),
-        (Language::Fi, _) => {
-            let said = said("jotakin");
-            format!("Kun {count} henkilöä{whose} on vastannut {said}")
-        }
-        (Language::Sv, _) => {
-            let said = said("något");
-            format!("När {count} av de larmade{whose} har svarat {said}")
-        }
-    }
-}
-
-fn nobody(language: Language, after: &str, answer: Option<Answer>, whose: &str) -> String {
-    let said = answer.map_or_else(String::new, |answer| {
-        format!(" \"{}\"", language.words().answer(answer))
-    });
-    match language {
-        Language::En => format!("When nobody{whose} has answered{said} {after} after the raise"),
-        Language::Fi => format!("Kun kukaan{whose} ei ole vastannut{said} {after} hälytyksestä"),
-        Language::Sv => format!("När ingen{whose} har svarat{said} {after} efter larmet"),
     }
 }
 
 fn effect(language: Language, effect: &Effect) -> String {
-    match (effect, language) {
-        (Effect::Raise { template, .. }, Language::En) => format!("raise template {template}"),
-        (Effect::Raise { template, .. }, Language::Fi) => format!("hälytä pohjalla {template}"),
-        (Effect::Raise { template, .. }, Language::Sv) => format!("larma med mallen {template}"),
-        (Effect::Add { to }, Language::En) => format!("call also {}", list(to)),
-        (Effect::Add { to }, Language::Fi) => format!("kutsu lisäksi {}", list(to)),
-        (Effect::Add { to }, Language::Sv) => format!("larma också {}", list(to)),
-        (Effect::Post { text }, Language::En) => format!("write \"{}\" in the room", inner(text)),
-        (Effect::Post { text }, Language::Fi) => {
-            format!("kirjoita huoneeseen \"{}\"", inner(text))
+    match effect {
+        Effect::Raise { template, .. } => {
+            language.say("automation.raise", &[("template", template)])
         }
-        (Effect::Post { text }, Language::Sv) => format!("skriv \"{}\" i rummet", inner(text)),
-        (Effect::Severity { severity }, language) => {
-            let word = language.words().severity(*severity);
-            match language {
-                Language::En => format!("make it {word}"),
-                Language::Fi => format!("muuta vakavuudeksi {word}"),
-                Language::Sv => format!("ändra allvarsgraden till {word}"),
-            }
+        Effect::Add { to } => language.say("automation.add", &[("to", &list(to))]),
+        Effect::Post { text } => language.say("automation.post", &[("text", &inner(text))]),
+        Effect::Severity { severity } => {
+            let severity = language.severity(*severity);
+            language.say("automation.severity", &[("severity", severity)])
         }
-        (Effect::Tell { news }, language) => tell(language, *news).to_owned(),
-        (Effect::Close { .. }, Language::En) => "close the alert".to_owned(),
-        (Effect::Close { .. }, Language::Fi) => "päätä hälytys".to_owned(),
-        (Effect::Close { .. }, Language::Sv) => "avsluta larmet".to_owned(),
-    }
-}
-
-fn tell(language: Language, news: Word) -> &'static str {
-    match (language, news) {
-        (Language::En, Word::Complete) => "tell whoever asked for it that the team is complete",
-        (Language::En, Word::NotReached) => "tell whoever asked for it that too few were reached",
-        (Language::Fi, Word::Complete) => "kerro pyytäjälle, että ryhmä on koossa",
-        (Language::Fi, Word::NotReached) => "kerro pyytäjälle, ettei tarpeeksi moni ole tavoitettu",
-        (Language::Sv, Word::Complete) => "meddela beställaren att gruppen är fulltalig",
-        (Language::Sv, Word::NotReached) => "meddela beställaren att för få har nåtts",
+        Effect::Tell { news } => language
+            .word(match news {
+                Word::Complete => "automation.tell.complete",
+                Word::NotReached => "automation.tell.not_reached",
+            })
+            .to_owned(),
+        Effect::Close { .. } => language.word("automation.close").to_owned(),
     }
 }
 
 /// What whoever asked for an alert is told.
 pub fn requester(language: Language, about: AlertNews<'_>, word: Word) -> News {
-    let text = match (language, word) {
-        (Language::En, Word::Complete) => "The team is complete.",
-        (Language::En, Word::NotReached) => {
-            "Too few have been reached so far; calling goes on. Decide what to do meanwhile."
-        }
-        (Language::Fi, Word::Complete) => "Ryhmä on koossa.",
-        (Language::Fi, Word::NotReached) => {
-            "Tarpeeksi monta ei ole vielä tavoitettu; kutsuminen jatkuu. Päätä, mitä sillä välin tehdään."
-        }
-        (Language::Sv, Word::Complete) => "Gruppen är fulltalig.",
-        (Language::Sv, Word::NotReached) => {
-            "För få har nåtts hittills; larmandet fortsätter. Besluta vad som görs under tiden."
-        }
-    };
+    let text = language.word(match word {
+        Word::Complete => "automation.news.complete",
+        Word::NotReached => "automation.news.not_reached",
+    });
     news(language, about, "", text)
 }
 
@@ -173,7 +125,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::vocabulary::Severity;
+    use crate::vocabulary::{Answer, Severity};
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -226,7 +178,7 @@ mod tests {
             },
         ];
         let mut shown = String::new();
-        for language in [Language::En, Language::Fi, Language::Sv] {
+        for language in ["en", "fi", "sv"].map(Language::parse) {
             for one in &all {
                 shown.push_str(&automation(language, one));
                 shown.push('\n');

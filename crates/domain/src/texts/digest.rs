@@ -1,12 +1,6 @@
 //! What was said in a room, for those who follow it by text or mail.
-//!
-//! By language tag rather than by [`Language`]: these words are there in French and Japanese as well ([`RoomWords`]). The
-//! orders in them are in a language that orders are understood in.
-//!
-//! [`RoomWords`]: super::catalogue::RoomWords
 
 use super::clean::{clean, clip};
-use super::language::room_words;
 use super::page::ORGANISATION_UNITS_MAX;
 use super::{Language, Verb};
 
@@ -61,12 +55,12 @@ pub struct Worded {
 }
 
 /// A digest as a text: all of it, shortened, or the newest messages that fit and how many do not. Oldest first.
-pub fn digest(tag: &str, digest: &Digest<'_>) -> Worded {
+pub fn digest(language: Language, digest: &Digest<'_>) -> Worded {
     let mut kept: Vec<&DigestLine> = digest.lines.iter().collect();
     loop {
         let shortest = LINE_UNITS[LINE_UNITS.len() - 1];
         for units in LINE_UNITS {
-            let body = whole(tag, digest, &kept, units);
+            let body = whole(language, digest, &kept, units);
             if super::parts(&body) <= DIGEST_PARTS_MAX || (kept.is_empty() && units == shortest) {
                 return Worded {
                     subject: String::new(),
@@ -81,10 +75,10 @@ pub fn digest(tag: &str, digest: &Digest<'_>) -> Worded {
 }
 
 /// A digest as a mail.
-pub fn digest_mail(tag: &str, digest: &Digest<'_>) -> Worded {
+pub fn digest_mail(language: Language, digest: &Digest<'_>) -> Worded {
     let skipped = digest.lines.len().saturating_sub(MAIL_LINES_MAX);
     let kept: Vec<&DigestLine> = digest.lines.iter().skip(skipped).collect();
-    let body = whole(tag, digest, &kept, MAIL_LINE_UNITS_MAX);
+    let body = whole(language, digest, &kept, MAIL_LINE_UNITS_MAX);
     Worded {
         subject: head(digest),
         body: format!("{body}\n"),
@@ -92,46 +86,43 @@ pub fn digest_mail(tag: &str, digest: &Digest<'_>) -> Worded {
     }
 }
 
-/// The language a digest is worded in for somebody of this one.
-pub fn digest_tag(tag: &str) -> &'static str {
-    room_words(tag).tag()
-}
-
 /// What a digest's mail says about answering it.
-pub fn reply_to_digest(tag: &str) -> &'static str {
-    room_words(tag).reply_to_digest()
+pub fn reply_to_digest(language: Language) -> &'static str {
+    language.word("room.reply_to_digest")
 }
 
 /// Offers somebody who is coming what is said in the room of their alert.
-pub fn offer_room(tag: &str, room: &str) -> String {
-    let follow = Verb::Follow.word(Language::parse(tag));
-    format!("{} {follow} {}", room_words(tag).offer_room(), name(room))
+pub fn offer_room(language: Language, room: &str) -> String {
+    let (offer, follow) = (language.word("room.offer"), Verb::Follow.word(language));
+    format!("{offer} {follow} {}", name(room))
 }
 
 /// What whoever follows a room from now on is told.
-pub fn follows(tag: &str, room: &str) -> String {
-    let (room, language) = (name(room), Language::parse(tag));
+pub fn follows(language: Language, room: &str) -> String {
+    let room = name(room);
     let (write, stop) = (Verb::Room.word(language), Verb::Unfollow.word(language));
-    room_words(tag).follows(
-        &room,
-        &format!("{write} {room} ..."),
-        &format!("{stop} {room}"),
-    )
+    let values = [
+        ("room", &*room),
+        ("write", &format!("{write} {room} ...")),
+        ("stop", &format!("{stop} {room}")),
+    ];
+    language.say("room.follows", &values)
 }
 
 /// What whoever follows a room no more is told.
-pub fn follows_no_more(tag: &str, room: &str) -> String {
-    room_words(tag).follows_no_more(&name(room))
+pub fn follows_no_more(language: Language, room: &str) -> String {
+    language.say("room.follows_no_more", &[("room", &name(room))])
 }
 
 /// Words or an order could be meant for several rooms, or for none: which there are, and what to text.
-pub fn which_room(tag: &str, verb: Verb, rooms: &[String]) -> String {
-    let verb = verb.word(Language::parse(tag));
+pub fn which_room(language: Language, verb: Verb, rooms: &[String]) -> String {
     let rooms: Vec<String> = rooms.iter().map(|room| name(room)).collect();
-    match rooms.first() {
-        Some(first) => room_words(tag).which_room(&rooms.join(", "), &format!("{verb} {first}")),
-        None => room_words(tag).no_room().to_owned(),
-    }
+    let Some(first) = rooms.first() else {
+        return language.word("room.none").to_owned();
+    };
+    let example = format!("{} {first}", verb.word(language));
+    let values = [("rooms", &*rooms.join(", ")), ("example", &example)];
+    language.say("room.which", &values)
 }
 
 fn name(room: &str) -> String {
@@ -143,12 +134,12 @@ fn head(digest: &Digest<'_>) -> String {
     format!("{organisation} {}", name(digest.room))
 }
 
-fn whole(tag: &str, digest: &Digest<'_>, kept: &[&DigestLine], units: usize) -> String {
-    let words = room_words(tag);
+fn whole(language: Language, digest: &Digest<'_>, kept: &[&DigestLine], units: usize) -> String {
+    let counted = |key, count: u64| language.say(key, &[("n", &count.to_string())]);
     let left_out = digest.earlier + (digest.lines.len() - kept.len()) as u64;
     let mut said = vec![format!("{}:", head(digest))];
     if left_out > 0 {
-        said.push(words.left_out(left_out));
+        said.push(counted("room.left_out", left_out));
     }
     let line = |line: &&DigestLine| {
         let text = format!("{}: {}", clean(&line.author), clean(&line.text));
@@ -156,13 +147,13 @@ fn whole(tag: &str, digest: &Digest<'_>, kept: &[&DigestLine], units: usize) -> 
     };
     said.extend(kept.iter().map(line));
     if digest.restricted > 0 {
-        said.push(words.in_the_app(digest.restricted));
+        said.push(counted("room.in_the_app", digest.restricted));
     }
     if digest.last {
-        said.push(words.no_more_for_now().to_owned());
+        said.push(language.word("room.no_more_for_now").to_owned());
     }
-    let write = Verb::Room.word(Language::parse(tag));
-    let to_write = words.to_write();
+    let write = Verb::Room.word(language);
+    let to_write = language.word("room.to_write");
     said.push(format!("{to_write} {write} {} ...", name(digest.room)));
     said.join("\n")
 }
@@ -197,7 +188,7 @@ mod tests {
     #[test]
     fn a_digest_is_read_from_the_oldest_and_says_what_it_leaves_out() {
         let few = [line("Anna: gate 5"), line("Bela: ok")];
-        let found = digest("en", &of(&few));
+        let found = digest(Language::parse("en"), &of(&few));
         assert_eq!(
             (found.body.as_str(), found.shown),
             (
@@ -209,7 +200,7 @@ mod tests {
             .map(|n| line(&format!("Anna: message {n} of a long evening")))
             .collect();
         many[1].calls = true;
-        let found = digest("sv", &of(&many));
+        let found = digest(Language::parse("sv"), &of(&many));
         assert!(parts(&found.body) <= DIGEST_PARTS_MAX, "{}", found.body);
         let left_out = format!("(+{} tidigare utelämnade)", 40 - found.shown);
         assert!(found.body.contains(&left_out), "{}", found.body);
@@ -234,7 +225,7 @@ mod tests {
                 last: true,
                 ..of(&[])
             };
-            let body = digest(tag, &told).body;
+            let body = digest(Language::parse(tag), &told).body;
             assert!(body.contains(restricted) && body.contains(last), "{body}");
             assert!(parts(&body) <= DIGEST_PARTS_MAX, "{body}");
         }
@@ -243,21 +234,17 @@ mod tests {
     #[test]
     fn every_language_speaks_of_rooms_in_words_of_its_own() {
         let mut said = std::collections::BTreeSet::new();
-        for tag in ["en", "fi", "sv", "fr", "ja"] {
-            assert_eq!(digest_tag(tag), tag);
+        for &language in Language::all() {
             let all = [
-                follows(tag, "118"),
-                follows_no_more(tag, "118"),
-                which_room(tag, Verb::Room, &[]),
-                offer_room(tag, "118"),
-                reply_to_digest(tag).to_owned(),
+                follows(language, "118"),
+                follows_no_more(language, "118"),
+                which_room(language, Verb::Room, &[]),
+                offer_room(language, "118"),
+                reply_to_digest(language).to_owned(),
             ];
             for text in all {
-                assert!(said.insert(text.clone()), "{tag} borrows: {text}");
+                assert!(said.insert(text.clone()), "{language:?} borrows: {text}");
             }
-        }
-        for language in Language::ALL {
-            assert_eq!(digest_tag(language.tag()), language.tag());
         }
     }
 
@@ -269,12 +256,13 @@ mod tests {
             last: true,
             ..of(&[])
         };
+        let french = Language::parse("fr");
         let texts = [
-            digest("fr", &told).body,
-            follows("fr", "118"),
-            follows_no_more("fr", "118"),
-            which_room("fr", Verb::Room, &["118".to_owned(), "ops".to_owned()]),
-            which_room("fr", Verb::Room, &[]),
+            digest(french, &told).body,
+            follows(french, "118"),
+            follows_no_more(french, "118"),
+            which_room(french, Verb::Room, &["118".to_owned(), "ops".to_owned()]),
+            which_room(french, Verb::Room, &[]),
         ];
         for text in texts {
             assert!(crate::texts::measure(&text).gsm7, "{text}");
@@ -286,7 +274,7 @@ mod tests {
         let many: Vec<DigestLine> = (0..60)
             .map(|n| line(&format!("Anna: {n} {}", "x".repeat(500))))
             .collect();
-        let found = digest_mail("en", &of(&many));
+        let found = digest_mail(Language::parse("en"), &of(&many));
         assert_eq!(
             (found.subject.as_str(), found.shown),
             ("Aurora Energy 118", 50)
@@ -310,10 +298,10 @@ mod tests {
                 .map(|(author, text, calls)| DigestLine { author, text, calls })
                 .collect();
             let told = Digest { organisation: &organisation, room: "118", lines: &lines, earlier, restricted, last };
-            let found = digest(&tag, &told);
+            let found = digest(Language::parse(&tag), &told);
             prop_assert!(parts(&found.body) <= DIGEST_PARTS_MAX + 1, "{}", found.body);
             let left_out = earlier + lines.len() as u64 - found.shown;
-            let counted = room_words(&tag).left_out(left_out);
+            let counted = Language::parse(&tag).say("room.left_out", &[("n", &left_out.to_string())]);
             prop_assert_eq!(found.body.contains(&counted), left_out > 0);
         }
     }

@@ -1,20 +1,15 @@
 //! Every text Holdfast sends to people, in their language (DESIGN §4.5).
 //!
-//! Pure: no rows, no clock, no chance. The words live in one file per language behind [`catalogue::Words`], so that a
-//! language with a missing text does not compile; what is said about rooms is there in more languages. What people wrote
+//! Pure: no rows, no clock, no chance. The words themselves are data, in the catalogue that the app reads too (`words`,
+//! keys that begin with `sms.`); here is which of them are said, and how long they may become. What people wrote
 //! themselves is cleaned before it enters a text.
 //!
 //! A text about an alert is frozen once per language; the code of each person is left open as [`CODE_MARK`] and filled
 //! in by [`finish`] when the text leaves. Codes are digits and nothing here contains a link.
 
 mod automation;
-mod catalogue;
 mod clean;
 mod digest;
-mod en;
-mod fi;
-mod fr;
-mod ja;
 mod language;
 mod news;
 mod order;
@@ -26,7 +21,6 @@ mod reply;
 mod report;
 mod second;
 mod source;
-mod sv;
 mod verbs;
 mod watch;
 
@@ -34,8 +28,8 @@ pub use self::automation::{automation, requester};
 pub(crate) use self::clean::steers;
 pub use self::clean::{clean, clip, neutral};
 pub use self::digest::{
-    DIGEST_PARTS_MAX, Digest, DigestLine, Worded, digest, digest_mail, digest_tag, follows,
-    follows_no_more, offer_room, reply_to_digest, which_room,
+    DIGEST_PARTS_MAX, Digest, DigestLine, Worded, digest, digest_mail, follows, follows_no_more,
+    offer_room, reply_to_digest, which_room,
 };
 pub use self::language::Language;
 pub use self::news::{AlertNews, Briefing, News, briefing, not_needed, role_briefing, update};

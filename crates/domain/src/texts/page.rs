@@ -53,14 +53,14 @@ pub struct Marks {
 ///
 /// Never more than [`SMS_PARTS_MAX`] parts, whatever [`finish`] adds: the alert's text is cut, the rest is kept.
 pub fn page(page: PageText<'_>) -> String {
-    let words = page.language.words();
-    let head = head(page.language, page.organisation, page.status, page.number);
+    let language = page.language;
+    let head = head(language, page.organisation, page.status, page.number);
     let gather = match clip(&clean(page.gather), GATHER_UNITS_MAX) {
         empty if empty.is_empty() => empty,
-        place => format!("\n{}: {place}", words.gather()),
+        place => format!("\n{}: {place}", language.word("gather")),
     };
     let answer = how_to_answer(page);
-    let check = words.how_to_check();
+    let check = language.word("how_to_check");
     let frozen = |text: &str| format!("{head} {text}{gather}\n{answer} {check}");
     let longest_code = if page.high_assurance {
         "000000"
@@ -77,9 +77,30 @@ pub fn page(page: PageText<'_>) -> String {
 
 /// What a text says in which the code is left open.
 pub(super) fn how_to_answer(page: PageText<'_>) -> String {
-    let words = page.language.words();
-    let mark = &mut [0; 4];
-    words.how_to_answer(CODE_MARK.encode_utf8(mark), page.kind, page.answers)
+    answers(
+        page.language,
+        &CODE_MARK.to_string(),
+        page.kind,
+        page.answers,
+    )
+}
+
+/// The answers offered, behind `code`: `Reply 4711 1=coming …`.
+pub(super) fn answers(
+    language: Language,
+    code: &str,
+    kind: AlertKind,
+    offered: &[Answer],
+) -> String {
+    let mut text = format!("{} {code}", language.word("reply"));
+    for answer in offered {
+        text.push_str(&format!(
+            " {}={}",
+            kind.digit(*answer),
+            language.hint(*answer)
+        ));
+    }
+    text
 }
 
 /// Where to gather, in parts. Each may be empty.
@@ -95,12 +116,11 @@ pub struct GatherText<'a> {
 
 /// Where to gather on one line: `Gate 3, alternate: gate 5, bridge: +358 9 1234 PIN 77`.
 pub fn gather(language: Language, gather: GatherText<'_>) -> String {
-    let words = language.words();
     let labelled = |label: &str, text: &str| match text {
         "" => String::new(),
         text => format!("{label}: {text}"),
     };
-    let bridge = labelled(words.bridge(), gather.bridge);
+    let bridge = labelled(language.word("gather.bridge"), gather.bridge);
     let pin = match gather.pin {
         "" => String::new(),
         pin => format!("PIN {pin}"),
@@ -108,7 +128,7 @@ pub fn gather(language: Language, gather: GatherText<'_>) -> String {
     let by_phone = [bridge, pin].join(" ");
     let parts = [
         gather.place.to_owned(),
-        labelled(words.alternate(), gather.alternate),
+        labelled(language.word("gather.alternate"), gather.alternate),
         by_phone.trim().to_owned(),
     ];
     let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -117,34 +137,34 @@ pub fn gather(language: Language, gather: GatherText<'_>) -> String {
 
 /// Subject and body of the mail that calls people.
 pub fn page_mail(page: PageText<'_>) -> (String, String) {
-    let words = page.language.words();
+    let language = page.language;
     let text = clean(page.text);
-    let head = head(page.language, page.organisation, page.status, page.number);
+    let head = head(language, page.organisation, page.status, page.number);
     let subject = format!("{head} {}", clip(&text, SUBJECT_TEXT_UNITS_MAX));
-    let mut body = format!("{head} {}\n\n{text}\n", words.severity(page.severity));
+    let mut body = format!("{head} {}\n\n{text}\n", language.severity(page.severity));
     let gather = clean(page.gather);
     if !gather.is_empty() {
-        body.push_str(&format!("\n{}: {gather}\n", words.gather()));
+        body.push_str(&format!("\n{}: {gather}\n", language.word("gather")));
     }
     let answer = how_to_answer(page);
     body.push_str(&format!(
         "\n{}\n{answer} {}\n",
-        words.answer_by_sms(),
-        words.how_to_check()
+        language.word("answer_by_sms"),
+        language.word("how_to_check")
     ));
     (subject, body)
 }
 
 /// The SMS that tells everyone who was or may have been told to stand down.
 pub fn call_off(text: CallOffText<'_>) -> String {
-    let words = text.language.words();
-    let head = head(text.language, text.organisation, text.status, text.number);
+    let language = text.language;
+    let head = head(language, text.organisation, text.status, text.number);
     let frozen = |reason: &str| {
         let gap = if reason.is_empty() { "" } else { " " };
         format!(
             "{head} {}{gap}{reason}\n{}",
-            words.called_off(),
-            words.stand_down()
+            language.word("called_off"),
+            language.word("stand_down")
         )
     };
     frozen(&cut_to_fit(
@@ -157,15 +177,15 @@ pub fn call_off(text: CallOffText<'_>) -> String {
 
 /// Subject and body of the mail that tells people to stand down.
 pub fn call_off_mail(text: CallOffText<'_>) -> (String, String) {
-    let words = text.language.words();
-    let head = head(text.language, text.organisation, text.status, text.number);
+    let language = text.language;
+    let head = head(language, text.organisation, text.status, text.number);
     let reason = clean(text.reason);
-    let subject = format!("{head} {}", words.called_off());
-    let mut body = format!("{head} {}\n", words.called_off());
+    let subject = format!("{head} {}", language.word("called_off"));
+    let mut body = format!("{head} {}\n", language.word("called_off"));
     if !reason.is_empty() {
         body.push_str(&format!("\n{reason}\n"));
     }
-    body.push_str(&format!("\n{}\n", words.stand_down()));
+    body.push_str(&format!("\n{}\n", language.word("stand_down")));
     (subject, body)
 }
 
@@ -177,17 +197,11 @@ pub fn finish(body: &str, code: &str, marks: &Marks) -> String {
     } else {
         body.replace(CODE_MARK, code)
     };
-    let words = marks.language.words();
-    let possible_repeat = marks
-        .possible_repeat
-        .then(|| words.possible_repeat().to_owned());
-    let renumbered = marks
-        .renumbered
-        .then(|| words.answer_to_this_number().to_owned());
-    let alone = marks
-        .alone
-        .as_deref()
-        .map(|site| words.alone(&self::site(site)));
+    let word = |key| marks.language.word(key).to_owned();
+    let possible_repeat = marks.possible_repeat.then(|| word("possible_repeat"));
+    let renumbered = marks.renumbered.then(|| word("answer_to_this_number"));
+    let alone = |name: &String| marks.language.say("alone", &[("site", &site(name))]);
+    let alone = marks.alone.as_ref().map(alone);
     for mark in [possible_repeat, renumbered, alone].into_iter().flatten() {
         if !text.ends_with('\n') {
             text.push(' ');
@@ -219,12 +233,17 @@ const SMS_UNITS_MAX: usize = SMS_PARTS_MAX * 160;
 
 /// Code, drill or test prefix, organisation and number, so that these are read first whatever follows.
 pub(super) fn head(language: Language, organisation: &str, status: Status, number: &str) -> String {
-    let words = language.words();
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     match status {
         Status::Actual => format!("{CODE_MARK} {organisation} {number}:"),
-        Status::Exercise => format!("{CODE_MARK} {} {organisation} {number}:", words.exercise()),
-        Status::Test => format!("{CODE_MARK} {} {organisation} {number}:", words.test()),
+        Status::Exercise => format!(
+            "{CODE_MARK} {} {organisation} {number}:",
+            language.word("exercise")
+        ),
+        Status::Test => format!(
+            "{CODE_MARK} {} {organisation} {number}:",
+            language.word("test")
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Language;
 use super::clean::{clean, clip};
 use super::order::absurd;
-use super::page::ORGANISATION_UNITS_MAX;
+use super::page::{ORGANISATION_UNITS_MAX, answers};
 use crate::time::CivilTime;
 use crate::vocabulary::{AlertKind, Answer};
 
@@ -88,31 +88,41 @@ pub fn confirmation(
     answer: Answer,
     arrival: Arrival<'_>,
 ) -> String {
-    let words = about.language.words();
+    let language = about.language;
     let said = match arrival {
-        Arrival::In { minutes, at } => words.arriving(minutes, &at.to_hh_mm()),
-        Arrival::Unsaid | Arrival::Absurd(_) => words.answer(answer).to_owned(),
+        Arrival::In { minutes, at } => language.say(
+            "arriving",
+            &[("minutes", &minutes.to_string()), ("time", &at.to_hh_mm())],
+        ),
+        Arrival::Unsaid | Arrival::Absurd(_) => language.answer(answer).to_owned(),
     };
-    let noted = words.noted(&at.to_hh_mm(), &person(name), &said, &alert(about));
+    let values = [
+        ("time", &*at.to_hh_mm()),
+        ("name", &person(name)),
+        ("answer", &said),
+        ("alert", &alert(about)),
+    ];
+    let noted = language.say("noted", &values);
     match arrival {
-        Arrival::Absurd(said) => format!("{noted} {}", absurd(about.language, said)),
+        Arrival::Absurd(said) => format!("{noted} {}", absurd(language, said)),
         Arrival::Unsaid | Arrival::In { .. } => noted,
     }
 }
 
 /// How the alert ended, when, and that the late answer is on record with its own time.
 pub fn late(about: About<'_>, late: &LateAnswer<'_>) -> String {
-    let words = about.language.words();
-    let recorded = words.recorded_late(
-        &late.at.to_hh_mm(),
-        &person(late.name),
-        words.answer(late.answer),
-    );
+    let language = about.language;
+    let values = [
+        ("time", &*late.at.to_hh_mm()),
+        ("name", &person(late.name)),
+        ("answer", language.answer(late.answer)),
+    ];
+    let recorded = language.say("recorded_late", &values);
     let ended = closed(about, &late.ended);
     match late.first_answer_at {
         Some(first) => format!(
             "{ended} {recorded} {}",
-            words.first_answer(&first.to_hh_mm())
+            language.say("first_answer", &[("time", &first.to_hh_mm())])
         ),
         None => format!("{ended} {recorded}"),
     }
@@ -120,36 +130,37 @@ pub fn late(about: About<'_>, late: &LateAnswer<'_>) -> String {
 
 /// How the alert ended, and when.
 pub fn closed(about: About<'_>, ended: &Ended) -> String {
-    let words = about.language.words();
+    let (key, into) = match &ended.how {
+        EndedHow::Resolved => ("was_resolved", ""),
+        EndedHow::CalledOff => ("was_called_off", ""),
+        EndedHow::Joined { into } => ("was_joined", into.as_str()),
+    };
     let (alert, time) = (alert(about), ended.at.to_hh_mm());
-    match &ended.how {
-        EndedHow::Resolved => words.was_resolved(&alert, &time),
-        EndedHow::CalledOff => words.was_called_off(&alert, &time),
-        EndedHow::Joined { into } => words.was_joined(&alert, into, &time),
-    }
+    let values = [("alert", &*alert), ("time", &time), ("into", into)];
+    about.language.say(key, &values)
 }
 
 /// Asks for the code that a critical alert wants: `Send 4711 1`.
 pub fn ask_back(about: About<'_>, code: &str, answer: Answer) -> String {
-    let words = about.language.words();
-    let send = send(about.kind, code, answer);
-    words.ask_back(&alert(about), &send, words.answer(answer))
+    let values = [
+        ("alert", &*alert(about)),
+        ("send", &send(about.kind, code, answer)),
+        ("answer", about.language.answer(answer)),
+    ];
+    about.language.say("ask_back", &values)
 }
 
 /// Lists the codes of open alerts, because the answer did not say which one it meant.
 pub fn ambiguous(language: Language, answer: Answer, open: &[OpenCode]) -> String {
-    let words = language.words();
-    format!("{} {}", words.several_open(), list(language, answer, open))
+    let several = language.word("several_open");
+    format!("{several} {}", list(language, answer, open))
 }
 
 /// The code is not one of this person's; lists those that are.
 pub fn unknown_code(language: Language, code: &str, answer: Answer, open: &[OpenCode]) -> String {
-    let words = language.words();
-    format!(
-        "{} {}",
-        words.unknown_code(&clip(&clean(code), CODE_UNITS_MAX)),
-        list(language, answer, open)
-    )
+    let code = clip(&clean(code), CODE_UNITS_MAX);
+    let unknown = language.say("unknown_code", &[("code", &code)]);
+    format!("{unknown} {}", list(language, answer, open))
 }
 
 /// The code is not known at a site that is cut off; it is kept. Names numbers of other nodes to text as well.
@@ -159,9 +170,12 @@ pub fn code_elsewhere(language: Language, site: &str, numbers: &[String]) -> Str
         .take(NUMBERS_MAX)
         .map(String::as_str)
         .collect();
-    language
-        .words()
-        .code_elsewhere(&super::page::site(site), &numbers.join(", "))
+    let noted = language.say("code_elsewhere", &[("site", &super::page::site(site))]);
+    if numbers.is_empty() {
+        return noted;
+    }
+    let values = [("numbers", &*numbers.join(", "))];
+    format!("{noted} {}", language.say("code_elsewhere.also", &values))
 }
 
 /// One text for all that waited so long that nobody should get them one by one (PRODUCT L-22).
@@ -172,7 +186,6 @@ pub fn backlog(
     newest: (&str, &str),
     open: &[String],
 ) -> String {
-    let words = language.words();
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     let (number, text) = newest;
     let newest = format!("{number} {}", clip(&clean(text), SENT_TEXT_UNITS_MAX));
@@ -180,98 +193,109 @@ pub fn backlog(
     if open.len() > BACKLOG_MAX {
         named.push("...");
     }
-    words.backlog(&organisation, count, newest.trim_end(), &named.join(", "))
+    let open = match named.join(", ") {
+        none if none.is_empty() => language.word("backlog.none").to_owned(),
+        named => language.say("backlog.open", &[("open", &named)]),
+    };
+    let values = [
+        ("organisation", &*organisation),
+        ("n", &count.to_string()),
+        ("newest", newest.trim_end()),
+        ("open", &open),
+    ];
+    language.say("backlog", &values)
 }
 
 /// The code was right, but too many wrong ones came from this number (SECURITY T-9).
 pub fn not_counted(about: About<'_>) -> String {
-    about.language.words().not_counted(&alert(about))
+    let alert = alert(about);
+    about.language.say("not_counted", &[("alert", &alert)])
 }
 
 /// What a mail says about answering it by mail.
 pub fn reply_by_mail(language: Language) -> &'static str {
-    match language {
-        Language::En => {
-            "Or reply to this mail, with the number of your answer in the first line: 1"
-        }
-        Language::Fi => {
-            "Tai vastaa tähän viestiin ja kirjoita vastauksesi numero ensimmäiselle riville: 1"
-        }
-        Language::Sv => "Eller svara på detta mejl med numret på ditt svar på första raden: 1",
-    }
+    language.word("reply_by_mail")
 }
 
 /// This mail was answered before: what was written is shown, and how to say something else.
 pub fn mail_used(about: About<'_>, code: &str) -> String {
-    let words = about.language.words();
-    let newest = match about.language {
-        Language::En => {
-            "Each of our mails is answered once. To change your answer, reply to our newest mail, or text us:"
-        }
-        Language::Fi => {
-            "Kuhunkin viestiimme vastataan kerran. Muuta vastaustasi vastaamalla uusimpaan viestiimme tai tekstiviestillä:"
-        }
-        Language::Sv => {
-            "Varje mejl från oss besvaras en gång. Ändra ditt svar genom att svara på vårt senaste mejl eller per sms:"
-        }
-    };
+    let newest = about.language.word("mail_used");
     format!(
         "{} {newest} {}",
-        words.shown_in_room(&alert(about)),
-        words.how_to_answer(code, about.kind, about.kind.answers())
+        shown_in_room(about),
+        all_answers(about, code)
     )
 }
 
 /// What went to this number, newest first, or that nothing did in `hours`.
 pub fn genuine(language: Language, organisation: &str, sent: &[Sent], hours: u64) -> String {
-    let words = language.words();
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     if sent.is_empty() {
-        return words.told_nothing(&organisation, hours);
+        let values = [
+            ("organisation", &*organisation),
+            ("hours", &hours.to_string()),
+        ];
+        return language.say("told.nothing", &values);
     }
     let line = |sent: &Sent| {
         let time = sent.at.to_rfc3339();
         // "2026-11-21T03:12:05.250Z": the day matters, the seconds do not.
         let text = clip(&clean(&sent.text), SENT_TEXT_UNITS_MAX);
         let text = if sent.called_off {
-            format!("{} {text}", words.called_off())
+            format!("{} {text}", language.word("called_off"))
         } else {
             text
         };
-        words.told_line(&time[..16].replace('T', " "), sent.number.as_deref(), &text)
+        let time = time[..16].replace('T', " ");
+        let number = sent.number.as_deref();
+        let key = match number {
+            Some(_) => "told.alert",
+            None => "told.other",
+        };
+        let values = [
+            ("time", &*time),
+            ("number", number.unwrap_or_default()),
+            ("text", &text),
+        ];
+        language.say(key, &values)
     };
     let lines: Vec<String> = sent.iter().take(SENT_MAX).map(line).collect();
-    format!("{}\n{}", words.told(&organisation), lines.join("\n"))
+    let told = language.say("told", &[("organisation", &organisation)]);
+    format!("{told}\n{}", lines.join("\n"))
 }
 
 /// To a number without an open alert: the message is kept, and what it is not.
 pub fn duty_inbox_reply(language: Language, organisation: &str) -> String {
-    language
-        .words()
-        .duty_inbox(&clip(&clean(organisation), ORGANISATION_UNITS_MAX))
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    language.say("duty_inbox", &[("organisation", &organisation)])
 }
 
 /// To somebody who called a modem: that this is no answer, and how to answer what is open.
 pub fn no_calls(language: Language, organisation: &str, open: &[OpenCode]) -> String {
-    let words = language.words();
-    let said = words.no_calls(&clip(&clean(organisation), ORGANISATION_UNITS_MAX));
+    let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
+    let said = language.say("no_calls", &[("organisation", &organisation)]);
     if open.is_empty() {
         return said;
     }
     let codes = list(language, Answer::Coming, open);
-    format!("{said} {} {codes}", words.reply())
+    format!("{said} {} {codes}", language.word("reply"))
 }
 
 /// Asks whether a test woke somebody.
 pub fn wake_question(language: Language, organisation: &str, code: &str) -> String {
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
-    language.words().wake_question(&organisation, code)
+    let values = [("organisation", &*organisation), ("code", code)];
+    language.say("wake_question", &values)
 }
 
 /// What was noted of a test.
 pub fn wake_noted(language: Language, organisation: &str, woke: bool) -> String {
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
-    language.words().wake_noted(&organisation, woke)
+    let key = match woke {
+        true => "wake_noted.woke",
+        false => "wake_noted.slept",
+    };
+    language.say(key, &[("organisation", &organisation)])
 }
 
 /// Asks somebody to wake another person, who is called to an alert and asked for it.
@@ -282,17 +306,13 @@ pub fn wake(language: Language, organisation: &str, number: &str, sleeper: &str)
         number,
         kind: AlertKind::Alert,
     };
-    language.words().wake(&alert(about), &person(sleeper))
+    let values = [("alert", &*alert(about)), ("name", &person(sleeper))];
+    language.say("wake", &values)
 }
 
 /// The message is in the alert's room, and how to answer for real.
 pub fn room_posted(about: About<'_>, code: &str) -> String {
-    let words = about.language.words();
-    format!(
-        "{} {}",
-        words.shown_in_room(&alert(about)),
-        words.how_to_answer(code, about.kind, about.kind.answers())
-    )
+    format!("{} {}", shown_in_room(about), all_answers(about, code))
 }
 
 /// Longest name of a person in a text.
@@ -316,7 +336,17 @@ const SENT_TEXT_UNITS_MAX: usize = 60;
 
 pub(super) fn alert(about: About<'_>) -> String {
     let organisation = clip(&clean(about.organisation), ORGANISATION_UNITS_MAX);
-    about.language.words().alert(about.number, &organisation)
+    let values = [("number", about.number), ("organisation", &organisation)];
+    about.language.say("alert", &values)
+}
+
+fn shown_in_room(about: About<'_>) -> String {
+    let alert = alert(about);
+    about.language.say("shown_in_room", &[("alert", &alert)])
+}
+
+fn all_answers(about: About<'_>, code: &str) -> String {
+    answers(about.language, code, about.kind, about.kind.answers())
 }
 
 pub(super) fn person(name: &str) -> String {
@@ -324,12 +354,11 @@ pub(super) fn person(name: &str) -> String {
 }
 
 fn list(language: Language, answer: Answer, open: &[OpenCode]) -> String {
-    let words = language.words();
-    let lines: Vec<String> = open
-        .iter()
-        .take(OPEN_MAX)
-        .map(|o| words.open_code(&send(o.kind, &o.code, answer), &o.number))
-        .collect();
+    let line = |open: &OpenCode| {
+        let send = send(open.kind, &open.code, answer);
+        language.say("open_code", &[("send", &send), ("number", &open.number)])
+    };
+    let lines: Vec<String> = open.iter().take(OPEN_MAX).map(line).collect();
     lines.join(", ")
 }
 

@@ -1,5 +1,5 @@
-//! The words that begin an order by text (DESIGN §4.5). Lower case, without accents, as inbound texts are folded. Every
-//! language's words are understood from everybody: a Finn may order in Swedish.
+//! The words that begin an order by text (DESIGN §4.5). In the catalogue they stand lower case, without accents, as inbound
+//! texts are folded. Every language's words are understood from everybody: a Finn may order in Swedish.
 
 use super::Language;
 
@@ -34,10 +34,23 @@ pub enum Verb {
     Report,
 }
 
-/// A verb, as our texts write it, and what begins it.
-type Phrases = &'static [(Verb, &'static str, &'static [&'static [&'static str]])];
-
 impl Verb {
+    const ALL: [Self; 13] = [
+        Self::Start,
+        Self::Status,
+        Self::Who,
+        Self::Add,
+        Self::Tell,
+        Self::Room,
+        Self::Follow,
+        Self::Unfollow,
+        Self::Mute,
+        Self::CallOff,
+        Self::Take,
+        Self::Help,
+        Self::Report,
+    ];
+
     /// Whether it is about an alert that there is, so that a code may name it.
     pub fn names_alert(self) -> bool {
         match self {
@@ -56,113 +69,43 @@ impl Verb {
 
     /// The word as a text of ours writes it.
     pub fn word(self, language: Language) -> &'static str {
-        let own = of(language).iter().find(|(verb, ..)| *verb == self);
-        own.map_or("", |(_, word, _)| word)
+        let (word, _) = self.keys();
+        language.word(word)
+    }
+
+    /// Where the catalogue has the word that our texts write, and the phrases that begin the order, with commas between.
+    fn keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Start => ("verb.start", "verb.start.said"),
+            Self::Status => ("verb.status", "verb.status.said"),
+            Self::Who => ("verb.who", "verb.who.said"),
+            Self::Add => ("verb.add", "verb.add.said"),
+            Self::Tell => ("verb.tell", "verb.tell.said"),
+            Self::Room => ("verb.room", "verb.room.said"),
+            Self::Follow => ("verb.follow", "verb.follow.said"),
+            Self::Unfollow => ("verb.unfollow", "verb.unfollow.said"),
+            Self::Mute => ("verb.mute", "verb.mute.said"),
+            Self::CallOff => ("verb.call_off", "verb.call_off.said"),
+            Self::Take => ("verb.take", "verb.take.said"),
+            Self::Help => ("verb.help", "verb.help.said"),
+            Self::Report => ("verb.report", "verb.report.said"),
+        }
     }
 }
 
-/// Every verb with each of its phrases, in every language.
-pub fn verbs() -> impl Iterator<Item = (Verb, &'static [&'static str])> {
-    Language::ALL.into_iter().flat_map(|language| {
-        of(language)
-            .iter()
-            .flat_map(|(verb, _, phrases)| phrases.iter().map(|phrase| (*verb, *phrase)))
-    })
+/// Every verb with the words of each of its phrases, in every language.
+pub fn verbs() -> impl Iterator<Item = (Verb, Vec<&'static str>)> {
+    let phrases = |language: Language, verb: Verb| {
+        let (_, said) = verb.keys();
+        let phrases = language.word(said).split(',');
+        phrases.map(move |phrase| (verb, phrase.split_whitespace().collect()))
+    };
+    Language::all()
+        .iter()
+        .flat_map(move |language| {
+            Verb::ALL
+                .into_iter()
+                .flat_map(move |verb| phrases(*language, verb))
+        })
+        .filter(|(_, words): &(Verb, Vec<_>)| !words.is_empty())
 }
-
-fn of(language: Language) -> Phrases {
-    match language {
-        Language::Fi => FI,
-        Language::Sv => SV,
-        Language::En => EN,
-    }
-}
-
-const EN: Phrases = &[
-    (Verb::Start, "START", &[&["start"], &["alert"], &["raise"]]),
-    (Verb::Status, "STATUS", &[&["status"]]),
-    (Verb::Who, "WHO", &[&["who"]]),
-    (Verb::Add, "ADD", &[&["add"]]),
-    (Verb::Tell, "MSG", &[&["msg"], &["message"]]),
-    (Verb::Room, "ROOM", &[&["room"], &["diary"]]),
-    (Verb::Follow, "FOLLOW", &[&["follow"]]),
-    (Verb::Unfollow, "UNFOLLOW", &[&["unfollow"]]),
-    (Verb::Mute, "MUTE", &[&["mute"]]),
-    (
-        Verb::CallOff,
-        "CALLOFF",
-        &[
-            &["calloff"],
-            &["call", "off"],
-            &["standdown"],
-            &["stand", "down"],
-        ],
-    ),
-    (Verb::Take, "TAKE", &[&["take"]]),
-    (
-        Verb::Help,
-        "COMMANDS",
-        &[&["commands"], &["menu"], &["info"]],
-    ),
-    (Verb::Report, "REPORT", &[&["report"]]),
-];
-
-const FI: Phrases = &[
-    (
-        Verb::Start,
-        "HÄLYTÄ",
-        &[&["halyta"], &["halytys"], &["kaynnista"]],
-    ),
-    (Verb::Status, "TILANNE", &[&["tilanne"]]),
-    (Verb::Who, "KETKÄ", &[&["ketka"], &["kuka"]]),
-    (Verb::Add, "LISÄÄ", &[&["lisaa"], &["kutsu"]]),
-    (Verb::Tell, "VIESTI", &[&["viesti"], &["tiedote"]]),
-    (Verb::Room, "HUONE", &[&["huone"], &["paivakirja"]]),
-    (Verb::Follow, "SEURAA", &[&["seuraa"]]),
-    (
-        Verb::Unfollow,
-        "ÄLÄ SEURAA",
-        &[&["ala", "seuraa"], &["lopeta", "seuranta"]],
-    ),
-    (
-        Verb::Mute,
-        "VAIMENNA",
-        &[&["vaimenna"], &["mykista"], &["hiljenna"]],
-    ),
-    (
-        Verb::CallOff,
-        "PERU",
-        &[&["peru"], &["peruuta"], &["peruutus"]],
-    ),
-    (Verb::Take, "OTAN", &[&["otan"]]),
-    (Verb::Help, "OHJE", &[&["ohje"], &["ohjeet"], &["komennot"]]),
-    (Verb::Report, "ILMOITUS", &[&["ilmoitus"], &["ilmoita"]]),
-];
-
-const SV: Phrases = &[
-    (Verb::Start, "LARMA", &[&["larma"], &["larm"], &["starta"]]),
-    (Verb::Status, "LÄGE", &[&["lage"], &["laget"]]),
-    (Verb::Who, "VEM", &[&["vem"], &["vilka"]]),
-    (Verb::Add, "LÄGG TILL", &[&["lagg", "till"], &["kalla"]]),
-    (Verb::Tell, "MEDDELA", &[&["meddela"], &["meddelande"]]),
-    (Verb::Room, "RUM", &[&["rum"], &["dagbok"]]),
-    (Verb::Follow, "FÖLJ", &[&["folj"], &["folja"]]),
-    (
-        Verb::Unfollow,
-        "FÖLJ INTE",
-        &[&["folj", "inte"], &["sluta", "folja"]],
-    ),
-    (Verb::Mute, "TYSTA", &[&["tysta"]]),
-    (
-        Verb::CallOff,
-        "AVLYS",
-        &[&["avlys"], &["avblas"], &["aterkalla"]],
-    ),
-    (Verb::Take, "TAR", &[&["tar"], &["ta"]]),
-    (
-        Verb::Help,
-        "KOMMANDON",
-        &[&["kommandon"], &["instruktion"], &["meny"]],
-    ),
-    (Verb::Report, "ANMÄL", &[&["anmal"], &["anmalan"]]),
-];

@@ -187,7 +187,7 @@ async fn begin_trip(
             recipient: None,
             kind: "sms",
             address: &next.number,
-            language: Language::En.tag(),
+            language: Language::english().tag(),
             code: "",
             body: rules::trip_text(&token),
             state: State::Pending,

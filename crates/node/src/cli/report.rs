@@ -22,7 +22,7 @@ pub(crate) enum ReportCommand {
         /// Phone number with country code or mail address to answer to
         #[arg(long)]
         contact: Option<String>,
-        /// fi, sv, en; without it by the number's country
+        /// en, fi, sv, fr or ja; without it by the number's country
         #[arg(long, default_value = "")]
         language: String,
         /// How it came

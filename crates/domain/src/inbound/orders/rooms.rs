@@ -125,10 +125,10 @@ impl Desk<'_> {
         let place = (meant.room, person.id);
         let by = &person.name;
         let set = conversations::set_follow(self.conn, self.entry, place, Follow::Sms, by).await?;
+        let language = Language::parse(&person.language);
         let (taken, body) = match set {
-            Ok(_) => (Taken::Follow, texts::follows(&person.language, &meant.name)),
+            Ok(_) => (Taken::Follow, texts::follows(language, &meant.name)),
             Err(problem) => {
-                let language = Language::parse(&person.language);
                 let refused = Refused::Rule(&problem);
                 (Taken::OrderRefused, texts::order_refused(language, refused))
             }
@@ -168,7 +168,7 @@ impl Desk<'_> {
             _ = set.await?;
         }
         let names: Vec<&str> = meant.iter().map(|room| room.name.as_str()).collect();
-        let body = texts::follows_no_more(&person.language, &names.join(", "));
+        let body = texts::follows_no_more(Language::parse(&person.language), &names.join(", "));
         let alert = meant.first().and_then(|room| room.alert);
         Ok(self.told(&person, Taken::Follow, alert, body))
     }
@@ -176,7 +176,7 @@ impl Desk<'_> {
     /// Asks which room is meant.
     fn which(&self, person: &PersonRow, verb: Verb, rooms: &[Meant]) -> Handled {
         let names: Vec<String> = rooms.iter().map(|room| room.name.clone()).collect();
-        let said = texts::which_room(&person.language, verb, &names);
+        let said = texts::which_room(Language::parse(&person.language), verb, &names);
         self.told(person, Taken::OrderRefused, None, said)
     }
 
@@ -186,7 +186,8 @@ impl Desk<'_> {
         person: &PersonRow,
         name: &str,
     ) -> Result<Result<Meant, String>, sqlx::Error> {
-        let none = || Ok(Err(texts::which_room(&person.language, Verb::Follow, &[])));
+        let language = Language::parse(&person.language);
+        let none = || Ok(Err(texts::which_room(language, Verb::Follow, &[])));
         if Name::parse(name.trim_start_matches('#')).is_none() {
             return match self.everyday(person, name).await? {
                 Some(meant) => Ok(Ok(meant)),

@@ -161,8 +161,8 @@ fn severity_and_words(words: &str) -> (Severity, &str) {
     let (first, rest) = first_word(words);
     let first = first.trim_end_matches([':', ',', '.', '!']).to_lowercase();
     let named = Severity::ALL.into_iter().find(|severity| {
-        let own = Language::ALL.map(|language| texts::severity(language, *severity));
-        own.contains(&first.as_str())
+        let mut all = Language::all().iter();
+        all.any(|language| texts::severity(*language, *severity) == first)
     });
     match named {
         Some(severity) => (severity, rest.trim()),

@@ -40,25 +40,77 @@ pub(super) const THUMB_UP: char = '\u{1f44d}';
 
 /// Around an answer, and no part of it.
 pub(super) const COURTESIES: &[&str] = &[
-    "re", "vs", "sv", "fwd", "vastaa", "vastaus", "svara", "svar", "reply", "answer", "hi",
-    "hello", "moi", "hei", "hej", "terve", "kiitos", "kiitti", "tack", "tackar", "thanks", "thank",
-    "you", "thx", "please", "pls", "br", "t", "mvh", "code", "koodi", "kod",
+    "re",
+    "vs",
+    "sv",
+    "fwd",
+    "vastaa",
+    "vastaus",
+    "svara",
+    "svar",
+    "reply",
+    "answer",
+    "hi",
+    "hello",
+    "moi",
+    "hei",
+    "hej",
+    "terve",
+    "kiitos",
+    "kiitti",
+    "tack",
+    "tackar",
+    "thanks",
+    "thank",
+    "you",
+    "thx",
+    "please",
+    "pls",
+    "br",
+    "t",
+    "mvh",
+    "code",
+    "koodi",
+    "kod",
+    "reponse",
+    "bonjour",
+    "bonsoir",
+    "salut",
+    "merci",
+    "返信",
+    "回答",
+    "コード",
 ];
 
 /// Alone, they ask whether a text was ours.
-pub(super) const QUESTIONS: &[&str] = &["aito", "aitoko", "oikea", "akta", "real", "genuine"];
+pub(super) const QUESTIONS: &[&str] = &[
+    "aito", "aitoko", "oikea", "akta", "real", "genuine", "vrai", "本物",
+];
 
 /// Everything that is open.
-pub(super) const ALL: &[&str] = &["all", "alla", "allt", "kaikki", "kaikkiin", "kaikille"];
+pub(super) const ALL: &[&str] = &[
+    "all",
+    "alla",
+    "allt",
+    "kaikki",
+    "kaikkiin",
+    "kaikille",
+    "tout",
+    "tous",
+    "toutes",
+    "全部",
+    "全員",
+    "すべて",
+];
 
 /// Between an answer and the time until somebody is there.
 pub(super) const ABOUT: &[&str] = &[
     "in", "om", "noin", "n", "ca", "cirka", "about", "eta", "there", "perilla", "paikalla",
-    "framme",
+    "framme", "dans", "environ", "dici", "約", "あと",
 ];
 
 /// Behind such a time: "20 min päästä".
-pub(super) const AFTER: &[&str] = &["paasta", "kuluttua", "sisalla", "away"];
+pub(super) const AFTER: &[&str] = &["paasta", "kuluttua", "sisalla", "away", "後", "後に"];
 
 /// After a number, they make it minutes.
 pub(super) const MINUTES: &[&str] = &[
@@ -72,11 +124,27 @@ pub(super) const MINUTES: &[&str] = &[
     "minuutin",
     "minut",
     "minuter",
+    "分",
+    "分後",
 ];
 
 /// After a number, they make it hours.
 pub(super) const HOURS: &[&str] = &[
-    "h", "hr", "hrs", "hour", "hours", "tunti", "tuntia", "tunnin", "tim", "timme", "timmar",
+    "h",
+    "hr",
+    "hrs",
+    "hour",
+    "hours",
+    "tunti",
+    "tuntia",
+    "tunnin",
+    "tim",
+    "timme",
+    "timmar",
+    "heure",
+    "heures",
+    "時間",
+    "時間後",
 ];
 
 /// After a number, they make it an amount of something else, or of nobody knows what.
@@ -97,6 +165,10 @@ const YES: &[&[&str]] = &[
     &["yes"],
     &["yep"],
     &["yeah"],
+    // fr
+    &["oui"],
+    // ja
+    &["はい"],
     // everywhere
     &["ok"],
     &["okay"],
@@ -127,6 +199,21 @@ const COMING: &[&[&str]] = &[
     &["i", "am", "coming"],
     &["on", "my", "way"],
     &["omw"],
+    // fr
+    &["jarrive"],
+    &["arrive"],
+    &["je", "viens"],
+    &["je", "suis", "en", "route"],
+    &["en", "route"],
+    &["jy", "vais"],
+    // ja
+    &["向かう"],
+    &["向かいます"],
+    &["向かっています"],
+    &["行く"],
+    &["行きます"],
+    &["行けます"],
+    &["参加"],
 ];
 
 const CANNOT: &[&[&str]] = &[
@@ -168,6 +255,21 @@ const CANNOT: &[&[&str]] = &[
     &["unable"],
     &["no"],
     &["nope"],
+    // fr
+    &["impossible"],
+    &["je", "ne", "peux", "pas"],
+    &["je", "ne", "peux", "pas", "venir"],
+    &["ne", "peux", "pas"],
+    &["peux", "pas"],
+    &["je", "ne", "viens", "pas"],
+    &["non"],
+    // ja
+    &["不可"],
+    &["行けない"],
+    &["行けません"],
+    &["無理"],
+    &["無理です"],
+    &["いいえ"],
 ];
 
 const RECEIVED: &[&[&str]] = &[
@@ -192,6 +294,18 @@ const RECEIVED: &[&[&str]] = &[
     &["acknowledged"],
     &["roger"],
     &["noted"],
+    // fr
+    &["vu"],
+    &["recu"],
+    &["bien", "recu"],
+    &["compris"],
+    &["note"],
+    // ja
+    &["確認"],
+    &["確認しました"],
+    &["確認済み"],
+    &["了解"],
+    &["了解しました"],
 ];
 
 const NEED_HELP: &[&[&str]] = &[
@@ -209,6 +323,17 @@ const NEED_HELP: &[&[&str]] = &[
     &["i", "need", "help"],
     &["help", "me"],
     &["sos"],
+    // fr
+    &["aide"],
+    &["a", "laide"],
+    &["besoin", "daide"],
+    &["jai", "besoin", "daide"],
+    &["au", "secours"],
+    // ja
+    &["救援"],
+    &["助けて"],
+    &["助けが必要"],
+    &["助けが必要です"],
 ];
 
 const SAFE: &[&[&str]] = &[
@@ -233,6 +358,16 @@ const SAFE: &[&[&str]] = &[
     &["fine"],
     &["im", "fine"],
     &["i", "am", "fine"],
+    // fr
+    &["en", "securite"],
+    &["je", "suis", "en", "securite"],
+    &["sain", "et", "sauf"],
+    &["je", "vais", "bien"],
+    // ja
+    &["無事"],
+    &["無事です"],
+    &["安全"],
+    &["安全です"],
 ];
 
 const NOT_HERE: &[&[&str]] = &[
@@ -261,4 +396,15 @@ const NOT_HERE: &[&[&str]] = &[
     &["im", "not", "on", "site"],
     &["i", "am", "not", "on", "site"],
     &["off", "site"],
+    // fr
+    &["pas", "sur", "place"],
+    &["je", "ne", "suis", "pas", "sur", "place"],
+    &["pas", "la"],
+    &["absent"],
+    &["absente"],
+    // ja
+    &["不在"],
+    &["不在です"],
+    &["現場にいない"],
+    &["現場にいません"],
 ];

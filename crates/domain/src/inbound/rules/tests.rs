@@ -393,11 +393,17 @@ fn an_answer_is_never_an_order_nor_an_order_an_answer() {
         .map(|phrase| phrase.words)
         .collect();
     for (verb, words) in crate::texts::verbs() {
-        assert!(!answers.contains(&words), "{verb:?} {words:?} is an answer");
+        assert!(
+            !answers.contains(&&*words),
+            "{verb:?} {words:?} is an answer"
+        );
         for word in words {
-            assert!(!phrases::COURTESIES.contains(word), "{word} is passed over");
-            assert!(!phrases::ALL.contains(word), "{word} means all");
-            assert!(!phrases::QUESTIONS.contains(word), "{word} asks");
+            assert!(
+                !phrases::COURTESIES.contains(&word),
+                "{word} is passed over"
+            );
+            assert!(!phrases::ALL.contains(&word), "{word} means all");
+            assert!(!phrases::QUESTIONS.contains(&word), "{word} asks");
         }
     }
 }
@@ -407,7 +413,7 @@ fn every_verb_has_its_word_in_every_language_and_none_means_two() {
     use crate::texts::{Language, Verb, verbs};
     let mut seen = std::collections::BTreeMap::new();
     for (verb, words) in verbs() {
-        let earlier = seen.insert(words, verb);
+        let earlier = seen.insert(words.clone(), verb);
         assert!(earlier.is_none_or(|earlier| earlier == verb), "{words:?}");
     }
     for verb in [
@@ -425,7 +431,7 @@ fn every_verb_has_its_word_in_every_language_and_none_means_two() {
         Verb::Help,
         Verb::Report,
     ] {
-        for language in Language::ALL {
+        for &language in Language::all() {
             let word = verb.word(language);
             let order = parse(word, &[], AlertKind::Alert);
             assert!(
@@ -433,6 +439,22 @@ fn every_verb_has_its_word_in_every_language_and_none_means_two() {
                 "{word}"
             );
         }
+    }
+}
+
+#[test]
+fn the_word_for_all_that_a_text_of_ours_names_is_understood() {
+    use crate::texts::{Language, Refused, Verb, order_refused};
+    for &language in Language::all() {
+        let usage = order_refused(language, Refused::Usage(Verb::Mute));
+        let (_, example) = usage.rsplit_once(" / ").unwrap();
+        let Meaning::Order(order) = parse(example, &[], AlertKind::Alert) else {
+            panic!("{example} is no order")
+        };
+        assert_eq!(order.verb, Verb::Mute, "{example}");
+        let (what, minutes) = word_and_minutes(&order.args);
+        assert!(is_all(what), "{what}");
+        assert_eq!(minutes, Ok(Some(30)), "{example}");
     }
 }
 
@@ -448,7 +470,7 @@ fn the_first_part_of_an_order_is_no_answer_with_a_wrong_code() {
 fn likely_text() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let known: Vec<&'static str> = crate::texts::verbs()
-        .flat_map(|(_, words)| words.iter().copied())
+        .flat_map(|(_, words)| words)
         .chain(
             AlertKind::ALL
                 .into_iter()

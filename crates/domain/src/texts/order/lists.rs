@@ -29,43 +29,26 @@ pub struct Standing<'a> {
 pub fn standings(language: Language, organisation: &str, standings: &[Standing<'_>]) -> String {
     let organisation = clip(&clean(organisation), ORGANISATION_UNITS_MAX);
     if standings.is_empty() {
-        return match language {
-            Language::En => format!("{organisation}: no alert is open."),
-            Language::Fi => format!("{organisation}: mitään hälytystä ei ole auki."),
-            Language::Sv => format!("{organisation}: inget larm är öppet."),
-        };
+        return language.say("order.standing.none", &[("organisation", &organisation)]);
     }
     let line = |s: &Standing<'_>| {
-        let (at, text) = (
-            s.raised_at.to_hh_mm(),
-            clip(clean(s.text).trim_end_matches('.'), WORDS_UNITS_MAX / 2),
-        );
-        let Standing {
-            number,
-            coming,
-            needed,
-            cannot,
-            help,
-            silent,
-            ..
-        } = s;
-        let leads = match (language, s.leader) {
-            (Language::En | Language::Fi | Language::Sv, "") => String::new(),
-            (Language::En, leader) => format!(", {} leads", name(leader)),
-            (Language::Fi, leader) => format!(", johtaa {}", name(leader)),
-            (Language::Sv, leader) => format!(", {} leder", name(leader)),
+        let leads = match s.leader {
+            "" => String::new(),
+            leader => language.say("order.standing.leads", &[("name", &name(leader))]),
         };
-        match language {
-            Language::En => format!(
-                "{number} {at} UTC {text}: coming {coming}/{needed}, cannot {cannot}, help {help}, silent {silent}{leads}"
-            ),
-            Language::Fi => format!(
-                "{number} {at} UTC {text}: tulossa {coming}/{needed}, ei pääse {cannot}, apua {help}, hiljaa {silent}{leads}"
-            ),
-            Language::Sv => format!(
-                "{number} {at} UTC {text}: kommer {coming}/{needed}, kan inte {cannot}, hjälp {help}, tysta {silent}{leads}"
-            ),
-        }
+        let text = clip(clean(s.text).trim_end_matches('.'), WORDS_UNITS_MAX / 2);
+        let values = [
+            ("number", s.number),
+            ("time", &s.raised_at.to_hh_mm()),
+            ("text", &text),
+            ("coming", &s.coming.to_string()),
+            ("needed", &s.needed.to_string()),
+            ("cannot", &s.cannot.to_string()),
+            ("help", &s.help.to_string()),
+            ("silent", &s.silent.to_string()),
+            ("leads", &leads),
+        ];
+        language.say("order.standing", &values)
     };
     let mut lines: Vec<String> = standings.iter().take(LINES_MAX).map(line).collect();
     if standings.len() > LINES_MAX {
@@ -81,13 +64,10 @@ pub fn who_comes(
     people: &[(String, Answer, Option<CivilTime>)],
     silent: u64,
 ) -> String {
-    let heading = match language {
-        Language::En => format!("Alert {number}, silent {silent}."),
-        Language::Fi => format!("Hälytys {number}, hiljaa {silent}."),
-        Language::Sv => format!("Larm {number}, tysta {silent}."),
-    };
+    let heading = [("number", number), ("silent", &silent.to_string())];
+    let heading = language.say("order.who_comes", &heading);
     let line = |(person, answer, eta): &(String, Answer, Option<CivilTime>)| {
-        let said = language.words().answer(*answer);
+        let said = language.answer(*answer);
         let when = eta.map_or_else(String::new, |at| format!(" {} UTC", at.to_hh_mm()));
         format!("{}: {said}{when}", name(person))
     };
@@ -102,13 +82,11 @@ pub fn who_comes(
 /// Who is on call in a schedule now.
 pub fn who_on_call(language: Language, schedule: &str, people: &[String]) -> String {
     let schedule = name(schedule);
-    let named = listed(people);
-    match (language, people.is_empty()) {
-        (Language::En, false) => format!("On call in {schedule} now: {named}"),
-        (Language::Fi, false) => format!("Päivystysvuorossa ({schedule}) nyt: {named}"),
-        (Language::Sv, false) => format!("Jour i {schedule} nu: {named}"),
-        (Language::En, true) => format!("Nobody is on call in {schedule} now."),
-        (Language::Fi, true) => format!("Kukaan ei ole nyt vuorossa ({schedule})."),
-        (Language::Sv, true) => format!("Ingen har jour i {schedule} nu."),
+    match people {
+        [] => language.say("order.on_call.nobody", &[("schedule", &schedule)]),
+        people => {
+            let values = [("schedule", &*schedule), ("people", &listed(people))];
+            language.say("order.on_call", &values)
+        }
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct PutPerson {
     pub(crate) key: String,
     #[arg(long)]
     pub(crate) name: String,
-    /// fi, sv, en; repeatable, best first
+    /// en, fi, sv, fr or ja, others get English; repeatable, best first
     #[arg(long, default_value = "en")]
     pub(crate) language: Vec<String>,
     /// Phone number with country code; repeatable, tried in order
