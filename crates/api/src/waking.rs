@@ -67,7 +67,7 @@ pub(crate) struct CardNumberJson {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LanguageParams {
-    /// `en`, `fi` or `sv`.
+    /// `en`, `fi`, `sv`, `fr` or `ja`.
     #[serde(default)]
     #[param(default = "en")]
     language: String,

@@ -19,7 +19,7 @@ pub(crate) struct Vcard {
     /// Print how to set phones up instead of the card
     #[arg(long)]
     instructions: bool,
-    /// en, fi or sv
+    /// en, fi, sv, fr or ja
     #[arg(long, default_value = "en")]
     language: String,
     /// Spare numbers on the card instead of those before, at most two; "none" for none
