@@ -12,12 +12,14 @@ class Alarms {
   /** A critical alert that has been heard of and is sounding; none when stopped. */
   sounding: string | null = $state(null);
   #heard = new Set<string>();
+  #looked = false;
   #tone: { context: AudioContext; stop: () => void } | undefined;
 
-  /** Tells which critical alerts are unanswered. The first look is silent: they are on the screen already. */
-  look(critical: string[]): void {
+  /** Tells which critical alerts are unanswered, as a node says it (`live`) or this device kept it. Silent up to the first a node says: they are on the screen already. */
+  look(critical: string[], live: boolean): void {
     const fresh = critical.find((id) => !this.#heard.has(id));
-    const first = this.#heard.size === 0 && fresh !== undefined && performance.now() < 5_000;
+    const first = !this.#looked;
+    this.#looked ||= live;
     for (const id of critical) this.#heard.add(id);
     if (fresh && !first) this.#sound(fresh);
     if (this.sounding && !critical.includes(this.sounding)) this.hush();

@@ -555,3 +555,38 @@ fn a_safety_check_is_answered_with_its_own_digits_and_words() {
         );
     }
 }
+
+#[test]
+fn french_and_japanese_are_understood_as_they_are_typed() {
+    check(&[
+        ("J'arrive", "bare coming"),
+        ("4711 j’arrive dans 20 min", "4711 coming in 20"),
+        ("Bien reçu, merci", "bare received"),
+        ("Je ne peux pas", "bare cannot"),
+        ("besoin d'aide", "bare need_help"),
+        ("Vrai ?", "?"),
+        ("行きます", "bare coming"),
+        ("４７１１ 行けない", "4711 cannot"),
+        ("4711 行きます 20分", "4711 coming in 20"),
+        ("了解しました", "bare received"),
+        ("助けて", "bare need_help"),
+        ("本物？", "?"),
+    ]);
+}
+
+#[test]
+fn what_a_text_offers_as_answers_is_understood_when_it_is_typed_as_a_word() {
+    let open = ["4711".to_owned()];
+    for kind in [AlertKind::Alert, AlertKind::SafetyCheck] {
+        for (answer, language) in kind
+            .answers()
+            .iter()
+            .flat_map(|answer| words::built_in().iter().map(move |words| (answer, words)))
+        {
+            let hint = language.text(&format!("sms.hint.{}", answer.name()));
+            let hint = hint.unwrap();
+            let meant = shown(&parse(hint, &open, kind));
+            assert_eq!(meant, format!("bare {}", answer.name()), "{hint:?}");
+        }
+    }
+}
