@@ -29,7 +29,7 @@ text = { en = "Restart {what}" }
 "#;
 
 fn add_anna(lonely: &Lonely) {
-    let anna = "person put anna --name Anna --sms +358401234567";
+    let anna = "person put anna --name Anna --language sv --sms +358401234567";
     lonely.ask(&anna.split(' ').collect::<Vec<_>>()).expect(0);
 }
 
